@@ -1,0 +1,32 @@
+//! The policy engine: image policies change one image, mixes change the rows of a batch at a tap.
+//!
+//! Every mix draws `shares`, a row-stochastic matrix saying how much of each input row is in each output row. The engine
+//! blends, and computes targets as `shares · targets`; no policy touches a target, and none knows a network.
+
+mod builtin;
+pub mod image;
+pub mod mix;
+mod parameters;
+mod shares;
+mod spec;
+
+pub use builtin::BUILTIN;
+pub use image::{ImagePolicy, Numbers};
+pub use mix::{Mask, Mix, Mixing, Needs, Place, Rect, Site};
+pub use parameters::{Fraction, NonNegative, Positive, parameters, text};
+pub use shares::Shares;
+pub use spec::{Build, Built, Mistake, Registry, Spec, suggestion};
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What can go wrong while a policy runs. Mistakes in a recipe are [`Mistake`]s, found before.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error("{policy}: {problem}")]
+    Policy { policy: String, problem: String },
+    #[error(transparent)]
+    Data(#[from] tallow_data::Error),
+    #[error(transparent)]
+    Tensor(#[from] candle_core::Error),
+}

@@ -1,0 +1,118 @@
+//! Parameters of a policy: derived by serde, checked by their types, every mistake at once.
+
+use crate::spec::{Mistake, suggestion};
+use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
+use serde::{Deserialize, forward_to_deserialize_any};
+use serde_yaml::{Mapping, Value};
+
+/// `value` as a `T`, which derives `Deserialize` (with defaults, where there are any). No value at all is an empty
+/// mapping. Unknown keys are mistakes, with the nearest known one; so is every value that its own type refuses.
+pub fn parameters<T: DeserializeOwned>(value: &Value) -> Result<T, Vec<Mistake>> {
+    let empty = Value::Mapping(Mapping::new());
+    let value = if value.is_null() { &empty } else { value };
+    let Value::Mapping(mapping) = value else {
+        return T::deserialize(value).map_err(|error| vec![Mistake::new("", reworded(&error))]);
+    };
+    let known = fields_of::<T>();
+    let mut mistakes = Vec::new();
+    let mut kept = Mapping::new();
+    for (key, value) in mapping {
+        let name = text(key);
+        if !known.is_empty() && !known.contains(&name.as_str()) {
+            let problem = format!("unknown key `{name}`{}", suggestion(&name, known.iter().copied()));
+            mistakes.push(Mistake::new(name, problem));
+            continue;
+        }
+        kept.insert(key.clone(), value.clone());
+        // One key at a time, so that a refusal has its place; what is missing then is found below.
+        if let Err(error) = T::deserialize(Value::Mapping(Mapping::from_iter([(key.clone(), value.clone())])))
+            && !error.to_string().starts_with("missing field")
+        {
+            mistakes.push(Mistake::new(name, reworded(&error)));
+        }
+    }
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    T::deserialize(Value::Mapping(kept)).map_err(|error| vec![Mistake::new("", reworded(&error))])
+}
+
+/// A number over 0.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Positive(pub f64);
+
+/// A number of 0 or more.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NonNegative(pub f64);
+
+/// A number in [0, 1].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fraction(pub f64);
+
+macro_rules! number {
+    ($name:ident, $expected:literal, $accepts:expr) => {
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<$name, D::Error> {
+                let value = Value::deserialize(deserializer)?;
+                let accepts: fn(f64) -> bool = $accepts;
+                match value.as_f64().filter(|x| x.is_finite() && accepts(*x)) {
+                    Some(x) => Ok($name(x)),
+                    None => Err(D::Error::custom(format!("expected {}, got {}", $expected, text(&value)))),
+                }
+            }
+        }
+    };
+}
+number!(Positive, "a positive number", |x| x > 0.0);
+number!(NonNegative, "a number of 0 or more", |x| x >= 0.0);
+number!(Fraction, "a number from 0 to 1", |x| (0.0..=1.0).contains(&x));
+
+/// A value as its author wrote it, on one line: scalars plain, the rest as its kind.
+pub fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::Bool(x) => x.to_string(),
+        Value::Number(x) => x.to_string(),
+        Value::String(x) => x.clone(),
+        Value::Sequence(_) => "a list".to_owned(),
+        Value::Mapping(_) => "a mapping".to_owned(),
+        Value::Tagged(x) => format!("a value tagged {}", x.tag),
+    }
+}
+
+/// serde's `invalid type: A, expected B` as `expected B, got A`.
+fn reworded(error: &serde_yaml::Error) -> String {
+    let text = error.to_string();
+    let kind = text.strip_prefix("invalid type: ").or_else(|| text.strip_prefix("invalid value: "));
+    match kind.and_then(|rest| rest.split_once(", expected ")) {
+        Some((got, expected)) => format!("expected {expected}, got {got}"),
+        None => text.replace("missing field", "missing key"),
+    }
+}
+
+/// The keys that a derived struct asks its deserializer for; empty for other types.
+fn fields_of<T: DeserializeOwned>() -> &'static [&'static str] {
+    struct Fields<'a>(&'a mut &'static [&'static str]);
+    impl<'de> Deserializer<'de> for Fields<'_> {
+        type Error = serde::de::value::Error;
+        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+            Err(Self::Error::custom("only the names of fields are asked for"))
+        }
+        fn deserialize_struct<V: Visitor<'de>>(
+            self,
+            _: &'static str,
+            fields: &'static [&'static str],
+            visitor: V,
+        ) -> Result<V::Value, Self::Error> {
+            *self.0 = fields;
+            self.deserialize_any(visitor)
+        }
+        forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+            unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+        }
+    }
+    let mut fields: &'static [&'static str] = &[];
+    let _ = T::deserialize(Fields(&mut fields));
+    fields
+}

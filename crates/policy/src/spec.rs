@@ -1,0 +1,123 @@
+//! How a policy is found by name and built from YAML.
+
+use crate::{BUILTIN, ImagePolicy, Mix};
+use serde_yaml::Value;
+
+/// Everything about a policy that is not its arithmetic. A policy's only mention outside its file is in [`BUILTIN`].
+pub struct Spec {
+    /// The key that names it in YAML, snake_case.
+    pub name: &'static str,
+    /// One line: what it does, formula first.
+    pub summary: &'static str,
+    /// Paper and code followed.
+    pub source: &'static str,
+    /// Parameters: `(name, default and range, meaning)`.
+    pub parameters: &'static [(&'static str, &'static str, &'static str)],
+    /// Whether the values must be images or maps, (R, C, H, W).
+    pub spatial: bool,
+    pub build: Build,
+}
+
+/// Makes the policy from its parameters, a YAML mapping (empty if none are given).
+#[derive(Clone, Copy)]
+pub enum Build {
+    Image(fn(&Value) -> Result<Box<dyn ImagePolicy>, Vec<Mistake>>),
+    Mix(fn(&Value) -> Result<Box<dyn Mix>, Vec<Mistake>>),
+}
+
+/// A policy, built.
+pub enum Built {
+    Image(Box<dyn ImagePolicy>),
+    Mix(Box<dyn Mix>),
+}
+
+impl Spec {
+    /// The policy with these parameters. Paths of mistakes are relative to `parameters`.
+    pub fn build(&self, parameters: &Value) -> Result<Built, Vec<Mistake>> {
+        match self.build {
+            Build::Image(make) => make(parameters).map(Built::Image),
+            Build::Mix(make) => make(parameters).map(Built::Mix),
+        }
+    }
+
+    pub fn is_image(&self) -> bool {
+        matches!(self.build, Build::Image(_))
+    }
+}
+
+/// A mistake in a recipe: its place, as a path below the node that was walked, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// Such as `branches[0].policies[1].mixup.alpha`; empty for the node itself.
+    pub path: String,
+    /// Such as `expected a positive number, got -0.2`.
+    pub message: String,
+}
+
+impl Mistake {
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Mistake {
+        Mistake { path: path.into(), message: message.into() }
+    }
+
+    /// The same mistake, seen from the node that holds `parent`.
+    pub fn under(self, parent: &str) -> Mistake {
+        Mistake { path: join(parent, &self.path), message: self.message }
+    }
+}
+
+impl std::fmt::Display for Mistake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.path.is_empty() { f.write_str(&self.message) } else { write!(f, "{}: {}", self.path, self.message) }
+    }
+}
+
+/// `a` and `b` as `a.b`, `a` and `[0]` as `a[0]`.
+pub(crate) fn join(parent: &str, child: &str) -> String {
+    let dot = if parent.is_empty() || child.is_empty() || child.starts_with('[') { "" } else { "." };
+    format!("{parent}{dot}{child}")
+}
+
+/// The policies a program knows: the built-in ones and those its author pushed.
+pub struct Registry {
+    pub policies: Vec<&'static Spec>,
+}
+
+impl Registry {
+    /// Those of this crate.
+    pub fn builtin() -> Registry {
+        Registry { policies: BUILTIN.to_vec() }
+    }
+
+    /// Adds a policy. Panics on a name that is taken: two policies of one name are a bug of the program.
+    pub fn push(&mut self, spec: &'static Spec) {
+        assert!(self.find(spec.name).is_none(), "policy `{}` is registered twice", spec.name);
+        self.policies.push(spec);
+    }
+
+    pub fn find(&self, name: &str) -> Option<&'static Spec> {
+        self.policies.iter().copied().find(|spec| spec.name == name)
+    }
+
+    pub fn images(&self) -> impl Iterator<Item = &'static Spec> {
+        self.policies.iter().copied().filter(|spec| spec.is_image())
+    }
+
+    pub fn mixes(&self) -> impl Iterator<Item = &'static Spec> {
+        self.policies.iter().copied().filter(|spec| !spec.is_image())
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Registry {
+        Registry::builtin()
+    }
+}
+
+/// ``; did you mean `x`?`` where a known name is near, then `; known: a, b`. Empty if nothing is known.
+pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    let near = known.iter().map(|k| (strsim::damerau_levenshtein(name, k), k)).min();
+    let near = near.filter(|(edits, k)| *edits <= 2.max(k.len() / 3)).map(|(_, k)| format!("; did you mean `{k}`?"));
+    let list = if known.is_empty() { String::new() } else { format!("; known: {}", known.join(", ")) };
+    near.unwrap_or_default() + &list
+}
