@@ -1,0 +1,118 @@
+//! From a file of any supported format to upright RGB8.
+
+use std::borrow::Cow;
+use std::io::Cursor;
+
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageReader};
+
+use crate::{Encoded, Error, Image, Result, jpeg};
+
+/// Upright RGB8, as Pillow's `exif_transpose` and `convert("RGB")` make it: grey is repeated, a palette looked up,
+/// alpha dropped (not blended), 16 bits shifted to 8 (`v >> 8`), and the turn of the EXIF orientation done.
+///
+/// Formats: JPEG, PNG, BMP, TIFF, WebP, told by their first bytes, not by the name. Errors: [`Error::Io`]; [`Error::Image`]
+/// without the image's name, for what cannot be read whole, and for floating point, which has no agreed range.
+pub fn decode(encoded: &Encoded) -> Result<Image> {
+    let bytes = match encoded {
+        Encoded::Pixels(image) => return Ok(image.clone()),
+        other => bytes(other)?,
+    };
+    if is_jpeg(&bytes) {
+        let (image, orientation) = jpeg::decode(&bytes)?;
+        return Ok(upright(image, orientation));
+    }
+    let mut decoder = reader(&bytes)?.into_decoder().map_err(broken)?;
+    let orientation = decoder.orientation().map_err(broken)?;
+    let image = rgb8(DynamicImage::from_decoder(decoder).map_err(broken)?)?;
+    Ok(upright(image, orientation))
+}
+
+/// (width, height) of the upright image, from the header.
+pub fn size(encoded: &Encoded) -> Result<(u32, u32)> {
+    let bytes = match encoded {
+        Encoded::Pixels(image) => return Ok((image.width, image.height)),
+        other => bytes(other)?,
+    };
+    let ((width, height), orientation) = if is_jpeg(&bytes) {
+        jpeg::header(&bytes)?
+    } else {
+        let mut decoder = reader(&bytes)?.into_decoder().map_err(broken)?;
+        (decoder.dimensions(), decoder.orientation().map_err(broken)?)
+    };
+    Ok(if turns(orientation) { (height, width) } else { (width, height) })
+}
+
+impl Encoded {
+    /// The same image with a file's bytes in memory, so that [`size`] and [`decode`] read the file once.
+    pub fn load(self) -> Result<Encoded> {
+        match self {
+            Encoded::File(_) => Ok(Encoded::Bytes(bytes(&self)?.into_owned())),
+            other => Ok(other),
+        }
+    }
+}
+
+fn bytes(encoded: &Encoded) -> Result<Cow<'_, [u8]>> {
+    match encoded {
+        Encoded::File(path) => Ok(Cow::Owned(std::fs::read(path).map_err(Error::io(path))?)),
+        Encoded::Bytes(bytes) => Ok(Cow::Borrowed(bytes)),
+        Encoded::Pixels(_) => unreachable!("pixels are not bytes of a file"),
+    }
+}
+
+fn is_jpeg(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0xff, 0xd8, 0xff])
+}
+
+fn reader(bytes: &[u8]) -> Result<ImageReader<Cursor<&[u8]>>> {
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().expect("memory can be read");
+    match reader.format() {
+        Some(_) => Ok(reader),
+        None if bytes.is_empty() => Err(Error::Image("expected an image, got an empty file".into())),
+        None => Err(Error::Image("expected a JPEG, PNG, BMP, TIFF or WebP image, got something else".into())),
+    }
+}
+
+fn broken(error: image::ImageError) -> Error {
+    Error::Image(format!("broken image: {error}"))
+}
+
+fn rgb8(image: DynamicImage) -> Result<Image> {
+    let (width, height) = (image.width(), image.height());
+    let high = |value: u16| (value >> 8) as u8;
+    let pixels: Vec<u8> = match image {
+        DynamicImage::ImageRgb8(pixels) => pixels.into_raw(),
+        DynamicImage::ImageRgba8(pixels) => pixels.pixels().flat_map(|p| [p[0], p[1], p[2]]).collect(),
+        DynamicImage::ImageLuma8(pixels) => pixels.pixels().flat_map(|p| [p[0]; 3]).collect(),
+        DynamicImage::ImageLumaA8(pixels) => pixels.pixels().flat_map(|p| [p[0]; 3]).collect(),
+        DynamicImage::ImageRgb16(pixels) => pixels.pixels().flat_map(|p| [p[0], p[1], p[2]].map(high)).collect(),
+        DynamicImage::ImageRgba16(pixels) => pixels.pixels().flat_map(|p| [p[0], p[1], p[2]].map(high)).collect(),
+        DynamicImage::ImageLuma16(pixels) => pixels.pixels().flat_map(|p| [high(p[0]); 3]).collect(),
+        DynamicImage::ImageLumaA16(pixels) => pixels.pixels().flat_map(|p| [high(p[0]); 3]).collect(),
+        other => {
+            let problem = format!("expected 8 or 16 bits a channel, got {:?}", other.color());
+            return Err(Error::Image(problem));
+        }
+    };
+    Ok(Image { width, height, pixels })
+}
+
+fn turns(orientation: Orientation) -> bool {
+    // EXIF 5 to 8.
+    orientation.to_exif() >= 5
+}
+
+fn upright(image: Image, orientation: Orientation) -> Image {
+    if orientation == Orientation::NoTransforms {
+        return image;
+    }
+    let buffer = image::RgbImage::from_raw(image.width, image.height, image.pixels).expect("three bytes a pixel");
+    let mut turned = DynamicImage::ImageRgb8(buffer);
+    turned.apply_orientation(orientation);
+    let (width, height) = (turned.width(), turned.height());
+    Image { width, height, pixels: turned.into_bytes() }
+}
+
+#[cfg(test)]
+mod tests;

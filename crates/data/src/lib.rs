@@ -1,0 +1,51 @@
+//! Datasets, decoding, splits, samplers and the loader. Bytes only: nothing here knows a tensor.
+
+mod broken;
+mod decode;
+mod error;
+mod image;
+mod jpeg;
+mod loader;
+mod manifest;
+mod options;
+mod sampler;
+mod sources;
+mod split;
+mod subset;
+mod table;
+
+pub use broken::{Broken, broken};
+pub use decode::{decode, size};
+pub use error::{Error, Result};
+pub use image::{Encoded, Image};
+pub use loader::{HostBatch, Loader, Pixels, Prepare};
+pub use manifest::manifest;
+pub use options::Options;
+pub use sampler::Sampler;
+pub use sources::{Parts, SOURCES, SourceSpec, find};
+pub use split::{Divided, Rule, Split, check_disjoint, divide};
+pub use subset::Subset;
+pub use table::{Images, Row, Table};
+
+/// Labelled images, read one at a time. Everything but [`Dataset::image`] is known without decoding.
+pub trait Dataset: Send + Sync {
+    /// Class names, in label order.
+    fn classes(&self) -> &[String];
+    /// Number of images.
+    fn len(&self) -> usize;
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// The label of an image, an index into [`Dataset::classes`].
+    fn label(&self, index: usize) -> u32;
+    /// Lesion or patient: never on two sides of a split, where known.
+    fn group(&self, index: usize) -> Option<&str>;
+    /// What a group is, as a recipe names it: `lesion_id`, `patient_id`. `None` where the source knows no groups.
+    fn group_name(&self) -> Option<&str> {
+        None
+    }
+    /// A name for people and for `predictions.csv`, unique in the dataset.
+    fn id(&self, index: usize) -> &str;
+    /// The image as stored; the loader decodes it.
+    fn image(&self, index: usize) -> Result<Encoded>;
+}

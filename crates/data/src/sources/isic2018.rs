@@ -1,0 +1,164 @@
+//! ISIC 2018 Task 3: dermoscopic images of seven diagnoses, the challenge's own folders and files.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::csv_file::CsvFile;
+use super::{Parts, SourceSpec};
+use crate::error::first_few;
+use crate::{Dataset, Error, Images, Options, Result, Row, Table};
+
+pub const SPEC: SourceSpec = SourceSpec {
+    name: "isic2018",
+    summary: "ISIC 2018 Task 3: dermoscopic images, 7 diagnoses, 10,015 / 193 / 1,512 (CC BY-NC)",
+    keys: &[("root", "data/isic2018", "the folder that the challenge's zip files were unpacked in")],
+    open,
+};
+
+/// In the order of the ground truth's columns, which is the order of the challenge.
+const CLASSES: [&str; 7] = ["MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"];
+const ADDRESS: &str = "https://isic-archive.s3.amazonaws.com/challenges/2018/";
+
+fn open(options: &Options) -> Result<Parts> {
+    let root = options.path("root")?.unwrap_or_else(|| "data/isic2018".into());
+    let mut notes = Vec::new();
+    let parts = Parts {
+        train: part(&root, "Training", &mut notes)?,
+        validation: part(&root, "Validation", &mut notes)?,
+        test: part(&root, "Test", &mut notes)?,
+        notes,
+    };
+    if parts.train.is_none() && parts.validation.is_none() && parts.test.is_none() {
+        let files = "ISIC2018_Task3_Training_Input.zip (2.6 GB), ISIC2018_Task3_Training_GroundTruth.zip and \
+                     ISIC2018_Task3_Training_LesionGroupings.csv (and …_Validation_… and …_Test_…, each optional)";
+        return Err(Error::missing(
+            root.display(),
+            "no ISIC 2018 Task 3 here",
+            format!(
+                "download {files} from {ADDRESS}, unpack them in {}, or say where they are with data.root=…",
+                root.display()
+            ),
+        ));
+    }
+    Ok(parts)
+}
+
+/// One part; `None` where neither its images nor its ground truth are there.
+fn part(root: &Path, part: &str, notes: &mut Vec<String>) -> Result<Option<Arc<dyn Dataset>>> {
+    let folder = root.join(format!("ISIC2018_Task3_{part}_Input"));
+    let truth = format!("ISIC2018_Task3_{part}_GroundTruth");
+    let places = [root.join(&truth).join(format!("{truth}.csv")), root.join(format!("{truth}.csv"))];
+    let table = places.iter().find(|path| path.is_file());
+    let lacks = |missing: &Path, zip: &str| {
+        let remedy = format!(
+            "download {ADDRESS}{zip} and unpack it in {}, or say where the data is with data.root=…",
+            root.display()
+        );
+        Error::missing(missing.display(), format!("the {part} part has no such file or folder"), remedy)
+    };
+    match (folder.is_dir(), table) {
+        (false, None) => Ok(None),
+        (true, None) => Err(lacks(&places[0], &format!("{truth}.zip"))),
+        (false, Some(_)) => Err(lacks(&folder, &format!("ISIC2018_Task3_{part}_Input.zip"))),
+        (true, Some(table)) => Ok(Some(Arc::new(read(root, part, &folder, table, notes)?))),
+    }
+}
+
+fn read(root: &Path, part: &str, folder: &Path, table: &Path, notes: &mut Vec<String>) -> Result<Table> {
+    let truth = labels(table)?;
+    let files = jpegs(folder)?;
+    let absent: Vec<&str> =
+        truth.iter().filter(|(id, _)| !files.contains_key(id)).map(|(id, _)| id.as_str()).collect();
+    if !absent.is_empty() {
+        return Err(Error::missing(
+            folder.display(),
+            format!("{} of {} images are not here: {}", absent.len(), truth.len(), first_few(&absent)),
+            format!("unpack ISIC2018_Task3_{part}_Input.zip again, or take their rows out of {}", table.display()),
+        ));
+    }
+    let named: HashSet<&str> = truth.iter().map(|(id, _)| id.as_str()).collect();
+    let mut spare: Vec<&str> = files.keys().map(String::as_str).filter(|id| !named.contains(id)).collect();
+    spare.sort_unstable();
+    if !spare.is_empty() {
+        let (folder, table) = (folder.display(), table.display());
+        notes.push(format!("{folder}: {} images have no row in {table}: {}", spare.len(), first_few(&spare)));
+    }
+    let lesions = if part == "Training" { lesions(root, notes)? } else { None };
+    let ungrouped =
+        lesions.as_ref().map_or(0, |lesions| truth.iter().filter(|(id, _)| !lesions.contains_key(id)).count());
+    if ungrouped > 0 {
+        notes.push(format!("{ungrouped} training images are in no lesion grouping; each counts as a lesion of its own"));
+    }
+    let group = |id: &String| lesions.as_ref().and_then(|lesions| lesions.get(id)).cloned();
+    let paths = truth.iter().map(|(id, _)| files[id].clone()).collect();
+    let rows = truth.iter().map(|(id, label)| Row { id: id.clone(), label: *label, group: group(id) }).collect();
+    let name = lesions.is_some().then(|| "lesion_id".to_string());
+    let classes = CLASSES.map(String::from).to_vec();
+    Table::new(&table.display().to_string(), classes, name, rows, Images::Files(paths))
+}
+
+/// (image, label), one-hot in the file: exactly one of the seven columns above a half. Further columns are allowed.
+fn labels(path: &Path) -> Result<Vec<(String, u32)>> {
+    let csv = CsvFile::read(path)?;
+    let image = csv.column("image")?;
+    let columns = CLASSES.iter().map(|class| csv.column(class)).collect::<Result<Vec<usize>>>()?;
+    let mut labels = Vec::with_capacity(csv.rows.len());
+    for (line, fields) in &csv.rows {
+        let mut hot = Vec::new();
+        for (class, &column) in columns.iter().enumerate() {
+            let text = &fields[column];
+            let value: f64 = text.parse().map_err(|_| {
+                csv.wrong(*line, format!("{}: expected a number, got `{text}`", CLASSES[class]))
+            })?;
+            if value > 0.5 {
+                hot.push(class as u32);
+            }
+        }
+        match hot[..] {
+            [class] => labels.push((fields[image].clone(), class)),
+            _ => {
+                let problem = format!("{}: expected one class of 1, got {}", fields[image], hot.len());
+                return Err(csv.wrong(*line, problem));
+            }
+        }
+    }
+    Ok(labels)
+}
+
+/// The JPEGs of a folder by name without extension.
+fn jpegs(folder: &Path) -> Result<HashMap<String, PathBuf>> {
+    let mut files = HashMap::new();
+    for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
+        let path = entry.map_err(Error::io(folder))?.path();
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        if let ("jpg" | "jpeg", Some(stem)) =
+            (extension.to_lowercase().as_str(), path.file_stem().and_then(|stem| stem.to_str()))
+        {
+            files.insert(stem.to_string(), path.clone());
+        }
+    }
+    Ok(files)
+}
+
+/// Image to lesion; `None`, and a note, where the file is not there.
+fn lesions(root: &Path, notes: &mut Vec<String>) -> Result<Option<HashMap<String, String>>> {
+    let name = "ISIC2018_Task3_Training_LesionGroupings.csv";
+    let path = root.join(name);
+    if !path.is_file() {
+        notes.push(format!(
+            "{}: not there, so nothing keeps two images of a lesion on one side of a split; download {ADDRESS}{name}",
+            path.display()
+        ));
+        return Ok(None);
+    }
+    let csv = CsvFile::read(&path)?;
+    let (image, lesion) = (csv.column("image")?, csv.column("lesion_id")?);
+    let lesions = csv.rows.into_iter().map(|(_, mut fields)| {
+        (std::mem::take(&mut fields[image]), std::mem::take(&mut fields[lesion]))
+    });
+    Ok(Some(lesions.filter(|(_, lesion)| !lesion.is_empty()).collect()))
+}
+
+#[cfg(test)]
+mod tests;

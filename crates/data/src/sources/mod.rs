@@ -1,0 +1,66 @@
+//! Where images come from: one file per source, and the list of them.
+
+use std::sync::Arc;
+
+use crate::options::suggestion;
+use crate::{Dataset, Error, Options, Result};
+
+pub(crate) mod csv_file;
+mod isic2018;
+
+/// A kind of dataset that a recipe can name: `data: { name: …, <keys> }`.
+pub struct SourceSpec {
+    pub name: &'static str,
+    /// What it is, one line.
+    pub summary: &'static str,
+    /// (key, default, meaning); an empty default means that the key may be left out, `required` that it may not.
+    pub keys: &'static [(&'static str, &'static str, &'static str)],
+    /// Reads everything but the images. Keys were checked by [`SourceSpec::read`], values are not.
+    pub open: fn(&Options) -> Result<Parts>,
+}
+
+/// The official parts of a dataset, those that exist.
+#[derive(Clone, Default)]
+pub struct Parts {
+    pub train: Option<Arc<dyn Dataset>>,
+    pub validation: Option<Arc<dyn Dataset>>,
+    pub test: Option<Arc<dyn Dataset>>,
+    /// What a person should know about the files, one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// Every source of this build, in the order `list` shows them.
+pub const SOURCES: &[&SourceSpec] = &[&isic2018::SPEC];
+
+/// The source called `name`; an [`Error::Option`] with the known names and the nearest one otherwise.
+pub fn find(name: &str) -> Result<&'static SourceSpec> {
+    SOURCES.iter().copied().find(|spec| spec.name == name).ok_or_else(|| {
+        let names: Vec<&str> = SOURCES.iter().map(|spec| spec.name).collect();
+        let near = suggestion(name, names.iter().copied());
+        Error::option("name", format!("no dataset is called `{name}`{near}; datasets: {}", names.join(", ")))
+    })
+}
+
+impl SourceSpec {
+    /// Every key of `options` that this source does not know, as errors.
+    pub fn unknown(&self, options: &Options) -> Vec<Error> {
+        let known: Vec<&str> = self.keys.iter().map(|(key, ..)| *key).collect();
+        let unknown = options.keys().filter(|key| !known.contains(&key.as_str()));
+        unknown
+            .map(|key| {
+                let near = suggestion(&key, known.iter().copied());
+                let problem =
+                    format!("`{}` has no such key{near}; its keys: {}", self.name, known.join(", "));
+                Error::option(key, problem)
+            })
+            .collect()
+    }
+
+    /// Checks the keys, then opens.
+    pub fn read(&self, options: &Options) -> Result<Parts> {
+        match self.unknown(options).into_iter().next() {
+            Some(error) => Err(error),
+            None => (self.open)(options),
+        }
+    }
+}

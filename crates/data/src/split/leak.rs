@@ -1,0 +1,76 @@
+//! Groups and images that are in two parts, and so would be learned from and judged by.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Side;
+use crate::error::first_few;
+use crate::{Dataset, Error, Result};
+
+/// Parts (name, dataset) share no group and no image id. [`Error::Leak`] names the first that is in two, its images there,
+/// and how many there are.
+pub fn check_disjoint(parts: &[(&str, &dyn Dataset)]) -> Result<()> {
+    let mut groups = Places::default();
+    let mut images = Places::default();
+    let mut kind = "group";
+    for (part, dataset) in parts {
+        kind = kind_of(*dataset).unwrap_or(kind);
+        for index in 0..dataset.len() {
+            images.add(dataset.id(index), part, dataset.id(index));
+            if let Some(group) = dataset.group(index) {
+                groups.add(group, part, dataset.id(index));
+            }
+        }
+    }
+    groups.check(kind)?;
+    images.check("image")
+}
+
+/// A split file's sides share no group.
+pub(super) fn check_sides(dataset: &dyn Dataset, sides: &[Side]) -> Result<()> {
+    let mut places = Places::default();
+    for (index, side) in sides.iter().enumerate() {
+        if let Some(group) = dataset.group(index) {
+            let side = match side {
+                Side::Train => "train",
+                Side::Validation => "validation",
+                Side::Neither => "test",
+            };
+            places.add(group, side, dataset.id(index));
+        }
+    }
+    places.check(kind_of(dataset).unwrap_or("group"))
+}
+
+/// `lesion_id` → lesion.
+fn kind_of(dataset: &dyn Dataset) -> Option<&str> {
+    dataset.group_name().map(|name| name.trim_end_matches("_id"))
+}
+
+/// For each group, the parts it is in and its images there.
+#[derive(Default)]
+struct Places<'a>(BTreeMap<&'a str, BTreeMap<&'a str, Vec<&'a str>>>);
+
+impl<'a> Places<'a> {
+    fn add(&mut self, group: &'a str, part: &'a str, image: &'a str) {
+        self.0.entry(group).or_default().entry(part).or_default().push(image);
+    }
+
+    fn check(&self, kind: &str) -> Result<()> {
+        let leaks: Vec<_> = self.0.iter().filter(|(_, parts)| parts.len() > 1).collect();
+        let Some((group, parts)) = leaks.first() else { return Ok(()) };
+        let sides: Vec<String> =
+            parts.iter().map(|(part, images)| format!("{part} ({})", first_few(images))).collect();
+        let names: BTreeSet<&str> = parts.keys().copied().collect();
+        let remedy = format!("put all images of a {kind} on one side");
+        Err(Error::Leak(format!(
+            "{kind} `{group}` is on {} sides of the split: {}; {} in all – {remedy}",
+            names.len(),
+            sides.join(" and "),
+            count(leaks.len(), kind),
+        )))
+    }
+}
+
+fn count(count: usize, kind: &str) -> String {
+    if count == 1 { format!("1 {kind}") } else { format!("{count} {kind}s") }
+}

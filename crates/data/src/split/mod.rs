@@ -1,0 +1,231 @@
+//! Training images divided into those that are learned from and those that judge.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_yaml::{Mapping, Value};
+use tallow_seed::Seed;
+
+use crate::error::first_few;
+use crate::options::suggestion;
+use crate::sources::csv_file::CsvFile;
+use crate::{Dataset, Error, Options, Result, Subset};
+
+mod assign;
+mod leak;
+
+pub use leak::check_disjoint;
+
+/// How the training part is divided. The validation part is the official one where a recipe has no rule at all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Split {
+    pub rule: Rule,
+    /// The name of the groups that stay whole (`lesion_id`); a dataset's groups stay whole also where it is `None`.
+    pub group: Option<String>,
+    /// Each class in the same proportions on each side.
+    pub stratified: bool,
+}
+
+/// What decides on which side an image is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Rule {
+    /// A CSV with the columns `image` and `split` (`train`, `val`, or `test`: on neither side).
+    File(PathBuf),
+    /// The share of the images that validate, between 0 and 1.
+    Validation(f64),
+    /// Part `fold` (from 0) of `folds` equal ones validates. The parts of all folds together are the dataset.
+    Fold { folds: u32, fold: u32 },
+}
+
+/// Both sides, in the dataset's order.
+pub struct Divided {
+    pub train: Arc<Subset>,
+    pub validation: Arc<Subset>,
+}
+
+impl Split {
+    pub const KEYS: [&str; 6] = ["file", "validation", "folds", "fold", "group", "stratified"];
+
+    /// From a recipe's `data.split`; every mistake in it. `file` wins over `folds`, and `folds` over `validation`.
+    pub fn parse(value: &Value) -> std::result::Result<Split, Vec<Error>> {
+        let Value::Mapping(map) = value else {
+            let example = "{ validation: 0.15 }, { folds: 5, fold: 0 } or { file: split.csv }";
+            let problem = format!("expected {example}, got {}", crate::options::shown(value));
+            return Err(vec![Error::option("split", problem)]);
+        };
+        let prefixed: Mapping =
+            map.iter().map(|(key, value)| (Value::from(format!("split.{}", text(key))), value.clone())).collect();
+        let options = Options::new(prefixed, Seed::new(0));
+        let mut errors: Vec<Error> = map.keys().filter_map(|key| unknown(&text(key))).collect();
+        let mut keep = |error| errors.push(error);
+        let file = options.path("split.file").map_err(&mut keep).ok().flatten();
+        let group = options.text("split.group").map_err(&mut keep).ok().flatten();
+        let stratified = options.flag("split.stratified").map_err(&mut keep).ok().flatten().unwrap_or(true);
+        let validation = validation(&options).map_err(&mut keep).ok().flatten();
+        let fold = fold(&options).map_err(&mut keep).ok().flatten();
+        let rule = file.map(Rule::File).or(fold).or(validation);
+        match rule {
+            Some(rule) if errors.is_empty() => Ok(Split { rule, group, stratified }),
+            None if errors.is_empty() => {
+                let problem = "expected one of `validation`, `folds` with `fold`, and `file`, got none";
+                Err(vec![Error::option("split", problem)])
+            }
+            _ => Err(errors),
+        }
+    }
+}
+
+/// Divides the training part.
+///
+/// Groups stay whole; an image without a group is a group of its own. Groups are shuffled by `seed`, taken from the largest to
+/// the smallest, and each goes to the side where it raises Σ_c (n_c − w·N_c)² / (w·N_c) least: n_c images of class c there so
+/// far, N_c in all, w the side's share. For single images this is Webster's method, within one image of the exact
+/// share in each class; a class too small for the share stays in training.
+///
+/// Errors: [`Error::Leak`] where a file puts a group on two sides; [`Error::Option`] for a `group` that the dataset does not
+/// have, and for a side without images; [`Error::Invalid`] for a file that names an image twice, names one that is not in the
+/// dataset, or leaves one out.
+pub fn divide(dataset: Arc<dyn Dataset>, split: &Split, seed: Seed) -> Result<Divided> {
+    check_group(&*dataset, split)?;
+    let sides = match &split.rule {
+        Rule::File(path) => from_file(&*dataset, path)?,
+        Rule::Validation(share) => {
+            let parts = assign::assign(&*dataset, &[1.0 - share, *share], split.stratified, seed);
+            parts.into_iter().map(|part| if part == 1 { Side::Validation } else { Side::Train }).collect()
+        }
+        Rule::Fold { folds, fold } => {
+            let shares = vec![1.0 / f64::from(*folds); *folds as usize];
+            let parts = assign::assign(&*dataset, &shares, split.stratified, seed);
+            parts.into_iter().map(|part| if part == *fold { Side::Validation } else { Side::Train }).collect()
+        }
+    };
+    leak::check_sides(&*dataset, &sides)?;
+    let rows = |wanted: Side, name: &str| {
+        let indices: Vec<u32> =
+            (0..sides.len() as u32).filter(|&index| sides[index as usize] == wanted).collect();
+        if indices.is_empty() {
+            let problem = format!("leaves no image for {name} of the {} there are", sides.len());
+            return Err(Error::option("split", problem));
+        }
+        Ok(Arc::new(Subset::new(dataset.clone(), indices)))
+    };
+    Ok(Divided { train: rows(Side::Train, "training")?, validation: rows(Side::Validation, "validation")? })
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Train,
+    Validation,
+    /// Named in a split file as `test`.
+    Neither,
+}
+
+fn text(key: &Value) -> String {
+    crate::options::shown(key).trim_matches('`').to_string()
+}
+
+fn unknown(key: &str) -> Option<Error> {
+    let near = || suggestion(key, Split::KEYS);
+    (!Split::KEYS.contains(&key)).then(|| {
+        Error::option(format!("split.{key}"), format!("no such key{}; keys: {}", near(), Split::KEYS.join(", ")))
+    })
+}
+
+fn validation(options: &Options) -> Result<Option<Rule>> {
+    match options.number("split.validation")? {
+        Some(share) if share > 0.0 && share < 1.0 => Ok(Some(Rule::Validation(share))),
+        Some(share) => {
+            let problem = format!("expected a share of the images between 0 and 1, got {share}");
+            Err(Error::option("split.validation", problem))
+        }
+        None => Ok(None),
+    }
+}
+
+fn fold(options: &Options) -> Result<Option<Rule>> {
+    match (options.integer("split.folds")?, options.integer("split.fold")?) {
+        (None, None) => Ok(None),
+        (Some(folds), _) if !(2..=10_000).contains(&folds) => {
+            Err(Error::option("split.folds", format!("expected 2 folds or more, got {folds}")))
+        }
+        (Some(folds), Some(fold)) if fold >= folds => {
+            let problem = format!("expected a fold from 0 to {}, got {fold}", folds - 1);
+            Err(Error::option("split.fold", problem))
+        }
+        (Some(folds), Some(fold)) => Ok(Some(Rule::Fold { folds: folds as u32, fold: fold as u32 })),
+        (Some(_), None) => Err(Error::option("split.fold", "expected the fold that validates, from 0; got none")),
+        (None, Some(_)) => Err(Error::option("split.folds", "expected the number of folds, got none")),
+    }
+}
+
+fn check_group(dataset: &dyn Dataset, split: &Split) -> Result<()> {
+    let Some(asked) = &split.group else { return Ok(()) };
+    let grouped = (0..dataset.len()).any(|index| dataset.group(index).is_some());
+    match dataset.group_name() {
+        _ if !grouped => {
+            let problem = format!("expected groups `{asked}`, but this dataset has no groups – leave the key out");
+            Err(Error::option("split.group", problem))
+        }
+        Some(name) if name != asked => {
+            Err(Error::option("split.group", format!("expected `{name}`, as this dataset has, got `{asked}`")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn from_file(dataset: &dyn Dataset, path: &Path) -> Result<Vec<Side>> {
+    if !path.is_file() {
+        let remedy = "write a CSV with the columns `image` and `split`, or name another with data.split.file=…";
+        return Err(Error::missing(path.display(), "no such split file", remedy));
+    }
+    let csv = CsvFile::read(path)?;
+    let (image, split) = (csv.column("image")?, csv.column("split")?);
+    let index: HashMap<&str, usize> = (0..dataset.len()).map(|index| (dataset.id(index), index)).collect();
+    let mut sides = vec![None; dataset.len()];
+    let mut strangers = Vec::new();
+    for (line, fields) in &csv.rows {
+        let side = match fields[split].to_lowercase().as_str() {
+            "train" | "training" => Side::Train,
+            "val" | "valid" | "validation" => Side::Validation,
+            "test" => Side::Neither,
+            other => {
+                let problem = format!("{}: expected train, val or test, got `{other}`", fields[image]);
+                return Err(csv.wrong(*line, problem));
+            }
+        };
+        match index.get(fields[image].as_str()) {
+            None if side == Side::Neither => {}
+            None => strangers.push(fields[image].as_str()),
+            Some(&at) if sides[at].is_some() => {
+                return Err(csv.wrong(*line, format!("{}: expected one row for an image, got two", fields[image])));
+            }
+            Some(&at) => sides[at] = Some(side),
+        }
+    }
+    if !strangers.is_empty() {
+        let problem = format!(
+            "{} of {} images are not in the training part (its first is `{}`): {}",
+            strangers.len(),
+            csv.rows.len(),
+            dataset.id(0),
+            first_few(&strangers)
+        );
+        return Err(Error::invalid(path.display(), problem));
+    }
+    let left_out: Vec<&str> =
+        (0..dataset.len()).filter(|&index| sides[index].is_none()).map(|index| dataset.id(index)).collect();
+    if !left_out.is_empty() {
+        let problem = format!(
+            "expected every training image, {} of {} are left out (give them a side, or `test` to use them on neither): {}",
+            left_out.len(),
+            dataset.len(),
+            first_few(&left_out)
+        );
+        return Err(Error::invalid(path.display(), problem));
+    }
+    Ok(sides.into_iter().flatten().collect())
+}
+
+#[cfg(test)]
+mod tests;
