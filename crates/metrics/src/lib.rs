@@ -1,0 +1,32 @@
+//! Confusion, F1 and its kin, ranking metrics. Counts and probabilities only: no tensors, never a mixed target.
+//!
+//! Every number is scikit-learn's (1.9), to 1e-12, under three rules that scikit-learn leaves to its caller:
+//!
+//! - `labels` is the list of classes, whatever is present in the data;
+//! - `zero_division` is 0: a precision, recall, F1, specificity or average precision without a denominator is 0,
+//!   and takes part in macro averages;
+//! - what scikit-learn calls undefined (AUROC of a class without positives or without negatives, kappa of a single
+//!   class, anything of no images) is NaN, which JSON shows as `null`; macro and weighted AUROC average the classes
+//!   where it is defined.
+
+mod confusion;
+mod error;
+mod file;
+mod interval;
+mod metric;
+mod predictions;
+mod probability;
+mod ranking;
+mod summary;
+
+pub use confusion::{Average, Confusion};
+pub use error::{Error, Result};
+pub use interval::{Comparison, compare, interval};
+pub use metric::{Better, METRICS, Metric, find};
+pub use predictions::Predictions;
+pub use probability::{brier, log_loss};
+pub use ranking::{
+    auroc, auroc_of_class, auroc_weighted, average_precision, average_precision_of_class,
+    average_precision_weighted, top_k_accuracy,
+};
+pub use summary::{ClassSummary, Summary};

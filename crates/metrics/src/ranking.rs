@@ -1,0 +1,173 @@
+//! Metrics of the order of the probabilities: AUROC, average precision, top-k accuracy.
+
+use crate::{Confusion, Predictions};
+
+/// Area under the ROC curve of `class` against the rest, ties counting a half:
+/// (Σ over positives of (negatives scored lower + ½ negatives scored the same)) / (positives · negatives).
+/// NaN without positives or without negatives. O(n log n).
+pub fn auroc_of_class(predictions: &Predictions, class: usize) -> f64 {
+    let (positives, negatives) = sides(predictions, class);
+    if positives == 0 || negatives == 0 {
+        return f64::NAN;
+    }
+    // Whole numbers: twice the trapezoids between neighbouring thresholds.
+    let (mut twice_area, mut above) = (0u128, 0);
+    for (hits, misses) in thresholds(predictions, class) {
+        twice_area += u128::from(misses) * u128::from(2 * above + hits);
+        above += hits;
+    }
+    twice_area as f64 / (2 * u128::from(positives) * u128::from(negatives)) as f64
+}
+
+/// Mean of [`auroc_of_class`] over the classes where it is defined; of two classes, that of class 1. NaN if nowhere.
+pub fn auroc(predictions: &Predictions) -> f64 {
+    if predictions.classes.len() == 2 {
+        return auroc_of_class(predictions, 1);
+    }
+    weighted_mean((0..predictions.classes.len()).map(|class| (1.0, auroc_of_class(predictions, class))))
+}
+
+/// Mean of [`auroc_of_class`], weighted by support, over the classes where it is defined; of two classes, that of class 1.
+pub fn auroc_weighted(predictions: &Predictions) -> f64 {
+    if predictions.classes.len() == 2 {
+        return auroc_of_class(predictions, 1);
+    }
+    weighted_mean((0..predictions.classes.len()).map(|class| {
+        let (support, _) = sides(predictions, class);
+        (support as f64, auroc_of_class(predictions, class))
+    }))
+}
+
+/// Average precision of `class` against the rest, Σ (R_k − R_{k−1}) P_k over descending thresholds (no
+/// interpolation). 0 if the class is absent; NaN without images.
+pub fn average_precision_of_class(predictions: &Predictions, class: usize) -> f64 {
+    if predictions.is_empty() {
+        return f64::NAN;
+    }
+    let (positives, _) = sides(predictions, class);
+    if positives == 0 {
+        return 0.0;
+    }
+    let (mut sum, mut hits_above, mut above) = (0.0, 0, 0);
+    for (hits, misses) in thresholds(predictions, class) {
+        hits_above += hits;
+        above += hits + misses;
+        sum += hits as f64 * (hits_above as f64 / above as f64);
+    }
+    sum / positives as f64
+}
+
+/// Mean of [`average_precision_of_class`] over all classes, absent ones with 0; of two classes, that of class 1.
+pub fn average_precision(predictions: &Predictions) -> f64 {
+    if predictions.classes.len() == 2 {
+        return average_precision_of_class(predictions, 1);
+    }
+    weighted_mean(
+        (0..predictions.classes.len()).map(|class| (1.0, average_precision_of_class(predictions, class))),
+    )
+}
+
+/// Mean of [`average_precision_of_class`], weighted by support; of two classes, that of class 1.
+pub fn average_precision_weighted(predictions: &Predictions) -> f64 {
+    if predictions.classes.len() == 2 {
+        return average_precision_of_class(predictions, 1);
+    }
+    weighted_mean((0..predictions.classes.len()).map(|class| {
+        let (support, _) = sides(predictions, class);
+        (support as f64, average_precision_of_class(predictions, class))
+    }))
+}
+
+/// Share of the images whose label is among the `k` most probable classes; 1 if `k` is at least the number of classes.
+///
+/// As scikit-learn, equal probabilities rank the higher class first, so that on ties k = 1 is not the accuracy; with
+/// two classes it is. NaN without images.
+pub fn top_k_accuracy(predictions: &Predictions, k: usize) -> f64 {
+    if predictions.classes.len() <= 2 && k == 1 {
+        return Confusion::of(predictions).accuracy();
+    }
+    let hits = predictions.rows().zip(&predictions.labels).filter(|(row, label)| {
+        let label = **label as usize;
+        let before = |(class, &p): (usize, &f64)| p > row[label] || (p == row[label] && class > label);
+        row.iter().enumerate().filter(|&entry| before(entry)).count() < k
+    });
+    hits.count() as f64 / predictions.len() as f64
+}
+
+/// Images of `class` and images of the rest.
+fn sides(predictions: &Predictions, class: usize) -> (u64, u64) {
+    let positives = predictions.labels.iter().filter(|&&label| label as usize == class).count();
+    (positives as u64, (predictions.len() - positives) as u64)
+}
+
+/// For each different score of `class`, in descending order: how many of its images are of the class, how many are not.
+fn thresholds(predictions: &Predictions, class: usize) -> Vec<(u64, u64)> {
+    let scores = predictions.rows().map(|row| row[class]);
+    let positive = predictions.labels.iter().map(|&label| label as usize == class);
+    let mut scored: Vec<(f64, bool)> = scores.zip(positive).collect();
+    scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+    let same_score = scored.chunk_by(|a, b| a.0 == b.0);
+    same_score
+        .map(|images| {
+            let hits = images.iter().filter(|(_, positive)| *positive).count();
+            (hits as u64, (images.len() - hits) as u64)
+        })
+        .collect()
+}
+
+/// Σ w x / Σ w over the pairs (w, x) where x is a number. NaN if there is none.
+fn weighted_mean(values: impl Iterator<Item = (f64, f64)>) -> f64 {
+    let defined = values.filter(|(_, value)| !value.is_nan());
+    let (sum, weights) = defined.fold((0.0, 0.0), |(sum, weights), (w, x)| (sum + w * x, weights + w));
+    sum / weights
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two classes; `scores` are of class 1.
+    fn binary(labels: &[u32], scores: &[f64]) -> Predictions {
+        let mut p = Predictions::new(&["no".to_owned(), "yes".to_owned()]);
+        for (&label, &score) in labels.iter().zip(scores) {
+            p.push("i", None, label, &[1.0 - score, score]).unwrap();
+        }
+        p
+    }
+
+    #[test]
+    fn auroc_by_counting_pairs() {
+        // Positives .8 .5, negatives .5 .3 .6: of 6 pairs .8 wins 3; .5 wins 1, ties 1.
+        let p = binary(&[1, 1, 0, 0, 0], &[0.8, 0.5, 0.5, 0.3, 0.6]);
+        assert_eq!(auroc(&p), 4.5 / 6.0);
+        // A score and its complement rank images in opposite orders.
+        assert_eq!(auroc_of_class(&p, 0), 4.5 / 6.0);
+    }
+
+    #[test]
+    fn average_precision_by_hand() {
+        // Descending: .8 (yes): P = 1; .6 (no); .5 (yes, no): P = 2/4 at R = 1.
+        let p = binary(&[1, 1, 0, 0, 0], &[0.8, 0.5, 0.5, 0.3, 0.6]);
+        assert_eq!(average_precision(&p), 0.5 * 1.0 + 0.5 * 0.5);
+    }
+
+    #[test]
+    fn one_class_has_no_auroc() {
+        let p = binary(&[1, 1], &[0.8, 0.5]);
+        assert!(auroc(&p).is_nan() && auroc_weighted(&p).is_nan());
+        assert_eq!((average_precision(&p), average_precision_of_class(&p, 0)), (1.0, 0.0));
+        let empty = binary(&[], &[]);
+        assert!(
+            auroc(&empty).is_nan()
+                && average_precision(&empty).is_nan()
+                && top_k_accuracy(&empty, 2).is_nan()
+        );
+    }
+
+    #[test]
+    fn top_k_ranks_the_higher_class_first_on_ties() {
+        let mut p = Predictions::new(&["a", "b", "c"].map(str::to_owned));
+        p.push("i", None, 0, &[0.4, 0.4, 0.2]).unwrap();
+        assert_eq!([1, 2, 3].map(|k| top_k_accuracy(&p, k)), [0.0, 1.0, 1.0]);
+    }
+}
