@@ -1,0 +1,132 @@
+//! He's ResNet-20, 32 and 56 for CIFAR: 6n + 2 layers, widths 16, 32, 64, shortcuts without parameters.
+//!
+//! Where the shape changes the shortcut is the paper's option A: every second pixel, and zero channels. Papers that report
+//! "ResNet-20" mean this net (0.27 M parameters). The paper leaves open where the zero channels go; half of them are put on
+//! either side, as in akamaster/pytorch_resnet_cifar10, the usual reimplementation. Tensor names are those of the
+//! ImageNet nets (`fc` is the head); initial values too.
+//!
+//! Source: He et al. 2016, arXiv:1512.03385, section 4.2.
+
+use crate::layers::{BatchNorm, Chain, Conv, GlobalPool, Linear};
+use crate::{Error, Layer, Mode, ModelOptions, ModelSpec, Network, Outline, Params, Result, Stage, Stem};
+use candle_core::Tensor;
+
+const SOURCE: &str = "He et al. 2016, arXiv:1512.03385, section 4.2, option A";
+const TAPS: &[&str] = &["input", "stem", "stage1", "stage2", "stage3", "penultimate"];
+
+pub const RESNET20: ModelSpec = spec("resnet20", |params, options| build(params, options, 3));
+pub const RESNET32: ModelSpec = spec("resnet32", |params, options| build(params, options, 5));
+pub const RESNET56: ModelSpec = spec("resnet56", |params, options| build(params, options, 9));
+
+/// CIFAR-10's mean and standard deviation over all pixels of the training images.
+const fn spec(name: &'static str, build: fn(&mut Params, &ModelOptions) -> Result<Network>) -> ModelSpec {
+    ModelSpec {
+        name,
+        source: SOURCE,
+        input: 32,
+        taps: TAPS,
+        stem: Stem::Cifar,
+        mean: [0.4914, 0.4822, 0.4465],
+        std: [0.2470, 0.2435, 0.2616],
+        weights: &[],
+        build,
+    }
+}
+
+fn build(params: &mut Params, options: &ModelOptions, blocks: usize) -> Result<Network> {
+    if options.stem == Some(Stem::ImageNet) {
+        return Err(Error::Option(
+            "stem: the CIFAR family (resnet20, 32, 56) has `cifar` only; for an ImageNet stem take resnet18"
+                .into(),
+        ));
+    }
+    params.begin_stage("stem");
+    let stem = StemLayer {
+        conv: Conv::new(params, "conv1", (options.channels, 16), (3, 1, 1))?,
+        norm: BatchNorm::new(params, "bn1", 16)?,
+    };
+    let mut stages = vec![Stage { name: "stem".into(), layer: Box::new(stem) }];
+    let mut channels = 16;
+    for i in 0..3 {
+        let (width, name) = (16 << i, format!("stage{}", i + 1));
+        params.begin_stage(&name);
+        let mut chain = Vec::new();
+        for j in 0..blocks {
+            let stride = if i > 0 && j == 0 { 2 } else { 1 };
+            chain.push(Residual::new(params, &format!("layer{}.{j}", i + 1), (channels, width), stride)?);
+            channels = width;
+        }
+        stages.push(Stage { name, layer: Box::new(Chain(chain)) });
+    }
+    stages.push(Stage { name: "penultimate".into(), layer: Box::new(GlobalPool) });
+    params.begin_stage("head");
+    let head = Linear::new(params, "fc", (channels, options.classes))?;
+    Ok(Network { stages, head: Box::new(head) })
+}
+
+struct StemLayer {
+    conv: Conv,
+    norm: BatchNorm,
+}
+
+impl Layer for StemLayer {
+    fn forward(&self, values: &Tensor, mode: &Mode) -> Result<Tensor> {
+        self.norm.forward(&self.conv.forward(values, mode)?, mode, None, true)
+    }
+
+    fn outline(&self, row: &[usize]) -> Option<Outline> {
+        self.conv.outline(row)
+    }
+}
+
+/// relu(norm(conv(relu(norm(conv(x))))) + shortcut(x)).
+struct Residual {
+    first: (Conv, BatchNorm),
+    second: (Conv, BatchNorm),
+    stride: usize,
+    /// Zero channels on either side of the shortcut's.
+    padding: usize,
+}
+
+impl Residual {
+    fn new(
+        params: &mut Params,
+        name: &str,
+        (input, output): (usize, usize),
+        stride: usize,
+    ) -> Result<Residual> {
+        let mut layer = |i: usize, input: usize, stride: usize| -> Result<_> {
+            let conv = Conv::new(params, &format!("{name}.conv{i}"), (input, output), (3, stride, 1))?;
+            Ok((conv, BatchNorm::new(params, &format!("{name}.bn{i}"), output)?))
+        };
+        Ok(Residual {
+            first: layer(1, input, stride)?,
+            second: layer(2, output, 1)?,
+            stride,
+            padding: (output - input) / 2,
+        })
+    }
+
+    /// Option A. A 1×1 maximum at stride 2 is every second pixel.
+    fn shortcut(&self, values: &Tensor) -> Result<Tensor> {
+        if self.stride == 1 {
+            return Ok(values.clone());
+        }
+        let values = tallow_kernels::max_pool2d(values, 1, self.stride, 0)?;
+        Ok(values.pad_with_zeros(1, self.padding, self.padding)?)
+    }
+}
+
+impl Layer for Residual {
+    fn forward(&self, values: &Tensor, mode: &Mode) -> Result<Tensor> {
+        let inner = self.first.1.forward(&self.first.0.forward(values, mode)?, mode, None, true)?;
+        let inner = self.second.0.forward(&inner, mode)?;
+        self.second.1.forward(&inner, mode, Some(&self.shortcut(values)?), true)
+    }
+
+    fn outline(&self, row: &[usize]) -> Option<Outline> {
+        let first = self.first.0.outline(row)?;
+        let second = self.second.0.outline(&first.shape)?;
+        Some(Outline { shape: second.shape, macs: first.macs + second.macs })
+    }
+}

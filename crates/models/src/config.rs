@@ -1,0 +1,141 @@
+//! `config.json` in timm's layout: beside `model.safetensors` it makes a folder that timm loads as it is.
+//!
+//! Source: timm 1.0 `models/_hub.py` (`save_config_for_hf`) and `models/_pretrained.py`.
+
+use crate::{Error, ModelOptions, ModelSpec, Network, Result, Stem};
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+/// What a `config.json` says of a model and its images.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub architecture: String,
+    pub classes: usize,
+    /// One per class, or empty.
+    pub labels: Vec<String>,
+    /// Channels, height, width.
+    pub input: [usize; 3],
+    /// Per channel, of values in [0, 1].
+    pub mean: Vec<f64>,
+    pub std: Vec<f64>,
+    /// `bilinear` or `bicubic`.
+    pub interpolation: String,
+    /// Side of the centre crop over the side that the image is resized to.
+    pub crop: f64,
+}
+
+impl Config {
+    /// For a model of the zoo with images of `side` pixels: the spec's mean and standard deviation (their average for
+    /// other than three channels), torchvision's bilinear 224 / 256.
+    pub fn new(spec: &ModelSpec, options: &ModelOptions, side: usize, labels: &[String]) -> Config {
+        let channels = |values: [f64; 3]| match options.channels {
+            3 => values.to_vec(),
+            other => vec![values.iter().sum::<f64>() / 3.0; other],
+        };
+        Config {
+            architecture: spec.name.into(),
+            classes: options.classes,
+            labels: labels.to_vec(),
+            input: [options.channels, side, side],
+            mean: channels(spec.mean),
+            std: channels(spec.std),
+            interpolation: "bilinear".into(),
+            crop: 0.875,
+        }
+    }
+
+    /// The file. `extra` are top-level keys of our own, which timm keeps and ignores.
+    ///
+    /// timm has no CIFAR stem and no CIFAR family: for those the key `tallow` says what the architecture leaves out.
+    pub fn to_json(&self, options: &ModelOptions, network: &Network, extra: Map<String, Value>) -> Value {
+        let outline = network.outline(self.input).unwrap_or_default();
+        let before = |back: usize| outline.len().checked_sub(back).map(|i| &outline[i].1.shape);
+        // … last stage, penultimate, head
+        let features = before(2).and_then(|shape| shape.first());
+        let pool = before(3).and_then(|shape| shape.get(1..));
+        let mut config = json!({
+            "architecture": self.architecture,
+            "num_classes": self.classes,
+            "num_features": features,
+            "global_pool": "avg",
+        });
+        let top = config.as_object_mut().expect("an object");
+        if !self.labels.is_empty() {
+            top.insert("label_names".into(), json!(self.labels));
+        }
+        if self.input[0] != 3 {
+            top.insert("model_args".into(), json!({ "in_chans": self.input[0] }));
+        }
+        let pretrained = json!({
+            "custom_load": false,
+            "input_size": self.input,
+            "fixed_input_size": false,
+            "interpolation": self.interpolation,
+            "crop_pct": self.crop,
+            "crop_mode": "center",
+            "mean": self.mean,
+            "std": self.std,
+            "num_classes": self.classes,
+            "pool_size": pool,
+            "first_conv": "conv1",
+            "classifier": "fc",
+        });
+        top.insert("pretrained_cfg".into(), pretrained);
+        if options.stem == Some(Stem::Cifar) {
+            top.insert("tallow".into(), json!({ "stem": Stem::Cifar }));
+        }
+        top.extend(extra);
+        config
+    }
+
+    /// Reads one of timm's or ours. Errs with the path and the key that is missing or of another type.
+    pub fn read(path: &Path) -> Result<Config> {
+        let fail = |message: String| Error::File(format!("{}: {message}", path.display()));
+        let text =
+            std::fs::read(path).map_err(|error| fail(format!("cannot read the configuration: {error}")))?;
+        let json = serde_json::from_slice(&text).map_err(|error| fail(format!("not JSON: {error}")))?;
+        Config::from_json(&json).map_err(fail)
+    }
+
+    /// As [`Config::read`]; the error is a message without a place.
+    pub fn from_json(config: &Value) -> std::result::Result<Config, String> {
+        // Older files have the inner keys on top.
+        let key = |name: &str| {
+            config["pretrained_cfg"].get(name).or_else(|| config.get(name)).unwrap_or(&Value::Null)
+        };
+        let fail = |name: &str, expected: &str| format!("{name}: expected {expected}, got {}", key(name));
+        let numbers = |name: &str| -> std::result::Result<Vec<f64>, String> {
+            let list = key(name).as_array().ok_or_else(|| fail(name, "a list of numbers"))?;
+            list.iter().map(|v| v.as_f64().ok_or_else(|| fail(name, "a list of numbers"))).collect()
+        };
+        let text = |name: &str| key(name).as_str().map(str::to_owned).ok_or_else(|| fail(name, "a text"));
+        // timm: the outer number of classes wins.
+        let classes = config.get("num_classes").unwrap_or(key("num_classes"));
+        let classes = classes.as_u64().ok_or_else(|| fail("num_classes", "a number"))? as usize;
+        let size = numbers("input_size")?;
+        let [channels, height, width] = size[..] else {
+            return Err(fail("input_size", "[channels, height, width]"));
+        };
+        let labels = match key("label_names") {
+            Value::Array(names) => names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
+            // Ids with gaps: {"3": "name"}.
+            Value::Object(names) => {
+                names.values().filter_map(|name| name.as_str().map(str::to_owned)).collect()
+            }
+            _ => Vec::new(),
+        };
+        Ok(Config {
+            architecture: text("architecture")?,
+            classes,
+            labels,
+            input: [channels as usize, height as usize, width as usize],
+            mean: numbers("mean")?,
+            std: numbers("std")?,
+            interpolation: text("interpolation")?,
+            crop: key("crop_pct").as_f64().ok_or_else(|| fail("crop_pct", "a number"))?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

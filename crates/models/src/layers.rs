@@ -1,0 +1,148 @@
+//! The layers that the families are built of: parameters with torchvision's names and initial values, run by `kernels`.
+
+use crate::{Count, Init, Layer, Mode, Outline, Param, Params, Result};
+use candle_core::Tensor;
+use tallow_kernels::{RunningStats, Stats};
+
+/// A convolution without bias, square kernel.
+pub struct Conv {
+    weight: Param,
+    geometry: tallow_kernels::Conv,
+}
+
+impl Conv {
+    /// `{name}.weight` (out, in, kernel, kernel), normal with variance 2 / (out · kernel²).
+    pub fn new(
+        params: &mut Params,
+        name: &str,
+        (input, output): (usize, usize),
+        (kernel, stride, padding): (usize, usize, usize),
+    ) -> Result<Conv> {
+        let shape = [output, input, kernel, kernel];
+        let weight = params.parameter(&format!("{name}.weight"), &shape, Init::KaimingNormalFanOut)?;
+        Ok(Conv { weight, geometry: tallow_kernels::Conv { stride, padding, dilation: 1, groups: 1 } })
+    }
+
+    pub fn forward(&self, values: &Tensor, mode: &Mode) -> Result<Tensor> {
+        Ok(tallow_kernels::conv2d(values, &self.weight.tensor(mode), self.geometry)?)
+    }
+
+    pub fn outline(&self, row: &[usize]) -> Option<Outline> {
+        let (_, input, kernel, _) = self.weight.var().dims4().ok()?;
+        let [channels, height, width] = *row else { return None };
+        if channels != input {
+            return None;
+        }
+        let tallow_kernels::Conv { stride, padding, .. } = self.geometry;
+        let size = |n: usize| Some((n + 2 * padding).checked_sub(kernel)? / stride + 1);
+        let shape = vec![self.weight.var().dim(0).ok()?, size(height)?, size(width)?];
+        let macs = (shape.iter().product::<usize>() * input * kernel * kernel) as u64;
+        Some(Outline { shape, macs })
+    }
+}
+
+/// Batch norm over (R, H, W), ε = 1e-5, momentum 0.1: torch's defaults. Frozen, it is an affine map by the running
+/// statistics.
+pub struct BatchNorm {
+    weight: Param,
+    bias: Param,
+    mean: Param,
+    variance: Param,
+    batches: Count,
+}
+
+impl BatchNorm {
+    /// `{name}.weight` 1, `.bias` 0, `.running_mean` 0, `.running_var` 1, `.num_batches_tracked` 0.
+    pub fn new(params: &mut Params, name: &str, channels: usize) -> Result<BatchNorm> {
+        Ok(BatchNorm {
+            weight: params.parameter(&format!("{name}.weight"), &[channels], Init::Ones)?,
+            bias: params.parameter(&format!("{name}.bias"), &[channels], Init::Zeros)?,
+            mean: params.buffer(&format!("{name}.running_mean"), &[channels], Init::Zeros)?,
+            variance: params.buffer(&format!("{name}.running_var"), &[channels], Init::Ones)?,
+            batches: params.count(&format!("{name}.num_batches_tracked")),
+        })
+    }
+
+    /// norm(values) + residual, cut at 0 where `relu`.
+    pub fn forward(
+        &self,
+        values: &Tensor,
+        mode: &Mode,
+        residual: Option<&Tensor>,
+        relu: bool,
+    ) -> Result<Tensor> {
+        let training = match mode {
+            _ if self.weight.frozen() => Stats::Running,
+            Mode::Train { .. } => Stats::BatchAndUpdate,
+            Mode::Probe => Stats::Batch,
+            Mode::Eval => Stats::Running,
+        };
+        let running = RunningStats { mean: self.mean.var().clone(), var: self.variance.var().clone() };
+        let options = tallow_kernels::BatchNorm { eps: 1e-5, momentum: 0.1, training };
+        let (weight, bias) = (self.weight.tensor(mode), self.bias.tensor(mode));
+        let result = tallow_kernels::batch_norm(values, &weight, &bias, &running, options, residual, relu)?;
+        if matches!(training, Stats::BatchAndUpdate) {
+            self.batches.increment();
+        }
+        Ok(result)
+    }
+}
+
+/// values · weightᵀ + bias.
+pub struct Linear {
+    weight: Param,
+    bias: Param,
+}
+
+impl Linear {
+    /// `{name}.weight` (out, in) and `{name}.bias` (out), both uniform in ±1/√in: torch's default.
+    pub fn new(params: &mut Params, name: &str, (input, output): (usize, usize)) -> Result<Linear> {
+        let init = Init::Uniform(1.0 / (input as f64).sqrt());
+        Ok(Linear {
+            weight: params.parameter(&format!("{name}.weight"), &[output, input], init)?,
+            bias: params.parameter(&format!("{name}.bias"), &[output], init)?,
+        })
+    }
+}
+
+impl Layer for Linear {
+    fn forward(&self, values: &Tensor, mode: &Mode) -> Result<Tensor> {
+        Ok(tallow_kernels::linear(values, &self.weight.tensor(mode), Some(&self.bias.tensor(mode)))?)
+    }
+
+    fn outline(&self, row: &[usize]) -> Option<Outline> {
+        let (output, input) = self.weight.var().dims2().ok()?;
+        (row == [input]).then(|| Outline { shape: vec![output], macs: (output * input) as u64 })
+    }
+}
+
+/// (R, C, H, W) → (R, C), the mean over the map.
+pub struct GlobalPool;
+
+impl Layer for GlobalPool {
+    fn forward(&self, values: &Tensor, _mode: &Mode) -> Result<Tensor> {
+        Ok(tallow_kernels::global_avg_pool(values)?)
+    }
+
+    fn outline(&self, row: &[usize]) -> Option<Outline> {
+        let [channels, _, _] = *row else { return None };
+        Some(Outline { shape: vec![channels], macs: 0 })
+    }
+}
+
+/// Pieces one after another: the blocks of a stage.
+pub struct Chain<L>(pub Vec<L>);
+
+impl<L: Layer> Layer for Chain<L> {
+    fn forward(&self, values: &Tensor, mode: &Mode) -> Result<Tensor> {
+        let (first, rest) = self.0.split_first().expect("a chain has a piece");
+        rest.iter().try_fold(first.forward(values, mode)?, |values, layer| layer.forward(&values, mode))
+    }
+
+    fn outline(&self, row: &[usize]) -> Option<Outline> {
+        self.0.iter().try_fold(Outline { shape: row.to_vec(), macs: 0 }, |so_far, layer| {
+            let next = layer.outline(&so_far.shape)?;
+            Some(Outline { shape: next.shape, macs: so_far.macs + next.macs })
+        })
+    }
+}

@@ -1,0 +1,48 @@
+//! The model zoo: a network is a list of named stages; the boundaries between stages are taps.
+//!
+//! ```
+//! use candle_core::{DType, Device, Tensor};
+//! use tallow_models::{Mode, ModelOptions, Params, find};
+//! use tallow_seed::Seed;
+//!
+//! let spec = find("resnet20")?;
+//! let mut params = Params::new(Seed::new(1), DType::F32, &Device::Cpu);
+//! let network = (spec.build)(&mut params, &ModelOptions::new(7))?;
+//! let images = Tensor::zeros((2, 3, 32, 32), DType::F32, &Device::Cpu)?;
+//! assert_eq!(network.forward(&images, &Mode::Eval)?.dims(), [2, 7]);
+//! # Ok::<(), tallow_models::Error>(())
+//! ```
+//!
+//! No architecture knows that mixing exists, and no model touches a file but through [`weights`].
+
+mod cifar_resnet;
+pub mod config;
+pub mod layers;
+mod network;
+mod params;
+mod resnet;
+pub mod weights;
+mod zoo;
+
+pub use network::{Layer, Mode, Network, Outline, Stage};
+pub use params::{Count, Init, Param, Params};
+pub use zoo::{MODELS, ModelOptions, ModelSpec, Stem, find};
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What can be wrong with a model or its weights.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Names or shapes of a weights file that do not fit; the message holds the difference.
+    #[error("{0}")]
+    Mismatch(String),
+    /// A recipe asks for what the model does not have.
+    #[error("{0}")]
+    Option(String),
+    /// A file that is missing, broken, or of another kind; the message begins with its path.
+    #[error("{0}")]
+    File(String),
+    #[error(transparent)]
+    Tensor(#[from] candle_core::Error),
+}

@@ -1,0 +1,181 @@
+//! The named tensors of a network: trainable parameters, buffers and counts, in name order.
+
+use crate::{Mode, Result};
+use candle_core::{DType, Device, Tensor, Var};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tallow_seed::Seed;
+
+/// One named tensor, shared between the network that uses it and the store.
+#[derive(Clone)]
+pub struct Param {
+    var: Var,
+    frozen: Arc<AtomicBool>,
+    stage: Arc<str>,
+}
+
+impl Param {
+    /// The tensor to compute with: tracked in training, detached in evaluation and when frozen.
+    pub fn tensor(&self, mode: &Mode) -> Tensor {
+        if mode.has_gradients() && !self.frozen() {
+            self.var.as_tensor().clone()
+        } else {
+            self.var.as_detached_tensor()
+        }
+    }
+
+    pub fn var(&self) -> &Var {
+        &self.var
+    }
+
+    /// The stage that made it; `head` for the head's.
+    pub fn stage(&self) -> &str {
+        &self.stage
+    }
+
+    /// Whether weight decay is meant for it: rank 2 and more. Rank 1 are biases and the scales of norms.
+    pub fn decays(&self) -> bool {
+        self.var.rank() > 1
+    }
+
+    pub fn frozen(&self) -> bool {
+        self.frozen.load(Ordering::Relaxed)
+    }
+
+    pub fn freeze(&self) {
+        self.frozen.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A shared number of steps, such as batch norm's `num_batches_tracked`.
+#[derive(Clone, Debug, Default)]
+pub struct Count(Arc<AtomicU64>);
+
+impl Count {
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    pub fn increment(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Initial values, drawn from `seed.fold(name, 0)`: they do not depend on the order of construction.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    Zeros,
+    Ones,
+    /// Normal(0, √(2 / fan_out)), fan_out = shape\[0\] · kernel area: torchvision's ResNet convolutions.
+    KaimingNormalFanOut,
+    /// Uniform(±bound).
+    Uniform(f64),
+    /// Normal(0, sd).
+    Normal(f64),
+}
+
+/// The store. Names are torchvision's and timm's.
+pub struct Params {
+    pub trainable: BTreeMap<String, Param>,
+    /// Running statistics and the like: saved, never optimised.
+    pub buffers: BTreeMap<String, Param>,
+    /// Saved as int64 scalars, as torch does; a file without them is complete.
+    pub counts: BTreeMap<String, Count>,
+    seed: Seed,
+    dtype: DType,
+    device: Device,
+    stage: Arc<str>,
+}
+
+impl Params {
+    pub fn new(seed: Seed, dtype: DType, device: &Device) -> Params {
+        Params {
+            trainable: BTreeMap::new(),
+            buffers: BTreeMap::new(),
+            counts: BTreeMap::new(),
+            seed,
+            dtype,
+            device: device.clone(),
+            stage: "stem".into(),
+        }
+    }
+
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// What is made from now on belongs to this stage (`head` for the head).
+    pub fn begin_stage(&mut self, name: &str) {
+        self.stage = name.into();
+    }
+
+    /// Makes a trainable tensor. Panics if the name is taken: two layers of one model would share it.
+    pub fn parameter(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Param> {
+        let param = self.make(name, shape, init)?;
+        assert!(
+            self.trainable.insert(name.to_owned(), param.clone()).is_none(),
+            "parameter `{name}` made twice"
+        );
+        Ok(param)
+    }
+
+    /// Makes a buffer. Panics if the name is taken.
+    pub fn buffer(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Param> {
+        let param = self.make(name, shape, init)?;
+        assert!(self.buffers.insert(name.to_owned(), param.clone()).is_none(), "buffer `{name}` made twice");
+        Ok(param)
+    }
+
+    /// Makes a count, 0. Panics if the name is taken.
+    pub fn count(&mut self, name: &str) -> Count {
+        let count = Count::default();
+        assert!(self.counts.insert(name.to_owned(), count.clone()).is_none(), "count `{name}` made twice");
+        count
+    }
+
+    /// Numbers in the trainable tensors, frozen ones included.
+    pub fn size(&self) -> usize {
+        self.trainable.values().map(|param| param.var.elem_count()).sum()
+    }
+
+    /// Parameters and buffers by name, as they are now and will be: the tensors share storage with the variables.
+    /// Counts come as int64 scalars, copied.
+    pub fn tensors(&self) -> Result<BTreeMap<String, Tensor>> {
+        let mut tensors = BTreeMap::new();
+        for (name, param) in self.trainable.iter().chain(&self.buffers) {
+            tensors.insert(name.clone(), param.var.as_detached_tensor());
+        }
+        for (name, count) in &self.counts {
+            tensors.insert(name.clone(), Tensor::new(count.value() as i64, &Device::Cpu)?);
+        }
+        Ok(tensors)
+    }
+
+    fn make(&self, name: &str, shape: &[usize], init: Init) -> Result<Param> {
+        let n: usize = shape.iter().product();
+        let mut rng = self.seed.fold(name, 0).rng();
+        let values: Vec<f64> = match init {
+            Init::Zeros => vec![0.0; n],
+            Init::Ones => vec![1.0; n],
+            Init::Uniform(bound) => (0..n).map(|_| rng.uniform_in(-bound, bound)).collect(),
+            Init::Normal(sd) => (0..n).map(|_| sd * rng.normal()).collect(),
+            Init::KaimingNormalFanOut => {
+                let fan_out = shape[0] * shape[2..].iter().product::<usize>();
+                let sd = (2.0 / fan_out as f64).sqrt();
+                (0..n).map(|_| sd * rng.normal()).collect()
+            }
+        };
+        let tensor =
+            Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(self.dtype)?.to_device(&self.device)?;
+        Ok(Param { var: Var::from_tensor(&tensor)?, frozen: Arc::default(), stage: self.stage.clone() })
+    }
+}

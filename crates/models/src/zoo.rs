@@ -1,0 +1,77 @@
+//! The list of models, and how one is found by name.
+
+use crate::{Error, Network, Params, Result, cifar_resnet, resnet};
+use serde::{Deserialize, Serialize};
+
+/// A model as the zoo knows it.
+pub struct ModelSpec {
+    pub name: &'static str,
+    /// Paper, and the code that the network equals.
+    pub source: &'static str,
+    /// Default side of the square input, pixels.
+    pub input: usize,
+    /// `input`, then the stages: what [`Network::taps`] of a built one gives.
+    pub taps: &'static [&'static str],
+    /// The stem when the options leave it open.
+    pub stem: Stem,
+    /// Of the training images, per channel, in [0, 1]; weights with a `config.json` bring their own.
+    pub mean: [f64; 3],
+    pub std: [f64; 3],
+    /// Hub ids of weights known to fit.
+    pub weights: &'static [&'static str],
+    /// Makes the network and its tensors in a store that holds no other.
+    pub build: fn(&mut Params, &ModelOptions) -> Result<Network>,
+}
+
+/// What a recipe can choose about a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelOptions {
+    pub classes: usize,
+    /// Of the image: 3 for RGB.
+    pub channels: usize,
+    /// `None`: the model's own.
+    pub stem: Option<Stem>,
+}
+
+impl ModelOptions {
+    pub fn new(classes: usize) -> ModelOptions {
+        ModelOptions { classes, channels: 3, stem: None }
+    }
+}
+
+/// The first layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stem {
+    /// 7×7 convolution at stride 2, then 3×3 maximum at stride 2: a quarter of the side.
+    ImageNet,
+    /// 3×3 convolution at stride 1, no maximum: for 32 px.
+    Cifar,
+}
+
+/// Every model.
+pub const MODELS: &[&ModelSpec] = &[
+    &resnet::RESNET18,
+    &resnet::RESNET34,
+    &resnet::RESNET50,
+    &resnet::RESNET101,
+    &resnet::RESNET152,
+    &cifar_resnet::RESNET20,
+    &cifar_resnet::RESNET32,
+    &cifar_resnet::RESNET56,
+];
+
+/// The model of this name; the error suggests the nearest and lists all.
+pub fn find(name: &str) -> Result<&'static ModelSpec> {
+    if let Some(spec) = MODELS.iter().find(|spec| spec.name == name) {
+        return Ok(spec);
+    }
+    let nearest = MODELS
+        .iter()
+        .map(|spec| (strsim::damerau_levenshtein(spec.name, &name.to_lowercase()), spec.name))
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, nearest)| *distance * 2 <= nearest.len());
+    let hint = nearest.map_or(String::new(), |(_, name)| format!("did you mean `{name}`? "));
+    let all: Vec<&str> = MODELS.iter().map(|spec| spec.name).collect();
+    Err(Error::Option(format!("there is no model `{name}`; {hint}models: {}", all.join(", "))))
+}

@@ -1,0 +1,206 @@
+//! Training and evaluation steps equal PyTorch's: logits, loss, gradients of everything, running statistics.
+//!
+//! `tests/golden/models.py` makes the files and says how weights and sketches are defined.
+
+use candle_core::{DType, Device, Tensor, Var};
+use std::collections::BTreeMap;
+use std::path::Path;
+use tallow_models::{Mode, ModelOptions, Network, Params, Stem, find, weights};
+use tallow_seed::Seed;
+
+/// Projections of a sketch.
+const K: usize = 32;
+
+/// Largest norm of the difference over the norm.
+struct Tolerance {
+    logits: f64,
+    statistics: f64,
+    gradients: f64,
+}
+
+const F64: Tolerance = Tolerance { logits: 1e-9, statistics: 1e-9, gradients: 1e-9 };
+/// PyTorch's own two memory layouts differ by up to 4e-2 in resnet50's gradients: signs flip at relu.
+const F32: Tolerance = Tolerance { logits: 1e-4, statistics: 1e-4, gradients: 5e-2 };
+
+#[test]
+fn resnet18_f64() {
+    check("resnet18", "resnet18", None, [4, 3, 64, 64], DType::F64, F64);
+}
+
+#[test]
+fn resnet18_f32() {
+    check("resnet18", "resnet18", None, [4, 3, 64, 64], DType::F32, F32);
+}
+
+#[test]
+fn resnet50_f64() {
+    check("resnet50", "resnet50", None, [4, 3, 64, 64], DType::F64, F64);
+}
+
+#[test]
+fn resnet50_f32() {
+    check("resnet50", "resnet50", None, [4, 3, 64, 64], DType::F32, F32);
+}
+
+#[test]
+fn resnet18_with_odd_sides() {
+    check("resnet18_odd", "resnet18", None, [2, 3, 139, 75], DType::F64, F64);
+    check("resnet18_odd", "resnet18", None, [2, 3, 139, 75], DType::F32, F32);
+}
+
+#[test]
+fn resnet18_with_the_cifar_stem() {
+    check("resnet18_cifar", "resnet18", Some(Stem::Cifar), [2, 3, 32, 32], DType::F64, F64);
+    check("resnet18_cifar", "resnet18", Some(Stem::Cifar), [2, 3, 32, 32], DType::F32, F32);
+}
+
+#[test]
+fn resnet20_of_the_cifar_family() {
+    check("resnet20", "resnet20", None, [4, 3, 32, 32], DType::F64, F64);
+    check("resnet20", "resnet20", None, [4, 3, 32, 32], DType::F32, F32);
+}
+
+fn check(file: &str, model: &str, stem: Option<Stem>, shape: [usize; 4], dtype: DType, tolerance: Tolerance) {
+    let path = format!("{}/../../tests/golden/models/{file}.safetensors", env!("CARGO_MANIFEST_DIR"));
+    let golden: BTreeMap<String, Vec<f64>> = weights::read(Path::new(&path))
+        .unwrap()
+        .tensors
+        .into_iter()
+        .map(|(name, tensor)| (name, tensor.flatten_all().unwrap().to_vec1().unwrap()))
+        .collect();
+    let classes = golden["logits"].len() / shape[0];
+    let (params, network) = build(model, &ModelOptions { stem, ..ModelOptions::new(classes) }, dtype);
+    let images = unit("images", shape.iter().product()).into_iter().map(|u| u * 3f64.sqrt()).collect();
+    let images = Var::from_tensor(&tensor(images, &shape, dtype)).unwrap();
+    let targets = tensor(soft_targets(shape[0], classes), &[shape[0], classes], dtype);
+
+    let mut worst = BTreeMap::from([("logits", 0f64), ("statistics", 0.0), ("gradients", 0.0)]);
+    let mut see = |kind: &'static str, name: &str, difference: f64, limit: f64| {
+        assert!(difference <= limit, "{file} {dtype:?}: {name}: {difference:e}, at most {limit:e}");
+        *worst.get_mut(kind).unwrap() = worst[kind].max(difference);
+    };
+
+    let eval = network.forward(&images.as_detached_tensor(), &Mode::Eval).unwrap();
+    see("logits", "eval", relative(&numbers(&eval), &golden["eval"]), tolerance.logits);
+    let probe = network.forward(images.as_tensor(), &Mode::Probe).unwrap();
+    let logits = network.forward(images.as_tensor(), &Mode::Train { seed: Seed::new(0) }).unwrap();
+    assert_eq!(numbers(&probe), numbers(&logits), "a probe computes what training does");
+    see("logits", "logits", relative(&numbers(&logits), &golden["logits"]), tolerance.logits);
+    let loss = soft_cross_entropy(&logits, &targets);
+    see("logits", "loss", relative(&numbers(&loss), &golden["loss"]), tolerance.logits);
+
+    let gradients = loss.backward().unwrap();
+    let vars = params.trainable.iter().map(|(name, param)| (name.as_str(), param.var()));
+    let mut seen = 3;
+    for (name, var) in vars.chain([("images", &images)]) {
+        let gradient = gradients.get(var).unwrap_or_else(|| panic!("{name} has no gradient"));
+        let name = format!("grad.{name}");
+        see("gradients", &name, sketched(&numbers(gradient), &golden[&name]), tolerance.gradients);
+        seen += 1;
+    }
+    for (name, buffer) in &params.buffers {
+        see("statistics", name, sketched(&numbers(buffer.var()), &golden[name]), tolerance.statistics);
+        seen += 1;
+    }
+    assert_eq!(seen, golden.len(), "every golden tensor is compared");
+    println!("{file} {dtype:?}: {worst:?}");
+}
+
+fn build(model: &str, options: &ModelOptions, dtype: DType) -> (Params, Network) {
+    let mut params = Params::new(Seed::new(0), dtype, &Device::Cpu);
+    let network = (find(model).unwrap().build)(&mut params, options).unwrap();
+    for (name, param) in params.trainable.iter().chain(&params.buffers) {
+        let shape = param.var().dims();
+        param.var().set(&tensor(formula(name, shape), shape, dtype)).unwrap();
+    }
+    (params, network)
+}
+
+/// −Σ y log softmax(z), mean over rows.
+fn soft_cross_entropy(logits: &Tensor, targets: &Tensor) -> Tensor {
+    let shifted = logits.broadcast_sub(&logits.max_keepdim(1).unwrap().detach()).unwrap();
+    let log_sum = shifted.exp().unwrap().sum_keepdim(1).unwrap().log().unwrap();
+    let rows = (targets * shifted.broadcast_sub(&log_sum).unwrap()).unwrap().sum(1).unwrap();
+    rows.mean(0).unwrap().neg().unwrap()
+}
+
+fn tensor(values: Vec<f64>, shape: &[usize], dtype: DType) -> Tensor {
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap().to_dtype(dtype).unwrap()
+}
+
+fn numbers(tensor: &Tensor) -> Vec<f64> {
+    tensor.flatten_all().unwrap().to_dtype(DType::F64).unwrap().to_vec1().unwrap()
+}
+
+fn norm(values: impl IntoIterator<Item = f64>) -> f64 {
+    values.into_iter().map(|v| v * v).sum::<f64>().sqrt()
+}
+
+fn relative(values: &[f64], golden: &[f64]) -> f64 {
+    assert_eq!(values.len(), golden.len());
+    norm(values.iter().zip(golden).map(|(a, b)| a - b)) / norm(golden.iter().copied())
+}
+
+/// The norm of the difference over the golden norm, estimated from the sketch; and never less than what the norms differ by.
+fn sketched(values: &[f64], golden: &[f64]) -> f64 {
+    let sketch = sketch(values);
+    assert_eq!(sketch.len(), golden.len());
+    let difference = norm(sketch[1..].iter().zip(&golden[1..]).map(|(a, b)| a - b));
+    let scale = if values.len() > K { (K as f64).sqrt() } else { 1.0 };
+    (difference / scale).max((sketch[0] - golden[0]).abs()) / golden[0]
+}
+
+/// The norm, then 32 random-sign projections, or the values themselves where there are no more.
+fn sketch(values: &[f64]) -> Vec<f64> {
+    let mut sketch = vec![norm(values.iter().copied())];
+    if values.len() <= K {
+        sketch.extend(values);
+        return sketch;
+    }
+    let mut sums = [0f64; K];
+    for (value, bits) in values.iter().zip(hashes("sign")) {
+        for (k, sum) in sums.iter_mut().enumerate() {
+            *sum += if bits >> k & 1 == 1 { *value } else { -*value };
+        }
+    }
+    sketch.extend(sums);
+    sketch
+}
+
+/// splitmix64(fnv1a64(name) + i), i = 0, 1, …
+fn hashes(name: &str) -> impl Iterator<Item = u64> {
+    let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+    let mut state = name.bytes().fold(0xcbf2_9ce4_8422_2325, fnv).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    std::iter::repeat_with(move || {
+        let mut z = state;
+        state = state.wrapping_add(1);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    })
+}
+
+/// `n` numbers in [−1, 1).
+fn unit(name: &str, n: usize) -> Vec<f64> {
+    hashes(name).take(n).map(|bits| (bits >> 11) as f64 / (1u64 << 52) as f64 - 1.0).collect()
+}
+
+fn formula(name: &str, shape: &[usize]) -> Vec<f64> {
+    let (offset, scale) = match *shape {
+        [output, _, height, width] => (0.0, (6.0 / (output * height * width) as f64).sqrt()),
+        [_, input] => (0.0, (3.0 / input as f64).sqrt()),
+        _ if name.ends_with("running_var") => (1.0, 0.5),
+        _ if name.ends_with("bias") || name.ends_with("running_mean") => (0.0, 0.25),
+        _ => (1.0, 0.25),
+    };
+    unit(name, shape.iter().product()).into_iter().map(|u| offset + u * scale).collect()
+}
+
+fn soft_targets(rows: usize, classes: usize) -> Vec<f64> {
+    let mut targets: Vec<f64> = unit("targets", rows * classes).into_iter().map(|u| u + 1.0).collect();
+    for row in targets.chunks_mut(classes) {
+        let sum: f64 = row.iter().sum();
+        row.iter_mut().for_each(|target| *target /= sum);
+    }
+    targets
+}

@@ -1,0 +1,274 @@
+//! What holds for every model of the zoo: shapes, sizes, names, initial values, gradients, freezing.
+
+use candle_core::{DType, Device, Tensor};
+use std::collections::BTreeMap;
+use tallow_models::{MODELS, Mode, ModelOptions, ModelSpec, Network, Params, Stem, find};
+use tallow_seed::Seed;
+
+const TRAIN: fn() -> Mode = || Mode::Train { seed: Seed::new(0) };
+
+fn build(spec: &ModelSpec, options: &ModelOptions) -> (Params, Network) {
+    let mut params = Params::new(Seed::new(7), DType::F32, &Device::Cpu);
+    let network = (spec.build)(&mut params, options).unwrap();
+    (params, network)
+}
+
+fn images(shape: [usize; 4]) -> Tensor {
+    let mut rng = Seed::new(3).rng();
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_| rng.normal() as f32).collect();
+    Tensor::from_vec(values, &shape, &Device::Cpu).unwrap()
+}
+
+fn numbers(tensor: &Tensor) -> Vec<f64> {
+    tensor.flatten_all().unwrap().to_dtype(DType::F64).unwrap().to_vec1().unwrap()
+}
+
+/// torchvision 0.29, `*_Weights.DEFAULT.meta`: parameters and 10⁹ multiply-adds at 224 px; He et al. 2016, table 6: 0.27 M,
+/// 0.46 M and 0.85 M parameters.
+#[test]
+fn sizes_are_the_published_ones() {
+    let published: [(&str, usize, usize, f64); 8] = [
+        ("resnet18", 1000, 11_689_512, 1.814),
+        ("resnet34", 1000, 21_797_672, 3.664),
+        ("resnet50", 1000, 25_557_032, 4.089),
+        ("resnet101", 1000, 44_549_160, 7.801),
+        ("resnet152", 1000, 60_192_808, 11.514),
+        // 3·16·9 + 6·16²·9 + 16·32·9 + 5·32²·9 + 32·64·9 + 5·64²·9 + 2·(7·16 + 6·32 + 6·64) + 64·10 + 10
+        ("resnet20", 10, 269_722, 0.041),
+        ("resnet32", 10, 464_154, 0.069),
+        ("resnet56", 10, 853_018, 0.126),
+    ];
+    assert_eq!(published.map(|row| row.0).to_vec(), MODELS.iter().map(|spec| spec.name).collect::<Vec<_>>());
+    for (name, classes, parameters, gigamacs) in published {
+        let spec = find(name).unwrap();
+        let (params, network) = build(spec, &ModelOptions::new(classes));
+        assert_eq!(params.size(), parameters, "{name}");
+        let macs = network.macs([3, spec.input, spec.input]).unwrap() as f64 / 1e9;
+        assert!((macs - gigamacs).abs() <= 0.0006, "{name}: {macs}");
+    }
+}
+
+#[test]
+fn every_tap_has_the_shape_of_its_outline() {
+    for spec in MODELS {
+        for stem in [Stem::ImageNet, Stem::Cifar] {
+            // The deep ones have the stages of resnet50.
+            if matches!(spec.name, "resnet101" | "resnet152") {
+                continue;
+            }
+            let options = ModelOptions { classes: 5, channels: 2, stem: Some(stem) };
+            let mut params = Params::new(Seed::new(7), DType::F32, &Device::Cpu);
+            let Ok(network) = (spec.build)(&mut params, &options) else {
+                assert!(spec.stem == Stem::Cifar && stem == Stem::ImageNet, "{}", spec.name);
+                continue;
+            };
+            assert_eq!(network.taps(), spec.taps);
+            let outline = network.outline([2, 37, 20]).unwrap();
+            let mut seen = Vec::new();
+            let see = |tap: &str, values: Tensor| {
+                seen.push((tap.to_owned(), values.dims()[1..].to_vec()));
+                Ok(values)
+            };
+            let logits = network.walk(images([3, 2, 37, 20]), &Mode::Eval, see).unwrap();
+            seen.push(("head".to_owned(), logits.dims()[1..].to_vec()));
+            let outlined: Vec<_> =
+                outline.iter().map(|(tap, o)| (tap.to_string(), o.shape.clone())).collect();
+            assert_eq!(seen, outlined, "{} {stem:?}", spec.name);
+            assert_eq!(network.outline([3, 37, 20]), None, "three channels do not fit");
+        }
+    }
+}
+
+#[test]
+fn resnet18s_taps_at_224_px() {
+    let (_, network) = build(find("resnet18").unwrap(), &ModelOptions::new(1000));
+    let shapes: Vec<_> =
+        network.outline([3, 224, 224]).unwrap().into_iter().map(|(tap, o)| (tap, o.shape)).collect();
+    let expected: [(&str, &[usize]); 8] = [
+        ("input", &[3, 224, 224]),
+        ("stem", &[64, 56, 56]),
+        ("stage1", &[64, 56, 56]),
+        ("stage2", &[128, 28, 28]),
+        ("stage3", &[256, 14, 14]),
+        ("stage4", &[512, 7, 7]),
+        ("penultimate", &[512]),
+        ("head", &[1000]),
+    ];
+    assert_eq!(shapes, expected.map(|(tap, shape)| (tap, shape.to_vec())));
+}
+
+#[test]
+fn every_trainable_parameter_gets_a_gradient() {
+    for spec in MODELS {
+        let (params, network) = build(spec, &ModelOptions::new(5));
+        let side = if spec.input == 32 { 16 } else { 48 };
+        let logits = network.forward(&images([3, 3, side, side]), &TRAIN()).unwrap();
+        let gradients = logits.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+        for (name, param) in &params.trainable {
+            let gradient =
+                gradients.get(param.var()).unwrap_or_else(|| panic!("{}: {name} has none", spec.name));
+            assert_eq!(gradient.dims(), param.var().dims());
+            let norm = gradient.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
+            assert!(norm.is_finite() && norm > 0.0, "{}: {name}: {norm}", spec.name);
+        }
+        for (name, buffer) in &params.buffers {
+            assert!(gradients.get(buffer.var()).is_none(), "{}: {name} is no parameter", spec.name);
+        }
+    }
+}
+
+#[test]
+fn initial_values_are_torchvisions() {
+    let (params, _) = build(find("resnet50").unwrap(), &ModelOptions::new(1000));
+    for (name, param) in params.trainable.iter().chain(&params.buffers) {
+        let (shape, values) = (param.var().dims(), numbers(param.var()));
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
+        let largest = values.iter().fold(0f64, |a, b| a.max(b.abs()));
+        match name.as_str() {
+            "fc.weight" | "fc.bias" => {
+                let bound = 1.0 / 2048f64.sqrt();
+                assert!(largest <= bound && largest > 0.99 * bound, "{name}: {largest}");
+                // Uniform: variance bound² / 3; the sample variance has the relative sd √(0.8 / n).
+                assert!((variance / (bound * bound / 3.0) - 1.0).abs() < 5.0 * (0.8 / n).sqrt(), "{name}");
+                assert!(mean.abs() < 5.0 * bound / (3.0 * n).sqrt(), "{name}: {mean}");
+            }
+            _ if shape.len() == 4 => {
+                let expected = 2.0 / (shape[0] * shape[2] * shape[3]) as f64;
+                assert!(
+                    (variance / expected - 1.0).abs() < 5.0 * (2.0 / n).sqrt(),
+                    "{name}: {variance} {expected}"
+                );
+                assert!(mean.abs() < 5.0 * (expected / n).sqrt(), "{name}: {mean}");
+            }
+            _ => {
+                let one = name.ends_with("weight") || name.ends_with("running_var");
+                assert!(values.iter().all(|&v| v == f64::from(u8::from(one))), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn initial_values_are_keyed_by_seed_and_name() {
+    let spec = find("resnet20").unwrap();
+    let first = |seed: u64, classes: usize| {
+        let mut params = Params::new(Seed::new(seed), DType::F32, &Device::Cpu);
+        (spec.build)(&mut params, &ModelOptions::new(classes)).unwrap();
+        numbers(params.trainable["layer3.2.conv2.weight"].var())
+    };
+    assert_eq!(first(1, 10), first(1, 7));
+    assert_ne!(first(1, 10), first(2, 10));
+    let (params, _) = build(spec, &ModelOptions::new(10));
+    let other = numbers(params.trainable["layer3.1.conv2.weight"].var());
+    assert_ne!(numbers(params.trainable["layer3.2.conv2.weight"].var()), other);
+}
+
+/// Values of all tensors, and whether each parameter got a gradient, after a step in `mode`.
+fn after(mode: Mode, freeze: &[&str]) -> (BTreeMap<String, Vec<f64>>, BTreeMap<String, bool>, Params) {
+    let (params, network) = build(find("resnet18").unwrap(), &ModelOptions::new(5));
+    network.freeze(&params, freeze).unwrap();
+    let logits = network.forward(&images([3, 3, 48, 48]), &mode).unwrap();
+    let gradients = logits.sum_all().unwrap().backward().unwrap();
+    let has = |var| gradients.get(var).is_some();
+    let graph = params.trainable.iter().map(|(name, param)| (name.clone(), has(param.var()))).collect();
+    let values =
+        params.tensors().unwrap().iter().map(|(name, tensor)| (name.clone(), numbers(tensor))).collect();
+    (values, graph, params)
+}
+
+#[test]
+fn only_training_moves_statistics_and_only_evaluation_has_no_graph() {
+    let (params, _) = build(find("resnet18").unwrap(), &ModelOptions::new(5));
+    let start: BTreeMap<_, _> =
+        params.tensors().unwrap().iter().map(|(name, t)| (name.clone(), numbers(t))).collect();
+    let (eval, graph, _) = after(Mode::Eval, &[]);
+    assert!(eval == start && graph.values().all(|has| !has));
+    let (probe, graph, _) = after(Mode::Probe, &[]);
+    assert!(probe == start && graph.values().all(|has| *has));
+    let (train, graph, params) = after(TRAIN(), &[]);
+    assert!(graph.values().all(|has| *has));
+    for (name, values) in &train {
+        let moved = !params.trainable.contains_key(name);
+        assert_eq!(values != &start[name], moved, "{name}");
+    }
+    assert!(params.counts.len() == 20 && params.counts.values().all(|count| count.value() == 1));
+}
+
+#[test]
+fn frozen_stages_have_no_gradient_and_keep_their_statistics() {
+    let (params, _) = build(find("resnet18").unwrap(), &ModelOptions::new(5));
+    let start: BTreeMap<_, _> =
+        params.tensors().unwrap().iter().map(|(name, t)| (name.clone(), numbers(t))).collect();
+    let (values, graph, params) = after(TRAIN(), &["stem", "stage2"]);
+    for (name, param) in params.trainable.iter().chain(&params.buffers) {
+        let frozen = name.starts_with("conv1.") || name.starts_with("bn1.") || name.starts_with("layer2.");
+        assert_eq!(param.frozen(), frozen, "{name}");
+        assert_eq!(matches!(param.stage(), "stem" | "stage2"), frozen, "{name}");
+        match graph.get(name) {
+            Some(has) => assert_eq!(*has, !frozen, "{name}"),
+            None => assert_eq!(values[name] == start[name], frozen, "{name}"),
+        }
+    }
+    for (name, count) in &params.counts {
+        let frozen = name.starts_with("bn1.") || name.starts_with("layer2.");
+        assert_eq!(count.value(), u64::from(!frozen), "{name}");
+    }
+}
+
+#[test]
+fn a_frozen_stage_computes_what_evaluation_does() {
+    let (params, network) = build(find("resnet18").unwrap(), &ModelOptions::new(5));
+    let stages = ["stem", "stage1", "stage2", "stage3", "stage4", "penultimate", "head"];
+    network.freeze(&params, &stages).unwrap();
+    let images = images([2, 3, 48, 48]);
+    let train = network.forward(&images, &TRAIN()).unwrap();
+    assert_eq!(numbers(&train), numbers(&network.forward(&images, &Mode::Eval).unwrap()));
+}
+
+#[test]
+fn parameters_know_their_stage_and_whether_they_decay() {
+    let (params, network) = build(find("resnet50").unwrap(), &ModelOptions::new(5));
+    for (name, param) in &params.trainable {
+        let stage = match name.split('.').next().unwrap() {
+            "conv1" | "bn1" => "stem".to_owned(),
+            "fc" => "head".to_owned(),
+            layer => layer.replace("layer", "stage"),
+        };
+        assert_eq!(param.stage(), stage);
+        let weight_of_a_product =
+            name.contains("conv") || name.contains("downsample.0") || name == "fc.weight";
+        assert_eq!(param.decays(), weight_of_a_product, "{name}");
+    }
+    let error = network.freeze(&params, &["stem", "stage5"]).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "freeze: there is no stage `stage5`; stages: stem, stage1, stage2, stage3, stage4, penultimate, head"
+    );
+    assert!(params.trainable.values().all(|param| !param.frozen()), "nothing is frozen by a mistake");
+}
+
+#[test]
+fn an_unknown_model_is_suggested_and_listed() {
+    let all = "models: resnet18, resnet34, resnet50, resnet101, resnet152, resnet20, resnet32, resnet56";
+    for (name, said) in [
+        ("resnt50", format!("there is no model `resnt50`; did you mean `resnet50`? {all}")),
+        ("ResNet-18", format!("there is no model `ResNet-18`; did you mean `resnet18`? {all}")),
+        ("vit", format!("there is no model `vit`; {all}")),
+    ] {
+        assert_eq!(find(name).err().unwrap().to_string(), said);
+    }
+}
+
+#[test]
+fn the_cifar_family_has_no_imagenet_stem() {
+    let options = ModelOptions { stem: Some(Stem::ImageNet), ..ModelOptions::new(5) };
+    let mut params = Params::new(Seed::new(7), DType::F32, &Device::Cpu);
+    let error = (find("resnet20").unwrap().build)(&mut params, &options).err().unwrap().to_string();
+    assert_eq!(
+        error,
+        "stem: the CIFAR family (resnet20, 32, 56) has `cifar` only; for an ImageNet stem take resnet18"
+    );
+    assert!(params.trainable.is_empty());
+}
