@@ -3,7 +3,7 @@
 use crate::{Error, Params, Result};
 use candle_core::safetensors::Load;
 use candle_core::{DType, Device, Tensor};
-use safetensors::{SafeTensors, View};
+use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -153,7 +153,7 @@ pub fn save(
         file.write_all(&header).map_err(fail)?;
         for (_, tensor) in &order {
             let tensor = tensor.to_device(&Device::Cpu)?.contiguous()?;
-            file.write_all(&(&tensor).data()).map_err(fail)?;
+            file.write_all(&safetensors::View::data(&tensor)).map_err(fail)?;
         }
         let file = file.into_inner().map_err(|error| fail(error.into_error()))?;
         file.sync_all().map_err(fail)?;
