@@ -1,0 +1,86 @@
+use super::*;
+
+fn classes() -> Vec<String> {
+    ["MEL", "NV", "BCC", "AKIEC", "BKL", "DF"].map(String::from).to_vec()
+}
+
+fn grey(width: u32, height: u32, value: u8) -> Image {
+    Image { width, height, pixels: vec![value; (width * height * 3) as usize] }
+}
+
+fn sheet(tiles: usize) -> Sheet {
+    let tile = |at| Tile {
+        image: grey(32, 24, at as u8),
+        note: format!("row {at}"),
+        shares: vec![0.29, 0.71, 0., 0., 0., 0.],
+    };
+    Sheet {
+        title: "mixup".into(),
+        classes: classes(),
+        tiles: (0..tiles).map(tile).collect(),
+        ..Sheet::default()
+    }
+}
+
+#[test]
+fn captions() {
+    let of = |shares: &[f64]| caption(shares, &classes());
+    assert_eq!(of(&[0.29, 0.71, 0., 0., 0., 0.]), "NV .71 MEL .29");
+    assert_eq!(of(&[0., 1., 0., 0., 0., 0.]), "NV");
+    assert_eq!(of(&[0.004, 0.996, 0., 0., 0., 0.]), "NV");
+    assert_eq!(of(&[0.5, 0.5, 0., 0., 0., 0.]), "MEL .50 NV .50"); // ties by index
+    assert_eq!(of(&[0.4, 0.2, 0.15, 0.1, 0.09, 0.06]), "MEL .40 NV .20 BCC .15 AKIEC .10 +2");
+    assert_eq!(of(&[]), "");
+}
+
+#[test]
+fn png_has_the_expected_size() {
+    // 32 px: factor 4, side 128, scale 2, 10 letters. 5 tiles: ceil(sqrt 8) = 3 columns, 2 rows.
+    // Width 12 + 3 · 140 = 432. Head 12 + 22 + 6 = 40. Caption `row 0`, `NV .71`, `MEL .29`: 3 lines of 22.
+    // Pitch 128 + 6 + 6 + 66 + 12 = 218; height 40 + 2 · 218 = 476.
+    let png = sheet(5).png().unwrap();
+    let decoded = image::load_from_memory(&png).unwrap();
+    assert_eq!((decoded.width(), decoded.height(), decoded.color()), (432, 476, image::ColorType::Rgb8));
+    let pixels = decoded.to_rgb8();
+    // The picture of tile 4 (column 1, row 1) is 128 × 96 and stands on the bar.
+    assert_eq!(pixels.get_pixel(12 + 140, 40 + 218 + 32).0, [4; 3]);
+    assert_eq!(pixels.get_pixel(12 + 140, 40 + 218 + 31).0, PAPER);
+    assert_eq!(pixels.get_pixel(12 + 140 + 127, 40 + 218 + 127).0, [4; 3]);
+    // Its bar: 71 % NV, then MEL.
+    let bar = |x| pixels.get_pixel(12 + 140 + x, 40 + 218 + 128 + 3).0;
+    assert_eq!([bar(0), bar(90), bar(91), bar(127)], [1, 1, 0, 0].map(palette::class)); // .71 · 128 = 90.9
+}
+
+#[test]
+fn empty_sheets_and_odd_sizes() {
+    assert!(Sheet::default().png().unwrap().starts_with(b"\x89PNG"));
+    let mut odd = sheet(1);
+    odd.tiles[0].image = grey(1000, 10, 7);
+    assert_eq!(odd.render().unwrap().width, 12 + 224 + 12);
+    odd.tiles[0].image.pixels.pop();
+    assert!(odd.png().unwrap_err().to_string().contains("got 1000×10 pixels, 29999 bytes"));
+    odd.tiles[0] = Tile { image: grey(2, 2, 0), note: String::new(), shares: vec![1.] };
+    assert!(odd.png().unwrap_err().to_string().contains("expected one for each of 6 classes, got 1"));
+}
+
+#[test]
+fn small_pictures_stay_sharp_and_large_ones_are_averaged() {
+    let image = Image { width: 2, height: 1, pixels: vec![0, 0, 0, 255, 255, 255] };
+    let large = thumbnail(&image, 7).unwrap(); // factor 3
+    assert_eq!((large.width, large.height), (6, 3));
+    assert_eq!(large.pixels[..18], [[0; 9], [255; 9]].concat());
+    let checker: Vec<u8> =
+        (0..64 * 64).flat_map(|at| [if (at % 64 + at / 64) % 2 == 0 { 0 } else { 255 }; 3]).collect();
+    let small = thumbnail(&Image { width: 64, height: 64, pixels: checker }, 16).unwrap();
+    let centre = small.pixels[(8 * 16 + 8) * 3];
+    assert!((120..=135).contains(&centre), "{centre}");
+}
+
+#[test]
+fn text_is_wrapped_and_shortened() {
+    let words = |text: &[&str]| text.iter().map(|word| word.to_string()).collect::<Vec<_>>();
+    assert_eq!(wrap(&words(&["NV .71", "MEL .29", "DF .01"]), 14, 4), ["NV .71 MEL .29", "DF .01"]);
+    assert_eq!(wrap(&words(&["basal cell carcinoma .71"]), 12, 4), ["basal c… .71"]);
+    assert_eq!(wrap(&words(&["a .1", "b .1", "c .1"]), 5, 2), ["a .1", "b .1…"]);
+    assert_eq!(wrap(&[], 5, 2), [""; 0]);
+}
