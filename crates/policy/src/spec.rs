@@ -1,6 +1,6 @@
 //! How a policy is found by name and built from YAML.
 
-use crate::{BUILTIN, ImagePolicy, Mix};
+use crate::{BUILTIN, ImagePolicy, Mix, ModelInput};
 use serde_yaml::Value;
 
 /// Everything about a policy that is not its arithmetic. A policy's only mention outside its file is in [`BUILTIN`].
@@ -18,10 +18,11 @@ pub struct Spec {
     pub build: Build,
 }
 
-/// Makes the policy from its parameters, a YAML mapping (empty if none are given).
+/// Makes the policy from its parameters, a YAML mapping (empty if none are given). An image policy takes defaults from
+/// the model that its images go to.
 #[derive(Clone, Copy)]
 pub enum Build {
-    Image(fn(&Value) -> Result<Box<dyn ImagePolicy>, Vec<Mistake>>),
+    Image(fn(&Value, &ModelInput) -> Result<Box<dyn ImagePolicy>, Vec<Mistake>>),
     Mix(fn(&Value) -> Result<Box<dyn Mix>, Vec<Mistake>>),
 }
 
@@ -32,10 +33,11 @@ pub enum Built {
 }
 
 impl Spec {
-    /// The policy with these parameters. Paths of mistakes are relative to `parameters`.
+    /// The policy with these parameters; an image policy as for [`ModelInput::default`] ([`crate::ImageChain`] knows the
+    /// model). Paths of mistakes are relative to `parameters`.
     pub fn build(&self, parameters: &Value) -> Result<Built, Vec<Mistake>> {
         match self.build {
-            Build::Image(make) => make(parameters).map(Built::Image),
+            Build::Image(make) => make(parameters, &ModelInput::default()).map(Built::Image),
             Build::Mix(make) => make(parameters).map(Built::Mix),
         }
     }

@@ -1,0 +1,246 @@
+//! The image policies of a recipe, one after another.
+
+use crate::image::{ImagePolicy, ModelInput};
+use crate::spec::{Build, Mistake, Registry, suggestion};
+use crate::{Error, Fraction, Result, text};
+use serde::Deserialize;
+use serde_yaml::{Mapping, Value};
+use tallow_data::Image;
+use tallow_seed::{Rng, Seed};
+
+/// Image policies, applied in the order written. Each draws from a seed of its own: changing one moves no other.
+pub struct ImageChain {
+    nodes: Vec<Node>,
+}
+
+/// One entry of the list.
+struct Node {
+    /// One draw per image; `None` is always, without a draw.
+    p: Option<f64>,
+    action: Action,
+}
+
+enum Action {
+    Policy(&'static str, Box<dyn ImagePolicy>),
+    /// (weight, node): one of them, with probability proportional to its weight.
+    OneOf(Vec<(f64, Node)>),
+}
+
+/// The engine's keys on an image node, and those that only a mix has.
+const KEYS: [&str; 3] = ["p", "one_of", "weight"];
+const KEYS_OF_MIXES: [&str; 4] = ["at", "during", "view", "pairing"];
+
+impl ImageChain {
+    /// Builds the list `[ { flip: {} }, { one_of: [ … ], p: 0.5 }, … ]` for a model whose input is `input` (width,
+    /// height), the default size of resize and the crops, and whose `mean` (in [0, 1]) random_erasing paints with.
+    ///
+    /// A node is a map with one policy's name or `one_of`, and perhaps `p`; within `one_of` also `weight` (1 by default).
+    /// `p` beside a policy that has a `p` of its own is that one. No value is an empty chain. Every mistake is reported,
+    /// with a path such as `[0].random_resized_crop.scale`.
+    pub fn parse(
+        value: &Value,
+        registry: &Registry,
+        input: (u32, u32),
+        mean: [f64; 3],
+    ) -> std::result::Result<ImageChain, Vec<Mistake>> {
+        let parser = Parser { registry, model: ModelInput { size: input, mean } };
+        let nodes = match value {
+            Value::Null => Vec::new(),
+            _ => parser.list(value, false)?.into_iter().map(|(_, node)| node).collect(),
+        };
+        Ok(ImageChain { nodes })
+    }
+
+    /// Number of nodes.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// Applies every node; node i draws from `seed.fold("image policy", i)`. An error if `image` does not hold
+    /// width · height pixels, at least one.
+    pub fn run(&self, image: Image, seed: Seed) -> Result<Image> {
+        let (width, height, bytes) = (image.width, image.height, image.pixels.len());
+        if bytes == 0 || bytes != width as usize * height as usize * 3 {
+            let problem = format!("expected {width} by {height} pixels of 3 bytes, got {bytes} bytes");
+            return Err(Error::Policy { policy: "images".to_string(), problem });
+        }
+        let mut numbered = self.nodes.iter().zip(0..);
+        numbered.try_fold(image, |image, (node, i)| node.run(image, &mut seed.fold("image policy", i).rng()))
+    }
+
+    /// Size (width, height) of every image that leaves, whatever arrives; `None` if images of different sizes may leave
+    /// differently: then a resize or random_resized_crop is missing.
+    pub fn output_size(&self) -> Option<(u32, u32)> {
+        self.output_size_from(None)
+    }
+
+    /// The same, where every image that arrives has the size `input`.
+    pub fn output_size_from(&self, input: Option<(u32, u32)>) -> Option<(u32, u32)> {
+        self.nodes.iter().fold(input, |size, node| node.output(size))
+    }
+
+    /// The name of a policy that draws, if there is one: out of place in an evaluation.
+    pub fn random(&self) -> Option<&'static str> {
+        self.nodes.iter().find_map(Node::random)
+    }
+}
+
+impl Node {
+    fn run(&self, image: Image, rng: &mut Rng) -> Result<Image> {
+        if self.p.is_some_and(|p| !rng.bernoulli(p)) {
+            return Ok(image);
+        }
+        match &self.action {
+            Action::Policy(_, policy) => {
+                let draw = policy.draw((image.width, image.height), rng);
+                policy.apply(image, &draw)
+            }
+            Action::OneOf(nodes) => {
+                let weights: Vec<f64> = nodes.iter().map(|(weight, _)| *weight).collect();
+                nodes[rng.weighted(&weights)].1.run(image, rng)
+            }
+        }
+    }
+
+    fn output(&self, input: Option<(u32, u32)>) -> Option<(u32, u32)> {
+        let acted = match &self.action {
+            Action::Policy(_, policy) => policy.output(input),
+            Action::OneOf(nodes) => {
+                let mut sizes = nodes.iter().filter(|(weight, _)| *weight > 0.0).map(|(_, node)| node.output(input));
+                let first = sizes.next().flatten();
+                first.filter(|_| sizes.all(|size| size == first))
+            }
+        };
+        match self.p {
+            Some(0.0) => input,
+            Some(p) if p < 1.0 => acted.filter(|_| acted == input),
+            _ => acted,
+        }
+    }
+
+    fn random(&self) -> Option<&'static str> {
+        match &self.action {
+            Action::Policy(name, policy) => (policy.random() || self.p.is_some()).then_some(*name),
+            Action::OneOf(_) => Some("one_of"),
+        }
+    }
+}
+
+/// Walks the YAML of a chain.
+struct Parser<'a> {
+    registry: &'a Registry,
+    model: ModelInput,
+}
+
+impl Parser<'_> {
+    /// (weight, node) of each entry; `weight` is refused unless `weighted`.
+    fn list(&self, value: &Value, weighted: bool) -> std::result::Result<Vec<(f64, Node)>, Vec<Mistake>> {
+        let Value::Sequence(entries) = value else {
+            return Err(vec![Mistake::new("", format!("expected a list of image policies, got {}", text(value)))]);
+        };
+        let mut nodes = Vec::new();
+        let mut mistakes = Vec::new();
+        for (i, entry) in entries.iter().enumerate() {
+            match self.node(entry, weighted) {
+                Ok(node) => nodes.push(node),
+                Err(found) => mistakes.extend(found.into_iter().map(|m| m.under(&format!("[{i}]")))),
+            }
+        }
+        if mistakes.is_empty() { Ok(nodes) } else { Err(mistakes) }
+    }
+
+    fn node(&self, value: &Value, weighted: bool) -> std::result::Result<(f64, Node), Vec<Mistake>> {
+        let Value::Mapping(map) = value else {
+            let problem = format!("expected a map such as {{ flip: {{}} }}, got {}", text(value));
+            return Err(vec![Mistake::new("", problem)]);
+        };
+        let mut mistakes = Vec::new();
+        let p = read_key(map, "p", &mut mistakes, |value| Fraction::deserialize(value).map(|p| p.0));
+        let weight = read_key(map, "weight", &mut mistakes, |value| {
+            crate::NonNegative::deserialize(value).map(|weight| weight.0)
+        });
+        if weight.is_some() && !weighted {
+            mistakes.push(Mistake::new("weight", "expected only within one_of: use `p` for a probability"));
+        }
+        let action = self.action(map, p).unwrap_or_else(|found| {
+            mistakes.extend(found);
+            None
+        });
+        match action {
+            Some((action, p)) if mistakes.is_empty() => Ok((weight.unwrap_or(1.0), Node { p, action })),
+            _ => Err(mistakes),
+        }
+    }
+
+    /// What the node does, and the `p` that is left for the engine; `None` if that key's mistakes are already noted.
+    #[allow(clippy::type_complexity)]
+    fn action(
+        &self,
+        map: &Mapping,
+        p: Option<f64>,
+    ) -> std::result::Result<Option<(Action, Option<f64>)>, Vec<Mistake>> {
+        let names: Vec<String> = map.keys().map(text).filter(|key| !["p", "weight"].contains(&key.as_str())).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let wrong = |path: &str, message: String| Err(vec![Mistake::new(path, message)]);
+        if let Some(key) = names.iter().find(|key| KEYS_OF_MIXES.contains(key)) {
+            return wrong(key, format!("expected on a mix only; on an image policy: {}", KEYS.join(", ")));
+        }
+        let name = match names.as_slice() {
+            [name] => *name,
+            [] => return wrong("", "expected the name of an image policy, got none".to_string()),
+            names => {
+                return wrong("", format!("expected one image policy, got {}: make a node of each", names.join(", ")));
+            }
+        };
+        let value = &map[name];
+        let under = |found: Vec<Mistake>| found.into_iter().map(|m| m.under(name)).collect::<Vec<_>>();
+        if name == "one_of" {
+            let nodes = self.list(value, true).map_err(under)?;
+            if nodes.iter().all(|(weight, _)| *weight == 0.0) {
+                return wrong(name, "expected at least one policy with a positive weight".to_string());
+            }
+            return Ok(Some((Action::OneOf(nodes), p)));
+        }
+        let Some(spec) = self.registry.find(name) else {
+            let known = self.registry.images().map(|spec| spec.name);
+            return wrong(name, format!("unknown image policy `{name}`{}", suggestion(name, known)));
+        };
+        let Build::Image(build) = spec.build else {
+            return wrong(name, format!("`{name}` mixes the rows of a batch: move it to `policy`"));
+        };
+        let own = spec.parameters.iter().any(|(parameter, ..)| *parameter == "p");
+        match p {
+            Some(p) if own => {
+                let mut parameters = match value {
+                    Value::Mapping(parameters) => parameters.clone(),
+                    Value::Null => Mapping::new(),
+                    short => Mapping::from_iter([(Value::from(spec.parameters[0].0), short.clone())]),
+                };
+                if parameters.insert(Value::from("p"), Value::from(p)).is_some() {
+                    return wrong("p", format!("`{name}` has a p already: keep one of the two"));
+                }
+                let policy = build(&Value::Mapping(parameters), &self.model).map_err(under)?;
+                Ok(Some((Action::Policy(spec.name, policy), None)))
+            }
+            _ => {
+                let policy = build(value, &self.model).map_err(under)?;
+                Ok(Some((Action::Policy(spec.name, policy), p)))
+            }
+        }
+    }
+}
+
+/// The engine key `key`, if it is written and understood.
+fn read_key<'a>(
+    map: &'a Mapping,
+    key: &str,
+    mistakes: &mut Vec<Mistake>,
+    read: impl FnOnce(&'a Value) -> std::result::Result<f64, serde_yaml::Error>,
+) -> Option<f64> {
+    let value = map.get(key)?;
+    read(value).map_err(|error| mistakes.push(Mistake::new(key, error.to_string()))).ok()
+}

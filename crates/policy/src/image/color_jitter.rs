@@ -1,0 +1,158 @@
+//! Brightness, contrast, saturation and hue.
+
+use super::{ImagePolicy, ModelInput, Numbers};
+use crate::quantity::{Factors, Hues};
+use crate::region::misfit;
+use crate::{Build, Mistake, Result, Spec, parameters};
+use serde::Deserialize;
+use serde_yaml::Value;
+use tallow_data::Image;
+use tallow_seed::Rng;
+
+pub static SPEC: Spec = Spec {
+    name: "color_jitter",
+    summary: "brightness, contrast, saturation and hue by uniform factors, in random order",
+    source: "torchvision.transforms.v2.ColorJitter; pixels as Pillow's ImageEnhance and HSV",
+    parameters: &[
+        ("brightness", "0", "d: a factor from max(0, 1 − d) to 1 + d; or [low, high]"),
+        ("contrast", "0", "likewise, about the mean grey"),
+        ("saturation", "0", "likewise, about the grey image"),
+        ("hue", "0; at most 0.5", "d: a shift from −d to d of the colour circle; or [low, high]"),
+    ],
+    spatial: true,
+    build: Build::Image(build),
+};
+
+/// In the order of `SPEC.parameters`.
+const BRIGHTNESS: usize = 0;
+const CONTRAST: usize = 1;
+const SATURATION: usize = 2;
+const HUE: usize = 3;
+
+/// Draws (which, factor) of each adjustment, in the order of application; those that change nothing are left out.
+struct ColorJitter {
+    ranges: [Option<(f64, f64)>; 4],
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parameters {
+    brightness: Option<Factors>,
+    contrast: Option<Factors>,
+    saturation: Option<Factors>,
+    hue: Option<Hues>,
+}
+
+fn build(value: &Value, _: &ModelInput) -> std::result::Result<Box<dyn ImagePolicy>, Vec<Mistake>> {
+    let Parameters { brightness, contrast, saturation, hue } = parameters(value)?;
+    let factors = |range: Option<Factors>| range.filter(|r| *r != Factors(1.0, 1.0)).map(|r| (r.0, r.1));
+    let hue = hue.filter(|range| *range != Hues(0.0, 0.0)).map(|range| (range.0, range.1));
+    Ok(Box::new(ColorJitter { ranges: [factors(brightness), factors(contrast), factors(saturation), hue] }))
+}
+
+impl ImagePolicy for ColorJitter {
+    fn draw(&self, _: (u32, u32), rng: &mut Rng) -> Numbers {
+        let order = rng.permutation(4);
+        let drawn = order.into_iter().filter_map(|which| {
+            let (low, high) = self.ranges[which as usize]?;
+            Some([f64::from(which), rng.uniform_in(low, high)])
+        });
+        drawn.flatten().collect()
+    }
+
+    fn apply(&self, mut image: Image, draw: &Numbers) -> Result<Image> {
+        let (adjustments, rest) = draw.as_chunks::<2>();
+        if !rest.is_empty() || adjustments.iter().any(|[which, _]| !(0.0..4.0).contains(which)) {
+            return Err(misfit(SPEC.name, "pairs of adjustment (0 to 3) and factor", draw, &image));
+        }
+        for &[which, factor] in adjustments {
+            let pixels = image.pixels.as_chunks_mut::<3>().0;
+            match which as usize {
+                BRIGHTNESS => scale(pixels, 0, factor as f32),
+                CONTRAST => scale(pixels, mean_grey(pixels), factor as f32),
+                SATURATION => saturate(pixels, factor as f32),
+                HUE => shift_hue(pixels, (factor * 255.0) as i32 as u8),
+                _ => unreachable!("checked above"),
+            }
+        }
+        Ok(image)
+    }
+}
+
+/// Pillow's `Image.blend`: `from + factor · (to − from)` in single precision, cut to bytes without rounding.
+fn mix(from: u8, to: u8, factor: f32) -> u8 {
+    (f32::from(from) + factor * (f32::from(to) - f32::from(from))) as u8
+}
+
+/// Blends all channels with one grey.
+fn scale(pixels: &mut [[u8; 3]], grey: u8, factor: f32) {
+    let table: [u8; 256] = std::array::from_fn(|byte| mix(grey, byte as u8, factor));
+    pixels.as_flattened_mut().iter_mut().for_each(|byte| *byte = table[usize::from(*byte)]);
+}
+
+/// Blends each pixel with its own grey.
+fn saturate(pixels: &mut [[u8; 3]], factor: f32) {
+    for pixel in pixels {
+        let grey = grey(*pixel);
+        pixel.iter_mut().for_each(|byte| *byte = mix(grey, *byte, factor));
+    }
+}
+
+/// ITU-R 601 luma in 16 bits of fraction, as Pillow's mode L.
+fn grey([red, green, blue]: [u8; 3]) -> u8 {
+    ((u32::from(red) * 19595 + u32::from(green) * 38470 + u32::from(blue) * 7471 + 0x8000) >> 16) as u8
+}
+
+/// ⌊mean luma + ½⌋.
+fn mean_grey(pixels: &[[u8; 3]]) -> u8 {
+    let sum: u64 = pixels.iter().map(|&pixel| u64::from(grey(pixel))).sum();
+    (sum as f64 / pixels.len() as f64 + 0.5) as u8
+}
+
+/// Adds to the hue, 256 levels to the circle: Pillow's 8-bit HSV and back.
+fn shift_hue(pixels: &mut [[u8; 3]], shift: u8) {
+    for pixel in pixels {
+        let [hue, saturation, value] = hsv(*pixel);
+        *pixel = rgb([hue.wrapping_add(shift), saturation, value]);
+    }
+}
+
+fn hsv([red, green, blue]: [u8; 3]) -> [u8; 3] {
+    let (most, least) = (red.max(green).max(blue), red.min(green).min(blue));
+    if most == least {
+        return [0, 0, most];
+    }
+    // Single and double precision where Pillow's C has them.
+    let range = f32::from(most - least);
+    let below = |channel: u8| f32::from(most - channel) / range;
+    let (r, g, b) = (below(red), below(green), below(blue));
+    let sixth = if red == most {
+        b - g
+    } else if green == most {
+        (2.0 + f64::from(r) - f64::from(b)) as f32
+    } else {
+        (4.0 + f64::from(g) - f64::from(r)) as f32
+    };
+    let hue = (f64::from(sixth) / 6.0 + 1.0).rem_euclid(1.0) as f32;
+    let saturation = range / f32::from(most);
+    [(f64::from(hue) * 255.0) as u8, (f64::from(saturation) * 255.0) as u8, most]
+}
+
+fn rgb([hue, saturation, value]: [u8; 3]) -> [u8; 3] {
+    if saturation == 0 {
+        return [value; 3];
+    }
+    let sixth = f64::from(hue) * 6.0 / 255.0;
+    let sector = sixth.floor();
+    let (f, s) = (f64::from((sixth - sector) as f32), f64::from((f64::from(saturation) / 255.0) as f32));
+    let level = |share: f64| (f64::from(value) * share).round() as u8;
+    let (p, q, t) = (level(1.0 - s), level(1.0 - s * f), level(1.0 - s * (1.0 - f)));
+    match sector as u8 % 6 {
+        0 => [value, t, p],
+        1 => [q, value, p],
+        2 => [p, value, t],
+        3 => [p, q, value],
+        4 => [t, p, value],
+        _ => [value, p, q],
+    }
+}

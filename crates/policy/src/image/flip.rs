@@ -1,0 +1,81 @@
+//! Mirror images.
+
+use super::{ImagePolicy, ModelInput, Numbers};
+use crate::quantity::{quantity, read};
+use crate::{Build, Fraction, Mistake, Result, Spec};
+use serde::Deserialize;
+use serde_yaml::Value;
+use tallow_data::Image;
+use tallow_seed::Rng;
+
+pub static SPEC: Spec = Spec {
+    name: "flip",
+    summary: "mirrors the image with probability p",
+    source: "torchvision.transforms.v2.RandomHorizontalFlip, RandomVerticalFlip",
+    parameters: &[
+        ("axis", "horizontal; vertical", "horizontal: left and right change places; vertical: top and bottom"),
+        ("p", "0.5; in [0, 1]", "probability"),
+    ],
+    spatial: true,
+    build: Build::Image(build),
+};
+
+/// Draws (1) to flip, (0) not to.
+struct Flip {
+    axis: Axis,
+    p: f64,
+}
+
+/// What changes places: left and right, or top and bottom.
+#[derive(Clone, Copy, Default)]
+enum Axis {
+    #[default]
+    Horizontal,
+    Vertical,
+}
+
+quantity!(Axis, "`horizontal` or `vertical`", |value| match value.as_str()? {
+    "horizontal" => Some(Axis::Horizontal),
+    "vertical" => Some(Axis::Vertical),
+    _ => None,
+});
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parameters {
+    #[serde(default)]
+    axis: Axis,
+    p: Option<Fraction>,
+}
+
+fn build(value: &Value, _: &ModelInput) -> std::result::Result<Box<dyn ImagePolicy>, Vec<Mistake>> {
+    let Parameters { axis, p } = read(value, "axis")?;
+    Ok(Box::new(Flip { axis, p: p.map_or(0.5, |p| p.0) }))
+}
+
+impl ImagePolicy for Flip {
+    fn draw(&self, _: (u32, u32), rng: &mut Rng) -> Numbers {
+        vec![f64::from(u8::from(rng.bernoulli(self.p)))]
+    }
+
+    fn apply(&self, mut image: Image, draw: &Numbers) -> Result<Image> {
+        if draw.first().is_some_and(|&flip| flip != 0.0) {
+            let row = image.width as usize * 3;
+            match self.axis {
+                Axis::Horizontal => image.pixels.chunks_exact_mut(row).for_each(mirror),
+                Axis::Vertical => {
+                    let (upper, lower) = image.pixels.split_at_mut(image.height as usize / 2 * row);
+                    let lower = lower.chunks_exact_mut(row).rev();
+                    upper.chunks_exact_mut(row).zip(lower).for_each(|(a, b)| a.swap_with_slice(b));
+                }
+            }
+        }
+        Ok(image)
+    }
+}
+
+/// The pixels of a row in the opposite order.
+fn mirror(row: &mut [u8]) {
+    let (pixels, _) = row.as_chunks_mut::<3>();
+    pixels.reverse();
+}
