@@ -5,15 +5,15 @@ use crate::plot::{open, standalone};
 use crate::table::ellipsis;
 use std::fmt::Write;
 
-/// Row = true class, column = predicted class; `counts` is row-major (C, C). Shading: count / row sum. Above 40 classes the cells
+/// Row = true class, column = predicted class; `counts` is (C, C). Shading: count / row sum. Above 40 classes the cells
 /// have no text, and empty ones are left out.
-pub fn heatmap(classes: &[String], counts: &[u64]) -> String {
+pub fn heatmap(classes: &[String], counts: &[Vec<u64>]) -> String {
     standalone(&inline(classes, counts))
 }
 
-pub(crate) fn inline(classes: &[String], counts: &[u64]) -> String {
+pub(crate) fn inline(classes: &[String], counts: &[Vec<u64>]) -> String {
     let n = classes.len();
-    assert_eq!(counts.len(), n * n, "counts of {n} classes");
+    assert!(counts.len() == n && counts.iter().all(|row| row.len() == n), "counts of {n} classes");
     let dense = n > 40;
     let cell = match n {
         0..=10 => 46.,
@@ -32,10 +32,9 @@ pub(crate) fn inline(classes: &[String], counts: &[u64]) -> String {
     let mut out = open(width.ceil(), height.ceil(), "confusion matrix");
 
     out.push_str("<g class=\"cells\">");
-    for row in 0..n {
-        let sum: u64 = counts[row * n..(row + 1) * n].iter().sum();
-        for column in 0..n {
-            let count = counts[row * n + column];
+    for (row, counts) in counts.iter().enumerate() {
+        let sum: u64 = counts.iter().sum();
+        for (column, &count) in counts.iter().enumerate() {
             if dense && count == 0 {
                 continue;
             }
@@ -109,7 +108,7 @@ mod tests {
 
     #[test]
     fn cells_and_shares() {
-        let svg = heatmap(&names(2), &[3, 1, 0, 0]);
+        let svg = heatmap(&names(2), &[vec![3, 1], vec![0, 0]]);
         check(&svg).unwrap();
         assert!(svg.contains("class &amp; 0 taken for class &amp; 1: 1 of 4, 25.0 %"), "{svg}");
         assert!(
@@ -121,8 +120,8 @@ mod tests {
 
     #[test]
     fn many_classes_stay_small() {
-        let mut counts = vec![0; 100 * 100];
-        (0..100).for_each(|at| counts[at * 101] = 5);
+        let mut counts = vec![vec![0; 100]; 100];
+        (0..100).for_each(|at| counts[at][at] = 5);
         let svg = heatmap(&names(100), &counts);
         check(&svg).unwrap();
         assert_eq!(svg.matches("class=\"cell\"").count(), 100);

@@ -5,9 +5,10 @@ use crate::palette::{self, THEME};
 use crate::plot::STYLE;
 use crate::sheet::{caption, png, present, thumbnail};
 use crate::table::share;
-use crate::{Chart, ClassRow, Epoch, Error, Line, Result, Sheet, Tile, heatmap};
+use crate::{Chart, Epoch, Error, Headline, Line, Result, Sheet, Tile, heatmap};
 use std::fmt::Write;
 use std::path::Path;
+use tallow_metrics::{ClassSummary, Summary};
 
 /// What a report shows. Empty parts are left out.
 #[derive(Clone, Debug, Default)]
@@ -24,9 +25,8 @@ pub struct Report {
     pub epochs: Vec<Epoch>,
     /// The epoch whose weights were kept, marked in the curves.
     pub best_epoch: Option<u64>,
-    pub classes: Vec<ClassRow>,
-    /// Row-major (C, C), row = true class, in the order of `classes`; or empty.
-    pub confusion: Vec<u64>,
+    /// The per-class table and the confusion.
+    pub summary: Option<Summary>,
     /// A batch as the network saw it.
     pub batch: Option<Sheet>,
     pub data: DataNotes,
@@ -34,17 +34,6 @@ pub struct Report {
     pub recipe: String,
     /// (name, value): device, time, seed, version, commit …
     pub facts: Vec<(String, String)>,
-}
-
-/// A metric at the top of a report, and below the table of a run.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Headline {
-    pub name: String,
-    pub value: f64,
-    /// Low and high end.
-    pub interval: Option<(f64, f64)>,
-    /// What the interval is, or anything else, such as `95 %, bootstrap over lesions`.
-    pub note: String,
 }
 
 /// What is to be known of the data.
@@ -77,22 +66,16 @@ impl Report {
 
     /// The page; well-formed as XML but for its doctype.
     pub fn html(&self) -> Result<String> {
-        let names: Vec<String> = self.classes.iter().map(|class| class.name.clone()).collect();
-        let cells = self.confusion.len();
-        if cells != 0 && cells != names.len() * names.len() {
-            let expected = names.len() * names.len();
-            return Err(Error::Picture(format!(
-                "confusion of a report: expected {expected} counts, got {cells}"
-            )));
-        }
+        let classes = self.summary.as_ref().map_or(&[][..], |summary| &summary.per_class);
+        let names: Vec<String> = classes.iter().map(|class| class.class.clone()).collect();
         let sections = [
             ("results", "Results", headline(&self.headline)),
             ("training", "Training", self.curves()),
-            ("classes", "Per class", class_table(&self.classes)),
+            ("classes", "Per class", class_table(classes)),
             (
                 "confusion",
                 "Confusion",
-                if cells == 0 { String::new() } else { confusion(&names, &self.confusion) },
+                self.summary.as_ref().map_or(String::new(), |summary| confusion(&names, &summary.confusion)),
             ),
             ("batch", "A training batch", self.batch.as_ref().map_or(Ok(String::new()), batch)?),
             ("data", "Data", data(&names, &self.data)),
@@ -199,17 +182,17 @@ fn headline(metrics: &[Headline]) -> String {
     out + "</dl>"
 }
 
-fn class_table(classes: &[ClassRow]) -> String {
+fn class_table(classes: &[ClassSummary]) -> String {
     if classes.is_empty() {
         return String::new();
     }
     let mut out = String::from(
         "<div class=\"scroll\"><table><thead><tr><th>class</th><th class=\"n\">precision</th><th class=\"n\">recall</th>\
-         <th class=\"n\">F1</th><th class=\"n\">support</th></tr></thead><tbody>",
+         <th class=\"n\">F1</th><th class=\"n\">AUROC</th><th class=\"n\">support</th></tr></thead><tbody>",
     );
     for class in classes {
-        let _ = write!(out, "<tr><th>{}</th>", escape(&class.name));
-        for value in [class.precision, class.recall, class.f1] {
+        let _ = write!(out, "<tr><th>{}</th>", escape(&class.class));
+        for value in [class.precision, class.recall, class.f1, class.auroc] {
             let filled = if value.is_finite() { value.clamp(0., 1.) * 100. } else { 0. };
             let _ = write!(out, "<td class=\"n bar\" style=\"--v:{filled:.1}%\">{}</td>", share(value));
         }
@@ -218,7 +201,7 @@ fn class_table(classes: &[ClassRow]) -> String {
     out + "</tbody></table></div>"
 }
 
-fn confusion(names: &[String], counts: &[u64]) -> String {
+fn confusion(names: &[String], counts: &[Vec<u64>]) -> String {
     let map = heatmap::inline(names, counts);
     // As wide as drawn, or as the page allows.
     let width = map.split("viewBox=\"0 0 ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or("400");

@@ -282,7 +282,10 @@ impl Axis {
 
 /// Four significant digits.
 fn significant(value: f64) -> String {
-    if value == 0. || !value.is_finite() {
+    if value.is_nan() {
+        return "–".into();
+    }
+    if value == 0. || value.is_infinite() {
         return value.to_string();
     }
     let digits = 3 - value.abs().log10().floor() as i32;

@@ -78,7 +78,7 @@ impl Sheet {
         let count = self.tiles.len() as u32;
         let columns = match self.columns {
             Some(columns) => columns.max(1) as u32,
-            None => ((f64::from(count) * 1.6).sqrt().ceil() as u32).clamp(1, 8),
+            None => ((f64::from(count) * 1.6).sqrt().ceil() as u32).clamp(1, 8).min(count.max(1)),
         };
         let scale = if side >= 112 { 2 } else { 1 };
         let (letters, line) = ((side / (font::ADVANCE * scale)) as usize, font::LINE * scale);

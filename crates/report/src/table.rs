@@ -1,28 +1,52 @@
 //! The table at the end of a run or an evaluation, as text of at most 80 columns.
 
-use crate::Headline;
+use tallow_metrics::{ClassSummary, Summary};
 
-/// What a confusion says of one class. NaN where it is undefined, shown as –.
+/// A metric at the top of a report and at the end of a table.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ClassRow {
+pub struct Headline {
     pub name: String,
-    pub precision: f64,
-    pub recall: f64,
-    pub f1: f64,
-    /// Images of this class.
-    pub support: u64,
+    pub value: f64,
+    /// Low and high end.
+    pub interval: Option<(f64, f64)>,
+    /// What the interval is, or anything else, such as `95 %, bootstrap over lesions`.
+    pub note: String,
 }
 
-/// Per-class precision, recall, F1 and support, then the headline metrics with their intervals, for stdout.
-pub fn table(classes: &[ClassRow], headline: &[Headline]) -> String {
-    let names = classes.iter().map(|class| &class.name).chain(headline.iter().map(|line| &line.name));
-    let width = names.map(|name| name.chars().count()).max().unwrap_or(0).clamp(5, 80 - 41);
-    let mut out =
-        format!("{:<width$} {:>10} {:>9} {:>9} {:>9}\n", "class", "precision", "recall", "f1", "support");
+impl Headline {
+    /// The metrics most reports are judged by, `select` first; without intervals.
+    pub fn list(summary: &Summary, select: &str) -> Vec<Headline> {
+        let known = [
+            ("macro_f1", summary.macro_f1),
+            ("balanced_accuracy", summary.balanced_accuracy),
+            ("accuracy", summary.accuracy),
+            ("weighted_f1", summary.weighted_f1),
+            ("auroc", summary.auroc),
+            ("average_precision", summary.average_precision),
+            ("mcc", summary.mcc),
+            ("log_loss", summary.log_loss),
+        ];
+        let mut list: Vec<_> =
+            known.map(|(name, value)| Headline { name: name.into(), value, ..Headline::default() }).into();
+        list.sort_by_key(|headline| headline.name != select);
+        list
+    }
+}
+
+/// Per-class precision, recall, F1, AUROC and support, then the headline metrics with their intervals, for stdout. – where a number
+/// is undefined.
+pub fn table(classes: &[ClassSummary], headline: &[Headline]) -> String {
+    let names = classes.iter().map(|class| &class.class).chain(headline.iter().map(|line| &line.name));
+    let width = names.map(|name| name.chars().count()).max().unwrap_or(0).clamp(5, 80 - 45);
+    let mut out = format!(
+        "{:<width$} {:>10} {:>7} {:>7} {:>7} {:>9}\n",
+        "class", "precision", "recall", "f1", "auroc", "support"
+    );
     for class in classes {
-        let [precision, recall, f1] = [class.precision, class.recall, class.f1].map(share);
-        let name = ellipsis(&class.name, width);
-        out += &format!("{name:<width$} {precision:>10} {recall:>9} {f1:>9} {:>9}\n", class.support);
+        let [precision, recall, f1, auroc] =
+            [class.precision, class.recall, class.f1, class.auroc].map(share);
+        let (name, support) = (ellipsis(&class.class, width), class.support);
+        out += &format!("{name:<width$} {precision:>10} {recall:>7} {f1:>7} {auroc:>7} {support:>9}\n");
     }
     out.push('\n');
     for line in headline {
@@ -49,43 +73,43 @@ pub(crate) fn ellipsis(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tallow_metrics::Predictions;
 
-    fn row(name: &str, precision: f64, recall: f64, f1: f64, support: u64) -> ClassRow {
-        ClassRow { name: name.into(), precision, recall, f1, support }
+    /// Two images of a, both right; one of b, taken for a; none of c.
+    fn summary(classes: &[String]) -> Summary {
+        let mut predictions = Predictions::new(classes);
+        predictions.push("1", None, 0, &[0.8, 0.1, 0.1]).unwrap();
+        predictions.push("2", None, 0, &[0.5, 0.25, 0.25]).unwrap();
+        predictions.push("3", None, 1, &[0.6, 0.3, 0.1]).unwrap();
+        Summary::of(&predictions)
     }
 
     #[test]
     fn as_text() {
-        let classes = [
-            row("MEL", 0.5, 0.25, 1. / 3., 223),
-            row("NV", 0.9, 0.95, 0.924, 1341),
-            row("VASC", f64::NAN, 0., 0., 0),
-        ];
-        let headline = [
-            Headline {
-                name: "macro_f1".into(),
-                value: 0.4191,
-                interval: Some((0.39, 0.45)),
-                ..Headline::default()
-            },
-            Headline { name: "accuracy".into(), value: 0.8235, ..Headline::default() },
-        ];
+        let summary = summary(&["MEL", "NV", "VASC"].map(String::from));
+        let mut headline = Headline::list(&summary, "accuracy");
+        headline.truncate(2);
+        headline[1].interval = Some((0.2, 0.4));
+        // Precision of MEL 2/3, F1 2 · (2/3) / (5/3) = 0.8; MEL outranks the other once of two times; macro F1 0.8 / 2 or / 3.
+        let text = table(&summary.per_class, &headline);
+        let lines: Vec<_> = text.lines().collect();
         assert_eq!(
-            table(&classes, &headline),
-            "class     precision    recall        f1   support\n\
-             MEL           0.500     0.250     0.333       223\n\
-             NV            0.900     0.950     0.924      1341\n\
-             VASC              –     0.000     0.000         0\n\
-             \n\
-             macro_f1      0.419  [0.390, 0.450]\n\
-             accuracy      0.824\n"
+            lines[..3],
+            [
+                "class     precision  recall      f1   auroc   support",
+                "MEL           0.667   1.000   0.800   0.500         2",
+                "NV            0.000   0.000   0.000   1.000         1",
+            ]
         );
+        assert!(lines[3].starts_with("VASC  ") && lines[3].ends_with("      –         0"), "{text}");
+        assert_eq!(lines[4], "");
+        assert_eq!(lines[5], "accuracy      0.667");
+        assert!(lines[6].starts_with("macro_f1  ") && lines[6].ends_with("  [0.200, 0.400]"), "{text}");
     }
 
     #[test]
     fn long_names_stay_within_80_columns() {
-        let classes = [row(&"γ".repeat(99), 1., 1., 1., 123_456_789)];
-        let text = table(&classes, &[]);
+        let text = table(&summary(&["γ".repeat(99), "b".into(), "c".into()]).per_class, &[]);
         assert_eq!(text.lines().map(|line| line.chars().count()).max(), Some(80));
         assert!(text.contains("γ…"), "{text}");
     }

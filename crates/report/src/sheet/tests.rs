@@ -47,7 +47,7 @@ fn png_has_the_expected_size() {
     assert_eq!(pixels.get_pixel(12 + 140, 40 + 218 + 31).0, PAPER);
     assert_eq!(pixels.get_pixel(12 + 140 + 127, 40 + 218 + 127).0, [4; 3]);
     // Its bar: 71 % NV, then MEL.
-    let bar = |x| pixels.get_pixel(12 + 140 + x, 40 + 218 + 128 + 3).0;
+    let bar = |x: u32| pixels.get_pixel(12 + 140 + x, 40 + 218 + 128 + 3).0;
     assert_eq!([bar(0), bar(90), bar(91), bar(127)], [1, 1, 0, 0].map(palette::class)); // .71 · 128 = 90.9
 }
 
