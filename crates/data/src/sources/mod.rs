@@ -2,11 +2,24 @@
 
 use std::sync::Arc;
 
+use labels::Part;
+
 use crate::options::suggestion;
 use crate::{Dataset, Error, Options, Result};
 
+mod candle;
+mod cifar;
+mod csv;
 pub(crate) mod csv_file;
+mod folder;
+mod hub;
 mod isic2018;
+mod labels;
+mod medmnist;
+mod mnist;
+mod npz;
+mod parquet;
+mod parquet_file;
 
 /// A kind of dataset that a recipe can name: `data: { name: …, <keys> }`.
 pub struct SourceSpec {
@@ -30,7 +43,17 @@ pub struct Parts {
 }
 
 /// Every source of this build, in the order `list` shows them.
-pub const SOURCES: &[&SourceSpec] = &[&isic2018::SPEC];
+pub const SOURCES: &[&SourceSpec] = &[
+    &isic2018::SPEC,
+    &folder::SPEC,
+    &csv::SPEC,
+    &medmnist::SPEC,
+    &mnist::MNIST,
+    &mnist::FASHION,
+    &cifar::CIFAR10,
+    &cifar::CIFAR100,
+    &parquet::SPEC,
+];
 
 /// The source called `name`; an [`Error::Option`] with the known names and the nearest one otherwise.
 pub fn find(name: &str) -> Result<&'static SourceSpec> {
@@ -61,6 +84,16 @@ impl SourceSpec {
         match self.unknown(options).into_iter().next() {
             Some(error) => Err(error),
             None => (self.open)(options),
+        }
+    }
+}
+
+impl Parts {
+    fn slot(&mut self, part: Part) -> &mut Option<Arc<dyn Dataset>> {
+        match part {
+            Part::Train => &mut self.train,
+            Part::Validation => &mut self.validation,
+            Part::Test => &mut self.test,
         }
     }
 }

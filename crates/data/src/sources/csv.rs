@@ -1,0 +1,110 @@
+//! A CSV that names image files and their labels.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::csv_file::CsvFile;
+use super::labels::{Labels, Part};
+use super::{Parts, SourceSpec};
+use crate::error::first_few;
+use crate::{Dataset, Error, Images, Options, Result, Row, Table};
+
+pub const SPEC: SourceSpec = SourceSpec {
+    name: "csv",
+    summary: "a CSV with a path and a label for each image, and groups and parts if it has them",
+    keys: &[
+        ("file", "required", "the CSV; its columns are separated by commas, semicolons or tabs"),
+        ("root", "the CSV's folder", "the folder that the paths are relative to"),
+        ("path", "path", "the column of the paths"),
+        ("label", "label", "the column of the labels"),
+        ("group", "", "the column of the groups: lesion or patient"),
+        ("part", "split, if there", "the column that says train, val or test"),
+        ("extension", "", "added to each path: `jpg` where the column has names without it"),
+        ("classes", "the labels that occur, sorted", "the labels, in label order"),
+    ],
+    open,
+};
+
+fn open(options: &Options) -> Result<Parts> {
+    let file = options.path("file")?.ok_or_else(|| {
+        Error::option("file", "expected the CSV that names the images, got nothing – data.file=…")
+    })?;
+    if !file.is_file() {
+        let remedy = "write a CSV with the columns `path` and `label`, or say where it is with data.file=…";
+        return Err(Error::missing(file.display(), "no such file", remedy));
+    }
+    let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
+    let root = options.path("root")?.unwrap_or(folder);
+    let csv = CsvFile::read(&file)?;
+    let named = |key: &str, default: &str| Ok(options.text(key)?.unwrap_or_else(|| default.to_string()));
+    let path = column(&csv, "path", &named("path", "path")?)?;
+    let label = column(&csv, "label", &named("label", "label")?)?;
+    let group_name = options.text("group")?;
+    let group = group_name.as_deref().map(|name| column(&csv, "group", name)).transpose()?;
+    let part = match options.text("part")? {
+        Some(name) => Some(column(&csv, "part", &name)?),
+        None => csv.find("split"),
+    };
+    let extension = options.text("extension")?.map(|text| format!(".{}", text.trim_start_matches('.')));
+    let place = |id: &str| root.join(format!("{id}{}", extension.as_deref().unwrap_or_default()));
+    let labels = Labels::new(options.texts("classes")?, csv.rows.iter().map(|(_, fields)| fields[label].as_str()));
+
+    let mut absent: Vec<&str> = Vec::new();
+    let mut sides: [(Vec<Row>, Vec<PathBuf>); 3] = Default::default();
+    for (line, fields) in &csv.rows {
+        let id = fields[path].as_str();
+        let side = match part.map(|part| fields[part].as_str()) {
+            None => Part::Train,
+            Some(word) => Part::parse(word).ok_or_else(|| {
+                csv.wrong(*line, format!("{id}: expected train, val or test, got `{word}`"))
+            })?,
+        };
+        let text = fields[label].as_str();
+        if text.is_empty() {
+            return Err(csv.wrong(*line, format!("{id}: expected a label, got nothing")));
+        }
+        let label = labels.find(text, || format!("{}:{line}", file.display()))?;
+        let group = group.map(|group| fields[group].clone()).filter(|group| !group.is_empty());
+        let image = place(id);
+        if !image.is_file() {
+            absent.push(id);
+        }
+        let (rows, paths) = &mut sides[side as usize];
+        rows.push(Row { id: id.to_string(), label, group });
+        paths.push(image);
+    }
+    if !absent.is_empty() {
+        let (there, all) = (place(absent[0]), csv.rows.len());
+        return Err(Error::missing(
+            file.display(),
+            format!("{} of {all} images are not there: {}", absent.len(), first_few(&absent)),
+            format!("expected the first at {}; say where the images are with data.root=…", there.display()),
+        ));
+    }
+    if csv.rows.is_empty() {
+        return Err(Error::invalid(file.display(), "expected images, got a header alone"));
+    }
+    let mut parts = Parts::default();
+    for (part, (rows, paths)) in Part::ALL.into_iter().zip(sides) {
+        if !rows.is_empty() {
+            let (place, group_name) = (file.display().to_string(), group_name.clone());
+            let table = Table::new(&place, labels.classes.clone(), group_name, rows, Images::Files(paths))?;
+            let table: Arc<dyn Dataset> = Arc::new(table);
+            *parts.slot(part) = Some(table);
+        }
+    }
+    Ok(parts)
+}
+
+/// A column, and the key that names another where it is not there.
+fn column(csv: &CsvFile, key: &str, name: &str) -> Result<usize> {
+    csv.column(name).map_err(|error| match error {
+        Error::Invalid { place, problem } => {
+            Error::Invalid { place, problem: format!("{problem}; name another with data.{key}=…") }
+        }
+        other => other,
+    })
+}
+
+#[cfg(test)]
+mod tests;

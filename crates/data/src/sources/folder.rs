@@ -1,0 +1,131 @@
+//! Class folders of image files.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::labels::{Labels, Part};
+use super::{Parts, SourceSpec};
+use crate::error::first_few;
+use crate::{Dataset, Error, Images, Options, Result, Row, Table};
+
+pub const SPEC: SourceSpec = SourceSpec {
+    name: "folder",
+    summary: "one folder of images for each class, with or without train, validation and test folders above them",
+    keys: &[
+        ("root", "required", "the folder of the class folders, or of folders train, validation (val) and test"),
+        ("classes", "the folders' names, sorted", "the folders to read, in label order"),
+    ],
+    open,
+};
+
+pub const EXTENSIONS: [&str; 7] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"];
+
+fn open(options: &Options) -> Result<Parts> {
+    let root = options.path("root")?.ok_or_else(|| {
+        Error::option("root", "expected the folder that holds the class folders, got nothing – data.root=…")
+    })?;
+    if !root.is_dir() {
+        let remedy = "put one folder of images for each class there, or say where they are with data.root=…";
+        return Err(Error::missing(root.display(), "no such folder", remedy));
+    }
+    let folders = folders(&root)?;
+    let parts: Vec<(Part, &str)> =
+        folders.iter().filter_map(|name| Part::parse(name).map(|part| (part, name.as_str()))).collect();
+    // A class may be called `train` (pictures of vehicles): only folders that all have parts' names are parts.
+    let in_parts = !parts.is_empty() && parts.len() == folders.len();
+    let found: Vec<(Part, &str)> = if in_parts { parts } else { vec![(Part::Train, "")] };
+    for (number, (part, name)) in found.iter().enumerate() {
+        if let Some((_, other)) = found[..number].iter().find(|(earlier, _)| earlier == part) {
+            let problem = format!("expected one folder for {}, got `{other}` and `{name}`", part.name());
+            return Err(Error::invalid(root.display(), problem));
+        }
+    }
+    let names = if in_parts {
+        let each = found.iter().map(|(_, name)| self::folders(&root.join(name))).collect::<Result<Vec<_>>>()?;
+        each.concat()
+    } else {
+        folders.clone()
+    };
+    let labels = Labels::new(options.texts("classes")?, names.iter().map(String::as_str));
+    let mut result = Parts::default();
+    for (part, name) in found {
+        let table: Arc<dyn Dataset> = Arc::new(read(&root, name, &labels, &mut result.notes)?);
+        *result.slot(part) = Some(table);
+    }
+    Ok(result)
+}
+
+fn read(root: &Path, part: &str, labels: &Labels, notes: &mut Vec<String>) -> Result<Table> {
+    let place = root.join(part);
+    let (mut rows, mut paths, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    for (label, class) in labels.classes.iter().enumerate() {
+        let folder = place.join(class);
+        let mut files = Vec::new();
+        if folder.is_dir() {
+            walk(&folder, &mut files)?;
+        }
+        let before = paths.len();
+        for path in files {
+            let id = relative(root, &path);
+            let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+            if EXTENSIONS.contains(&extension.to_lowercase().as_str()) {
+                rows.push(Row { id, label: label as u32, group: None });
+                paths.push(path);
+            } else {
+                others.push(id);
+            }
+        }
+        if paths.len() == before {
+            notes.push(format!("{}: no images of class `{class}`", place.display()));
+        }
+    }
+    if paths.is_empty() {
+        let problem = format!("no images in the class folders {}", first_few(&labels.classes));
+        let remedy = format!("put images ({}) into one folder for each class", EXTENSIONS.join(", "));
+        return Err(Error::missing(place.display(), problem, remedy));
+    }
+    if !others.is_empty() {
+        let place = place.display();
+        notes.push(format!("{place}: {} files are no images and were left out: {}", others.len(), first_few(&others)));
+    }
+    Table::new(&place.display().to_string(), labels.classes.clone(), None, rows, Images::Files(paths))
+}
+
+/// Names of the folders in a folder, sorted, without hidden ones.
+fn folders(folder: &Path) -> Result<Vec<String>> {
+    let entries = sorted(folder)?;
+    Ok(entries.iter().filter(|path| path.is_dir()).map(|path| relative(folder, path)).collect())
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    for path in sorted(folder)? {
+        if path.is_dir() {
+            walk(&path, files)?;
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// What is in a folder, sorted, without hidden entries.
+pub(super) fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
+        let entry = entry.map_err(Error::io(folder))?;
+        if !entry.file_name().to_string_lossy().starts_with('.') {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// `path` below `root`, with `/` on every system.
+fn relative(root: &Path, path: &Path) -> String {
+    let below = path.strip_prefix(root).unwrap_or(path);
+    below.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+//! Hugging Face image parquet: files on disk, or a dataset of the hub.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::labels::{Labels, Part};
+use super::parquet_file::{Columns, Contents, Label, matching, read};
+use super::{Parts, SourceSpec, hub};
+use crate::{Dataset, Error, Images, Options, Result, Row, Table};
+
+pub const SPEC: SourceSpec = SourceSpec {
+    name: "parquet",
+    summary: "Hugging Face image parquet, from disk or from the hub; encoded images are held in memory",
+    keys: &[
+        ("root", "", "a folder with train-*.parquet, validation-*.parquet, test-*.parquet, or a folder for each part"),
+        ("train", "", "a parquet file, `folder/*.parquet`, or a list of them; with validation and test in place of root"),
+        ("validation", "", "likewise"),
+        ("test", "", "likewise"),
+        ("hub", "", "owner/name of a hub dataset, in place of files (its parquet conversion)"),
+        ("config", "the only one", "the configuration of the hub dataset"),
+        ("image", "image", "the column of the images"),
+        ("label", "label", "the column of the labels: whole numbers or names"),
+        ("group", "", "the column of the groups: lesion or patient"),
+        ("classes", "the file's own", "class names, in label order"),
+    ],
+    open,
+};
+
+/// Files by part.
+pub type Files = Vec<(Part, Vec<PathBuf>)>;
+
+fn open(options: &Options) -> Result<Parts> {
+    let files = match options.text("hub")? {
+        Some(dataset) => hub::parquet(&dataset, options.text("config")?.as_deref())?,
+        None => named(options)?,
+    };
+    let text = |key: &str| Ok(options.text(key)?.unwrap_or_else(|| key.to_string()));
+    let columns = Columns { image: text("image")?, label: text("label")?, group: options.text("group")? };
+    assemble(&files, &columns, options.texts("classes")?)
+}
+
+fn named(options: &Options) -> Result<Files> {
+    let mut files = Vec::new();
+    for part in Part::ALL {
+        if let Some(patterns) = options.texts(part.name())? {
+            let each = patterns.iter().map(|pattern| matching(pattern)).collect::<Result<Vec<_>>>()?;
+            files.push((part, each.concat()));
+        }
+    }
+    match options.path("root")? {
+        _ if !files.is_empty() => Ok(files),
+        Some(root) => {
+            let files = below(&root)?;
+            if files.is_empty() {
+                let problem = "no parquet files here named after a part";
+                let remedy = "expected train-*.parquet (validation-*, test-*) or train/*.parquet; or name the files with \
+                              data.train=…, data.validation=… and data.test=…";
+                return Err(Error::missing(root.display(), problem, remedy));
+            }
+            Ok(files)
+        }
+        None => Err(Error::option("root", "expected one of `root`, `train` and `hub`, got none")),
+    }
+}
+
+/// The parquet files of a folder, of its folder `data`, and of its folders named after parts; each belongs to the part its
+/// name (or folder) begins with.
+pub fn below(root: &Path) -> Result<Files> {
+    let list = |folder: &Path| super::folder::sorted(folder).unwrap_or_default();
+    let mut files: Files = Part::ALL.into_iter().map(|part| (part, Vec::new())).collect();
+    let mut add = |word: &str, path: PathBuf| {
+        if let Some(part) = Part::parse(word) {
+            files[part as usize].1.push(path);
+        }
+    };
+    let is_parquet = |path: &Path| path.extension().is_some_and(|extension| extension == "parquet");
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    for path in list(root).into_iter().chain(list(&root.join("data"))) {
+        if path.is_dir() {
+            let folder = name(&path);
+            list(&path).into_iter().filter(|file| is_parquet(file)).for_each(|file| add(&folder, file));
+        } else if is_parquet(&path) {
+            let file = name(&path);
+            let word: String = file.chars().take_while(|letter| letter.is_alphabetic()).collect();
+            add(&word, path);
+        }
+    }
+    files.retain(|(_, files)| !files.is_empty());
+    Ok(files)
+}
+
+/// The parts that the files hold. All parts share their classes. A part whose labels are all −1, as hidden test labels
+/// are written, is left out with a note.
+pub fn assemble(files: &Files, columns: &Columns, classes: Option<Vec<String>>) -> Result<Parts> {
+    let mut parts = Parts::default();
+    let mut read_parts: Vec<(Part, Vec<(&PathBuf, Contents)>)> = Vec::new();
+    for (part, paths) in files {
+        let contents = paths.iter().map(|path| Ok((path, read(path, columns)?))).collect::<Result<Vec<_>>>()?;
+        let mut labels = contents.iter().flat_map(|(_, contents)| &contents.labels);
+        if labels.all(|label| *label == Label::Number(-1)) {
+            parts.notes.push(format!("{}: its labels are hidden (-1); left out", part.name()));
+        } else {
+            read_parts.push((*part, contents));
+        }
+    }
+    let all = || read_parts.iter().flat_map(|(_, files)| files.iter().map(|(_, contents)| contents));
+    let labels = Labels::new(classes.or_else(|| class_names(all())), []);
+    for (part, files) in read_parts {
+        let (mut rows, mut images) = (Vec::new(), Vec::new());
+        let place = files[0].0.display().to_string();
+        for (path, contents) in files {
+            for (number, (label, group)) in contents.labels.into_iter().zip(contents.groups).enumerate() {
+                let at = || format!("{}: row {number}", path.display());
+                let label = match label {
+                    Label::Name(name) => labels.find(&name, at)?,
+                    Label::Number(number) => {
+                        let known = u32::try_from(number).ok().filter(|&label| (label as usize) < labels.classes.len());
+                        known.ok_or_else(|| {
+                            let problem =
+                                format!("expected a label from 0 to {}, got {number}", labels.classes.len() - 1);
+                            Error::invalid(at(), problem)
+                        })?
+                    }
+                };
+                rows.push(Row { id: format!("{}/{}", part.name(), rows.len()), label, group });
+            }
+            images.extend(contents.images);
+        }
+        let table = Table::new(&place, labels.classes.clone(), columns.group.clone(), rows, Images::Bytes(images))?;
+        let table: Arc<dyn Dataset> = Arc::new(table);
+        *parts.slot(part) = Some(table);
+    }
+    Ok(parts)
+}
+
+/// From the metadata; else the names that occur; else the numbers up to the largest that occurs.
+fn class_names<'a>(contents: impl Iterator<Item = &'a Contents>) -> Option<Vec<String>> {
+    let (mut largest, mut texts) = (-1, Vec::new());
+    for contents in contents {
+        if let Some(names) = &contents.names {
+            return Some(names.clone());
+        }
+        for label in &contents.labels {
+            match label {
+                Label::Number(number) => largest = largest.max(*number),
+                Label::Name(name) => texts.push(name.as_str()),
+            }
+        }
+    }
+    match (largest, texts.is_empty()) {
+        (_, false) => Some(Labels::new(None, texts).classes),
+        (0..100_000, true) => Some((0..=largest).map(|label| label.to_string()).collect()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+//! Images, labels and groups out of Hugging Face image parquet: an image is `struct { bytes, path }`, or bytes alone.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::{Field, Row};
+use parquet::schema::types::Type;
+
+use crate::options::suggestion;
+use crate::{Error, Result};
+
+/// Which columns to read, and which key of the recipe names each.
+pub struct Columns {
+    pub image: String,
+    pub label: String,
+    pub group: Option<String>,
+}
+
+/// What one file holds.
+pub struct Contents {
+    pub images: Vec<Vec<u8>>,
+    pub labels: Vec<Label>,
+    pub groups: Vec<Option<String>>,
+    /// Names of the label column's classes, where the file has Hugging Face's metadata.
+    pub names: Option<Vec<String>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Label {
+    Number(i64),
+    Name(String),
+}
+
+/// Reads a whole file; the images stay encoded.
+pub fn read(path: &Path, columns: &Columns) -> Result<Contents> {
+    let invalid = |error: parquet::errors::ParquetError| Error::invalid(path.display(), error.to_string());
+    let file = File::open(path).map_err(Error::io(path))?;
+    let reader = SerializedFileReader::new(file).map_err(invalid)?;
+    let metadata = reader.metadata().file_metadata();
+    let schema = metadata.schema();
+    let wanted = [("image", Some(&columns.image)), ("label", Some(&columns.label)), ("group", columns.group.as_ref())];
+    let mut fields = Vec::new();
+    for (key, name) in wanted {
+        if let Some(name) = name {
+            fields.push(column(path, schema, key, name)?);
+        }
+    }
+    let projection =
+        Type::group_type_builder(schema.name()).with_fields(fields).build().map_err(invalid)?;
+    let count = metadata.num_rows().max(0) as usize;
+    let mut contents = Contents {
+        images: Vec::with_capacity(count),
+        labels: Vec::with_capacity(count),
+        groups: Vec::with_capacity(count),
+        names: metadata
+            .key_value_metadata()
+            .and_then(|pairs| pairs.iter().find(|pair| pair.key == "huggingface"))
+            .and_then(|pair| names(pair.value.as_deref()?, &columns.label)),
+    };
+    for (number, row) in reader.get_row_iter(Some(projection)).map_err(invalid)?.enumerate() {
+        let place = || format!("{}: row {number}", path.display());
+        contents.add(row.map_err(invalid)?, columns, place)?;
+    }
+    Ok(contents)
+}
+
+impl Contents {
+    fn add(&mut self, row: Row, columns: &Columns, place: impl Fn() -> String) -> Result<()> {
+        let (mut image, mut label, mut group) = (None, None, None);
+        for (name, field) in row.into_columns() {
+            if name == columns.image {
+                image = bytes(field);
+            } else if name == columns.label {
+                label = Some(self::label(&field, &columns.label, &place)?);
+            } else {
+                group = Some(match field {
+                    Field::Null => None,
+                    Field::Str(text) => Some(text),
+                    other => Some(other.to_string()),
+                });
+            }
+        }
+        let expected = |what: &str| Error::invalid(place(), format!("expected {what}"));
+        let Some(image) = image else {
+            return Err(expected(&format!("the bytes of an image in `{}`, got none", columns.image)));
+        };
+        self.images.push(image);
+        self.labels.push(label.ok_or_else(|| expected("a label"))?);
+        self.groups.push(group.flatten().filter(|group| !group.is_empty()));
+        Ok(())
+    }
+}
+
+fn column(path: &Path, schema: &Type, key: &str, name: &str) -> Result<Arc<Type>> {
+    let found = schema.get_fields().iter().find(|field| field.name() == name);
+    found.cloned().ok_or_else(|| {
+        let names: Vec<&str> = schema.get_fields().iter().map(|field| field.name()).collect();
+        let near = suggestion(name, names.iter().copied());
+        let problem = format!(
+            "expected a column `{name}`{near}; columns: {}; name another with data.{key}=…",
+            names.join(", ")
+        );
+        Error::invalid(path.display(), problem)
+    })
+}
+
+fn bytes(field: Field) -> Option<Vec<u8>> {
+    match field {
+        Field::Bytes(bytes) => Some(bytes.data().to_vec()),
+        Field::Group(row) => {
+            row.into_columns().into_iter().find(|(name, _)| name == "bytes").and_then(|(_, field)| bytes(field))
+        }
+        _ => None,
+    }
+}
+
+fn label(field: &Field, column: &str, place: impl Fn() -> String) -> Result<Label> {
+    Ok(match field {
+        Field::Byte(number) => Label::Number((*number).into()),
+        Field::Short(number) => Label::Number((*number).into()),
+        Field::Int(number) => Label::Number((*number).into()),
+        Field::Long(number) => Label::Number(*number),
+        Field::UByte(number) => Label::Number((*number).into()),
+        Field::UShort(number) => Label::Number((*number).into()),
+        Field::UInt(number) => Label::Number((*number).into()),
+        Field::Bool(flag) => Label::Number((*flag).into()),
+        Field::Str(name) => Label::Name(name.clone()),
+        other => {
+            let problem = format!("expected a whole number or a name in `{column}`, got {other}");
+            return Err(Error::invalid(place(), problem));
+        }
+    })
+}
+
+/// `info.features.<column>.names` of Hugging Face's metadata.
+fn names(metadata: &str, column: &str) -> Option<Vec<String>> {
+    let metadata: serde_json::Value = serde_json::from_str(metadata).ok()?;
+    let names = metadata.get("info")?.get("features")?.get(column)?.get("names")?.as_array()?;
+    names.iter().map(|name| name.as_str().map(str::to_string)).collect()
+}
+
+/// The files of a pattern: a path whose last part may have `*` in it; sorted. An [`Error::Missing`] where there are none.
+pub fn matching(pattern: &str) -> Result<Vec<PathBuf>> {
+    let path = Path::new(pattern);
+    let nothing = || {
+        let remedy = "name the files with data.train=…, data.validation=… and data.test=…, `*` stands for any letters";
+        Err(Error::missing(pattern, "no such file", remedy))
+    };
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if !name.contains('*') {
+        return if path.is_file() { Ok(vec![path.to_path_buf()]) } else { nothing() };
+    }
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut files = super::folder::sorted(folder).unwrap_or_default();
+    files.retain(|file| file.file_name().is_some_and(|file| fits(&file.to_string_lossy(), &name)));
+    if files.is_empty() { nothing() } else { Ok(files) }
+}
+
+/// Whether `name` is `pattern` with its `*` filled in.
+fn fits(name: &str, pattern: &str) -> bool {
+    match pattern.split_once('*') {
+        None => name == pattern,
+        Some((start, rest)) => name.strip_prefix(start).is_some_and(|left| {
+            (0..=left.len()).any(|at| left.is_char_boundary(at) && fits(&left[at..], rest))
+        }),
+    }
+}
