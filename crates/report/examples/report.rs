@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use tallow_data::Image;
 use tallow_metrics::{Predictions, Summary};
 use tallow_report::{
-    Chart, DataNotes, Epoch, Headline, Line, Progress, Report, Sheet, SplitNote, Tile, heatmap, table,
+    Chart, DataNotes, Epoch, Headline, Line, Log, Progress, Report, Sheet, SplitNote, Tile, heatmap, history,
+    table,
 };
 use tallow_seed::{Rng, Seed};
 
@@ -48,6 +49,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let chart = Chart { title: "Loss of every step".into(), x: "step".into(), lines: vec![line], mark: None };
     chart.write(&dir.join("chart.svg"))?;
 
+    // Twelve epochs, then a resume from the tenth.
+    let epochs: Vec<_> = (1..=20).map(|at| epoch(at, &mut rng)).collect();
+    let mut log = Log::open(&dir, None)?;
+    for epoch in &epochs[..12] {
+        log.step(epoch.epoch, epoch.step - 1, &[("loss", epoch.train_loss), ("lr", epoch.lr)])?;
+        log.epoch(epoch)?;
+    }
+    let mut log = Log::open(&dir, Some(epochs[9].step))?;
+    for epoch in &epochs[10..] {
+        log.step(epoch.epoch, epoch.step - 1, &[("loss", epoch.train_loss), ("lr", epoch.lr)])?;
+        log.epoch(epoch)?;
+    }
+
     let split = |name: &str, images, groups, share: f64| SplitNote {
         name: name.into(),
         images,
@@ -70,7 +84,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         subject: "ResNet-18 from scratch at 64 px on ISIC 2018 Task 3, CutMix then ζ-mixup (γ = 2.8) on every batch.".into(),
         evaluated: "Validation split, epoch 17, kept for the best macro F1.".into(),
         headline,
-        epochs: (1..=20).map(|at| epoch(at, &mut rng)).collect(),
+        epochs: history(&dir)?,
         best_epoch: Some(17),
         summary: Some(summary),
         batch: Some(sheet),

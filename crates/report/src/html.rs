@@ -3,7 +3,7 @@
 use crate::markup::{base64, escape};
 use crate::palette::{self, THEME};
 use crate::plot::STYLE;
-use crate::sheet::{caption, png, present, thumbnail};
+use crate::sheet::{png, present, thumbnail, words};
 use crate::table::share;
 use crate::{Chart, Epoch, Error, Headline, Line, Result, Sheet, Tile, heatmap};
 use std::fmt::Write;
@@ -71,11 +71,10 @@ impl Report {
         let sections = [
             ("results", "Results", headline(&self.headline)),
             ("training", "Training", self.curves()),
-            ("classes", "Per class", class_table(classes)),
             (
-                "confusion",
-                "Confusion",
-                self.summary.as_ref().map_or(String::new(), |summary| confusion(&names, &summary.confusion)),
+                "classes",
+                "Per class",
+                self.summary.as_ref().map_or(String::new(), |summary| per_class(summary, &names)),
             ),
             ("batch", "A training batch", self.batch.as_ref().map_or(Ok(String::new()), batch)?),
             ("data", "Data", data(&names, &self.data)),
@@ -97,7 +96,7 @@ impl Report {
         out.push_str("</nav></header>\n");
         for (id, name, body) in &sections {
             let _ = write!(out, "<section id=\"{id}\"><h2>{name}</h2>");
-            if matches!(*id, "results" | "classes" | "confusion") {
+            if matches!(*id, "results" | "classes") {
                 paragraph(&mut out, "note", &self.evaluated);
             }
             let _ = writeln!(out, "{body}</section>");
@@ -156,8 +155,7 @@ fn spoken(name: &str) -> String {
     let words = name.split('_').map(|word| match word {
         "f1" => "F1".into(),
         "auroc" => "AUROC".into(),
-        "nll" => "NLL".into(),
-        "ece" => "ECE".into(),
+        "mcc" => "MCC".into(),
         word => word.to_string(),
     });
     words.collect::<Vec<_>>().join(" ")
@@ -170,9 +168,9 @@ fn headline(metrics: &[Headline]) -> String {
     let mut out = String::from("<dl class=\"tiles\">");
     for metric in metrics {
         let _ =
-            write!(out, "<div><dt>{}</dt><dd>{}</dd>", escape(&spoken(&metric.name)), share(metric.value));
+            write!(out, "<div><dt>{}</dt><dd>{}</dd> ", escape(&spoken(&metric.name)), share(metric.value));
         if let Some((low, high)) = metric.interval {
-            let _ = write!(out, "<dd class=\"small\">[{}, {}]</dd>", share(low), share(high));
+            let _ = write!(out, "<dd class=\"interval\">[{}, {}]</dd>", share(low), share(high));
         }
         if !metric.note.is_empty() {
             let _ = write!(out, "<dd class=\"small\">{}</dd>", escape(&metric.note));
@@ -201,13 +199,15 @@ fn class_table(classes: &[ClassSummary]) -> String {
     out + "</tbody></table></div>"
 }
 
-fn confusion(names: &[String], counts: &[Vec<u64>]) -> String {
-    let map = heatmap::inline(names, counts);
+/// The table and, beside it where there is room, the confusion.
+fn per_class(summary: &Summary, names: &[String]) -> String {
+    let map = heatmap::inline(names, &summary.confusion);
     // As wide as drawn, or as the page allows.
     let width = map.split("viewBox=\"0 0 ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or("400");
     format!(
-        "<figure class=\"map\" style=\"max-width:{width}px\">{map}</figure>\
-         <p class=\"note\">Counts; shaded by the share of the true class.</p>"
+        "<div class=\"pair\">{}<div class=\"map\" style=\"max-width:{width}px\"><figure>{map}</figure>\
+         <p class=\"note\">Counts, shaded by the share of the true class.</p></div></div>",
+        class_table(&summary.per_class)
     )
 }
 
@@ -226,7 +226,11 @@ fn figure(tile: &Tile, classes: &[String]) -> Result<String> {
     let largest = image.width.max(image.height);
     let small = if largest > 160 { thumbnail(image, 160)? } else { image.clone() };
     let sharp = if largest < 80 { " class=\"sharp\"" } else { "" };
-    let text = caption(&tile.shares, classes);
+    let text = words(&tile.shares, classes)
+        .iter()
+        .map(|word| word.replace(' ', "\u{a0}"))
+        .collect::<Vec<_>>()
+        .join(" ");
     let mut out = format!(
         "<figure><img{sharp} width=\"{}\" height=\"{}\" alt=\"{}\" src=\"data:image/png;base64,{}\"/>",
         small.width,
@@ -285,7 +289,9 @@ fn data(classes: &[String], data: &DataNotes) -> String {
     }
     data.notes.iter().for_each(|note| paragraph(&mut out, "plain", note));
     if !data.broken.is_empty() {
-        let _ = write!(out, "<details><summary>{} broken images, left out</summary><ul>", data.broken.len());
+        let count = data.broken.len();
+        let images = if count == 1 { "image" } else { "images" };
+        let _ = write!(out, "<details><summary>{count} broken {images}, left out</summary><ul>");
         for (id, problem) in &data.broken {
             let _ = write!(out, "<li><code>{}</code> {}</li>", escape(id), escape(problem));
         }

@@ -58,7 +58,7 @@ impl Chart {
     /// For a page that has [`THEME`] and [`STYLE`] already.
     pub(crate) fn inline(&self) -> String {
         let (legend, legend_height) = self.legend();
-        let top = 26. + legend_height;
+        let top = 38. + legend_height;
         let bottom = top + PLOT;
         let height = bottom + 38.;
         let mut out = open(WIDTH, height, &self.title);
@@ -104,7 +104,7 @@ impl Chart {
             let _ = write!(
                 out,
                 "<text class=\"{class}\" x=\"{beside:.1}\" y=\"{}\">{}</text>",
-                top + 9.,
+                top - 3.,
                 escape(label)
             );
         }

@@ -35,7 +35,7 @@ pub fn caption(shares: &[f64], classes: &[String]) -> String {
 }
 
 /// The caption in pieces that stay on one line.
-fn words(shares: &[f64], classes: &[String]) -> Vec<String> {
+pub(crate) fn words(shares: &[f64], classes: &[String]) -> Vec<String> {
     let present = present(shares);
     if let [(at, share)] = present[..]
         && share >= 0.995
