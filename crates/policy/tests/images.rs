@@ -1,0 +1,78 @@
+//! Image policies against golden pixels: `tests/golden/image.py` made them with Pillow and torchvision.
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use tallow_data::Image;
+use tallow_policy::{Built, ImagePolicy, Registry};
+
+/// The largest difference that is allowed, in levels of 255.
+fn tolerance(policy: &str) -> u8 {
+    match policy {
+        // Coefficients have 15 bits here, 22 in Pillow.
+        "resize" | "random_resized_crop" => 1,
+        _ => 0,
+    }
+}
+
+struct Golden {
+    cases: Vec<Value>,
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Golden {
+    fn read() -> Golden {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/image");
+        let files: BTreeMap<String, Vec<u8>> = std::fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .map(|path| (path.file_name().unwrap().to_str().unwrap().to_string(), std::fs::read(&path).unwrap()))
+            .collect();
+        let cases: Value = serde_json::from_slice(&files["cases.json"]).unwrap();
+        Golden { cases: cases["cases"].as_array().unwrap().clone(), files }
+    }
+
+    fn image(&self, place: &Value) -> Image {
+        let number = |key: &str| place[key].as_u64().unwrap() as usize;
+        let (at, width, height) = (number("at"), number("width"), number("height"));
+        let pixels = self.files[place["file"].as_str().unwrap()][at..at + width * height * 3].to_vec();
+        Image { width: width as u32, height: height as u32, pixels }
+    }
+}
+
+fn build(policy: &str, parameters: &Value) -> Box<dyn ImagePolicy> {
+    let spec = Registry::builtin().find(policy).expect(policy);
+    match spec.build(&serde_yaml::to_value(parameters).unwrap()) {
+        Ok(Built::Image(policy)) => policy,
+        Ok(Built::Mix(_)) => panic!("{policy} is a mix"),
+        Err(mistakes) => panic!("{policy}: {mistakes:?}"),
+    }
+}
+
+#[test]
+fn pixels_are_those_of_pillow_and_torchvision() {
+    let golden = Golden::read();
+    // policy → (cases, largest difference, share of bytes that differ)
+    let mut seen: BTreeMap<&str, (usize, u8, f64)> = BTreeMap::new();
+    for case in &golden.cases {
+        let name = case["policy"].as_str().unwrap();
+        let policy = build(name, &case["parameters"]);
+        let draw = case["draw"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
+        let given = golden.image(&case["given"]);
+        let size = (given.width, given.height);
+        let expected = golden.image(&case["expected"]);
+        let got = policy.apply(given, &draw).unwrap();
+        assert_eq!((got.width, got.height), (expected.width, expected.height), "{case}");
+        assert_eq!(policy.output(Some(size)), Some((got.width, got.height)), "{case}");
+        let apart: Vec<u8> = got.pixels.iter().zip(&expected.pixels).map(|(a, b)| a.abs_diff(*b)).collect();
+        let most = *apart.iter().max().unwrap();
+        let share = apart.iter().filter(|d| **d > 0).count() as f64 / apart.len() as f64;
+        let entry = seen.entry(name).or_default();
+        *entry = (entry.0 + 1, entry.1.max(most), entry.2.max(share));
+        assert!(most <= tolerance(name), "{case}: {most} apart, {share:.3} of the bytes differ");
+    }
+    println!("policy: (cases, largest difference, largest share of bytes that differ) {seen:#?}");
+    let policies: Vec<&str> = Registry::builtin().images().map(|spec| spec.name).collect();
+    assert!(policies.iter().all(|name| seen.contains_key(name)), "a policy without golden pixels: {seen:?}");
+    assert_eq!(golden.cases.len(), 108);
+}

@@ -1,0 +1,177 @@
+"""Golden pixels of the image policies, made by Pillow and torchvision on PIL images.
+
+    python tests/golden/image.py            write tests/golden/image/{cases.json,*.bin}
+    python tests/golden/image.py --check    make them again and compare bytes
+
+Versions: Python 3, numpy 2.x, Pillow 13.0.0 (MIT-CMU), torch 2.15, torchvision 0.29.2 (BSD-3-Clause). Seed 7.
+
+given.bin and <policy>.bin hold RGB bytes, row by row, of the inputs and of what each policy makes of them, one image
+after another; cases.json says where (`file`, `at` in bytes) and how large. `draw` is what the policy's `draw` would have given. Two kinds of input: noise, where
+every rounding shows, and a drawing of discs and gradients, where a shift of half a pixel shows.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import PIL
+import torchvision
+from PIL import Image
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as F
+
+SEED = 7
+OUT = Path(__file__).parent / "image"
+FILTERS = {
+    "nearest": InterpolationMode.NEAREST,
+    "bilinear": InterpolationMode.BILINEAR,
+    "bicubic": InterpolationMode.BICUBIC,
+}
+
+files = {}
+cases = []
+
+
+def place(name, image):
+    pixels = files.setdefault(f"{name}.bin", bytearray())
+    at = len(pixels)
+    pixels.extend(image.tobytes())
+    return {"file": f"{name}.bin", "at": at, "width": image.width, "height": image.height}
+
+
+def noise(rng, width, height):
+    return Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+def drawing(width, height):
+    y, x = np.mgrid[0:height, 0:width] / max(width, height)
+    red = 255 * x
+    green = 255 * ((x - 0.3) ** 2 + (y - 0.25) ** 2 < 0.04)
+    blue = 127.5 + 127.5 * np.sin(9 * x + 14 * y)
+    return Image.fromarray(np.stack([red, green, blue], axis=2).astype(np.uint8))
+
+
+def case(policy, parameters, draw, given, expected):
+    cases.append(
+        {"policy": policy, "parameters": parameters, "draw": draw, "given": given, "expected": place(policy, expected)}
+    )
+
+
+def resizes(inputs):
+    sizes = [[16, 16], [11, 43], [40, 13], [29, 20], [7, 5], [1, 1]]
+    for name in ["noise", "drawing"]:
+        image, given = inputs[name]
+        for interpolation, mode in FILTERS.items():
+            for size in sizes if name == "noise" else sizes[:1]:
+                out = F.resize(image, size, mode, antialias=True)
+                case("resize", {"size": size, "interpolation": interpolation}, [], given, out)
+    for name, side in [("noise", 16), ("noise", 40), ("tall", 12), ("pixel", 3), ("line", 2)]:
+        image, given = inputs[name]
+        out = F.resize(image, side, InterpolationMode.BILINEAR, antialias=True)
+        case("resize", {"size": side}, [], given, out)
+
+
+def crops(inputs):
+    for name, size in [("noise", [24, 24]), ("noise", [24, 20]), ("noise", [33, 38]), ("noise", [30, 17]), ("pixel", [4, 3])]:
+        image, given = inputs[name]
+        case("center_crop", {"size": size}, [], given, F.center_crop(image, size))
+    image, given = inputs["noise"]
+    boxes = [[0, 0, 37, 29], [3, 5, 20, 17], [10, 1, 9, 26], [36, 28, 1, 1], [4, 2, 16, 16]]
+    for interpolation, mode in FILTERS.items():
+        for left, top, width, height in boxes:
+            out = F.resized_crop(image, top, left, height, width, [16, 16], mode, antialias=True)
+            parameters = {"size": 16, "interpolation": interpolation}
+            case("random_resized_crop", parameters, [left, top, width, height], given, out)
+    image, given = inputs["square"]
+    for mode, padding_mode in [("zero", "constant"), ("reflect", "reflect")]:
+        for left, top in [(-4, -4), (4, 4), (-1, 3), (0, 0)]:
+            padded = F.pad(image, [4], padding_mode=padding_mode)
+            out = F.crop(padded, top + 4, left + 4, 16, 16)
+            case("crop", {"size": 16, "padding": 4, "mode": mode}, [left, top], given, out)
+    image, given = inputs["line"]
+    out = F.crop(F.pad(image, [7, 7, 7, 7], padding_mode="reflect"), 1, 0, 8, 8)
+    case("crop", {"size": 8, "padding": 7, "mode": "reflect"}, [-7, -6], given, out)
+
+
+def flips(inputs):
+    for name in ["noise", "square", "pixel"]:
+        image, given = inputs[name]
+        case("flip", {}, [1], given, F.horizontal_flip(image))
+        case("flip", {"axis": "vertical"}, [1], given, F.vertical_flip(image))
+        case("flip", {"axis": "vertical"}, [0], given, image)
+
+
+def rotations(inputs):
+    angles = [0.0, 12.5, -33.0, 90.0, 135.25, 180.0, 270.0, 359.9]
+    for name, angles in [("noise", angles[1:5]), ("drawing", angles[1:3]), ("square", angles)]:
+        image, given = inputs[name]
+        for angle in angles:
+            out = F.rotate(image, angle, InterpolationMode.BILINEAR, fill=[10, 200, 30])
+            case("rotate", {"degrees": 360, "fill": [10, 200, 30]}, [angle], given, out)
+
+
+def jitters(inputs):
+    adjust = [F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue]
+    image, given = inputs["square"]
+    draws = [[[which, factor]] for which in range(3) for factor in [0.0, 0.37, 1.0, 1.6, 3.1]]
+    draws += [[[3, shift]] for shift in [-0.5, -0.123, 0.0, 0.05, 0.5]]
+    draws += [[[3, 0.1], [0, 1.2], [2, 0.7], [1, 1.3]], [[2, 1.4], [3, -0.07], [1, 0.6]]]
+    for draw in draws:
+        out = image
+        for which, factor in draw:
+            out = adjust[which](out, factor)
+        case("color_jitter", {}, [number for pair in draw for number in pair], given, out)
+    image, given = inputs["colours"]
+    case("color_jitter", {}, [3, 0.2], given, F.adjust_hue(image, 0.2))
+
+
+def erasures(inputs):
+    image, given = inputs["noise"]
+
+    def erased(boxes, colour):
+        out = np.array(image)
+        for left, top, right, bottom in boxes:
+            out[max(top, 0) : bottom, max(left, 0) : right] = colour
+        return Image.fromarray(out)
+
+    # DeVries: y - length // 2 to y + length // 2, clipped.
+    for length, centres in [(8, [(0, 0)]), (8, [(36, 28), (20, 3)]), (60, [(5, 5)]), (2, [(18, 14)])]:
+        boxes = [(x - length // 2, y - length // 2, x + length // 2, y + length // 2) for x, y in centres]
+        draw = [number for centre in centres for number in centre]
+        case("cutout", {"size": length, "holes": len(centres)}, draw, given, erased(boxes, 0))
+    mean = [124, 116, 104]  # 255 · (0.485, 0.456, 0.406), rounded
+    case("random_erasing", {}, [5, 7, 11, 13], given, erased([(5, 7, 16, 20)], mean))
+    case("random_erasing", {"fill": 9}, [0, 0, 36, 28], given, erased([(0, 0, 36, 28)], 9))
+    case("random_erasing", {}, [], given, image)
+
+
+def main():
+    rng = np.random.default_rng(SEED)
+    colours = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    colours[:8] = colours[:8] // 86 * 85  # few levels: greys, pure colours, equal channels
+    images = {
+        "noise": noise(rng, 37, 29),
+        "drawing": drawing(40, 30),
+        "square": noise(rng, 16, 16),
+        "tall": noise(rng, 11, 47),
+        "line": noise(rng, 6, 1),
+        "pixel": noise(rng, 1, 1),
+        "colours": Image.fromarray(colours),
+    }
+    inputs = {name: (image, place("given", image)) for name, image in images.items()}
+    for make in [resizes, crops, flips, rotations, jitters, erasures]:
+        make(inputs)
+    versions = {"pillow": PIL.__version__, "torchvision": torchvision.__version__.split("+")[0]}
+    lines = ",\n".join(json.dumps(case) for case in cases)
+    text = f'{{"versions": {json.dumps(versions)}, "cases": [\n{lines}\n]}}\n'
+    files["cases.json"] = text.encode()
+    if "--check" in sys.argv:
+        stale = [name for name, content in files.items() if (OUT / name).read_bytes() != content]
+        sys.exit(f"differs: {', '.join(stale)}" if stale else 0)
+    OUT.mkdir(exist_ok=True)
+    for name, content in files.items():
+        (OUT / name).write_bytes(content)
+
+
+main()
