@@ -6,7 +6,7 @@ use crate::table::ellipsis;
 use std::fmt::Write;
 
 /// Row = true class, column = predicted class; `counts` is (C, C). Shading: count / row sum. Above 40 classes the cells
-/// have no text, and empty ones are left out.
+/// have no text, and empty ones are left out. Panics if `counts` has another shape.
 pub fn heatmap(classes: &[String], counts: &[Vec<u64>]) -> String {
     standalone(&inline(classes, counts))
 }
