@@ -1,0 +1,176 @@
+//! Two-dimensional convolution.
+
+mod depthwise;
+mod im2col;
+
+use crate::element::{Element, by_dtype, same_dtype, tensor, view};
+use crate::node::{Backward, node};
+use crate::switch::composed;
+use candle_core::{Result, Tensor, bail};
+
+/// How a kernel slides: the same along both axes; `padding` zeros on every side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conv {
+    pub stride: usize,
+    pub padding: usize,
+    pub dilation: usize,
+    pub groups: usize,
+}
+
+impl Default for Conv {
+    fn default() -> Conv {
+        Conv { stride: 1, padding: 0, dilation: 1, groups: 1 }
+    }
+}
+
+/// y[r, o, i, j] = Σ_(c, u, v) x[r, c, i·stride + u·dilation − padding, j·stride + v·dilation − padding] · weight[o, c, u, v].
+///
+/// `x` (R, C, H, W), `weight` (O, C / groups, kh, kw) → (R, O, H', W') with H' = ⌊(H + 2·padding − dilation·(kh − 1) − 1) / stride⌋ + 1;
+/// output channel o sees the input channels of its group only. Differentiable in both.
+///
+/// # Errors
+/// Shapes that do not fit, or a kernel larger than the padded input.
+pub fn conv2d(x: &Tensor, weight: &Tensor, conv: Conv) -> Result<Tensor> {
+    let geometry = Geometry::new(x, weight, conv)?;
+    let dtype = same_dtype("conv2d", x, &[weight])?;
+    if composed(x) {
+        return fallback(x, weight, &geometry);
+    }
+    by_dtype!(dtype, run(x, weight, geometry))
+}
+
+/// The sizes of one convolution.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Geometry {
+    pub r: usize,
+    pub c: usize,
+    pub h: usize,
+    pub w: usize,
+    pub o: usize,
+    pub kh: usize,
+    pub kw: usize,
+    pub oh: usize,
+    pub ow: usize,
+    pub conv: Conv,
+}
+
+impl Geometry {
+    fn new(x: &Tensor, weight: &Tensor, conv: Conv) -> Result<Geometry> {
+        let (Ok((r, c, h, w)), Ok((o, cg, kh, kw))) = (x.dims4(), weight.dims4()) else {
+            bail!(
+                "conv2d: expected (R, C, H, W) and (O, C/groups, kh, kw), got {:?} and {:?}",
+                x.shape(),
+                weight.shape()
+            );
+        };
+        let Conv { stride, padding, dilation, groups } = conv;
+        if stride == 0 || dilation == 0 || groups == 0 {
+            bail!("conv2d: expected stride, dilation and groups of at least 1, got {conv:?}");
+        }
+        if r == 0 {
+            bail!("conv2d: expected at least one row, got none");
+        }
+        if c != cg * groups || o % groups != 0 || o * kh * kw * cg == 0 {
+            bail!(
+                "conv2d: expected a weight (O, {c}/{groups}, kh, kw) with O divisible by {groups}, got {:?}",
+                weight.shape()
+            );
+        }
+        let size = |n: usize, k: usize| {
+            (n + 2 * padding).checked_sub(dilation * (k - 1) + 1).map(|n| n / stride + 1)
+        };
+        let (Some(oh), Some(ow)) = (size(h, kh), size(w, kw)) else {
+            bail!(
+                "conv2d: the kernel ({kh}×{kw}, dilation {dilation}) is larger than the padded input ({h}×{w}, padding {padding})"
+            );
+        };
+        Ok(Geometry { r, c, h, w, o, kh, kw, oh, ow, conv })
+    }
+
+    /// Input and output channels of one group.
+    pub fn group(&self) -> (usize, usize) {
+        (self.c / self.conv.groups, self.o / self.conv.groups)
+    }
+
+    /// Rows of the column matrix: numbers under one position of the kernel in one group.
+    pub fn k(&self) -> usize {
+        self.group().0 * self.kh * self.kw
+    }
+
+    pub fn input(&self) -> usize {
+        self.r * self.c * self.h * self.w
+    }
+
+    pub fn output(&self) -> usize {
+        self.r * self.o * self.oh * self.ow
+    }
+
+    pub fn weight(&self) -> usize {
+        self.o * self.k()
+    }
+
+    fn depthwise(&self) -> bool {
+        self.group().0 == 1 && self.conv.groups > 1
+    }
+}
+
+fn run<T: Element>(x: &Tensor, weight: &Tensor, g: Geometry) -> Result<Tensor> {
+    let (xc, wc) = (x.contiguous()?, weight.contiguous()?);
+    let y = {
+        let (xs, ws) = (view::<T>(&xc)?, view::<T>(&wc)?);
+        if g.depthwise() { depthwise::forward(&xs, &ws, &g) } else { im2col::forward(&xs, &ws, &g) }
+    };
+    let backward =
+        Gradients::<T> { x: xc.detach(), weight: wc.detach(), g, element: std::marker::PhantomData };
+    node(&[x, weight], y, (g.r, g.o, g.oh, g.ow), backward)
+}
+
+struct Gradients<T> {
+    x: Tensor,
+    weight: Tensor,
+    g: Geometry,
+    element: std::marker::PhantomData<T>,
+}
+
+impl<T: Element> Backward for Gradients<T> {
+    fn name(&self) -> &'static str {
+        "conv2d"
+    }
+
+    fn gradients(&self, _: &Tensor, grad: Tensor, wanted: &[bool]) -> Result<Vec<Option<Tensor>>> {
+        let g = &self.g;
+        let dy = view::<T>(&grad)?;
+        let dx = wanted[0]
+            .then(|| -> Result<_> {
+                let ws = view::<T>(&self.weight)?;
+                let dx = if g.depthwise() {
+                    depthwise::input_gradient(&dy, &ws, g)
+                } else {
+                    im2col::input_gradient(&dy, &ws, g)
+                };
+                Ok(tensor(dx, self.x.shape()))
+            })
+            .transpose()?;
+        let dw = wanted[1]
+            .then(|| -> Result<_> {
+                let xs = view::<T>(&self.x)?;
+                let dw = if g.depthwise() {
+                    depthwise::weight_gradient(&dy, &xs, g)
+                } else {
+                    im2col::weight_gradient(&dy, &xs, g)
+                };
+                Ok(tensor(dw, self.weight.shape()))
+            })
+            .transpose()?;
+        Ok(vec![dx, dw])
+    }
+}
+
+/// candle's convolution. Its input gradient takes the remainder of the height for the width's, so both are cut to 0 first.
+fn fallback(x: &Tensor, weight: &Tensor, g: &Geometry) -> Result<Tensor> {
+    let Conv { stride, padding, dilation, groups } = g.conv;
+    let used = |n: usize, k: usize| (n - 1) * stride + dilation * (k - 1) + 1;
+    let x = x.pad_with_zeros(2, padding, padding)?.pad_with_zeros(3, padding, padding)?;
+    let x = x.narrow(2, 0, used(g.oh, g.kh))?.narrow(3, 0, used(g.ow, g.kw))?;
+    x.contiguous()?.conv2d(&weight.contiguous()?, 0, stride, dilation, groups)
+}

@@ -1,0 +1,102 @@
+//! The two element types of the kernels, and tensors as slices of them.
+
+use candle_core::{CpuStorage, DType, Result, Storage, StorageRef, Tensor, WithDType, bail};
+use std::ops::{Deref, Range};
+
+/// f32 or f64.
+pub(crate) trait Element: WithDType + gemm_types::Product {
+    fn exp(self) -> Self;
+    fn ln(self) -> Self;
+    fn sqrt(self) -> Self;
+}
+
+macro_rules! element {
+    ($t:ty) => {
+        impl gemm_types::Product for $t {}
+
+        impl Element for $t {
+            #[inline]
+            fn exp(self) -> Self {
+                self.exp()
+            }
+
+            #[inline]
+            fn ln(self) -> Self {
+                self.ln()
+            }
+
+            #[inline]
+            fn sqrt(self) -> Self {
+                self.sqrt()
+            }
+        }
+    };
+}
+
+element!(f32);
+element!(f64);
+
+mod gemm_types {
+    /// A type `gemm` has a kernel for; for others it panics.
+    pub trait Product: 'static {}
+}
+
+/// The elements of a contiguous CPU tensor, read-locked as long as the view lives.
+pub(crate) struct View<'a, T> {
+    guard: StorageRef<'a>,
+    range: Range<usize>,
+    element: std::marker::PhantomData<T>,
+}
+
+pub(crate) fn view<T: Element>(x: &Tensor) -> Result<View<'_, T>> {
+    let (guard, layout) = x.storage_and_layout();
+    let Some((start, end)) = layout.contiguous_offsets() else {
+        bail!("kernel operand {:?}: expected a contiguous tensor", x.shape());
+    };
+    match &*guard {
+        Storage::Cpu(storage) => T::cpu_storage_as_slice(storage)?,
+        _ => bail!("kernel operand: expected a tensor on the CPU, got {:?}", x.device()),
+    };
+    Ok(View { guard, range: start..end, element: std::marker::PhantomData })
+}
+
+impl<T: Element> Deref for View<'_, T> {
+    type Target = [T];
+
+    #[inline]
+    fn deref(&self) -> &[T] {
+        let Storage::Cpu(storage) = &*self.guard else { unreachable!("checked by view") };
+        &T::cpu_storage_as_slice(storage).expect("checked by view")[self.range.clone()]
+    }
+}
+
+/// A tensor without a graph.
+pub(crate) fn tensor<T: Element>(data: Vec<T>, shape: impl Into<candle_core::Shape>) -> Tensor {
+    let storage: CpuStorage = T::to_cpu_storage_owned(data);
+    Tensor::from_storage(Storage::Cpu(storage), shape, candle_core::op::BackpropOp::none(), false)
+}
+
+/// All of `others` have the type of `x`.
+pub(crate) fn same_dtype(op: &str, x: &Tensor, others: &[&Tensor]) -> Result<DType> {
+    for other in others {
+        if other.dtype() != x.dtype() {
+            bail!(
+                "{op}: expected one type, got {:?} and {:?} – cast one with to_dtype",
+                x.dtype(),
+                other.dtype()
+            );
+        }
+    }
+    Ok(x.dtype())
+}
+
+/// `f::<f32>(…)` or `f::<f64>(…)`, by the type of a tensor.
+macro_rules! by_dtype {
+    ($dtype:expr, $f:ident $(:: $g:ident)* ($($arg:expr),* $(,)?)) => {
+        match $dtype {
+            candle_core::DType::F32 => $f $(:: $g)* ::<f32>($($arg),*),
+            _ => $f $(:: $g)* ::<f64>($($arg),*),
+        }
+    };
+}
+pub(crate) use by_dtype;

@@ -1,0 +1,31 @@
+//! The training ops that candle lacks, gets wrong or does slowly, as candle custom ops.
+//!
+//! On the CPU, in f32 and f64, each op is a kernel with its gradient; elsewhere, and under [`force_fallback`], it is composed
+//! of candle's ops. Kernels run on rayon's current pool, and no bit of a result depends on its number of threads. Where no
+//! operand is tracked no graph is built.
+
+mod batch_norm;
+mod conv;
+mod element;
+mod linear;
+mod loss;
+mod mix;
+mod node;
+mod optimizer;
+mod parallel;
+mod paste;
+mod pool;
+mod relu;
+mod simd;
+mod switch;
+
+pub use batch_norm::{BatchNorm, RunningStats, Stats, batch_norm};
+pub use conv::{Conv, conv2d};
+pub use linear::linear;
+pub use loss::{focal_loss, soft_cross_entropy};
+pub use mix::mix_rows;
+pub use optimizer::{AdamW, Sgd, adamw_step, ema_update, grad_norm, scale, sgd_step};
+pub use paste::{blend_masks, paste_boxes};
+pub use pool::{avg_pool2d, global_avg_pool, max_pool2d};
+pub use relu::relu;
+pub use switch::{calls, force_fallback, reset_calls};

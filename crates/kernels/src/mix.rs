@@ -1,0 +1,139 @@
+//! Rows as weighted sums of rows.
+
+use crate::element::{Element, by_dtype, tensor, view};
+use crate::node::{Backward, node};
+use crate::parallel::{Shared, pieces, product, unfilled};
+use crate::simd::vectorized;
+use crate::switch::composed;
+use candle_core::{Result, Tensor, bail};
+use std::marker::PhantomData;
+
+/// out_i = Σ over (j, share) in entries_i of share · values_j.
+///
+/// `values` (R, …) → (entries.len(), …); a row without entries is 0, an index may come twice. Differentiable in values.
+///
+/// # Errors
+/// A row index that is not below R, a share that is not finite, no rows.
+pub fn mix_rows(entries: &[Vec<(u32, f64)>], values: &Tensor) -> Result<Tensor> {
+    let rows = values.dims().first().copied().unwrap_or(0);
+    if rows == 0 || entries.is_empty() || values.elem_count() == 0 {
+        bail!(
+            "mix_rows: expected at least one row in and out, got {:?} and {} rows of shares",
+            values.shape(),
+            entries.len()
+        );
+    }
+    for (i, row) in entries.iter().enumerate() {
+        if let Some((j, share)) = row.iter().find(|(j, share)| *j as usize >= rows || !share.is_finite()) {
+            bail!("mix_rows: row {i} takes {share} of row {j} – expected finite shares of rows below {rows}");
+        }
+    }
+    if composed(values) {
+        let shares = Tensor::from_vec(dense(entries, rows), (entries.len(), rows), values.device())?;
+        let flat = values.reshape((rows, ()))?;
+        let mut shape = values.dims().to_vec();
+        shape[0] = entries.len();
+        return shares.to_dtype(values.dtype())?.matmul(&flat)?.reshape(shape);
+    }
+    by_dtype!(values.dtype(), run(entries, values, rows))
+}
+
+fn dense(entries: &[Vec<(u32, f64)>], rows: usize) -> Vec<f64> {
+    let mut shares = vec![0.0; entries.len() * rows];
+    for (i, row) in entries.iter().enumerate() {
+        row.iter().for_each(|(j, share)| shares[i * rows + *j as usize] += share);
+    }
+    shares
+}
+
+fn run<T: Element>(entries: &[Vec<(u32, f64)>], values: &Tensor, rows: usize) -> Result<Tensor> {
+    let contiguous = values.contiguous()?;
+    let y = mixed::<T>(entries, &view::<T>(&contiguous)?, rows);
+    let mut shape = values.dims().to_vec();
+    shape[0] = entries.len();
+    let transposed = if values.track_op() { transpose(entries, rows) } else { Vec::new() };
+    node(&[values], y, shape, Gradient::<T> { transposed, element: PhantomData })
+}
+
+fn transpose(entries: &[Vec<(u32, f64)>], rows: usize) -> Vec<Vec<(u32, f64)>> {
+    let mut transposed = vec![Vec::new(); rows];
+    for (i, row) in entries.iter().enumerate() {
+        row.iter().for_each(|(j, share)| transposed[*j as usize].push((i as u32, *share)));
+    }
+    transposed
+}
+
+struct Gradient<T> {
+    transposed: Vec<Vec<(u32, f64)>>,
+    element: PhantomData<T>,
+}
+
+impl<T: Element> Backward for Gradient<T> {
+    fn name(&self) -> &'static str {
+        "mix_rows"
+    }
+
+    fn gradients(&self, _: &Tensor, grad: Tensor, _: &[bool]) -> Result<Vec<Option<Tensor>>> {
+        let mut shape = grad.dims().to_vec();
+        let dx = mixed::<T>(&self.transposed, &view::<T>(&grad)?, shape[0]);
+        shape[0] = self.transposed.len();
+        Ok(vec![Some(tensor(dx, shape))])
+    }
+}
+
+/// Columns of one task: 16 KiB of f32 of a row, so that a written piece stays in the first cache while it is added to.
+const COLUMNS: usize = 4096;
+
+fn mixed<T: Element>(entries: &[Vec<(u32, f64)>], x: &[T], rows: usize) -> Vec<T> {
+    let width = x.len() / rows;
+    let mut y = unfilled::<T>(entries.len() * width);
+    let out = Shared::new(&mut y);
+    let count: usize = entries.iter().map(Vec::len).sum();
+    if count > 6 * entries.len() {
+        let shares: Vec<T> = dense(entries, rows).into_iter().map(T::from_f64).collect();
+        pieces(width, 512, |start, end| {
+            // SAFETY: the strided writes of this task stay in its own columns of y, for whose sake the whole is borrowed raw.
+            unsafe {
+                let y = out.pointer().add(start);
+                let (n, shares) = (end - start, shares.as_ptr());
+                product(
+                    (entries.len(), n, rows),
+                    y,
+                    (width, 1),
+                    false,
+                    shares,
+                    (rows, 1),
+                    x.as_ptr().add(start),
+                    (width, 1),
+                );
+            }
+        });
+        return y;
+    }
+    let blocks = width.div_ceil(COLUMNS);
+    pieces(entries.len() * blocks, (COLUMNS * 8 / width.min(COLUMNS)).max(8), |p0, p1| {
+        for piece in p0..p1 {
+            let (i, start) = (piece / blocks, piece % blocks * COLUMNS);
+            let n = COLUMNS.min(width - start);
+            // SAFETY: one piece of one row.
+            let y = unsafe { out.slice(i * width + start, n) };
+            let line = |(j, share): (u32, f64)| (&x[j as usize * width + start..][..n], T::from_f64(share));
+            vectorized(|| match *entries[i] {
+                [] => y.fill(T::zero()),
+                [a] => {
+                    let (a, s) = line(a);
+                    y.iter_mut().zip(a).for_each(|(y, a)| *y = s * *a);
+                }
+                [a, b, ref rest @ ..] => {
+                    let ((a, s), (b, t)) = (line(a), line(b));
+                    y.iter_mut().zip(a).zip(b).for_each(|((y, a), b)| *y = s * *a + t * *b);
+                    for &entry in rest {
+                        let (a, s) = line(entry);
+                        y.iter_mut().zip(a).for_each(|(y, a)| *y += s * *a);
+                    }
+                }
+            });
+        }
+    });
+    y
+}

@@ -1,0 +1,151 @@
+//! Work cut into pieces whose bounds do not depend on the number of threads, and memory for it.
+
+use crate::element::Element;
+use rayon::prelude::*;
+use std::any::Any;
+use std::cell::RefCell;
+use std::marker::PhantomData;
+
+/// `f(0), …, f(n − 1)` on rayon's current pool, in any order; on this thread where there is one piece.
+pub(crate) fn each(n: usize, f: impl Fn(usize) + Send + Sync) {
+    if n == 1 {
+        f(0);
+    } else {
+        (0..n).into_par_iter().with_max_len(1).for_each(f);
+    }
+}
+
+/// Pieces of at most `size` of `0..n`: `f(start, end)`.
+pub(crate) fn pieces(n: usize, size: usize, f: impl Fn(usize, usize) + Send + Sync) {
+    let size = size.max(1);
+    each(n.div_ceil(size), |i| f(i * size, ((i + 1) * size).min(n)));
+}
+
+/// `f(&mut a[i], b[i])` for all i.
+pub(crate) fn zip<T: Element>(a: &mut [T], b: &[T], f: impl Fn(&mut T, T) + Send + Sync) {
+    assert_eq!(a.len(), b.len());
+    let shared = Shared::new(a);
+    pieces(b.len(), 1 << 15, |start, end| {
+        // SAFETY: pieces are disjoint.
+        let a = unsafe { shared.slice(start, end - start) };
+        crate::simd::vectorized(|| a.iter_mut().zip(&b[start..end]).for_each(|(a, b)| f(a, *b)));
+    });
+}
+
+/// Σ over `n` parts of `size` numbers, added in their order.
+pub(crate) fn fold_parts<T: Element>(mut parts: Vec<T>, n: usize, size: usize) -> Vec<T> {
+    let (sum, rest) = parts.split_at_mut(size);
+    let (sum, rest) = (Shared::new(sum), &*rest);
+    pieces(size, 1 << 13, |start, end| {
+        // SAFETY: pieces are disjoint.
+        let sum = unsafe { sum.slice(start, end - start) };
+        for part in 0..n - 1 {
+            let part = &rest[part * size..][start..end];
+            crate::simd::vectorized(|| sum.iter_mut().zip(part).for_each(|(s, p)| *s += *p));
+        }
+    });
+    parts.truncate(size);
+    parts.shrink_to_fit();
+    parts
+}
+
+/// A slice that several tasks write, each its own part.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared<'a, T> {
+    start: *mut T,
+    len: usize,
+    life: PhantomData<&'a mut [T]>,
+}
+
+unsafe impl<T: Send> Send for Shared<'_, T> {}
+unsafe impl<T: Send> Sync for Shared<'_, T> {}
+
+impl<'a, T> Shared<'a, T> {
+    pub(crate) fn new(slice: &'a mut [T]) -> Self {
+        Shared { start: slice.as_mut_ptr(), len: slice.len(), life: PhantomData }
+    }
+
+    /// The first number, for a product that writes a strided part.
+    pub(crate) fn pointer(&self) -> *mut T {
+        self.start
+    }
+
+    /// # Safety
+    /// No two live slices overlap.
+    #[allow(clippy::mut_from_ref)]
+    pub(crate) unsafe fn slice(&self, start: usize, len: usize) -> &'a mut [T] {
+        assert!(start + len <= self.len, "part {start}+{len} of {}", self.len);
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(start), len) }
+    }
+}
+
+/// A vector of `len` numbers whose values are whatever was there; the caller writes every one before it is read.
+pub(crate) fn unfilled<T: Element>(len: usize) -> Vec<T> {
+    let mut data: Vec<T> = Vec::with_capacity(len);
+    // SAFETY: f32 and f64 have no invalid bit patterns and no drop; every kernel writes all elements before reading any.
+    #[allow(clippy::uninit_vec)]
+    unsafe {
+        data.set_len(len)
+    };
+    data
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<Box<dyn Any>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// `f` with `len` numbers of this thread's own memory, kept from call to call; their values are arbitrary.
+pub(crate) fn scratch<T: Element, R>(len: usize, f: impl FnOnce(&mut [T]) -> R) -> R {
+    let mut buffer: Vec<T> = SCRATCH
+        .with_borrow_mut(|all| {
+            let at = all.iter().position(|b| b.is::<Vec<T>>())?;
+            all.swap_remove(at).downcast::<Vec<T>>().ok()
+        })
+        .map_or_else(Vec::new, |b| *b);
+    if buffer.len() < len {
+        buffer = unfilled(len);
+    }
+    let result = f(&mut buffer[..len]);
+    SCRATCH.with_borrow_mut(|all| all.push(Box::new(buffer)));
+    result
+}
+
+/// dst (m × n) = lhs (m × k) · rhs (k × n) + (add ? dst : 0), each with (row, column) strides; on this thread alone.
+///
+/// # Safety
+/// The three matrices lie inside live memory, and `dst` overlaps neither of the others.
+#[allow(clippy::too_many_arguments)]
+pub(crate) unsafe fn product<T: Element>(
+    (m, n, k): (usize, usize, usize),
+    dst: *mut T,
+    (dst_rs, dst_cs): (usize, usize),
+    add: bool,
+    lhs: *const T,
+    (lhs_rs, lhs_cs): (usize, usize),
+    rhs: *const T,
+    (rhs_rs, rhs_cs): (usize, usize),
+) {
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            dst,
+            dst_cs as isize,
+            dst_rs as isize,
+            add,
+            lhs,
+            lhs_cs as isize,
+            lhs_rs as isize,
+            rhs,
+            rhs_cs as isize,
+            rhs_rs as isize,
+            T::one(),
+            T::one(),
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        )
+    }
+}

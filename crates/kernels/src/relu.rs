@@ -1,0 +1,62 @@
+//! max(x, 0).
+
+use crate::batch_norm::cut;
+use crate::element::{Element, by_dtype, tensor, view};
+use crate::node::{Backward, node};
+use crate::parallel::{Shared, pieces, unfilled};
+use crate::simd::vectorized;
+use crate::switch::composed;
+use candle_core::{Result, Tensor};
+
+/// max(x, 0), any shape; the gradient is 0 at 0, as in PyTorch (candle's is 1 there).
+pub fn relu(x: &Tensor) -> Result<Tensor> {
+    if composed(x) {
+        let zeros = x.zeros_like()?;
+        return x.gt(&zeros)?.where_cond(x, &zeros);
+    }
+    by_dtype!(x.dtype(), run(x))
+}
+
+fn run<T: Element>(x: &Tensor) -> Result<Tensor> {
+    let xc = x.contiguous()?;
+    let y = zip(&view::<T>(&xc)?, &[], |x, _| cut(x, T::zero()));
+    node(&[x], y, x.shape(), Gradient::<T>(std::marker::PhantomData))
+}
+
+struct Gradient<T>(std::marker::PhantomData<T>);
+
+impl<T: Element> Backward for Gradient<T> {
+    fn name(&self) -> &'static str {
+        "relu"
+    }
+
+    fn reads_result(&self) -> bool {
+        true
+    }
+
+    fn gradients(&self, result: &Tensor, grad: Tensor, _: &[bool]) -> Result<Vec<Option<Tensor>>> {
+        let dx = gradient::<T>(&view::<T>(&grad)?, &view::<T>(result)?);
+        Ok(vec![Some(tensor(dx, result.shape()))])
+    }
+}
+
+/// dy where y > 0, else 0.
+pub(crate) fn gradient<T: Element>(dy: &[T], y: &[T]) -> Vec<T> {
+    zip(dy, y, |dy, y| if y > T::zero() { dy } else { T::zero() })
+}
+
+/// f(a[i], b[i]) for all i; b may be empty, and is 0 then.
+fn zip<T: Element>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Send + Sync) -> Vec<T> {
+    let mut out = unfilled(a.len());
+    let shared = Shared::new(&mut out);
+    pieces(a.len(), 1 << 15, |start, end| {
+        // SAFETY: pieces are disjoint.
+        let out = unsafe { shared.slice(start, end - start) };
+        let a = &a[start..end];
+        vectorized(|| match b.get(start..end) {
+            Some(b) => out.iter_mut().zip(a).zip(b).for_each(|((o, a), b)| *o = f(*a, *b)),
+            None => out.iter_mut().zip(a).for_each(|(o, a)| *o = f(*a, T::zero())),
+        });
+    });
+    out
+}

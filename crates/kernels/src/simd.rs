@@ -1,0 +1,40 @@
+//! Loops compiled for several instruction sets, one of them chosen when the program runs.
+
+/// `f()`, its loops compiled for AVX-512, AVX2 with FMA, or the build's own target (NEON is part of every aarch64).
+/// `f` is inlined into each, so it has to be a closure, or marked `#[inline(always)]`, all the way down to the loops.
+#[inline(always)]
+pub(crate) fn vectorized<R>(f: impl FnOnce() -> R) -> R {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,fma,bmi1,bmi2")]
+        unsafe fn v4<R>(f: impl FnOnce() -> R) -> R {
+            f()
+        }
+        #[target_feature(enable = "avx2,fma,bmi1,bmi2")]
+        unsafe fn v3<R>(f: impl FnOnce() -> R) -> R {
+            f()
+        }
+        if wide() {
+            // SAFETY: checked.
+            return unsafe { v4(f) };
+        }
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+            // SAFETY: checked.
+            return unsafe { v3(f) };
+        }
+    }
+    f()
+}
+
+/// Whether this machine has the AVX-512 that x86-64-v4 asks for.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(crate) fn wide() -> bool {
+    use std::arch::is_x86_feature_detected as has;
+    has!("avx512f")
+        && has!("avx512bw")
+        && has!("avx512dq")
+        && has!("avx512vl")
+        && has!("avx512cd")
+        && has!("fma")
+}

@@ -1,0 +1,279 @@
+//! Every op against finite differences, its fallback, and its f64 self.
+
+mod support;
+
+use candle_core::{DType, Device, Result, Tensor, Var};
+use support::{check, numbers, positive};
+use tallow_kernels::*;
+
+#[test]
+fn convolution() -> Result<()> {
+    // (rows, channels, height, width), (out, kernel height, kernel width), (stride, padding, dilation, groups)
+    let cases = [
+        ((1, 1, 1, 1), (1, 1, 1), (1, 0, 1, 1)),
+        ((2, 3, 5, 7), (4, 3, 3), (1, 1, 1, 1)),
+        ((3, 2, 8, 5), (3, 3, 3), (2, 1, 1, 1)),
+        ((2, 3, 9, 6), (2, 7, 7), (2, 3, 1, 1)),
+        ((2, 4, 6, 7), (6, 1, 1), (1, 0, 1, 1)),
+        ((2, 4, 7, 6), (6, 1, 1), (2, 0, 1, 1)),
+        ((1, 4, 5, 4), (2, 1, 1), (1, 1, 1, 2)),
+        ((2, 4, 7, 6), (6, 3, 3), (1, 1, 1, 2)),
+        ((2, 6, 6, 9), (4, 3, 2), (2, 0, 1, 2)),
+        ((2, 3, 9, 8), (2, 3, 3), (1, 2, 2, 1)),
+        ((2, 3, 9, 8), (2, 2, 3), (2, 2, 3, 1)),
+        ((2, 5, 6, 7), (5, 3, 3), (1, 1, 1, 5)),
+        ((2, 3, 8, 7), (6, 3, 3), (2, 1, 1, 3)),
+        ((1, 3, 9, 7), (3, 5, 3), (1, 2, 2, 3)),
+        ((5, 2, 2, 2), (3, 3, 3), (1, 1, 1, 1)),
+        ((3, 2, 1, 1), (2, 3, 3), (1, 1, 1, 1)),
+        ((3, 2, 4, 4), (2, 4, 4), (4, 0, 1, 1)),
+        ((2, 2, 17, 13), (3, 3, 3), (3, 1, 1, 1)),
+        ((2, 16, 17, 13), (32, 3, 3), (1, 1, 1, 1)),
+        ((7, 33, 6, 5), (17, 3, 3), (1, 1, 1, 1)),
+        ((2, 16, 8, 8), (16, 3, 3), (1, 0, 1, 1)),
+        ((2, 16, 8, 9), (16, 3, 3), (1, 2, 1, 1)),
+    ];
+    for ((r, c, h, w), (o, kh, kw), (stride, padding, dilation, groups)) in cases {
+        let conv = Conv { stride, padding, dilation, groups };
+        let inputs = [numbers(&[r, c, h, w], 1), numbers(&[o, c / groups, kh, kw], 2)];
+        let case = format!("{:?} {:?} {conv:?}", (r, c, h, w), (o, kh, kw));
+        check(&case, &inputs, |t| conv2d(&t[0], &t[1], conv))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn convolution_refuses() {
+    let refused = |x: &[usize], w: &[usize], conv: Conv| {
+        conv2d(&numbers(x, 1), &numbers(w, 2), conv).unwrap_err().to_string()
+    };
+    assert!(refused(&[1, 1, 2, 2], &[1, 1, 3, 3], Conv::default()).contains("larger than the padded input"));
+    assert!(refused(&[1, 3, 4, 4], &[1, 2, 3, 3], Conv::default()).contains("expected a weight"));
+    assert!(
+        refused(&[1, 3, 4, 4], &[4, 1, 1, 1], Conv { groups: 3, ..Conv::default() })
+            .contains("divisible by 3")
+    );
+    assert!(
+        refused(&[1, 3, 4, 4], &[4, 3, 1, 1], Conv { stride: 0, ..Conv::default() }).contains("at least 1")
+    );
+    assert!(refused(&[3, 4, 4], &[4, 3, 1, 1], Conv::default()).contains("expected (R, C, H, W)"));
+}
+
+#[test]
+fn normalisation() -> Result<()> {
+    for shape in [&[2, 3, 4, 5][..], &[2, 1, 1, 1], &[1, 2, 1, 2], &[5, 3], &[3, 2, 7, 7], &[2, 5, 3, 1]] {
+        for training in [Stats::BatchAndUpdate, Stats::Batch, Stats::Running] {
+            for (with_residual, relu) in [(false, false), (false, true), (true, false), (true, true)] {
+                let c = shape[1];
+                let mut inputs = vec![numbers(shape, 3), numbers(&[c], 4), numbers(&[c], 5)];
+                if with_residual {
+                    inputs.push(numbers(shape, 6));
+                }
+                let options = BatchNorm { eps: 1e-5, momentum: 0.1, training };
+                check(
+                    &format!("{shape:?} {training:?} residual {with_residual} relu {relu}"),
+                    &inputs,
+                    |t| {
+                        let stats = RunningStats {
+                            mean: Var::from_tensor(&numbers(&[c], 7).to_dtype(t[0].dtype())?)?,
+                            var: Var::from_tensor(&positive(&[c], 8).to_dtype(t[0].dtype())?)?,
+                        };
+                        batch_norm(&t[0], &t[1], &t[2], &stats, options, t.get(3), relu)
+                    },
+                )?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// x = 1, 2, 3, 6: mean 3, biased variance 14/4 = 3.5, unbiased 14/3.
+#[test]
+fn running_statistics() -> Result<()> {
+    let x = Tensor::new(&[[1.0f64], [2.0], [3.0], [6.0]], &Device::Cpu)?;
+    let one = Tensor::ones(1, DType::F64, &Device::Cpu)?;
+    let zero = one.zeros_like()?;
+    for (training, mean, var) in [
+        (Stats::BatchAndUpdate, 0.9 * 10.0 + 0.1 * 3.0, 0.9 * 20.0 + 0.1 * 14.0 / 3.0),
+        (Stats::Batch, 10.0, 20.0),
+        (Stats::Running, 10.0, 20.0),
+    ] {
+        for fallback in [false, true] {
+            let stats = RunningStats {
+                mean: Var::from_tensor(&(&one * 10.0)?)?,
+                var: Var::from_tensor(&(&one * 20.0)?)?,
+            };
+            let options = BatchNorm { eps: 0.0, momentum: 0.1, training };
+            let y = support::on(fallback, || batch_norm(&x, &one, &zero, &stats, options, None, false))?;
+            support::near(
+                &[stats.mean.to_vec1::<f64>()?[0], stats.var.to_vec1::<f64>()?[0]],
+                &[mean, var],
+                1e-12,
+            );
+            let (m, v): (f64, f64) = if training == Stats::Running { (10.0, 20.0) } else { (3.0, 3.5) };
+            let expected: Vec<f64> = [1.0, 2.0, 3.0, 6.0].iter().map(|x| (x - m) / v.sqrt()).collect();
+            support::near(&y.flatten_all()?.to_vec1()?, &expected, 1e-12);
+        }
+    }
+    let lone = x.narrow(0, 0, 1)?;
+    let stats = RunningStats { mean: Var::from_tensor(&zero)?, var: Var::from_tensor(&one)? };
+    let options = BatchNorm { eps: 1e-5, momentum: 0.1, training: Stats::BatchAndUpdate };
+    let error = batch_norm(&lone, &one, &zero, &stats, options, None, false).unwrap_err().to_string();
+    assert!(error.contains("one number per channel") && error.contains("raise the batch"), "{error}");
+    let options = BatchNorm { training: Stats::Running, ..options };
+    batch_norm(&lone, &one, &zero, &stats, options, None, false)?;
+    Ok(())
+}
+
+/// A large mean does not swallow the variance: x = 1e4 + {−1, 1} in f32 has variance 1.
+#[test]
+fn variance_of_shifted_values() -> Result<()> {
+    let x: Vec<f32> = (0..64).map(|i| 1e4 + if i % 2 == 0 { -1.0 } else { 1.0 }).collect();
+    let x = Tensor::from_vec(x, (4, 1, 4, 4), &Device::Cpu)?;
+    let (one, zero) =
+        (Tensor::ones(1, DType::F32, &Device::Cpu)?, Tensor::zeros(1, DType::F32, &Device::Cpu)?);
+    let stats = RunningStats { mean: Var::from_tensor(&zero)?, var: Var::from_tensor(&one)? };
+    let options = BatchNorm { eps: 0.0, momentum: 1.0, training: Stats::BatchAndUpdate };
+    let y = batch_norm(&x, &one, &zero, &stats, options, None, false)?.flatten_all()?.to_vec1::<f32>()?;
+    assert!(
+        y.iter().enumerate().all(|(i, y)| (y - if i % 2 == 0 { -1.0 } else { 1.0 }).abs() < 1e-5),
+        "{y:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn rectifier() -> Result<()> {
+    check("relu", &[numbers(&[3, 5, 2], 1)], |t| relu(&t[0]))?;
+    for fallback in [false, true] {
+        let x = Var::new(&[-1.0f32, 0.0, 2.0], &Device::Cpu)?;
+        let grads = support::on(fallback, || relu(x.as_tensor())?.sum_all()?.backward())?;
+        assert_eq!(grads.get(&x).unwrap().to_vec1::<f32>()?, [0.0, 0.0, 1.0]);
+    }
+    Ok(())
+}
+
+#[test]
+fn pooling() -> Result<()> {
+    for (shape, kernel, stride, padding) in [
+        ([1, 1, 1, 1], 1, 1, 0),
+        ([2, 3, 8, 7], 3, 2, 1),
+        ([2, 3, 7, 9], 2, 2, 0),
+        ([1, 2, 5, 6], 3, 1, 1),
+        ([1, 2, 6, 5], 2, 3, 1),
+        ([1, 2, 9, 9], 5, 3, 2),
+        ([2, 2, 1, 3], 2, 1, 1),
+        ([2, 2, 4, 4], 1, 2, 0),
+    ] {
+        let x = [numbers(&shape, 9)];
+        let case = format!("{shape:?} kernel {kernel} stride {stride} padding {padding}");
+        check(&format!("max {case}"), &x, |t| max_pool2d(&t[0], kernel, stride, padding))?;
+        for include in [false, true] {
+            check(&format!("avg {case} {include}"), &x, |t| {
+                avg_pool2d(&t[0], kernel, stride, padding, include)
+            })?;
+        }
+    }
+    for shape in [[1, 1, 1, 1], [2, 3, 7, 5], [3, 2, 4, 4]] {
+        check(&format!("global {shape:?}"), &[numbers(&shape, 10)], |t| global_avg_pool(&t[0]))?;
+    }
+    assert!(max_pool2d(&numbers(&[1, 1, 4, 4], 1), 3, 2, 2).is_err());
+    assert!(max_pool2d(&numbers(&[1, 1, 2, 2], 1), 3, 2, 0).is_err());
+    Ok(())
+}
+
+/// Ties and −∞: the gradient goes to the first maximum in row order.
+#[test]
+fn first_maximum() -> Result<()> {
+    for fallback in [false, true] {
+        let x = Var::new(&[[[[1.0f32, 3.0, 3.0], [3.0, 0.0, 3.0], [2.0, 2.0, 2.0]]]], &Device::Cpu)?;
+        let grads = support::on(fallback, || max_pool2d(x.as_tensor(), 3, 2, 1)?.sum_all()?.backward())?;
+        // windows: rows 0–1 × columns 0–1 → (0, 1); columns 1–2 → (0, 1); rows 1–2 → (1, 0) and (1, 2)
+        let expected = [0.0, 2.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0];
+        assert_eq!(grads.get(&x).unwrap().flatten_all()?.to_vec1::<f32>()?, expected);
+    }
+    Ok(())
+}
+
+#[test]
+fn fully_connected() -> Result<()> {
+    for (r, d, o) in [(1, 1, 1), (3, 5, 2), (70, 33, 65)] {
+        let inputs = [numbers(&[r, d], 1), numbers(&[o, d], 2), numbers(&[o], 3)];
+        check(&format!("{r} {d} {o} bias"), &inputs, |t| linear(&t[0], &t[1], Some(&t[2])))?;
+        check(&format!("{r} {d} {o}"), &inputs[..2], |t| linear(&t[0], &t[1], None))?;
+    }
+    assert!(linear(&numbers(&[2, 3], 1), &numbers(&[2, 4], 2), None).is_err());
+    Ok(())
+}
+
+#[test]
+fn losses() -> Result<()> {
+    for (r, c) in [(1, 1), (1, 4), (5, 3), (4, 7)] {
+        let weights: Vec<f64> = (0..c).map(|i| 0.5 + i as f64).collect();
+        let targets = positive(&[r, c], 12);
+        for weights in [None, Some(&weights[..])] {
+            check(&format!("cross-entropy {r} {c}"), &[(numbers(&[r, c], 11) * 4.0)?], |t| {
+                soft_cross_entropy(&t[0], &targets.to_dtype(t[0].dtype())?, weights)
+            })?;
+            for gamma in [0.0, 0.5, 1.0, 2.0] {
+                if c == 1 && gamma > 0.0 {
+                    continue; // p = 1 exactly: candle's powf has no gradient there
+                }
+                check(&format!("focal {r} {c} {gamma}"), &[(numbers(&[r, c], 11) * 4.0)?], |t| {
+                    focal_loss(&t[0], &targets.to_dtype(t[0].dtype())?, gamma, weights)
+                })?;
+            }
+        }
+    }
+    // Huge logits: the second class has log p = −2000.
+    let z = Var::new(&[[1000.0f32, -1000.0]], &Device::Cpu)?;
+    let t = Tensor::new(&[[0.0f32, 1.0]], &Device::Cpu)?;
+    for fallback in [false, true] {
+        let loss = support::on(fallback, || soft_cross_entropy(z.as_tensor(), &t, None))?;
+        assert_eq!(loss.to_scalar::<f32>()?, 2000.0);
+        assert_eq!(loss.backward()?.get(&z).unwrap().to_vec2::<f32>()?, [[1.0, -1.0]]);
+    }
+    Ok(())
+}
+
+#[test]
+fn mixing() -> Result<()> {
+    let cases: [Vec<Vec<(u32, f64)>>; 4] = [
+        vec![vec![(0, 1.0)]],
+        vec![vec![(1, 0.3), (0, 0.7)], vec![(2, 1.0)], vec![], vec![(0, 0.2), (0, 0.3), (2, 0.5)]],
+        vec![(0..3).map(|j| (j, 1.0 / 3.0)).collect(); 5],
+        (0..9).map(|i| (0..9).map(|j| (j, f64::from(i * 9 + j) / 100.0)).collect()).collect(),
+    ];
+    for entries in &cases {
+        let rows = 1 + entries.iter().flatten().map(|e| e.0 as usize).max().unwrap();
+        for shape in [vec![rows, 5], vec![rows], vec![rows, 3, 41, 37]] {
+            check(&format!("{entries:?} {shape:?}"), &[numbers(&shape, 13)], |t| mix_rows(entries, &t[0]))?;
+        }
+    }
+    assert!(mix_rows(&[vec![(2, 1.0)]], &numbers(&[2, 2], 1)).is_err());
+    assert!(mix_rows(&[vec![(0, f64::NAN)]], &numbers(&[2, 2], 1)).is_err());
+    Ok(())
+}
+
+#[test]
+fn pasting() -> Result<()> {
+    let x = [numbers(&[3, 2, 4, 5], 14)];
+    for partner in [[2, 0, 1], [0, 1, 2], [1, 1, 1]] {
+        for boxes in [vec![(1, 3, 0, 2)], vec![(0, 4, 0, 5), (2, 2, 1, 4), (3, 4, 4, 5)]] {
+            check(&format!("{partner:?} {boxes:?}"), &x, |t| paste_boxes(&t[0], &partner, &boxes))?;
+        }
+        let mask = |seed| {
+            positive(&[20], seed).to_dtype(DType::F32).unwrap().affine(0.3, 0.0).unwrap().to_vec1().unwrap()
+        };
+        for masks in [vec![mask(1)], vec![mask(2), mask(3), vec![1.0; 20]]] {
+            check(&format!("{partner:?} masks {}", masks.len()), &x, |t| {
+                blend_masks(&t[0], &partner, &masks)
+            })?;
+        }
+    }
+    assert!(paste_boxes(&x[0], &[0, 1], &[(0, 1, 0, 1)]).is_err());
+    assert!(paste_boxes(&x[0], &[0, 1, 3], &[(0, 1, 0, 1)]).is_err());
+    assert!(paste_boxes(&x[0], &[0, 1, 2], &[(0, 5, 0, 1)]).is_err());
+    assert!(blend_masks(&x[0], &[0, 1, 2], &[vec![2.0; 20]]).is_err());
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! Numbers, and the comparison of an op with finite differences, its fallback, and its f64 self.
+
+use candle_core::{DType, Device, Result, Tensor, Var};
+use std::sync::RwLock;
+use tallow_kernels::force_fallback;
+use tallow_seed::Seed;
+
+/// Normal numbers.
+pub fn numbers(shape: &[usize], seed: u64) -> Tensor {
+    let mut rng = Seed::new(seed).rng();
+    let data: Vec<f64> = (0..shape.iter().product()).map(|_| rng.normal()).collect();
+    Tensor::from_vec(data, shape, &Device::Cpu).unwrap()
+}
+
+/// Numbers in 0.1..2.
+#[allow(dead_code)]
+pub fn positive(shape: &[usize], seed: u64) -> Tensor {
+    let mut rng = Seed::new(seed).rng();
+    let data: Vec<f64> = (0..shape.iter().product()).map(|_| rng.uniform_in(0.1, 2.0)).collect();
+    Tensor::from_vec(data, shape, &Device::Cpu).unwrap()
+}
+
+/// The switch is the process's: whoever turns it waits for the others.
+static SWITCH: RwLock<()> = RwLock::new(());
+
+pub fn on<R>(fallback: bool, f: impl FnOnce() -> R) -> R {
+    if fallback {
+        let _alone = SWITCH.write().unwrap_or_else(|e| e.into_inner());
+        force_fallback(true);
+        let before = tallow_kernels::calls();
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f));
+        force_fallback(false);
+        assert_eq!(tallow_kernels::calls(), before, "a kernel ran under the fallback");
+        result.unwrap_or_else(|e| std::panic::resume_unwind(e))
+    } else {
+        let _shared = SWITCH.read().unwrap_or_else(|e| e.into_inner());
+        f()
+    }
+}
+
+pub fn near(a: &[f64], b: &[f64], tolerance: f64) {
+    assert_eq!(a.len(), b.len());
+    for (i, (a, b)) in a.iter().zip(b).enumerate() {
+        assert!((a - b).abs() <= tolerance * (1.0 + b.abs()), "number {i}: {a} and {b}");
+    }
+}
+
+/// ‖a − b‖ / ‖b‖ (‖a − b‖ where b is 0).
+pub fn distance(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|x| x * x).sum::<f64>().sqrt();
+    let (difference, size) = (norm(&mut a.iter().zip(b).map(|(a, b)| a - b)), norm(&mut b.iter().copied()));
+    if size > 0.0 { difference / size } else { difference }
+}
+
+pub fn flat(x: &Tensor) -> Vec<f64> {
+    x.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// The result, then the gradients of Σ result · (fixed normal numbers).
+pub fn all(
+    inputs: &[Tensor],
+    dtype: DType,
+    f: impl Fn(&[Tensor]) -> Result<Tensor>,
+) -> Result<Vec<Vec<f64>>> {
+    let vars: Vec<Var> =
+        inputs.iter().map(|t| Var::from_tensor(&t.to_dtype(dtype)?)).collect::<Result<_>>()?;
+    let tensors: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
+    let y = f(&tensors)?;
+    let loss = (&y * numbers(y.dims(), 99).to_dtype(dtype)?)?.sum_all()?;
+    let grads = loss.backward()?;
+    let mut out = vec![flat(&y)];
+    for (i, var) in vars.iter().enumerate() {
+        let grad = grads.get(var).unwrap_or_else(|| panic!("operand {i} has no gradient"));
+        assert_eq!(grad.dims(), var.dims());
+        out.push(flat(grad));
+    }
+    Ok(out)
+}
+
+pub fn check(case: &str, inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>) -> Result<()> {
+    let before = tallow_kernels::calls();
+    let ours = on(false, || all(inputs, DType::F64, &f))?;
+    assert!(tallow_kernels::calls() > before, "{case}: no kernel ran");
+    let fallback = on(true, || all(inputs, DType::F64, &f))?;
+    let single = on(false, || all(inputs, DType::F32, &f))?;
+    for (part, (a, b)) in ours.iter().zip(&fallback).enumerate() {
+        let size = b.iter().fold(1.0f64, |m, x| m.max(x.abs()));
+        for (i, (a, b)) in a.iter().zip(b).enumerate() {
+            assert!(
+                (a - b).abs() <= 1e-9 * size,
+                "{case}: part {part}, number {i}: kernel {a}, fallback {b}"
+            );
+        }
+    }
+    for (part, (a, b)) in single.iter().zip(&ours).enumerate() {
+        let size = b.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let error = distance(a, b);
+        // Sums that cancel to nearly 0 (a gradient through batch norm) are measured against 1.
+        assert!(error <= 1e-5 || error * size <= 1e-5, "{case}: part {part}: f32 is {error:e} from f64");
+    }
+    // The loss is Σ y · c; central differences at up to 12 places of each operand.
+    let weights = |y: &Tensor| flat(&numbers(y.dims(), 99));
+    let value = |inputs: &[Tensor]| -> Result<f64> {
+        let y = on(false, || f(inputs))?;
+        Ok(flat(&y).iter().zip(weights(&y)).map(|(y, c)| y * c).sum())
+    };
+    for (operand, input) in inputs.iter().enumerate() {
+        let data = flat(input);
+        let step = data.len().div_ceil(12);
+        for place in (0..data.len()).step_by(step) {
+            let moved = |by: f64| -> Result<f64> {
+                let mut data = data.clone();
+                data[place] += by;
+                let mut inputs = inputs.to_vec();
+                inputs[operand] = Tensor::from_vec(data, input.shape(), &Device::Cpu)?;
+                value(&inputs)
+            };
+            let h = 1e-6;
+            let numeric = (moved(h)? - moved(-h)?) / (2.0 * h);
+            let exact = ours[operand + 1][place];
+            let size = 1.0 + ours[operand + 1].iter().fold(0.0f64, |m, x| m.max(x.abs()));
+            assert!(
+                (numeric - exact).abs() <= 2e-6 * size,
+                "{case}: operand {operand}, place {place}: difference quotient {numeric}, gradient {exact}"
+            );
+        }
+    }
+    Ok(())
+}
