@@ -1,6 +1,20 @@
 //! The built-in policies: one line each, in the order that `tallow list policies` prints.
 
-use crate::Spec;
+use crate::{Spec, image, mix};
 
 /// Every policy of this crate; a test holds it and the folders `image/` and `mix/` together.
-pub const BUILTIN: &[&Spec] = &[];
+pub const BUILTIN: &[&Spec] = &[
+    &image::resize::SPEC,
+    &image::center_crop::SPEC,
+    &image::random_resized_crop::SPEC,
+    &image::crop::SPEC,
+    &image::flip::SPEC,
+    &image::rotate::SPEC,
+    &image::color_jitter::SPEC,
+    &image::cutout::SPEC,
+    &image::random_erasing::SPEC,
+    &mix::mixup::SPEC,
+    &mix::cutmix::SPEC,
+    &mix::zeta_mixup::SPEC,
+    &mix::intra_class::SPEC,
+];

@@ -3,17 +3,36 @@
 //! Every mix draws `shares`, a row-stochastic matrix saying how much of each input row is in each output row. The engine
 //! blends, and computes targets as `shares · targets`; no policy touches a target, and none knows a network.
 
+mod blend;
 mod builtin;
+mod duration;
+mod chain;
+mod convolution;
 pub mod image;
 pub mod mix;
+mod node;
+mod pairing;
 mod parameters;
+mod parse;
+mod passage;
+mod presets;
+mod quantity;
+mod region;
+mod resample;
 mod shares;
 mod spec;
 
 pub use builtin::BUILTIN;
-pub use image::{ImagePolicy, Numbers};
+pub use chain::ImageChain;
+pub use duration::{Duration, Moment, Window};
+pub use image::{ImagePolicy, ModelInput, Numbers};
 pub use mix::{Mask, Mix, Mixing, Needs, Place, Rect, Site};
+pub use node::{Action, Branch, INPUT, Node, PENULTIMATE, Policy, TapUse, Tapped, View};
+pub use pairing::{Order, Pairing};
 pub use parameters::{Fraction, NonNegative, Positive, parameters, text};
+pub use parse::ENGINE_KEYS;
+pub use passage::{Applied, Passage, Rows};
+pub use presets::{PRESETS, preset};
 pub use shares::Shares;
 pub use spec::{Build, Built, Mistake, Registry, Spec, suggestion};
 

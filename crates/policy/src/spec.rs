@@ -69,7 +69,11 @@ impl Mistake {
 
 impl std::fmt::Display for Mistake {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.path.is_empty() { f.write_str(&self.message) } else { write!(f, "{}: {}", self.path, self.message) }
+        if self.path.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.path, self.message)
+        }
     }
 }
 
@@ -119,7 +123,8 @@ impl Default for Registry {
 pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
     let near = known.iter().map(|k| (strsim::damerau_levenshtein(name, k), k)).min();
-    let near = near.filter(|(edits, k)| *edits <= 2.max(k.len() / 3)).map(|(_, k)| format!("; did you mean `{k}`?"));
+    let near =
+        near.filter(|(edits, k)| *edits <= 2.max(k.len() / 3)).map(|(_, k)| format!("; did you mean `{k}`?"));
     let list = if known.is_empty() { String::new() } else { format!("; known: {}", known.join(", ")) };
     near.unwrap_or_default() + &list
 }

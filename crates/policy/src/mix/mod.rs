@@ -1,0 +1,113 @@
+//! Policies that mix the rows of a batch; one file each.
+
+pub mod cutmix;
+pub mod intra_class;
+pub mod mixup;
+pub mod zeta_mixup;
+
+use crate::pairing::may_meet;
+use crate::{Result, Shares};
+use candle_core::Tensor;
+use tallow_seed::Rng;
+
+/// A policy that mixes the rows of a batch at a tap. Object-safe: a plan holds `Box<dyn Mix>`.
+pub trait Mix: Send + Sync {
+    /// What the draw must see besides the rows' classes and groups: fetched by the engine, statistics untouched.
+    fn needs(&self) -> Needs {
+        Needs::Nothing
+    }
+    /// Whether it uses [`Site::partners`]; a mix that chooses its own rows does not.
+    fn pairs(&self) -> bool {
+        true
+    }
+    /// All randomness of one application.
+    fn draw(&self, at: &Site, rng: &mut Rng) -> Result<Mixing>;
+}
+
+/// What a mix asks the engine for before its draw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    Nothing,
+    /// The values at its tap, in [`Site::values`].
+    Values,
+    /// The gradient of the loss by the values at `input`, in [`Site::input_gradient`].
+    InputGradient,
+}
+
+/// Where a mix draws: what the engine knows of the rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Site<'a> {
+    /// The class of each row: of the source with its largest share.
+    pub classes: &'a [u32],
+    /// The group of each row (interned), of the same source; rows without one hold `None`.
+    pub groups: &'a [Option<u32>],
+    /// Number of classes.
+    pub n_classes: usize,
+    /// (height, width) of the values, where they are images or maps.
+    pub size: Option<(usize, usize)>,
+    /// The partner of each row, drawn by the engine by the node's `pairing` (a uniform permutation by default).
+    pub partners: &'a [u32],
+    /// Whether rows of one group may be mixed with each other; `partners` already obeys it.
+    pub within_group: bool,
+    /// Progress of the run, 0 to 1.
+    pub progress: f64,
+    pub values: Option<&'a Tensor>,
+    pub input_gradient: Option<&'a Tensor>,
+}
+
+impl Site<'_> {
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.classes.len()
+    }
+
+    /// Whether rows `a` and `b` may be mixed: always, but for rows of one group where the node excludes that.
+    pub fn may_mix(&self, a: usize, b: usize) -> bool {
+        may_meet(self.groups, self.within_group, a, b)
+    }
+}
+
+/// One draw of a mix: host data. The engine blends, and takes the shares of a `Paste` from its mask.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mixing {
+    /// Leave the rows as they are.
+    Keep,
+    /// Output row i = Σ_j shares_ij · row j; the number of rows may change.
+    Rows(Shares),
+    /// Output row i = row i outside the mask, row partner[i] inside it.
+    Paste { partner: Vec<u32>, mask: Mask, source: Place },
+}
+
+/// How much of the partner each pixel takes; one entry for all rows, or one per row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mask {
+    /// 1 inside the rectangle, 0 outside.
+    Boxes(Vec<Rect>),
+    /// Values in [0, 1], each (height, width), row by row.
+    Soft(Vec<Vec<f32>>),
+}
+
+/// A rectangle of pixels: rows `top..bottom`, columns `left..right`; empty where they are equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rect {
+    pub top: usize,
+    pub bottom: usize,
+    pub left: usize,
+    pub right: usize,
+}
+
+impl Rect {
+    /// Pixels.
+    pub fn area(&self) -> usize {
+        (self.bottom - self.top) * (self.right - self.left)
+    }
+}
+
+/// Which pixels of the partner fill the mask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Those at the same position.
+    Same,
+    /// The whole partner, resized into the rectangle (needs `Mask::Boxes`).
+    Whole,
+}

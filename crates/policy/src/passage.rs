@@ -1,0 +1,205 @@
+//! One batch on its way through a branch: draws, mixes and labels.
+
+use crate::blend::{blend, shares};
+use crate::duration::Moment;
+use crate::node::{Action, Branch, Node, Tapped};
+use crate::{Error, Needs, Result, Shares, Site};
+use candle_core::{DType, Device, Tensor};
+use tallow_seed::Seed;
+
+/// What the engine knows of the rows of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rows {
+    pub classes: Vec<u32>,
+    /// Interned; `None` for a row without a group.
+    pub groups: Vec<Option<u32>>,
+    /// (rows, n_classes), row-major, each row summing to 1.
+    pub targets: Vec<f64>,
+    pub n_classes: usize,
+}
+
+impl Rows {
+    /// Rows with one-hot targets. Panics on a class out of range, or unless there is one group for each row.
+    pub fn one_hot(classes: Vec<u32>, groups: Vec<Option<u32>>, n_classes: usize) -> Rows {
+        assert_eq!(classes.len(), groups.len(), "rows: one group for each class");
+        let mut targets = vec![0.0; classes.len() * n_classes];
+        for (row, &class) in classes.iter().enumerate() {
+            assert!((class as usize) < n_classes, "rows: class {class} of {n_classes}");
+            targets[row * n_classes + class as usize] = 1.0;
+        }
+        Rows { classes, groups, targets, n_classes }
+    }
+
+    pub fn len(&self) -> usize {
+        self.classes.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.classes.is_empty()
+    }
+}
+
+/// A mix that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// Index of the branch.
+    pub branch: usize,
+    pub policy: String,
+    pub tap: String,
+    /// Place of its node in the recipe.
+    pub path: String,
+}
+
+/// A batch on its way through a branch. [`Passage::at`] is called once at every tap, in the network's order; targets and
+/// shares are those of all mixes so far.
+pub struct Passage<'a> {
+    branch: usize,
+    rows: &'a Rows,
+    moment: Moment,
+    due: Vec<Due<'a>>,
+    shares: Shares,
+    input_gradient: Option<Tensor>,
+    record: Vec<Applied>,
+}
+
+/// A mix that was drawn to happen and has not yet.
+struct Due<'a> {
+    mix: &'a Tapped,
+    tap: &'a str,
+    path: &'a str,
+    seed: Seed,
+}
+
+impl<'a> Passage<'a> {
+    pub(crate) fn new(branch: &'a Branch, rows: &'a Rows, seed: Seed, moment: Moment) -> Passage<'a> {
+        let mut due = Vec::new();
+        for (index, node) in branch.nodes.iter().enumerate() {
+            schedule(node, seed.fold("policy", index as u64), &moment, &mut due);
+        }
+        let shares = Shares::identity(rows.len());
+        Passage { branch: branch.index, rows, moment, due, shares, input_gradient: None, record: Vec::new() }
+    }
+
+    /// Whether a policy that happens in this passage must see the gradient of the loss by the values at `input`.
+    pub fn needs_input_gradient(&self) -> bool {
+        self.due.iter().any(|due| due.mix.mix.needs() == Needs::InputGradient)
+    }
+
+    /// That gradient, shaped as the values at `input`: of a probe on the unmixed rows.
+    pub fn provide_input_gradient(&mut self, gradient: Tensor) {
+        self.input_gradient = Some(gradient);
+    }
+
+    /// The values after the mixes of this tap: (R, …) → (R_out, …). Differentiable in `values`.
+    pub fn at(&mut self, tap: &str, mut values: Tensor) -> candle_core::Result<Tensor> {
+        let (now, later) = std::mem::take(&mut self.due).into_iter().partition(|due| due.tap == tap);
+        self.due = later;
+        let now: Vec<Due> = now;
+        for due in now {
+            values = self.apply(&due, values).map_err(|error| match error {
+                Error::Tensor(error) => error,
+                other => candle_core::Error::wrap(other),
+            })?;
+        }
+        Ok(values)
+    }
+
+    /// How much of each row of the batch is in each row now: the product over all mixes so far.
+    pub fn shares(&self) -> &Shares {
+        &self.shares
+    }
+
+    /// shares · targets, (R_out, classes), row-major.
+    pub fn targets(&self) -> Vec<f64> {
+        self.shares.mix(&self.rows.targets, self.rows.n_classes)
+    }
+
+    /// The same as a tensor.
+    pub fn target_tensor(&self, dtype: DType, device: &Device) -> candle_core::Result<Tensor> {
+        Tensor::from_vec(self.targets(), (self.shares.len(), self.rows.n_classes), device)?.to_dtype(dtype)
+    }
+
+    /// The mixes so far, in order.
+    pub fn record(&self) -> &[Applied] {
+        &self.record
+    }
+
+    /// The taps at which a mix is still to happen. None is left after a whole walk, unless a tap does not exist.
+    pub fn due(&self) -> impl Iterator<Item = &str> {
+        self.due.iter().map(|due| due.tap)
+    }
+
+    fn apply(&mut self, due: &Due, values: Tensor) -> Result<Tensor> {
+        let refusal = |problem: String| Error::Policy { policy: due.mix.policy.clone(), problem };
+        let dims = values.dims();
+        if dims.first() != Some(&self.shares.len()) {
+            return Err(refusal(format!(
+                "expected {} rows at tap `{}`, got values {dims:?}",
+                self.shares.len(),
+                due.tap
+            )));
+        }
+        let size = if let [_, _, height, width] = dims { Some((*height, *width)) } else { None };
+        let needs = due.mix.mix.needs();
+        if needs == Needs::InputGradient && !self.record.is_empty() {
+            return Err(refusal(
+                "needs the gradient by the unmixed input; place it before every other mix".to_owned(),
+            ));
+        }
+        if needs == Needs::InputGradient && self.input_gradient.is_none() {
+            return Err(refusal("needs the gradient by the input, which was not provided".to_owned()));
+        }
+        let sources = self.shares.dominant();
+        let classes: Vec<u32> = sources.iter().map(|&source| self.rows.classes[source as usize]).collect();
+        let groups: Vec<Option<u32>> =
+            sources.iter().map(|&source| self.rows.groups[source as usize]).collect();
+        let pairing = due.mix.pairing;
+        let seen = values.detach();
+        let site = Site {
+            classes: &classes,
+            groups: &groups,
+            n_classes: self.rows.n_classes,
+            size,
+            partners: &pairing.partners(&groups, &mut due.seed.fold("pairing", 0).rng()),
+            within_group: pairing.within_group,
+            progress: self.moment.progress(),
+            values: (needs == Needs::Values).then_some(&seen),
+            input_gradient: self.input_gradient.as_ref().filter(|_| needs == Needs::InputGradient),
+        };
+        let mixing = due.mix.mix.draw(&site, &mut due.seed.fold("draw", 0).rng())?;
+        let shares = shares(&mixing, classes.len(), size).map_err(refusal)?;
+        let mixed = blend(&mixing, &values)?;
+        self.shares = shares.after(&self.shares);
+        self.record.push(Applied {
+            branch: self.branch,
+            policy: due.mix.policy.clone(),
+            tap: due.tap.to_owned(),
+            path: due.path.to_owned(),
+        });
+        Ok(mixed)
+    }
+}
+
+/// Draws whether a node happens, which of its alternatives, and where. Each draw has a child seed of its own, so that a
+/// change of one key of the recipe moves no other number.
+fn schedule<'a>(node: &'a Node, seed: Seed, moment: &Moment, due: &mut Vec<Due<'a>>) {
+    if !node.during.contains(moment) || !seed.fold("gate", 0).rng().bernoulli(node.p) {
+        return;
+    }
+    match &node.action {
+        Action::Mix(mix) => {
+            let tap = seed.fold("tap", 0).rng().below(mix.at.len() as u32);
+            due.push(Due { mix, tap: &mix.at[tap as usize], path: &node.path, seed });
+        }
+        Action::Chain(nodes) => {
+            for (index, node) in nodes.iter().enumerate() {
+                schedule(node, seed.fold("policy", index as u64), moment, due);
+            }
+        }
+        Action::OneOf(choices) => {
+            let weights: Vec<f64> = choices.iter().map(|(weight, _)| *weight).collect();
+            let index = seed.fold("choice", 0).rng().weighted(&weights);
+            schedule(&choices[index].1, seed.fold("policy", index as u64), moment, due);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The presets of `policies/`, embedded: `(name, text)`.
+
+use crate::{Mistake, Policy, Registry};
+
+macro_rules! presets {
+    ($($name:literal),* $(,)?) => {
+        /// Every preset, as its file is written; a test holds this list and the folder together.
+        pub const PRESETS: &[(&str, &str)] = &[$(($name, include_str!(concat!("../../../policies/", $name, ".yaml")))),*];
+    };
+}
+presets![
+    "none",
+    "mixup",
+    "cutmix",
+    "zeta_mixup",
+    "cutmix_zeta_mixup",
+    "cutmix_or_zeta_mixup",
+    "manifold_mixup",
+    "intra_class",
+    "mixup_intra_class",
+    "synermix",
+    "synermix_manifold",
+];
+
+/// The text of a preset.
+pub fn preset(name: &str) -> Option<&'static str> {
+    PRESETS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+impl Policy {
+    /// The preset of this name, as it is embedded.
+    pub fn preset(name: &str, registry: &Registry) -> Result<Policy, Vec<Mistake>> {
+        let known = PRESETS.iter().map(|(known, _)| *known);
+        let unknown =
+            || Mistake::new("", format!("unknown preset `{name}`{}", crate::suggestion(name, known)));
+        let text = preset(name).ok_or_else(|| vec![unknown()])?;
+        let value = serde_yaml::from_str(text).map_err(|error| vec![Mistake::new("", error.to_string())])?;
+        Policy::parse(name, &value, registry)
+    }
+}
