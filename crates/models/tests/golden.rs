@@ -60,6 +60,22 @@ fn resnet20_of_the_cifar_family() {
     check("resnet20", "resnet20", None, [4, 3, 32, 32], DType::F32, F32);
 }
 
+/// The yardstick itself: whether one element is off or all are, the estimate is near the true ratio.
+#[test]
+fn a_sketch_measures_a_difference() {
+    for n in [7, 32, 33, 5000] {
+        let values = unit("values", n);
+        let noise = unit("noise", n);
+        let one = |i: usize| if i == n / 3 { 1.0 } else { 0.0 };
+        for noise in [noise.clone(), (0..n).map(one).collect::<Vec<_>>()] {
+            let scale = 1e-6 * norm(values.iter().copied()) / norm(noise.iter().copied());
+            let other: Vec<f64> = values.iter().zip(&noise).map(|(v, d)| v + scale * d).collect();
+            let estimate = sketched(&other, &sketch(&values)) / 1e-6;
+            assert!((0.6..1.4).contains(&estimate), "{n}: {estimate}");
+        }
+    }
+}
+
 fn check(file: &str, model: &str, stem: Option<Stem>, shape: [usize; 4], dtype: DType, tolerance: Tolerance) {
     let path = format!("{}/../../tests/golden/models/{file}.safetensors", env!("CARGO_MANIFEST_DIR"));
     let golden: BTreeMap<String, Vec<f64>> = weights::read(Path::new(&path))
