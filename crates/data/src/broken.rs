@@ -35,3 +35,40 @@ pub fn broken(dataset: &dyn Dataset, workers: usize, progress: &(dyn Fn(usize) +
     found.sort_by_key(|image| image.index);
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+    use crate::written::{file, jpeg, jpeg_file, picture};
+    use crate::{Images, Row, Subset, Table};
+
+    #[test]
+    fn names_every_broken_image_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |index: usize| folder.path().join(format!("{index}.jpg"));
+        (0..20).for_each(|index| jpeg_file(path(index)));
+        let whole = jpeg(&picture(40, 40), None);
+        file(path(13), &whole[..whole.len() - 40]);
+        file(path(4), "");
+        let row = |index: usize| Row { id: format!("image {index}"), label: 0, group: None };
+        let rows = (0..20).map(row).collect();
+        let files = Images::Files((0..20).map(path).collect());
+        let table = Arc::new(Table::new("test", vec!["a".into()], None, rows, files).unwrap());
+        let calls = AtomicUsize::new(0);
+        let found = broken(&*table, 3, &|_| {
+            calls.fetch_add(1, Ordering::Relaxed);
+        });
+        assert_eq!(calls.into_inner(), 20);
+        assert_eq!(found.iter().map(|image| image.index).collect::<Vec<_>>(), [4, 13]);
+        assert_eq!(found[0].reason, "expected an image, got an empty file");
+        assert_eq!(found[1].id, "image 13");
+        assert!(found[1].reason.starts_with("truncated JPEG: "));
+        let rest = Subset::without(table, &found);
+        assert_eq!(rest.len(), 18);
+        assert_eq!(rest.id(4), "image 5");
+        assert_eq!(broken(&rest, 1, &|_| {}), []);
+    }
+}

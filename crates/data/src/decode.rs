@@ -9,7 +9,8 @@ use image::{DynamicImage, ImageDecoder, ImageReader};
 use crate::{Encoded, Error, Image, Result, jpeg};
 
 /// Upright RGB8, as Pillow's `exif_transpose` and `convert("RGB")` make it: grey is repeated, a palette looked up,
-/// alpha dropped (not blended), 16 bits shifted to 8 (`v >> 8`), and the turn of the EXIF orientation done.
+/// alpha dropped (not blended), 16 bits shifted to 8 (`v >> 8`; Pillow does so in colour, and clips grey at 255), and the turn of
+/// the EXIF orientation done. JPEGs differ from libjpeg-turbo's by the rounding of the inverse transform and the upsampling.
 ///
 /// Formats: JPEG, PNG, BMP, TIFF, WebP, told by their first bytes, not by the name. Errors: [`Error::Io`]; [`Error::Image`]
 /// without the image's name, for what cannot be read whole, and for floating point, which has no agreed range.
@@ -22,6 +23,7 @@ pub fn decode(encoded: &Encoded) -> Result<Image> {
         let (image, orientation) = jpeg::decode(&bytes)?;
         return Ok(upright(image, orientation));
     }
+    webp_is_whole(&bytes)?;
     let mut decoder = reader(&bytes)?.into_decoder().map_err(broken)?;
     let orientation = decoder.orientation().map_err(broken)?;
     let image = rgb8(DynamicImage::from_decoder(decoder).map_err(broken)?)?;
@@ -65,6 +67,20 @@ fn is_jpeg(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0xff, 0xd8, 0xff])
 }
 
+/// A WebP says its length (RIFF: from byte 8 on), which the decoder does not hold it to.
+fn webp_is_whole(bytes: &[u8]) -> Result<()> {
+    let Some(header) =
+        bytes.get(..12).filter(|header| header.starts_with(b"RIFF") && header.ends_with(b"WEBP"))
+    else {
+        return Ok(());
+    };
+    let expected = 8 + u64::from(u32::from_le_bytes([header[4], header[5], header[6], header[7]]));
+    if (bytes.len() as u64) < expected {
+        return Err(Error::Image(format!("truncated WebP: expected {expected} bytes, got {}", bytes.len())));
+    }
+    Ok(())
+}
+
 fn reader(bytes: &[u8]) -> Result<ImageReader<Cursor<&[u8]>>> {
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().expect("memory can be read");
     match reader.format() {
@@ -86,8 +102,12 @@ fn rgb8(image: DynamicImage) -> Result<Image> {
         DynamicImage::ImageRgba8(pixels) => pixels.pixels().flat_map(|p| [p[0], p[1], p[2]]).collect(),
         DynamicImage::ImageLuma8(pixels) => pixels.pixels().flat_map(|p| [p[0]; 3]).collect(),
         DynamicImage::ImageLumaA8(pixels) => pixels.pixels().flat_map(|p| [p[0]; 3]).collect(),
-        DynamicImage::ImageRgb16(pixels) => pixels.pixels().flat_map(|p| [p[0], p[1], p[2]].map(high)).collect(),
-        DynamicImage::ImageRgba16(pixels) => pixels.pixels().flat_map(|p| [p[0], p[1], p[2]].map(high)).collect(),
+        DynamicImage::ImageRgb16(pixels) => {
+            pixels.pixels().flat_map(|p| [p[0], p[1], p[2]].map(high)).collect()
+        }
+        DynamicImage::ImageRgba16(pixels) => {
+            pixels.pixels().flat_map(|p| [p[0], p[1], p[2]].map(high)).collect()
+        }
         DynamicImage::ImageLuma16(pixels) => pixels.pixels().flat_map(|p| [high(p[0]); 3]).collect(),
         DynamicImage::ImageLumaA16(pixels) => pixels.pixels().flat_map(|p| [high(p[0]); 3]).collect(),
         other => {
@@ -107,7 +127,8 @@ fn upright(image: Image, orientation: Orientation) -> Image {
     if orientation == Orientation::NoTransforms {
         return image;
     }
-    let buffer = image::RgbImage::from_raw(image.width, image.height, image.pixels).expect("three bytes a pixel");
+    let buffer =
+        image::RgbImage::from_raw(image.width, image.height, image.pixels).expect("three bytes a pixel");
     let mut turned = DynamicImage::ImageRgb8(buffer);
     turned.apply_orientation(orientation);
     let (width, height) = (turned.width(), turned.height());

@@ -13,8 +13,9 @@ use crate::{Dataset, Encoded, Error, Image, Result};
 
 /// From an image as stored, and its index in the dataset, to one finished image per view. The images of one view must
 /// have one size over the batch. Called on the loader's threads, in any order: random numbers are keyed by the index.
-pub type Prepare =
-    dyn Fn(Encoded, usize) -> std::result::Result<Vec<Image>, Box<dyn std::error::Error + Send + Sync>> + Send + Sync;
+pub type Prepare = dyn Fn(Encoded, usize) -> std::result::Result<Vec<Image>, Box<dyn std::error::Error + Send + Sync>>
+    + Send
+    + Sync;
 
 /// One batch on the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,9 +131,8 @@ impl Loader {
         let labels = indices.iter().map(|&index| self.dataset.label(index as usize)).collect();
         let mut views: Vec<Pixels> = Vec::new();
         for (slot, images) in rows.into_iter().enumerate() {
-            let wrong = |problem: String| {
-                Err(Error::invalid(self.dataset.id(indices[slot] as usize), problem))
-            };
+            let wrong =
+                |problem: String| Err(Error::invalid(self.dataset.id(indices[slot] as usize), problem));
             if slot == 0 {
                 views = images.iter().map(|image| Pixels::with_room_for(indices.len(), image)).collect();
             }

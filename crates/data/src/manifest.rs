@@ -8,7 +8,7 @@ use crate::Dataset;
 /// after their length (8 bytes, little-endian), so that no two lists share their bytes; a missing group is length 2⁶⁴ − 1.
 /// Source of the constants: <https://www.rfc-editor.org/rfc/rfc9923>.
 pub fn manifest(dataset: &dyn Dataset) -> String {
-    let mut hash = Fnv(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d);
+    let mut hash = Fnv(OFFSET);
     hash.number(dataset.classes().len() as u64);
     dataset.classes().iter().for_each(|class| hash.text(class));
     hash.number(dataset.len() as u64);
@@ -22,6 +22,16 @@ pub fn manifest(dataset: &dyn Dataset) -> String {
     }
     format!("{:032x}", hash.0)
 }
+
+/// FNV-1a, 128 bits, of some bytes; 32 hexadecimal digits.
+pub fn fingerprint(bytes: &[u8]) -> String {
+    let mut hash = Fnv(OFFSET);
+    hash.bytes(bytes);
+    format!("{:032x}", hash.0)
+}
+
+/// The empty text's.
+const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
 
 struct Fnv(u128);
 
@@ -39,5 +49,31 @@ impl Fnv {
     fn text(&mut self, text: &str) {
         self.number(text.len() as u64);
         self.bytes(text.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::written::Rows;
+
+    #[test]
+    fn is_stable_and_sees_every_change() {
+        // RFC 9923, test vectors: the empty text and "a".
+        assert_eq!(fingerprint(b""), "6c62272e07bb014262b821756295c58d");
+        assert_eq!(fingerprint(b"a"), "d228cb696f1a8caf78912b704e4a8964");
+        let rows = || Rows::new(&[(0, "a"), (1, ""), (0, "b")]);
+        let plain = manifest(&rows());
+        assert_eq!(plain, manifest(&rows()));
+        let changed = |change: &dyn Fn(&mut Rows)| {
+            let mut rows = rows();
+            change(&mut rows);
+            manifest(&rows)
+        };
+        assert_ne!(changed(&|rows| rows.rows[1].label = 0), plain);
+        assert_ne!(changed(&|rows| rows.rows[1].group = Some(String::new())), plain);
+        assert_ne!(changed(&|rows| rows.rows[2].id.push('x')), plain);
+        assert_ne!(changed(&|rows| rows.rows.swap(0, 2)), plain);
+        assert_ne!(changed(&|rows| rows.classes[0].push('x')), plain);
     }
 }

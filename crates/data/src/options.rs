@@ -76,7 +76,9 @@ impl Options {
                 let texts: Option<Vec<String>> = items.iter().map(scalar).collect();
                 texts.map(Some).ok_or_else(|| wrong(key, expected, &Value::Sequence(items.clone())))
             }
-            Some(value) => scalar(value).map(|text| Some(vec![text])).ok_or_else(|| wrong(key, expected, value)),
+            Some(value) => {
+                scalar(value).map(|text| Some(vec![text])).ok_or_else(|| wrong(key, expected, value))
+            }
         }
     }
 
@@ -101,7 +103,8 @@ pub(crate) fn shown(value: &Value) -> String {
         Value::String(text) => format!("`{text}`"),
         Value::Sequence(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
         Value::Mapping(map) => {
-            let entries: Vec<String> = map.iter().map(|(k, v)| format!("{}: {}", shown(k), shown(v))).collect();
+            let entries: Vec<String> =
+                map.iter().map(|(k, v)| format!("{}: {}", shown(k), shown(v))).collect();
             format!("{{{}}}", entries.join(", "))
         }
         other => scalar(other).unwrap_or_else(|| "null".to_string()),
@@ -137,7 +140,8 @@ mod tests {
 
     #[test]
     fn reads_what_is_there() {
-        let options = options("{ root: a/b, size: 3, share: 0.5, on: true, label: 1, none: null, list: [a, 2] }");
+        let options =
+            options("{ root: a/b, size: 3, share: 0.5, on: true, label: 1, none: null, list: [a, 2] }");
         assert_eq!(options.path("root").unwrap(), Some(PathBuf::from("a/b")));
         assert_eq!(options.integer("size").unwrap(), Some(3));
         assert_eq!(options.number("share").unwrap(), Some(0.5));

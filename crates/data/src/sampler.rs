@@ -99,9 +99,8 @@ impl Sampler {
 fn weighted(weights: &Value, classes: &[String]) -> Result<Sampler> {
     let weight = |key: String, value: &Value| {
         let number = value.as_f64().filter(|weight| weight.is_finite() && *weight >= 0.0);
-        number.ok_or_else(|| {
-            Error::option(key, format!("expected a weight, 0 or more, got {}", shown(value)))
-        })
+        number
+            .ok_or_else(|| Error::option(key, format!("expected a weight, 0 or more, got {}", shown(value))))
     };
     let key = |name: &str| format!("sampler.weighted.{name}");
     let found = match weights {
@@ -110,7 +109,8 @@ fn weighted(weights: &Value, classes: &[String]) -> Result<Sampler> {
             numbered.map(|(item, class)| weight(key(class), item)).collect::<Result<Vec<f64>>>()?
         }
         Value::Sequence(items) => {
-            let problem = format!("expected {} weights, one for each class, got {}", classes.len(), items.len());
+            let problem =
+                format!("expected {} weights, one for each class, got {}", classes.len(), items.len());
             return Err(Error::option("sampler.weighted", problem));
         }
         Value::Mapping(map) => {

@@ -29,7 +29,12 @@ pub enum Images {
     /// Files in memory.
     Bytes(Vec<Vec<u8>>),
     /// Decoded, (rows, height, width, channels); one channel is grey, three are RGB.
-    Pixels { width: u32, height: u32, channels: usize, bytes: Vec<u8> },
+    Pixels {
+        width: u32,
+        height: u32,
+        channels: usize,
+        bytes: Vec<u8>,
+    },
 }
 
 impl Table {
@@ -62,7 +67,10 @@ impl Table {
                 return Err(Error::invalid(place, problem));
             }
             if !seen.insert(row.id.as_str()) {
-                return Err(Error::invalid(place, format!("{}: expected one row for an image, got two", row.id)));
+                return Err(Error::invalid(
+                    place,
+                    format!("{}: expected one row for an image, got two", row.id),
+                ));
             }
         }
         Ok(Table { classes, group_name, rows, images })

@@ -13,7 +13,9 @@ pub type Loaded = Vec<(Part, Images, Vec<u32>)>;
 #[cfg(feature = "hub")]
 pub fn mnist(folder: &Path) -> Result<Loaded> {
     let dataset = candle_datasets::vision::mnist::load_dir(folder);
-    bytes::parts(dataset, folder, |pixels| Ok(Images::Pixels { width: 28, height: 28, channels: 1, bytes: pixels }))
+    bytes::parts(dataset, folder, |pixels| {
+        Ok(Images::Pixels { width: 28, height: 28, channels: 1, bytes: pixels })
+    })
 }
 
 /// The six binary files of CIFAR-10 in `folder`: 32×32, RGB.
@@ -63,7 +65,8 @@ mod bytes {
             .into_iter()
             .map(|(part, pixels, labels)| {
                 let pixels = to_bytes(&pixels).map_err(invalid)?;
-                let labels = labels.to_dtype(DType::U32).and_then(|labels| labels.to_vec1()).map_err(invalid)?;
+                let labels =
+                    labels.to_dtype(DType::U32).and_then(|labels| labels.to_vec1()).map_err(invalid)?;
                 Ok((part, images(pixels)?, labels))
             })
             .collect()

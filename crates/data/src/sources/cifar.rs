@@ -12,7 +12,11 @@ pub const CIFAR10: SourceSpec = SourceSpec {
     name: "cifar10",
     summary: "CIFAR-10: 10 classes, 32×32, RGB, 50,000 / – / 10,000",
     keys: &[
-        ("root", "data/cifar10", "the folder of data_batch_1.bin … test_batch.bin, or of train-*.parquet and test-*.parquet"),
+        (
+            "root",
+            "data/cifar10",
+            "the folder of data_batch_1.bin … test_batch.bin, or of train-*.parquet and test-*.parquet",
+        ),
         ("hub", "false", "read uoft-cs/cifar10 from the hub instead"),
     ],
     open: |options| open(options, &TEN),
@@ -22,7 +26,11 @@ pub const CIFAR100: SourceSpec = SourceSpec {
     name: "cifar100",
     summary: "CIFAR-100, fine labels: 100 classes, 32×32, RGB, 50,000 / – / 10,000",
     keys: &[
-        ("root", "data/cifar100", "the folder of train.bin and test.bin, or of train-*.parquet and test-*.parquet"),
+        (
+            "root",
+            "data/cifar100",
+            "the folder of train.bin and test.bin, or of train-*.parquet and test-*.parquet",
+        ),
         ("hub", "false", "read uoft-cs/cifar100 from the hub instead"),
     ],
     open: |options| open(options, &HUNDRED),
@@ -102,7 +110,8 @@ fn open(options: &Options, kind: &Kind) -> Result<Parts> {
         let rows = labels.into_iter().enumerate();
         let rows = rows.map(|(row, label)| Row { id: format!("{}/{row}", part.name()), label, group: None });
         let place = folder.display().to_string();
-        let table: Arc<dyn Dataset> = Arc::new(Table::new(&place, classes.clone(), None, rows.collect(), images)?);
+        let table: Arc<dyn Dataset> =
+            Arc::new(Table::new(&place, classes.clone(), None, rows.collect(), images)?);
         *parts.slot(part) = Some(table);
     }
     Ok(parts)

@@ -47,7 +47,8 @@ fn open(options: &Options) -> Result<Parts> {
     };
     let extension = options.text("extension")?.map(|text| format!(".{}", text.trim_start_matches('.')));
     let place = |id: &str| root.join(format!("{id}{}", extension.as_deref().unwrap_or_default()));
-    let labels = Labels::new(options.texts("classes")?, csv.rows.iter().map(|(_, fields)| fields[label].as_str()));
+    let labels =
+        Labels::new(options.texts("classes")?, csv.rows.iter().map(|(_, fields)| fields[label].as_str()));
 
     let mut absent: Vec<&str> = Vec::new();
     let mut sides: [(Vec<Row>, Vec<PathBuf>); 3] = Default::default();

@@ -24,10 +24,8 @@ impl CsvFile {
             .rev()
             .max_by_key(|separator| first.bytes().filter(|byte| byte == separator).count())
             .expect("three to choose from");
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(separator)
-            .trim(csv::Trim::All)
-            .from_reader(text.as_bytes());
+        let mut reader =
+            csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).from_reader(text.as_bytes());
         let invalid = |error: csv::Error| Error::invalid(path.display(), error.to_string());
         let header = reader.headers().map_err(invalid)?.iter().map(str::to_string).collect();
         let mut rows = Vec::new();
@@ -48,8 +46,7 @@ impl CsvFile {
     pub fn column(&self, name: &str) -> Result<usize> {
         self.find(name).ok_or_else(|| {
             let near = suggestion(name, self.header.iter().map(String::as_str));
-            let problem =
-                format!("expected a column `{name}`{near}; columns: {}", self.header.join(", "));
+            let problem = format!("expected a column `{name}`{near}; columns: {}", self.header.join(", "));
             Error::invalid(self.path.display(), problem)
         })
     }

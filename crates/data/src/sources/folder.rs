@@ -12,7 +12,11 @@ pub const SPEC: SourceSpec = SourceSpec {
     name: "folder",
     summary: "one folder of images for each class, with or without train, validation and test folders above them",
     keys: &[
-        ("root", "required", "the folder of the class folders, or of folders train, validation (val) and test"),
+        (
+            "root",
+            "required",
+            "the folder of the class folders, or of folders train, validation (val) and test",
+        ),
         ("classes", "the folders' names, sorted", "the folders to read, in label order"),
     ],
     open,
@@ -41,7 +45,8 @@ fn open(options: &Options) -> Result<Parts> {
         }
     }
     let names = if in_parts {
-        let each = found.iter().map(|(_, name)| self::folders(&root.join(name))).collect::<Result<Vec<_>>>()?;
+        let each =
+            found.iter().map(|(_, name)| self::folders(&root.join(name))).collect::<Result<Vec<_>>>()?;
         each.concat()
     } else {
         folders.clone()
@@ -86,7 +91,11 @@ fn read(root: &Path, part: &str, labels: &Labels, notes: &mut Vec<String>) -> Re
     }
     if !others.is_empty() {
         let place = place.display();
-        notes.push(format!("{place}: {} files are no images and were left out: {}", others.len(), first_few(&others)));
+        notes.push(format!(
+            "{place}: {} files are no images and were left out: {}",
+            others.len(),
+            first_few(&others)
+        ));
     }
     Table::new(&place.display().to_string(), labels.classes.clone(), None, rows, Images::Files(paths))
 }

@@ -1,7 +1,9 @@
 //! Parquet files of a Hugging Face dataset, downloaded once into the hub's own cache.
 
 use super::parquet::Files;
-use crate::{Error, Result};
+#[cfg(not(feature = "hub"))]
+use crate::Error;
+use crate::Result;
 
 /// The parquet conversion of a dataset, `owner/name`, by part. Environment: `HF_ENDPOINT`, `HF_TOKEN`, `HF_HOME` and their kin
 /// as in Python; with `HF_HUB_OFFLINE` only the cache is read. `config` may be left out where there is one.
@@ -56,7 +58,8 @@ mod online {
         let folder = if offline {
             let folder = snapshot.local_files_only(true).send().map_err(failed)?;
             let configs = sorted(&folder)?.into_iter().filter(|path| path.is_dir());
-            let configs = configs.filter_map(|path| path.file_name().map(|name| name.to_string_lossy().into_owned()));
+            let configs =
+                configs.filter_map(|path| path.file_name().map(|name| name.to_string_lossy().into_owned()));
             let config = choose(configs.collect(), config, &place)?;
             folder.join(config)
         } else {
@@ -71,7 +74,10 @@ mod online {
         };
         let files = below(Path::new(&folder))?;
         if files.is_empty() {
-            return Err(Error::invalid(place, "expected parquet files of train, validation or test, got none"));
+            return Err(Error::invalid(
+                place,
+                "expected parquet files of train, validation or test, got none",
+            ));
         }
         Ok(files)
     }
@@ -83,7 +89,10 @@ mod online {
             Some(name) if configs.contains(name) => Ok(name.to_string()),
             Some(name) => {
                 let near = suggestion(name, configs.iter().map(String::as_str));
-                Err(Error::option("config", format!("no such configuration `{name}`{near}; there are {}", list())))
+                Err(Error::option(
+                    "config",
+                    format!("no such configuration `{name}`{near}; there are {}", list()),
+                ))
             }
             None if configs.len() == 1 => Ok(configs.first().expect("one").clone()),
             None => Err(Error::option("config", format!("expected one of {}, got none", list()))),

@@ -74,7 +74,10 @@ fn read(root: &Path, part: &str, folder: &Path, table: &Path, notes: &mut Vec<St
         return Err(Error::missing(
             folder.display(),
             format!("{} of {} images are not here: {}", absent.len(), truth.len(), first_few(&absent)),
-            format!("unpack ISIC2018_Task3_{part}_Input.zip again, or take their rows out of {}", table.display()),
+            format!(
+                "unpack ISIC2018_Task3_{part}_Input.zip again, or take their rows out of {}",
+                table.display()
+            ),
         ));
     }
     let named: HashSet<&str> = truth.iter().map(|(id, _)| id.as_str()).collect();
@@ -85,14 +88,18 @@ fn read(root: &Path, part: &str, folder: &Path, table: &Path, notes: &mut Vec<St
         notes.push(format!("{folder}: {} images have no row in {table}: {}", spare.len(), first_few(&spare)));
     }
     let lesions = if part == "Training" { lesions(root, notes)? } else { None };
-    let ungrouped =
-        lesions.as_ref().map_or(0, |lesions| truth.iter().filter(|(id, _)| !lesions.contains_key(id)).count());
+    let ungrouped = lesions
+        .as_ref()
+        .map_or(0, |lesions| truth.iter().filter(|(id, _)| !lesions.contains_key(id)).count());
     if ungrouped > 0 {
-        notes.push(format!("{ungrouped} training images are in no lesion grouping; each counts as a lesion of its own"));
+        notes.push(format!(
+            "{ungrouped} training images are in no lesion grouping; each counts as a lesion of its own"
+        ));
     }
     let group = |id: &String| lesions.as_ref().and_then(|lesions| lesions.get(id)).cloned();
     let paths = truth.iter().map(|(id, _)| files[id].clone()).collect();
-    let rows = truth.iter().map(|(id, label)| Row { id: id.clone(), label: *label, group: group(id) }).collect();
+    let rows =
+        truth.iter().map(|(id, label)| Row { id: id.clone(), label: *label, group: group(id) }).collect();
     let name = lesions.is_some().then(|| "lesion_id".to_string());
     let classes = CLASSES.map(String::from).to_vec();
     Table::new(&table.display().to_string(), classes, name, rows, Images::Files(paths))
@@ -154,9 +161,10 @@ fn lesions(root: &Path, notes: &mut Vec<String>) -> Result<Option<HashMap<String
     }
     let csv = CsvFile::read(&path)?;
     let (image, lesion) = (csv.column("image")?, csv.column("lesion_id")?);
-    let lesions = csv.rows.into_iter().map(|(_, mut fields)| {
-        (std::mem::take(&mut fields[image]), std::mem::take(&mut fields[lesion]))
-    });
+    let lesions = csv
+        .rows
+        .into_iter()
+        .map(|(_, mut fields)| (std::mem::take(&mut fields[image]), std::mem::take(&mut fields[lesion])));
     Ok(Some(lesions.filter(|(_, lesion)| !lesion.is_empty()).collect()))
 }
 

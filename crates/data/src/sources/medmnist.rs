@@ -142,8 +142,11 @@ fn open(options: &Options) -> Result<Parts> {
     let mut parts = Parts::default();
     for (part, images, labels) in found {
         let id = |row: usize| format!("{}/{row}", part.name());
-        let rows =
-            labels.into_iter().enumerate().map(|(row, label)| Row { id: id(row), label, group: None }).collect();
+        let rows = labels
+            .into_iter()
+            .enumerate()
+            .map(|(row, label)| Row { id: id(row), label, group: None })
+            .collect();
         let place = format!("{}: {}", path.display(), part.name());
         let table: Arc<dyn Dataset> = Arc::new(Table::new(&place, classes.clone(), None, rows, images)?);
         *parts.slot(part) = Some(table);

@@ -24,8 +24,12 @@ pub const FASHION: SourceSpec = SourceSpec {
 };
 
 const ROOT: &str = "the folder of the four IDX files, unpacked: train-images-idx3-ubyte …";
-const FILES: [&str; 4] =
-    ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
+const FILES: [&str; 4] = [
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+];
 
 struct Kind {
     root: &'static str,
@@ -85,7 +89,8 @@ fn open(options: &Options, kind: &Kind) -> Result<Parts> {
         let rows = labels.into_iter().enumerate();
         let rows = rows.map(|(row, label)| Row { id: format!("{}/{row}", part.name()), label, group: None });
         let place = root.display().to_string();
-        let table: Arc<dyn Dataset> = Arc::new(Table::new(&place, classes.clone(), None, rows.collect(), images)?);
+        let table: Arc<dyn Dataset> =
+            Arc::new(Table::new(&place, classes.clone(), None, rows.collect(), images)?);
         *parts.slot(part) = Some(table);
     }
     Ok(parts)

@@ -82,7 +82,10 @@ fn parse(mut file: Vec<u8>) -> std::result::Result<Array, String> {
     }
     // Version 1: two bytes of length; later ones: four.
     let (start, length) = match file.get(6).ok_or_else(short)? {
-        1 => (10, u64::from(u16::from_le_bytes([*file.get(8).ok_or_else(short)?, *file.get(9).ok_or_else(short)?]))),
+        1 => (
+            10,
+            u64::from(u16::from_le_bytes([*file.get(8).ok_or_else(short)?, *file.get(9).ok_or_else(short)?])),
+        ),
         _ => {
             let length: [u8; 4] = file.get(8..12).ok_or_else(short)?.try_into().expect("four bytes");
             (12, u64::from(u32::from_le_bytes(length)))
@@ -96,7 +99,9 @@ fn parse(mut file: Vec<u8>) -> std::result::Result<Array, String> {
     };
     let descr = field("descr")?.trim_start_matches('\'').split('\'').next().unwrap_or_default().to_string();
     if field("fortran_order")?.starts_with("True") {
-        return Err("expected an array in C order, got Fortran's – save it with numpy.ascontiguousarray".into());
+        return Err(
+            "expected an array in C order, got Fortran's – save it with numpy.ascontiguousarray".into()
+        );
     }
     let inside = field("shape")?.trim_start_matches('(').split(')').next().unwrap_or_default();
     let shape: Vec<usize> = inside
@@ -106,7 +111,9 @@ fn parse(mut file: Vec<u8>) -> std::result::Result<Array, String> {
         .map(|text| text.parse().map_err(|_| format!("expected a shape, got ({inside})")))
         .collect::<std::result::Result<_, String>>()?;
     let (kind, width) = match descr.as_bytes() {
-        [b'|' | b'<', kind @ (b'u' | b'i'), width @ (b'1' | b'2' | b'4' | b'8')] => (*kind, usize::from(width - b'0')),
+        [b'|' | b'<', kind @ (b'u' | b'i'), width @ (b'1' | b'2' | b'4' | b'8')] => {
+            (*kind, usize::from(width - b'0'))
+        }
         _ => return Err(format!("expected whole numbers, little-endian, got `{descr}`")),
     };
     file.drain(..end);

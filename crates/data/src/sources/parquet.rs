@@ -12,8 +12,16 @@ pub const SPEC: SourceSpec = SourceSpec {
     name: "parquet",
     summary: "Hugging Face image parquet, from disk or from the hub; encoded images are held in memory",
     keys: &[
-        ("root", "", "a folder with train-*.parquet, validation-*.parquet, test-*.parquet, or a folder for each part"),
-        ("train", "", "a parquet file, `folder/*.parquet`, or a list of them; with validation and test in place of root"),
+        (
+            "root",
+            "",
+            "a folder with train-*.parquet, validation-*.parquet, test-*.parquet, or a folder for each part",
+        ),
+        (
+            "train",
+            "",
+            "a parquet file, `folder/*.parquet`, or a list of them; with validation and test in place of root",
+        ),
         ("validation", "", "likewise"),
         ("test", "", "likewise"),
         ("hub", "", "owner/name of a hub dataset, in place of files (its parquet conversion)"),
@@ -74,7 +82,8 @@ pub fn below(root: &Path) -> Result<Files> {
         }
     };
     let is_parquet = |path: &Path| path.extension().is_some_and(|extension| extension == "parquet");
-    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name =
+        |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     for path in list(root).into_iter().chain(list(&root.join("data"))) {
         if path.is_dir() {
             let folder = name(&path);
@@ -95,7 +104,8 @@ pub fn assemble(files: &Files, columns: &Columns, classes: Option<Vec<String>>) 
     let mut parts = Parts::default();
     let mut read_parts: Vec<(Part, Vec<(&PathBuf, Contents)>)> = Vec::new();
     for (part, paths) in files {
-        let contents = paths.iter().map(|path| Ok((path, read(path, columns)?))).collect::<Result<Vec<_>>>()?;
+        let contents =
+            paths.iter().map(|path| Ok((path, read(path, columns)?))).collect::<Result<Vec<_>>>()?;
         let mut labels = contents.iter().flat_map(|(_, contents)| &contents.labels);
         if labels.all(|label| *label == Label::Number(-1)) {
             parts.notes.push(format!("{}: its labels are hidden (-1); left out", part.name()));
@@ -114,10 +124,14 @@ pub fn assemble(files: &Files, columns: &Columns, classes: Option<Vec<String>>) 
                 let label = match label {
                     Label::Name(name) => labels.find(&name, at)?,
                     Label::Number(number) => {
-                        let known = u32::try_from(number).ok().filter(|&label| (label as usize) < labels.classes.len());
+                        let known = u32::try_from(number)
+                            .ok()
+                            .filter(|&label| (label as usize) < labels.classes.len());
                         known.ok_or_else(|| {
-                            let problem =
-                                format!("expected a label from 0 to {}, got {number}", labels.classes.len() - 1);
+                            let problem = format!(
+                                "expected a label from 0 to {}, got {number}",
+                                labels.classes.len() - 1
+                            );
                             Error::invalid(at(), problem)
                         })?
                     }
@@ -126,7 +140,8 @@ pub fn assemble(files: &Files, columns: &Columns, classes: Option<Vec<String>>) 
             }
             images.extend(contents.images);
         }
-        let table = Table::new(&place, labels.classes.clone(), columns.group.clone(), rows, Images::Bytes(images))?;
+        let table =
+            Table::new(&place, labels.classes.clone(), columns.group.clone(), rows, Images::Bytes(images))?;
         let table: Arc<dyn Dataset> = Arc::new(table);
         *parts.slot(part) = Some(table);
     }

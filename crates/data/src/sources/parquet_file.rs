@@ -40,15 +40,15 @@ pub fn read(path: &Path, columns: &Columns) -> Result<Contents> {
     let reader = SerializedFileReader::new(file).map_err(invalid)?;
     let metadata = reader.metadata().file_metadata();
     let schema = metadata.schema();
-    let wanted = [("image", Some(&columns.image)), ("label", Some(&columns.label)), ("group", columns.group.as_ref())];
+    let wanted =
+        [("image", Some(&columns.image)), ("label", Some(&columns.label)), ("group", columns.group.as_ref())];
     let mut fields = Vec::new();
     for (key, name) in wanted {
         if let Some(name) = name {
             fields.push(column(path, schema, key, name)?);
         }
     }
-    let projection =
-        Type::group_type_builder(schema.name()).with_fields(fields).build().map_err(invalid)?;
+    let projection = Type::group_type_builder(schema.name()).with_fields(fields).build().map_err(invalid)?;
     let count = metadata.num_rows().max(0) as usize;
     let mut contents = Contents {
         images: Vec::with_capacity(count),
@@ -109,9 +109,11 @@ fn column(path: &Path, schema: &Type, key: &str, name: &str) -> Result<Arc<Type>
 fn bytes(field: Field) -> Option<Vec<u8>> {
     match field {
         Field::Bytes(bytes) => Some(bytes.data().to_vec()),
-        Field::Group(row) => {
-            row.into_columns().into_iter().find(|(name, _)| name == "bytes").and_then(|(_, field)| bytes(field))
-        }
+        Field::Group(row) => row
+            .into_columns()
+            .into_iter()
+            .find(|(name, _)| name == "bytes")
+            .and_then(|(_, field)| bytes(field)),
         _ => None,
     }
 }
@@ -145,7 +147,8 @@ fn names(metadata: &str, column: &str) -> Option<Vec<String>> {
 pub fn matching(pattern: &str) -> Result<Vec<PathBuf>> {
     let path = Path::new(pattern);
     let nothing = || {
-        let remedy = "name the files with data.train=…, data.validation=… and data.test=…, `*` stands for any letters";
+        let remedy =
+            "name the files with data.train=…, data.validation=… and data.test=…, `*` stands for any letters";
         Err(Error::missing(pattern, "no such file", remedy))
     };
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

@@ -54,8 +54,10 @@ impl Split {
             let problem = format!("expected {example}, got {}", crate::options::shown(value));
             return Err(vec![Error::option("split", problem)]);
         };
-        let prefixed: Mapping =
-            map.iter().map(|(key, value)| (Value::from(format!("split.{}", text(key))), value.clone())).collect();
+        let prefixed: Mapping = map
+            .iter()
+            .map(|(key, value)| (Value::from(format!("split.{}", text(key))), value.clone()))
+            .collect();
         let options = Options::new(prefixed, Seed::new(0));
         let mut errors: Vec<Error> = map.keys().filter_map(|key| unknown(&text(key))).collect();
         let mut keep = |error| errors.push(error);
@@ -128,7 +130,10 @@ fn text(key: &Value) -> String {
 fn unknown(key: &str) -> Option<Error> {
     let near = || suggestion(key, Split::KEYS);
     (!Split::KEYS.contains(&key)).then(|| {
-        Error::option(format!("split.{key}"), format!("no such key{}; keys: {}", near(), Split::KEYS.join(", ")))
+        Error::option(
+            format!("split.{key}"),
+            format!("no such key{}; keys: {}", near(), Split::KEYS.join(", ")),
+        )
     })
 }
 
@@ -154,7 +159,9 @@ fn fold(options: &Options) -> Result<Option<Rule>> {
             Err(Error::option("split.fold", problem))
         }
         (Some(folds), Some(fold)) => Ok(Some(Rule::Fold { folds: folds as u32, fold: fold as u32 })),
-        (Some(_), None) => Err(Error::option("split.fold", "expected the fold that validates, from 0; got none")),
+        (Some(_), None) => {
+            Err(Error::option("split.fold", "expected the fold that validates, from 0; got none"))
+        }
         (None, Some(_)) => Err(Error::option("split.folds", "expected the number of folds, got none")),
     }
 }
@@ -164,19 +171,22 @@ fn check_group(dataset: &dyn Dataset, split: &Split) -> Result<()> {
     let grouped = (0..dataset.len()).any(|index| dataset.group(index).is_some());
     match dataset.group_name() {
         _ if !grouped => {
-            let problem = format!("expected groups `{asked}`, but this dataset has no groups – leave the key out");
+            let problem =
+                format!("expected groups `{asked}`, but this dataset has no groups – leave the key out");
             Err(Error::option("split.group", problem))
         }
-        Some(name) if name != asked => {
-            Err(Error::option("split.group", format!("expected `{name}`, as this dataset has, got `{asked}`")))
-        }
+        Some(name) if name != asked => Err(Error::option(
+            "split.group",
+            format!("expected `{name}`, as this dataset has, got `{asked}`"),
+        )),
         _ => Ok(()),
     }
 }
 
 fn from_file(dataset: &dyn Dataset, path: &Path) -> Result<Vec<Side>> {
     if !path.is_file() {
-        let remedy = "write a CSV with the columns `image` and `split`, or name another with data.split.file=…";
+        let remedy =
+            "write a CSV with the columns `image` and `split`, or name another with data.split.file=…";
         return Err(Error::missing(path.display(), "no such split file", remedy));
     }
     let csv = CsvFile::read(path)?;
@@ -198,7 +208,9 @@ fn from_file(dataset: &dyn Dataset, path: &Path) -> Result<Vec<Side>> {
             None if side == Side::Neither => {}
             None => strangers.push(fields[image].as_str()),
             Some(&at) if sides[at].is_some() => {
-                return Err(csv.wrong(*line, format!("{}: expected one row for an image, got two", fields[image])));
+                return Err(
+                    csv.wrong(*line, format!("{}: expected one row for an image, got two", fields[image]))
+                );
             }
             Some(&at) => sides[at] = Some(side),
         }

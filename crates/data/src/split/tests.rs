@@ -1,0 +1,242 @@
+use std::collections::{HashMap, HashSet};
+
+use super::*;
+use crate::written::{Rows, file};
+
+/// 2000 images of four classes with a long tail; lesions of one to five images and one class.
+fn lesions(seed: u64) -> Rows {
+    let mut rng = Seed::new(seed).rng();
+    let mut rows: Vec<(u32, String)> = Vec::new();
+    while rows.len() < 2000 {
+        let label = rng.weighted(&[0.7, 0.2, 0.08, 0.02]) as u32;
+        let lesion = format!("lesion {}", rows.len());
+        (0..=rng.below(5)).for_each(|_| rows.push((label, lesion.clone())));
+    }
+    rng.shuffle(&mut rows);
+    Rows::new(&rows.iter().map(|(label, lesion)| (*label, lesion.as_str())).collect::<Vec<_>>())
+}
+
+fn rule(yaml: &str) -> Split {
+    Split::parse(&serde_yaml::from_str(yaml).unwrap()).unwrap()
+}
+
+fn counts(dataset: &dyn Dataset, classes: usize) -> Vec<f64> {
+    let mut counts = vec![0.0; classes];
+    (0..dataset.len()).for_each(|index| counts[dataset.label(index) as usize] += 1.0);
+    counts
+}
+
+#[test]
+fn each_class_is_divided_alike_and_no_lesion_is_on_two_sides() {
+    for seed in 0..10 {
+        let all: Arc<dyn Dataset> = Arc::new(lesions(seed));
+        let divided =
+            divide(all.clone(), &rule("{ validation: 0.15, group: lesion_id }"), Seed::new(seed)).unwrap();
+        check_disjoint(&[("train", &*divided.train), ("validation", &*divided.validation)]).unwrap();
+        assert_eq!(divided.train.len() + divided.validation.len(), all.len());
+        let (every, judged) = (counts(&*all, 4), counts(&*divided.validation, 4));
+        for (class, (n, all)) in judged.iter().zip(&every).enumerate() {
+            // The last lesions dealt are of one image, so every class comes close to its share.
+            assert!((n - 0.15 * all).abs() <= 2.0, "seed {seed}, class {class}: {n} of {all}");
+        }
+        let again = divide(all.clone(), &rule("{ validation: 0.15 }"), Seed::new(seed)).unwrap();
+        assert_eq!(again.validation.indices(), divided.validation.indices());
+        let other = divide(all, &rule("{ validation: 0.15 }"), Seed::new(seed + 100)).unwrap();
+        assert_ne!(other.validation.indices(), divided.validation.indices());
+        assert!(divided.validation.indices().is_sorted());
+    }
+}
+
+#[test]
+fn single_images_are_divided_to_the_nearest() {
+    // 100, 40, 13 and 3 images: shares 15, 6, 1.95 and 0.45.
+    let rows: Vec<(u32, &str)> =
+        [100, 40, 13, 3].iter().zip(0..).flat_map(|(&n, class)| vec![(class, ""); n]).collect();
+    let divided = divide(Arc::new(Rows::new(&rows)), &rule("{ validation: 0.15 }"), Seed::new(1)).unwrap();
+    assert_eq!(counts(&*divided.validation, 4), [15.0, 6.0, 2.0, 0.0]);
+}
+
+#[test]
+fn unstratified_keeps_the_share_of_all_images() {
+    let all: Arc<dyn Dataset> = Arc::new(lesions(5));
+    let divided =
+        divide(all.clone(), &rule("{ validation: 0.25, stratified: false }"), Seed::new(1)).unwrap();
+    assert!((divided.validation.len() as f64 - 0.25 * all.len() as f64).abs() <= 1.0);
+    let stratified = divide(all, &rule("{ validation: 0.25 }"), Seed::new(1)).unwrap();
+    assert_ne!(stratified.validation.indices(), divided.validation.indices());
+}
+
+#[test]
+fn folds_partition_the_images() {
+    let all: Arc<dyn Dataset> = Arc::new(lesions(7));
+    let every = counts(&*all, 4);
+    let mut seen = HashSet::new();
+    let mut fold_of = HashMap::new();
+    for fold in 0..5 {
+        let divided =
+            divide(all.clone(), &rule(&format!("{{ folds: 5, fold: {fold} }}")), Seed::new(2)).unwrap();
+        for &index in divided.validation.indices() {
+            assert!(seen.insert(index), "image {index} validates twice");
+            let lesion = all.group(index as usize).unwrap();
+            assert_eq!(*fold_of.entry(lesion).or_insert(fold), fold);
+        }
+        for (n, all) in counts(&*divided.validation, 4).iter().zip(&every) {
+            assert!((n - all / 5.0).abs() <= 2.0, "fold {fold}: {n} of {all}");
+        }
+    }
+    assert_eq!(seen.len(), all.len());
+}
+
+#[test]
+fn a_class_smaller_than_the_folds_is_spread() {
+    let rows: Vec<(u32, &str)> =
+        [50, 3].iter().zip(0..).flat_map(|(&n, class)| vec![(class, ""); n]).collect();
+    let all: Arc<dyn Dataset> = Arc::new(Rows::new(&rows));
+    let rare = |fold: u32| {
+        let split = Split { rule: Rule::Fold { folds: 5, fold }, group: None, stratified: true };
+        counts(&*divide(all.clone(), &split, Seed::new(1)).unwrap().validation, 2)
+    };
+    let folds: Vec<Vec<f64>> = (0..5).map(rare).collect();
+    assert!(folds.iter().all(|counts| counts[0] == 10.0 && counts[1] <= 1.0), "{folds:?}");
+}
+
+fn written(text: &str) -> (tempfile::TempDir, Split) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("split.csv");
+    file(&path, text);
+    (folder, Split { rule: Rule::File(path), group: None, stratified: true })
+}
+
+fn four() -> Arc<dyn Dataset> {
+    Arc::new(Rows::new(&[(0, "a"), (0, "a"), (1, "b"), (1, "")]))
+}
+
+/// The message without the folder of the test.
+fn refused(text: &str) -> String {
+    let (folder, split) = written(text);
+    let error = divide(four(), &split, Seed::new(1)).err().expect("refused").to_string();
+    error.replace(&format!("{}/", folder.path().display()), "")
+}
+
+#[test]
+fn a_file_divides() {
+    let text = "image,split\nimage 3,val\nimage 0,train\nimage 1,Train\nimage 2,test\nunknown,test\n";
+    let (_folder, split) = written(text);
+    let divided = divide(four(), &split, Seed::new(1)).unwrap();
+    assert_eq!(divided.train.indices(), [0, 1]);
+    assert_eq!(divided.validation.indices(), [3]);
+    assert_eq!(divided.validation.id(0), "image 3");
+}
+
+#[test]
+fn a_lesion_on_two_sides_is_refused() {
+    assert_eq!(
+        refused("image,split\nimage 0,train\nimage 1,val\nimage 2,val\nimage 3,train\n"),
+        "lesion `a` is on 2 sides of the split: train (image 0) and validation (image 1); 1 lesion in all – put all images \
+         of a lesion on one side"
+    );
+    let leak = refused("image,split\nimage 0,train\nimage 1,test\nimage 2,val\nimage 3,train\n");
+    assert!(
+        leak.starts_with("lesion `a` is on 2 sides of the split: test (image 1) and train (image 0)"),
+        "{leak}"
+    );
+}
+
+#[test]
+fn a_file_names_every_image_once() {
+    assert_eq!(
+        refused("image,split\nimage 0,train\nimage 1,train\nimage 2,val\nimage 3,val\nimage 4,val\n"),
+        "split.csv: 1 of 5 images are not in the training part (its first is `image 0`): image 4"
+    );
+    assert_eq!(
+        refused("image,split\nimage 0,train\nimage 2,val\n"),
+        "split.csv: expected every training image, 2 of 4 are left out (give them a side, or `test` to use them on neither): \
+         image 1, image 3"
+    );
+    assert_eq!(
+        refused("image,split\nimage 0,train\nimage 2,val\nimage 0,val\n"),
+        "split.csv:4: image 0: expected one row for an image, got two"
+    );
+    assert_eq!(
+        refused("image,split\nimage 0,left\n"),
+        "split.csv:2: image 0: expected train, val or test, got `left`"
+    );
+    assert_eq!(
+        refused("image,side\nimage 0,train\n"),
+        "split.csv: expected a column `split`; columns: image, side"
+    );
+    let all_train = "image,split\nimage 0,train\nimage 1,train\nimage 2,train\nimage 3,train\n";
+    assert_eq!(refused(all_train), "data.split: leaves no image for validation of the 4 there are");
+    let split = rule("{ file: nowhere.csv }");
+    let error = divide(four(), &split, Seed::new(1)).err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "nowhere.csv: no such split file; write a CSV with the columns `image` and `split`, or name another with \
+         data.split.file=…"
+    );
+}
+
+#[test]
+fn official_parts_share_nothing() {
+    let a = Rows::new(&[(0, "a"), (0, "b")]);
+    let mut b = Rows::new(&[(0, "c"), (0, "d")]);
+    let error = check_disjoint(&[("train", &a), ("test", &b)]).unwrap_err().to_string();
+    assert!(error.starts_with(
+        "image `image 0` is on 2 sides of the split: test (image 0) and train (image 0); 2 images"
+    ));
+    b.rows.iter_mut().for_each(|row| row.id.push('b'));
+    check_disjoint(&[("train", &a), ("test", &b)]).unwrap();
+    b.rows[1].group = Some("a".into());
+    let error = check_disjoint(&[("train", &a), ("test", &b)]).unwrap_err();
+    assert!(matches!(error, Error::Leak(_)));
+    assert!(error.to_string().starts_with("lesion `a` is on 2 sides"), "{error}");
+}
+
+#[test]
+fn groups_that_a_recipe_names_must_exist() {
+    let message = |dataset: Arc<dyn Dataset>, group: &str| {
+        let split = rule(&format!("{{ validation: 0.5, group: {group} }}"));
+        divide(dataset, &split, Seed::new(1)).err().expect("refused").to_string()
+    };
+    assert_eq!(
+        message(four(), "patient_id"),
+        "data.split.group: expected `lesion_id`, as this dataset has, got `patient_id`"
+    );
+    assert_eq!(
+        message(Arc::new(Rows::new(&[(0, ""), (0, "")])), "lesion_id"),
+        "data.split.group: expected groups `lesion_id`, but this dataset has no groups – leave the key out"
+    );
+}
+
+#[test]
+fn reads_a_recipe_and_finds_every_mistake() {
+    assert_eq!(
+        rule("{ file: s.csv, group: lesion_id, validation: 0.15 }").rule,
+        Rule::File("s.csv".into()),
+        "a file wins"
+    );
+    assert_eq!(rule("{ folds: 5, fold: 4 }").rule, Rule::Fold { folds: 5, fold: 4 });
+    let mistakes = |yaml: &str| -> Vec<String> {
+        let errors = Split::parse(&serde_yaml::from_str(yaml).unwrap()).unwrap_err();
+        errors.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(
+        mistakes("{ validatoin: 0.1, stratified: 3, validation: 15, folds: 3, fold: 3 }"),
+        [
+            "data.split.validatoin: no such key – did you mean `validation`?; keys: file, validation, folds, fold, group, \
+             stratified",
+            "data.split.stratified: expected `true` or `false`, got 3",
+            "data.split.validation: expected a share of the images between 0 and 1, got 15",
+            "data.split.fold: expected a fold from 0 to 2, got 3",
+        ]
+    );
+    assert_eq!(mistakes("{ folds: 1, fold: 0 }"), ["data.split.folds: expected 2 folds or more, got 1"]);
+    assert_eq!(
+        mistakes("{ group: lesion_id }"),
+        ["data.split: expected one of `validation`, `folds` with `fold`, and `file`, got none"]
+    );
+    assert_eq!(
+        mistakes("0.15"),
+        ["data.split: expected { validation: 0.15 }, { folds: 5, fold: 0 } or { file: split.csv }, got 0.15"]
+    );
+}

@@ -1,0 +1,91 @@
+use super::*;
+use crate::written::{file, jpeg_file, options};
+
+/// Images a.jpg to d.jpg and the CSV beside them.
+fn written(csv: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a", "b", "c", "d"] {
+        jpeg_file(folder.path().join(format!("images/{name}.jpg")));
+    }
+    file(folder.path().join("set.csv"), csv);
+    folder
+}
+
+fn read(folder: &tempfile::TempDir, more: &str) -> Result<Parts> {
+    SPEC.read(&options(&format!("{{ file: {}/set.csv{more} }}", folder.path().display())))
+}
+
+fn refused(folder: &tempfile::TempDir, more: &str) -> String {
+    let error = read(folder, more).err().expect("refused").to_string();
+    error.replace(&folder.path().display().to_string(), "ROOT")
+}
+
+#[test]
+fn reads_paths_labels_groups_and_parts() {
+    let folder = written(
+        "path,label,patient,split\nimages/a.jpg,10,p1,train\nimages/b.jpg,9,p1,train\nimages/c.jpg,9,,val\nimages/d.jpg,10,p3,test\n",
+    );
+    let parts = read(&folder, ", group: patient").unwrap();
+    let (train, validation, test) = (parts.train.unwrap(), parts.validation.unwrap(), parts.test.unwrap());
+    assert_eq!(train.classes(), ["9", "10"], "numbers in their own order");
+    assert_eq!((train.label(0), train.label(1)), (1, 0));
+    assert_eq!((train.group(0), validation.group(0)), (Some("p1"), None));
+    assert_eq!(train.group_name(), Some("patient"));
+    assert_eq!((validation.id(0), test.id(0)), ("images/c.jpg", "images/d.jpg"));
+    assert!(crate::decode(&test.image(0).unwrap()).is_ok());
+}
+
+#[test]
+fn columns_root_extension_and_separator_are_free() {
+    let folder = written("\u{feff}image_id\tdx\ttrain\n a \tnv\tx\nb\tmel\ty\n");
+    let more = format!(
+        ", root: {}/images, path: image_id, label: dx, extension: jpg, classes: [nv, mel]",
+        folder.path().display()
+    );
+    let parts = read(&folder, &more).unwrap();
+    let train = parts.train.unwrap();
+    assert_eq!((train.id(0), train.label(0), train.len()), ("a", 0, 2));
+    assert!(crate::decode(&train.image(1).unwrap()).is_ok());
+}
+
+#[test]
+fn says_what_is_wrong() {
+    let folder = written("path,label\nimages/a.jpg,x\nimages/e.jpg,y\nimages/f.jpg,y\n");
+    assert_eq!(
+        refused(&folder, ""),
+        "ROOT/set.csv: 2 of 3 images are not there: images/e.jpg, images/f.jpg; expected the first at ROOT/images/e.jpg; say \
+         where the images are with data.root=…"
+    );
+    let folder = written("path,lable\nimages/a.jpg,x\n");
+    assert_eq!(
+        refused(&folder, ""),
+        "ROOT/set.csv: expected a column `label` – did you mean `lable`?; columns: path, lable; name another with \
+         data.label=…"
+    );
+    let folder = written("path,label\nimages/a.jpg,\n");
+    assert_eq!(refused(&folder, ""), "ROOT/set.csv:2: images/a.jpg: expected a label, got nothing");
+    let folder = written("path,label\nimages/a.jpg,x,3\n");
+    assert!(
+        refused(&folder, "").starts_with("ROOT/set.csv: CSV error: record 1 (line: 2"),
+        "{}",
+        refused(&folder, "")
+    );
+    let folder = written("path,label,split\nimages/a.jpg,x,left\n");
+    assert_eq!(refused(&folder, ""), "ROOT/set.csv:2: images/a.jpg: expected train, val or test, got `left`");
+    let folder = written("path,label\nimages/a.jpg,x\n");
+    assert_eq!(
+        refused(&folder, ", classes: [xx, y]"),
+        "ROOT/set.csv:2: no class is called `x`; classes: xx, y"
+    );
+    let folder = written("path,label\nimages/a.jpg,x\nimages/a.jpg,x\n");
+    assert_eq!(refused(&folder, ""), "ROOT/set.csv: images/a.jpg: expected one row for an image, got two");
+    let folder = written("path,label\n");
+    assert_eq!(refused(&folder, ""), "ROOT/set.csv: expected images, got a header alone");
+    assert!(
+        SPEC.read(&options("file: nowhere.csv"))
+            .err()
+            .unwrap()
+            .to_string()
+            .starts_with("nowhere.csv: no such file;")
+    );
+}

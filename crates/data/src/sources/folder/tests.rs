@@ -1,0 +1,101 @@
+use super::*;
+use crate::written::{file, jpeg_file, options, picture};
+
+fn read(folder: &tempfile::TempDir, more: &str) -> Result<Parts> {
+    SPEC.read(&options(&format!("{{ root: {}{more} }}", folder.path().display())))
+}
+
+fn ids(dataset: &dyn Dataset) -> Vec<&str> {
+    (0..dataset.len()).map(|index| dataset.id(index)).collect()
+}
+
+#[test]
+fn reads_class_folders_of_any_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    jpeg_file(root.join("naevus/a.JPG"));
+    jpeg_file(root.join("naevus/deep/b.jpeg"));
+    for name in ["c.png", "d.bmp", "e.TIF", "f.tiff", "g.webp"] {
+        let path = root.join("melanoma").join(name);
+        file(&path, "");
+        picture(9, 5).save_with_format(&path, image::ImageFormat::from_path(&path).unwrap()).unwrap();
+    }
+    file(root.join("melanoma/Thumbs.db"), "");
+    file(root.join(".cache/x.jpg"), "");
+    let parts = read(&folder, "").unwrap();
+    let train = parts.train.unwrap();
+    assert_eq!(train.classes(), ["melanoma", "naevus"]);
+    assert_eq!(
+        ids(&*train),
+        [
+            "melanoma/c.png",
+            "melanoma/d.bmp",
+            "melanoma/e.TIF",
+            "melanoma/f.tiff",
+            "melanoma/g.webp",
+            "naevus/a.JPG",
+            "naevus/deep/b.jpeg"
+        ]
+    );
+    assert_eq!((train.label(4), train.label(5)), (0, 1));
+    assert_eq!(parts.notes.len(), 1);
+    assert!(parts.notes[0].ends_with("1 files are no images and were left out: melanoma/Thumbs.db"));
+    assert!(parts.validation.is_none() && parts.test.is_none());
+    assert_eq!(crate::broken(&*train, 2, &|_| {}), []);
+    for index in 0..5 {
+        assert_eq!(crate::size(&train.image(index).unwrap()).unwrap(), (9, 5));
+    }
+}
+
+#[test]
+fn reads_parts_with_classes_in_common() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in ["train/cat/1.jpg", "train/dog/1.jpg", "val/dog/1.jpg", "Test/ant/1.jpg"] {
+        jpeg_file(folder.path().join(path));
+    }
+    let parts = read(&folder, "").unwrap();
+    let (train, validation, test) = (parts.train.unwrap(), parts.validation.unwrap(), parts.test.unwrap());
+    assert_eq!(train.classes(), ["ant", "cat", "dog"]);
+    assert_eq!(validation.classes(), train.classes());
+    assert_eq!(ids(&*validation), ["val/dog/1.jpg"]);
+    assert_eq!((validation.label(0), test.label(0)), (2, 0));
+    assert_eq!(parts.notes.len(), 1 + 2 + 2, "a note for each class that a part lacks: {:?}", parts.notes);
+    crate::check_disjoint(&[("train", &*train), ("validation", &*validation), ("test", &*test)]).unwrap();
+
+    std::fs::rename(folder.path().join("Test/ant"), folder.path().join("Test/cat")).unwrap();
+    let parts = read(&folder, ", classes: [dog, cat]").unwrap();
+    assert_eq!(parts.train.unwrap().classes(), ["dog", "cat"]);
+}
+
+#[test]
+fn a_class_may_be_called_train() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in ["train/1.jpg", "car/1.jpg"] {
+        jpeg_file(folder.path().join(path));
+    }
+    assert_eq!(read(&folder, "").unwrap().train.unwrap().classes(), ["car", "train"]);
+}
+
+#[test]
+fn says_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let message = |result: Result<Parts>| {
+        let error = result.err().expect("refused").to_string();
+        error.replace(&folder.path().display().to_string(), "ROOT")
+    };
+    assert_eq!(
+        message(SPEC.read(&options("{}"))),
+        "data.root: expected the folder that holds the class folders, got nothing – data.root=…"
+    );
+    assert_eq!(
+        message(SPEC.read(&options("root: nowhere"))),
+        "nowhere: no such folder; put one folder of images for each class there, or say where they are with data.root=…"
+    );
+    file(folder.path().join("cat/readme.txt"), "");
+    let text = message(read(&folder, ""));
+    assert!(text.starts_with("ROOT/: no images in the class folders cat; put images (jpg, "), "{text}");
+    jpeg_file(folder.path().join("train/cat/1.jpg"));
+    jpeg_file(folder.path().join("training/cat/1.jpg"));
+    std::fs::remove_dir_all(folder.path().join("cat")).unwrap();
+    assert_eq!(message(read(&folder, "")), "ROOT: expected one folder for train, got `train` and `training`");
+}

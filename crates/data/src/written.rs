@@ -1,0 +1,110 @@
+//! Files and datasets that the tests make.
+
+use std::fs;
+use std::path::Path;
+
+use image::codecs::jpeg::JpegEncoder;
+use image::{ImageEncoder, RgbImage};
+use tallow_seed::Seed;
+
+use crate::{Dataset, Encoded, Image, Options, Result, Row};
+
+pub fn options(yaml: &str) -> Options {
+    Options::new(serde_yaml::from_str(yaml).unwrap(), Seed::new(1))
+}
+
+/// A smooth picture: red grows to the right, green downwards.
+pub fn picture(width: u32, height: u32) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| {
+        image::Rgb([(x * 255 / width.max(2)) as u8, (y * 255 / height.max(2)) as u8, 128])
+    })
+}
+
+/// A JPEG of quality 95, with an EXIF orientation (1 to 8) if asked for.
+pub fn jpeg(image: &RgbImage, orientation: Option<u8>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = JpegEncoder::new_with_quality(&mut bytes, 95);
+    if let Some(orientation) = orientation {
+        // TIFF, little-endian, one entry: tag 0x0112, type SHORT, one value.
+        let mut exif = b"II\x2a\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
+        exif.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);
+        encoder.set_exif_metadata(exif).unwrap();
+    }
+    encoder.write_image(image, image.width(), image.height(), image::ExtendedColorType::Rgb8).unwrap();
+    bytes
+}
+
+/// Writes a file and the folders above it.
+pub fn file(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
+    let path = path.as_ref();
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+/// A small JPEG file.
+pub fn jpeg_file(path: impl AsRef<Path>) {
+    file(path, jpeg(&picture(16, 12), None));
+}
+
+/// A dataset of rows alone; image i is 2×1 pixels of value i.
+pub struct Rows {
+    pub classes: Vec<String>,
+    pub rows: Vec<Row>,
+}
+
+impl Rows {
+    /// (label, group; "" for none) of each image; ids are `image <index>`.
+    pub fn new(rows: &[(u32, &str)]) -> Rows {
+        let most = rows.iter().map(|(label, _)| *label).max().unwrap_or(0);
+        let row = |(index, (label, group)): (usize, &(u32, &str))| Row {
+            id: format!("image {index}"),
+            label: *label,
+            group: (!group.is_empty()).then(|| (*group).to_string()),
+        };
+        Rows {
+            classes: (0..=most).map(|label| format!("class {label}")).collect(),
+            rows: rows.iter().enumerate().map(row).collect(),
+        }
+    }
+}
+
+impl Dataset for Rows {
+    fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn label(&self, index: usize) -> u32 {
+        self.rows[index].label
+    }
+
+    fn group(&self, index: usize) -> Option<&str> {
+        self.rows[index].group.as_deref()
+    }
+
+    fn group_name(&self) -> Option<&str> {
+        self.rows.iter().any(|row| row.group.is_some()).then_some("lesion_id")
+    }
+
+    fn id(&self, index: usize) -> &str {
+        &self.rows[index].id
+    }
+
+    fn image(&self, index: usize) -> Result<Encoded> {
+        Ok(Encoded::Pixels(Image { width: 2, height: 1, pixels: vec![index as u8; 6] }))
+    }
+}
+
+/// Real data, where the environment variable `TALLOW_DATA` names a folder that has it; says so otherwise.
+pub fn real(name: &str) -> Option<std::path::PathBuf> {
+    let folder = std::env::var_os("TALLOW_DATA").unwrap_or_else(|| "data".into());
+    let path = Path::new(&folder).join(name);
+    if !path.exists() {
+        println!("skipped: no data at {}", path.display());
+        return None;
+    }
+    Some(path)
+}
