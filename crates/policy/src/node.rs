@@ -2,7 +2,7 @@
 
 use crate::duration::{Moment, Window};
 use crate::passage::{Passage, Rows};
-use crate::{Mistake, Mix, Needs, Pairing, suggestion};
+use crate::{Mistake, Mix, Needs, Pairing, nearest};
 use tallow_seed::Seed;
 
 /// What a recipe's `policy` names: branches, each with its policies.
@@ -112,8 +112,10 @@ impl Policy {
         let unknown = self.taps().into_iter().filter(|mention| !taps.contains(&mention.tap.as_str()));
         unknown
             .map(|TapUse { tap, path, .. }| {
-                let near = suggestion(&tap, taps.iter().copied()).replace("; known: ", "; taps: ");
-                Mistake::new(format!("{path}.at"), format!("tap `{tap}` is not in {model}{near}"))
+                let near = nearest(&tap, taps.iter().copied());
+                let near = near.map_or(String::new(), |near| format!("did you mean `{near}`? "));
+                let problem = format!("tap `{tap}` is not in {model}; {near}taps: {}", taps.join(", "));
+                Mistake::new(format!("{path}.at"), problem)
             })
             .collect()
     }

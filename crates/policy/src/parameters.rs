@@ -10,16 +10,21 @@ use serde_yaml::{Mapping, Value};
 pub fn parameters<T: DeserializeOwned>(value: &Value) -> Result<T, Vec<Mistake>> {
     let empty = Value::Mapping(Mapping::new());
     let value = if value.is_null() { &empty } else { value };
-    let Value::Mapping(mapping) = value else {
-        return T::deserialize(value).map_err(|error| vec![Mistake::new("", reworded(&error))]);
-    };
     let known = fields_of::<T>();
+    let Value::Mapping(mapping) = value else {
+        return T::deserialize(value).map_err(|error| {
+            let expected =
+                known.map(|known| format!("expected a mapping of {}, got {}", known.join(", "), text(value)));
+            vec![Mistake::new("", expected.unwrap_or_else(|| reworded(&error)))]
+        });
+    };
     let mut mistakes = Vec::new();
     let mut kept = Mapping::new();
     for (key, value) in mapping {
         let name = text(key);
-        if !known.is_empty() && !known.contains(&name.as_str()) {
-            let problem = format!("unknown key `{name}`{}", suggestion(&name, known.iter().copied()));
+        if let Some(known) = known.filter(|known| !known.contains(&name.as_str())) {
+            let none = if known.is_empty() { "; there are no parameters" } else { "" };
+            let problem = format!("unknown key `{name}`{none}{}", suggestion(&name, known.iter().copied()));
             mistakes.push(Mistake::new(name, problem));
             continue;
         }
@@ -90,9 +95,9 @@ fn reworded(error: &serde_yaml::Error) -> String {
     }
 }
 
-/// The keys that a derived struct asks its deserializer for; empty for other types.
-fn fields_of<T: DeserializeOwned>() -> &'static [&'static str] {
-    struct Fields<'a>(&'a mut &'static [&'static str]);
+/// The keys that a derived struct asks its deserializer for; `None` for other types.
+fn fields_of<T: DeserializeOwned>() -> Option<&'static [&'static str]> {
+    struct Fields<'a>(&'a mut Option<&'static [&'static str]>);
     impl<'de> Deserializer<'de> for Fields<'_> {
         type Error = serde::de::value::Error;
         fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
@@ -104,7 +109,7 @@ fn fields_of<T: DeserializeOwned>() -> &'static [&'static str] {
             fields: &'static [&'static str],
             visitor: V,
         ) -> Result<V::Value, Self::Error> {
-            *self.0 = fields;
+            *self.0 = Some(fields);
             self.deserialize_any(visitor)
         }
         forward_to_deserialize_any! {
@@ -112,7 +117,7 @@ fn fields_of<T: DeserializeOwned>() -> &'static [&'static str] {
             unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
         }
     }
-    let mut fields: &'static [&'static str] = &[];
+    let mut fields = None;
     let _ = T::deserialize(Fields(&mut fields));
     fields
 }

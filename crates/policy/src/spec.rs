@@ -119,12 +119,23 @@ impl Default for Registry {
     }
 }
 
-/// ``; did you mean `x`?`` where a known name is near, then `; known: a, b`. Empty if nothing is known.
+/// ``; did you mean `x`? known: a, b``, the first part only where a known name is near. Empty if nothing is known.
 pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
-    let near = known.iter().map(|k| (strsim::damerau_levenshtein(name, k), k)).min();
-    let near =
-        near.filter(|(edits, k)| *edits <= 2.max(k.len() / 3)).map(|(_, k)| format!("; did you mean `{k}`?"));
-    let list = if known.is_empty() { String::new() } else { format!("; known: {}", known.join(", ")) };
-    near.unwrap_or_default() + &list
+    let list = known.join(", ");
+    match nearest(name, known) {
+        Some(near) => format!("; did you mean `{near}`? known: {list}"),
+        None if list.is_empty() => String::new(),
+        None => format!("; known: {list}"),
+    }
+}
+
+/// The known name that was probably meant; the first of equals.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // 0.75 takes `prob` for `p` and `cutmix_zeta` for `cutmix_zeta_mixup`, and leaves unrelated words alone.
+    let scores = known.into_iter().map(|known| (strsim::jaro_winkler(name, known), known));
+    scores
+        .filter(|(score, _)| *score >= 0.75)
+        .reduce(|best, next| if next.0 > best.0 { next } else { best })
+        .map(|(_, near)| near)
 }

@@ -9,7 +9,7 @@ use tallow_seed::Rng;
 pub const SPEC: Spec = Spec {
     name: "intra_class",
     summary: "for each class of the batch Σ_j (u_j / Σu)·x_j over its rows, u ~ U(0, 1); one row out per class",
-    source: "SynerMix, arXiv 2403.14137; wxitxy/synermix@e2848d5, intra_mixup",
+    source: "Xu et al., SynerMix, arXiv 2403.14137; wxitxy/synermix@e2848d5, intra_mixup",
     parameters: &[],
     spatial: false,
     build: Build::Mix(build),

@@ -1,0 +1,58 @@
+//! Lists and folders agree.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use tallow_policy::{BUILTIN, ENGINE_KEYS, PRESETS, Policy, Registry};
+
+fn names(folder: &str, extension: &str) -> BTreeSet<String> {
+    let files = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap();
+    let names = files
+        .filter_map(|file| Some(file.unwrap().file_name().to_str()?.strip_suffix(extension)?.to_owned()));
+    names.filter(|name| name != "mod").collect()
+}
+
+#[test]
+fn every_mix_is_a_file_and_in_the_list() {
+    let listed: BTreeSet<String> = Registry::builtin().mixes().map(|spec| spec.name.to_owned()).collect();
+    assert_eq!(listed, names("src/mix", ".rs"));
+    assert_eq!(listed.len(), 4);
+}
+
+#[test]
+fn names_are_unique_and_no_engine_keys() {
+    let unique: BTreeSet<&str> = BUILTIN.iter().map(|spec| spec.name).collect();
+    assert_eq!(unique.len(), BUILTIN.len());
+    assert!(ENGINE_KEYS.iter().all(|key| !unique.contains(key)));
+    for spec in BUILTIN {
+        assert!(!spec.summary.is_empty() && !spec.source.is_empty(), "{}", spec.name);
+    }
+}
+
+#[test]
+fn every_preset_is_a_file_and_plans() {
+    let listed: BTreeSet<String> = PRESETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(listed, names("../../policies", ".yaml"));
+    let registry = Registry::builtin();
+    for (name, text) in PRESETS {
+        assert!(text.starts_with("# "), "{name} is headed by its source");
+        let policy =
+            Policy::preset(name, &registry).unwrap_or_else(|mistakes| panic!("{name}: {mistakes:?}"));
+        let weight: f64 = policy.branches.iter().map(|branch| branch.weight).sum();
+        assert!((weight - 1.0).abs() < 1e-12, "{name}: weights sum to {weight}");
+        assert!(
+            policy
+                .check_taps(
+                    "resnet18",
+                    &["input", "stem", "stage1", "stage2", "stage3", "stage4", "penultimate"]
+                )
+                .is_empty()
+        );
+    }
+    assert_eq!(listed.len(), 11);
+}
+
+#[test]
+fn an_unknown_preset_is_named() {
+    let mistakes = Policy::preset("cutmix_zeta", &Registry::builtin()).err().unwrap();
+    assert!(mistakes[0].message.starts_with("unknown preset `cutmix_zeta`; did you mean"), "{mistakes:?}");
+}

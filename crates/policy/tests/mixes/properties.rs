@@ -1,0 +1,223 @@
+//! What is true of every mix in the registry, whoever wrote it.
+
+use crate::setting::*;
+use candle_core::{DType, Device, Tensor, Var};
+use std::collections::BTreeSet;
+use tallow_policy::{Registry, Rows};
+
+/// Every mix with its defaults, and with the parameters that change what it does.
+fn variants() -> Vec<(String, bool)> {
+    let more = [
+        "mixup: { alpha: 0.2, per_sample: true }",
+        "mixup: {}, pairing: { order: derangement, within_group: false }",
+        "cutmix: { alpha: 0.4, per_sample: true }",
+        "cutmix: {}, pairing: flip",
+        "zeta_mixup: { samples: 2 }",
+        "zeta_mixup: { gamma: 0, samples: 3 }",
+        "zeta_mixup: {}, pairing: { within_group: false }",
+        "intra_class: {}, pairing: { within_group: false }",
+    ];
+    let registry = Registry::builtin();
+    let defaults = registry.mixes().map(|spec| (format!("{}: {{}}", spec.name), spec.spatial));
+    let more = more.into_iter().map(|text| {
+        let spec = registry.find(text.split(':').next().unwrap()).unwrap();
+        (text.to_owned(), spec.spatial)
+    });
+    defaults.chain(more).collect()
+}
+
+/// Ordinary, odd, single-row and single-class batches; groups in some.
+fn batches() -> Vec<Rows> {
+    let one_hot =
+        |classes: &[u32], groups: &[Option<u32>]| Rows::one_hot(classes.to_vec(), groups.to_vec(), 4);
+    vec![
+        one_hot(
+            &[0, 1, 2, 3, 0, 1, 0, 0],
+            &[Some(0), Some(1), None, Some(2), Some(0), None, Some(3), Some(0)],
+        ),
+        one_hot(&[3, 0, 3, 1, 2], &[None; 5]),
+        one_hot(&[2], &[Some(7)]),
+        one_hot(&[1, 1, 1, 1], &[Some(1), Some(1), Some(1), Some(1)]),
+        one_hot(&[0, 3], &[Some(1), Some(2)]),
+    ]
+}
+
+/// Runs `check` for every variant, every batch and some steps, and says how much it visited.
+fn every(check: impl Fn(&str, bool, &Rows, u64)) {
+    let (mut names, mut applications) = (BTreeSet::new(), 0);
+    for (text, spatial) in variants() {
+        names.insert(text.split(':').next().unwrap().to_owned());
+        for rows in batches() {
+            for step in 0..6 {
+                check(&text, spatial, &rows, step);
+                applications += 1;
+            }
+        }
+    }
+    assert_eq!(names.len(), Registry::builtin().mixes().count(), "every mix was visited: {names:?}");
+    assert_eq!(applications, 12 * 5 * 6);
+    println!("{} mixes, {applications} applications", names.len());
+}
+
+#[test]
+fn shares_are_row_stochastic_and_targets_follow_them() {
+    every(|text, _, rows, step| {
+        let branch = branch(&format!("[ {{ {text} }} ]"));
+        let (out, passage) = through(&branch, rows, step, &noise(text, &[rows.len(), 2, 5, 7]));
+        let (shares, targets) = (passage.shares(), passage.targets());
+        assert_eq!(out.dim(0).unwrap(), shares.len());
+        assert_eq!(shares.inputs(), rows.len());
+        for row in shares.dense().chunks(rows.len()).chain(targets.chunks(rows.n_classes)) {
+            close(row.iter().sum(), 1.0, 1e-12);
+            assert!(row.iter().all(|&share| share >= 0.0), "{text}: {row:?}");
+        }
+        let dense = shares.dense();
+        let product = |i: usize, c: usize| -> f64 {
+            (0..rows.len()).map(|j| dense[i * rows.len() + j] * rows.targets[j * rows.n_classes + c]).sum()
+        };
+        let expected: Vec<f64> = (0..shares.len())
+            .flat_map(|i| (0..rows.n_classes).map(move |c| (i, c)))
+            .map(|(i, c)| product(i, c))
+            .collect();
+        assert!(apart(&targets, &expected) < 1e-15);
+        assert_eq!(passage.record().len(), 1);
+        assert_eq!(
+            passage.target_tensor(DType::F32, &Device::Cpu).unwrap().dims(),
+            [shares.len(), rows.n_classes]
+        );
+    });
+}
+
+#[test]
+fn with_p_zero_nothing_happens() {
+    every(|text, _, rows, step| {
+        let branch = branch(&format!("[ {{ {text}, p: 0 }} ]"));
+        let values = noise(text, &[rows.len(), 2, 5, 7]);
+        let (out, passage) = through(&branch, rows, step, &values);
+        assert_eq!(flat(&out), flat(&values));
+        assert_eq!(passage.targets(), rows.targets);
+        assert_eq!(*passage.shares(), tallow_policy::Shares::identity(rows.len()));
+        assert!(passage.record().is_empty());
+    });
+}
+
+/// The means over the places of each channel are the shares: all R_out × R of them.
+fn arrived(out: &Tensor, shares: &tallow_policy::Shares, tolerance: f64) {
+    let means = out.mean((2, 3)).unwrap();
+    assert_eq!(means.dims(), [shares.len(), shares.inputs()]);
+    let difference = apart(&flat(&means), &shares.dense());
+    assert!(difference <= tolerance, "{difference}");
+}
+
+#[test]
+fn what_arrived_is_what_the_shares_say() {
+    every(|text, _, rows, step| {
+        let branch = branch(&format!("[ {{ {text} }} ]"));
+        for (dtype, tolerance) in [(DType::F64, 1e-14), (DType::F32, 1e-6)] {
+            let (out, passage) = through(&branch, rows, step, &painted(rows.len(), dtype));
+            assert_eq!(out.dtype(), dtype);
+            arrived(&out, passage.shares(), tolerance);
+        }
+    });
+}
+
+#[test]
+fn features_and_sequences_too() {
+    let mut visited = 0;
+    for (text, spatial) in variants() {
+        let branch = branch(&format!("[ {{ {text} }} ]"));
+        for rows in batches() {
+            let n = rows.len();
+            let eye = Tensor::eye(n, DType::F64, &Device::Cpu).unwrap();
+            let sequence = eye.reshape((n, 1, n)).unwrap().broadcast_as((n, 3, n)).unwrap();
+            for values in [eye, sequence] {
+                let mut passage = branch.begin(&rows, seed(visited), MOMENT);
+                match passage.at("input", values) {
+                    Ok(out) => {
+                        let last = if out.rank() == 3 { out.mean(1).unwrap() } else { out };
+                        assert!(!spatial && apart(&flat(&last), &passage.shares().dense()) < 1e-15);
+                    }
+                    Err(error) => assert!(spatial && error.to_string().contains("(R, C, H, W)"), "{error}"),
+                }
+                visited += 1;
+            }
+        }
+    }
+    assert_eq!(visited, 12 * 5 * 2);
+}
+
+#[test]
+fn mixing_is_linear_and_keeps_ones() {
+    every(|text, _, rows, step| {
+        let branch = branch(&format!("[ {{ {text} }} ]"));
+        let shape = [rows.len(), 2, 5, 7];
+        let (a, b) = (noise("a", &shape), noise("b", &shape));
+        let mix = |values: &Tensor| flat(&through(&branch, rows, step, values).0);
+        let both = mix(&((&a * 3.0).unwrap() - &b).unwrap());
+        let apiece: Vec<f64> = mix(&a).iter().zip(mix(&b)).map(|(a, b)| 3.0 * a - b).collect();
+        assert!(apart(&both, &apiece) < 1e-14);
+        let ones = Tensor::ones(shape.as_slice(), DType::F64, &Device::Cpu).unwrap();
+        let kept = mix(&ones);
+        assert!(apart(&kept, &vec![1.0; kept.len()]) < 1e-15 * 64.0);
+    });
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes() {
+    every(|text, _, rows, step| {
+        let values = noise(text, &[rows.len(), 2, 5, 7]).to_dtype(DType::F32).unwrap();
+        let run = |step| {
+            let branch = branch(&format!("[ {{ {text} }} ]"));
+            let (out, passage) = through(&branch, rows, step, &values);
+            let bits: Vec<u32> =
+                out.flatten_all().unwrap().to_vec1::<f32>().unwrap().iter().map(|x| x.to_bits()).collect();
+            (bits, passage.shares().clone(), passage.targets())
+        };
+        assert!(run(step) == run(step));
+        // Eight rows leave so many draws that two steps do not agree.
+        assert!(rows.len() < 8 || run(step).1 != run(step + 1).1, "{text}");
+    });
+}
+
+#[test]
+fn gradients_reach_the_values() {
+    every(|text, _, rows, step| {
+        let branch = branch(&format!("[ {{ {text} }} ]"));
+        let values = Var::from_tensor(&noise(text, &[rows.len(), 2, 5, 7])).unwrap();
+        let (out, passage) = through(&branch, rows, step, values.as_tensor());
+        let grads = out.sum_all().unwrap().backward().unwrap();
+        let grad = grads.get(values.as_tensor()).expect("a gradient");
+        // d Σ out / d row j, per pixel: Σ_i shares_ij.
+        let means = flat(&grad.mean((1, 2, 3)).unwrap());
+        let (dense, n) = (passage.shares().dense(), rows.len());
+        let columns: Vec<f64> =
+            (0..n).map(|j| (0..passage.shares().len()).map(|i| dense[i * n + j]).sum()).collect();
+        assert!(apart(&means, &columns) < 1e-12, "{text}: {means:?}, {columns:?}");
+    });
+}
+
+#[test]
+fn a_chain_is_the_product_of_its_shares() {
+    // Exact where at most one mask mix is in the chain: every other row is the same at all places before or after it.
+    let chains = [
+        "[ { cutmix: {} }, { zeta_mixup: {} } ]",
+        "[ { cutmix: { per_sample: true } }, { zeta_mixup: { samples: 3 } }, { mixup: {} } ]",
+        "[ { mixup: { per_sample: true } }, { cutmix: {} }, { intra_class: {} } ]",
+        "[ { zeta_mixup: {} }, { mixup: {} }, { intra_class: {} }, { mixup: { per_sample: true } } ]",
+        "[ { mixup: {}, p: 0.5 }, { one_of: [ { cutmix: {} }, { zeta_mixup: {} } ] }, { mixup: {}, p: 0.5 } ]",
+    ];
+    let mut visited = 0;
+    for text in chains {
+        let branch = branch(text);
+        for rows in batches() {
+            for step in 0..6 {
+                let (out, passage) = through(&branch, &rows, step, &painted(rows.len(), DType::F64));
+                arrived(&out, passage.shares(), 1e-14);
+                let mass: f64 = passage.targets().iter().sum();
+                close(mass, passage.shares().len() as f64, 1e-12);
+                visited += 1;
+            }
+        }
+    }
+    assert_eq!(visited, 5 * 5 * 6);
+}
