@@ -2,11 +2,12 @@
 
 mod depthwise;
 mod im2col;
+mod winograd;
 
 use crate::element::{Element, by_dtype, same_dtype, tensor, view};
 use crate::node::{Backward, node};
 use crate::switch::composed;
-use candle_core::{Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
 
 /// How a kernel slides: the same along both axes; `padding` zeros on every side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,11 +119,42 @@ fn run<T: Element>(x: &Tensor, weight: &Tensor, g: Geometry) -> Result<Tensor> {
     let (xc, wc) = (x.contiguous()?, weight.contiguous()?);
     let y = {
         let (xs, ws) = (view::<T>(&xc)?, view::<T>(&wc)?);
-        if g.depthwise() { depthwise::forward(&xs, &ws, &g) } else { im2col::forward(&xs, &ws, &g) }
+        run_forward(&xs, &ws, &g)
     };
     let backward =
         Gradients::<T> { x: xc.detach(), weight: wc.detach(), g, element: std::marker::PhantomData };
     node(&[x, weight], y, (g.r, g.o, g.oh, g.ow), backward)
+}
+
+/// The three computations, by the way that suits the sizes.
+macro_rules! by_way {
+    ($name:ident, $f:ident) => {
+        fn $name<T: Element>(a: &[T], b: &[T], g: &Geometry) -> Vec<T> {
+            if g.depthwise() {
+                return depthwise::$f(a, b, g);
+            }
+            if let (Some(a), Some(b), true) = (same(a), same(b), winograd::fits(g)) {
+                return cast(winograd::$f(a, b, g));
+            }
+            im2col::$f(a, b, g)
+        }
+    };
+}
+
+by_way!(run_forward, forward);
+by_way!(run_input_gradient, input_gradient);
+by_way!(run_weight_gradient, weight_gradient);
+
+/// As f32, where T is.
+fn same<T: Element>(x: &[T]) -> Option<&[f32]> {
+    // SAFETY: T is f32.
+    (T::DTYPE == DType::F32).then(|| unsafe { std::slice::from_raw_parts(x.as_ptr().cast(), x.len()) })
+}
+
+fn cast<T: Element>(x: Vec<f32>) -> Vec<T> {
+    let mut x = Some(x);
+    let any: &mut dyn std::any::Any = &mut x;
+    any.downcast_mut::<Option<Vec<T>>>().and_then(Option::take).expect("T is f32")
 }
 
 struct Gradients<T> {
@@ -143,22 +175,14 @@ impl<T: Element> Backward for Gradients<T> {
         let dx = wanted[0]
             .then(|| -> Result<_> {
                 let ws = view::<T>(&self.weight)?;
-                let dx = if g.depthwise() {
-                    depthwise::input_gradient(&dy, &ws, g)
-                } else {
-                    im2col::input_gradient(&dy, &ws, g)
-                };
+                let dx = run_input_gradient(&dy, &ws, g);
                 Ok(tensor(dx, self.x.shape()))
             })
             .transpose()?;
         let dw = wanted[1]
             .then(|| -> Result<_> {
                 let xs = view::<T>(&self.x)?;
-                let dw = if g.depthwise() {
-                    depthwise::weight_gradient(&dy, &xs, g)
-                } else {
-                    im2col::weight_gradient(&dy, &xs, g)
-                };
+                let dw = run_weight_gradient(&dy, &xs, g);
                 Ok(tensor(dw, self.weight.shape()))
             })
             .transpose()?;

@@ -1,0 +1,384 @@
+//! 3×3 convolution at stride 1 in f32 by Winograd's F(4×4, 3×3): 36 products in place of 144 for 16 outputs.
+//!
+//! Y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A, summed over channels before the outer transform; the product over channels is a matrix product
+//! for each of the 36 frequencies. The input gradient is the same convolution with the kernel turned by 180°; the weight
+//! gradient is its adjoint, dg = Gᵀ[Σ (Bᵀ d B) ⊙ (A dY Aᵀ)]G. Lavin & Gray 2016, arXiv:1509.09308.
+//!
+//! All matrices are `[frequency][block of 16 channels][row][16]`, the lanes of a vector being channels; rows are tiles, or the
+//! other operand's channels. Planes are transposed to that and back a block of channels at a time.
+
+mod product;
+mod transform;
+
+use super::Geometry;
+use crate::parallel::{Shared, each, fold_parts, pieces, scratch, unfilled};
+use product::{Left, accumulate};
+use transform::{Lanes, store};
+
+/// Frequencies of a 6×6 tile.
+const F: usize = 36;
+/// Channels of a block.
+const B: usize = 16;
+/// Tiles whose transforms stay in the second cache while they are multiplied.
+const TILES: usize = 64;
+
+/// Whether this convolution is worth it: maps that fill tiles, channels that fill vectors.
+pub(super) fn fits(g: &Geometry) -> bool {
+    let conv = &g.conv;
+    g.kh == 3
+        && g.kw == 3
+        && (conv.stride, conv.dilation, conv.groups) == (1, 1, 1)
+        && conv.padding <= 2
+        && g.c % B == 0
+        && g.o % B == 0
+        && g.oh.min(g.ow) > 2
+}
+
+pub(super) fn forward(x: &[f32], weight: &[f32], g: &Geometry) -> Vec<f32> {
+    let k = kernel(weight, g.o, g.c, |o, c, i| (o * g.c + c) * 9 + i);
+    convolve(x, &k, &Grid::new((g.r, g.c, g.h, g.w), (g.o, g.oh, g.ow), g.conv.padding))
+}
+
+pub(super) fn input_gradient(dy: &[f32], weight: &[f32], g: &Geometry) -> Vec<f32> {
+    let k = kernel(weight, g.c, g.o, |c, o, i| (o * g.c + c) * 9 + 8 - i);
+    convolve(dy, &k, &Grid::new((g.r, g.o, g.oh, g.ow), (g.c, g.h, g.w), 2 - g.conv.padding))
+}
+
+/// A convolution cut into chunks of tiles.
+struct Grid {
+    r: usize,
+    c: usize,
+    h: usize,
+    w: usize,
+    o: usize,
+    oh: usize,
+    ow: usize,
+    padding: usize,
+    /// Columns and rows of tiles in a map.
+    across: usize,
+    down: usize,
+    /// Images of a chunk, and rows of tiles of each: all of them where there are several images.
+    images: usize,
+    rows: usize,
+}
+
+/// Images `n0..n1`, rows of tiles `r0..r1`.
+#[derive(Clone, Copy)]
+struct Chunk {
+    n0: usize,
+    n1: usize,
+    r0: usize,
+    r1: usize,
+}
+
+impl Grid {
+    fn new(
+        (r, c, h, w): (usize, usize, usize, usize),
+        (o, oh, ow): (usize, usize, usize),
+        padding: usize,
+    ) -> Grid {
+        let (across, down) = (ow.div_ceil(4), oh.div_ceil(4));
+        let images = (TILES / (across * down)).max(1);
+        let rows = if images > 1 { down } else { (TILES / across).clamp(1, down) };
+        Grid { r, c, h, w, o, oh, ow, padding, across, down, images, rows }
+    }
+
+    fn chunks(&self) -> usize {
+        self.r.div_ceil(self.images) * self.down.div_ceil(self.rows)
+    }
+
+    fn chunk(&self, i: usize) -> Chunk {
+        let strips = self.down.div_ceil(self.rows);
+        let (n0, r0) = (i / strips * self.images, i % strips * self.rows);
+        Chunk { n0, n1: (n0 + self.images).min(self.r), r0, r1: (r0 + self.rows).min(self.down) }
+    }
+
+    fn tiles(&self, chunk: &Chunk) -> usize {
+        (chunk.n1 - chunk.n0) * (chunk.r1 - chunk.r0) * self.across
+    }
+
+    /// Tiles before this chunk.
+    fn before(&self, i: usize) -> usize {
+        let chunk = self.chunk(i);
+        chunk.n0 * self.down * self.across + (chunk.n1 - chunk.n0) * chunk.r0 * self.across
+    }
+}
+
+/// U[f][block of `outer`][inner][16] = G g Gᵀ with g[i] = weight[at(outer, inner, i)].
+fn kernel(
+    weight: &[f32],
+    outer: usize,
+    inner: usize,
+    at: impl Fn(usize, usize, usize) -> usize + Sync,
+) -> Vec<f32> {
+    let mut u = unfilled(F * outer * inner);
+    let out = Shared::new(&mut u);
+    let cells = outer / B * inner;
+    pieces(cells, 64, |start, end| {
+        crate::simd::vectorized(|| {
+            for cell in start..end {
+                let (block, row) = (cell / inner, cell % inner);
+                let mut g = [Lanes::ZERO; 9];
+                for lane in 0..B {
+                    for (i, g) in g.iter_mut().enumerate() {
+                        g.0[lane] = weight[at(block * B + lane, row, i)];
+                    }
+                }
+                let u = transform::kernel(&g);
+                for (f, u) in u.iter().enumerate() {
+                    // SAFETY: one row of one block per cell.
+                    store(unsafe { out.slice((f * cells + cell) * B, B) }, u);
+                }
+            }
+        });
+    });
+    u
+}
+
+fn convolve(x: &[f32], kernel: &[f32], grid: &Grid) -> Vec<f32> {
+    let mut y = unfilled(grid.r * grid.o * grid.oh * grid.ow);
+    let out = Shared::new(&mut y);
+    each(grid.chunks(), |i| {
+        let chunk = grid.chunk(i);
+        let tiles = grid.tiles(&chunk);
+        let rows = tiles.next_multiple_of(product::ROWS);
+        scratch(F * rows * grid.c, |v: &mut [f32]| {
+            scratch(F * rows * grid.o, |m: &mut [f32]| {
+                let shared = Shared::new(v);
+                gather(x, grid, &chunk, &shared, rows, 0);
+                for f in 0..F {
+                    let left = Left {
+                        at: &v[f * rows * grid.c..][..rows * grid.c],
+                        block: rows * B,
+                        row: B,
+                        step: 1,
+                    };
+                    let right = &kernel[f * grid.c * grid.o..][..grid.c * grid.o];
+                    accumulate(
+                        &left,
+                        rows,
+                        right,
+                        grid.c,
+                        &mut m[f * rows * grid.o..][..rows * grid.o],
+                        false,
+                    );
+                }
+                scatter(m, rows, grid, &chunk, &out);
+            });
+        });
+    });
+    y
+}
+
+/// V = Bᵀ d B of a chunk's tiles, from row `offset` on of matrices of `rows` rows.
+fn gather(x: &[f32], grid: &Grid, chunk: &Chunk, v: &Shared<f32>, rows: usize, offset: usize) {
+    let (height, width) = (4 * (chunk.r1 - chunk.r0) + 2, 4 * grid.across + 2);
+    let (plane, blocks) = (grid.h * grid.w, grid.c / B);
+    // Input rows of the strip, its first at padded row 4·r0.
+    let top = 4 * chunk.r0;
+    let (first, last) =
+        (top.saturating_sub(grid.padding), (top + height).saturating_sub(grid.padding).min(grid.h));
+    let (columns, left) = (grid.w.min(width.saturating_sub(grid.padding)), grid.padding);
+    scratch(height * width * B, |strip: &mut [f32]| {
+        strip.fill(0.0);
+        let mut row = offset;
+        for n in chunk.n0..chunk.n1 {
+            for block in 0..blocks {
+                let x = &x[(n * grid.c + block * B) * plane..][..B * plane];
+                let place = |p: usize| {
+                    let (y, x) = (p / grid.w + grid.padding - top, p % grid.w);
+                    (x < columns).then(|| (y * width + x + left) * B)
+                };
+                transform::to_lanes(x, plane, first * grid.w, last.max(first) * grid.w, strip, place);
+                crate::simd::vectorized(|| {
+                    let mut row = row;
+                    for ty in 0..chunk.r1 - chunk.r0 {
+                        for tx in 0..grid.across {
+                            let at = (ty * 4 * width + tx * 4) * B;
+                            let t = transform::input(&strip[at..], width * B);
+                            for (f, t) in t.iter().enumerate() {
+                                // SAFETY: the rows of a chunk belong to one task.
+                                store(unsafe { v.slice(((f * blocks + block) * rows + row) * B, B) }, t);
+                            }
+                            row += 1;
+                        }
+                    }
+                });
+            }
+            row += (chunk.r1 - chunk.r0) * grid.across;
+        }
+    });
+}
+
+/// y = Aᵀ m A of a chunk's tiles.
+fn scatter(m: &[f32], rows: usize, grid: &Grid, chunk: &Chunk, out: &Shared<f32>) {
+    let (plane, blocks) = (grid.oh * grid.ow, grid.o / B);
+    let top = 4 * chunk.r0;
+    let height = (4 * chunk.r1).min(grid.oh) - top;
+    scratch(height * grid.ow * B, |strip: &mut [f32]| {
+        for n in chunk.n0..chunk.n1 {
+            let first = (n - chunk.n0) * (chunk.r1 - chunk.r0) * grid.across;
+            for block in 0..blocks {
+                crate::simd::vectorized(|| {
+                    let mut row = first;
+                    for ty in 0..chunk.r1 - chunk.r0 {
+                        for tx in 0..grid.across {
+                            let y = transform::output(&m[(block * rows + row) * B..], blocks * rows * B);
+                            row += 1;
+                            let (h, w) = ((height - 4 * ty).min(4), (grid.ow - 4 * tx).min(4));
+                            for i in 0..h {
+                                for j in 0..w {
+                                    store(
+                                        &mut strip[((4 * ty + i) * grid.ow + 4 * tx + j) * B..],
+                                        &y[i * 4 + j],
+                                    );
+                                }
+                            }
+                        }
+                    }
+                });
+                // SAFETY: the strips of a chunk belong to one task; the slices of its 16 planes do not overlap another's strip.
+                unsafe {
+                    let start = (n * grid.o + block * B) * plane + top * grid.ow;
+                    transform::from_lanes(strip, height * grid.ow, plane, out.pointer().add(start));
+                }
+            }
+        }
+    });
+}
+
+/// dM = A dY Aᵀ of a chunk's tiles: the grid of the forward convolution.
+fn spread(dy: &[f32], grid: &Grid, chunk: &Chunk, dm: &Shared<f32>, rows: usize, offset: usize) {
+    let (plane, blocks) = (grid.oh * grid.ow, grid.o / B);
+    let (height, width) = (4 * (chunk.r1 - chunk.r0), 4 * grid.across);
+    let top = 4 * chunk.r0;
+    let last = (top + height).min(grid.oh);
+    scratch(height * width * B, |strip: &mut [f32]| {
+        strip.fill(0.0);
+        let mut row = offset;
+        for n in chunk.n0..chunk.n1 {
+            for block in 0..blocks {
+                let dy = &dy[(n * grid.o + block * B) * plane..][..B * plane];
+                let place = |p: usize| Some(((p / grid.ow - top) * width + p % grid.ow) * B);
+                transform::to_lanes(dy, plane, top * grid.ow, last * grid.ow, strip, place);
+                crate::simd::vectorized(|| {
+                    let mut row = row;
+                    for ty in 0..chunk.r1 - chunk.r0 {
+                        for tx in 0..grid.across {
+                            let t = transform::gradient(&strip[(ty * 4 * width + tx * 4) * B..], width * B);
+                            for (f, t) in t.iter().enumerate() {
+                                // SAFETY: the rows of a chunk belong to one task.
+                                store(unsafe { dm.slice(((f * blocks + block) * rows + row) * B, B) }, t);
+                            }
+                            row += 1;
+                        }
+                    }
+                });
+            }
+            row += (chunk.r1 - chunk.r0) * grid.across;
+        }
+    });
+}
+
+/// How the batch is cut depends on the sizes alone.
+pub(super) fn weight_gradient(dy: &[f32], x: &[f32], g: &Geometry) -> Vec<f32> {
+    let grid = Grid::new((g.r, g.c, g.h, g.w), (g.o, g.oh, g.ow), g.conv.padding);
+    if g.c * g.o <= 64 * 128 { by_group(dy, x, &grid) } else { by_frequency(dy, x, &grid) }
+}
+
+/// Small kernels: groups of chunks, each with its own 36 sums, which stay in the second cache.
+fn by_group(dy: &[f32], x: &[f32], grid: &Grid) -> Vec<f32> {
+    let chunks = grid.chunks();
+    let per = chunks.div_ceil(16);
+    let groups = chunks.div_ceil(per);
+    let (size, square) = (grid.o * grid.c * 9, grid.o * grid.c);
+    let mut parts = unfilled(groups * size);
+    let out = Shared::new(&mut parts);
+    each(groups, |group| {
+        scratch(F * square, |du: &mut [f32]| {
+            for i in group * per..((group + 1) * per).min(chunks) {
+                let chunk = grid.chunk(i);
+                let rows = grid.tiles(&chunk);
+                scratch(F * rows * (grid.c + grid.o), |both: &mut [f32]| {
+                    let (v, dm) = both.split_at_mut(F * rows * grid.c);
+                    gather(x, grid, &chunk, &Shared::new(v), rows, 0);
+                    spread(dy, grid, &chunk, &Shared::new(dm), rows, 0);
+                    for f in 0..F {
+                        let left = Left {
+                            at: &v[f * rows * grid.c..][..rows * grid.c],
+                            block: B * B,
+                            row: 1,
+                            step: B,
+                        };
+                        let right = &dm[f * rows * grid.o..][..rows * grid.o];
+                        tall(&left, grid.c, rows, right, &mut du[f * square..][..square], i > group * per);
+                    }
+                });
+            }
+            // SAFETY: one part per group.
+            let part = Shared::new(unsafe { out.slice(group * size, size) });
+            (0..grid.o / B).for_each(|block| fold(du, grid, block, &part));
+        });
+    });
+    fold_parts(parts, groups, size)
+}
+
+/// Large kernels: all transforms of a span of chunks first, then each frequency's product.
+fn by_frequency(dy: &[f32], x: &[f32], grid: &Grid) -> Vec<f32> {
+    let (chunks, square) = (grid.chunks(), grid.o * grid.c);
+    let most = grid.tiles(&grid.chunk(0)).max(1);
+    let span = ((3 << 20) / (F * (grid.c + grid.o) * most)).max(1);
+    let mut du = unfilled::<f32>(F * square);
+    for start in (0..chunks).step_by(span) {
+        let end = (start + span).min(chunks);
+        let base = grid.before(start);
+        let rows = if end == chunks { grid.r * grid.down * grid.across } else { grid.before(end) } - base;
+        scratch(F * rows * (grid.c + grid.o), |both: &mut [f32]| {
+            let (v, dm) = both.split_at_mut(F * rows * grid.c);
+            {
+                let (v, dm) = (Shared::new(v), Shared::new(dm));
+                each(end - start, |i| {
+                    let (chunk, offset) = (grid.chunk(start + i), grid.before(start + i) - base);
+                    gather(x, grid, &chunk, &v, rows, offset);
+                    spread(dy, grid, &chunk, &dm, rows, offset);
+                });
+            }
+            let (v, dm, out) = (&*v, &*dm, Shared::new(&mut du));
+            each(F, |f| {
+                let left =
+                    Left { at: &v[f * rows * grid.c..][..rows * grid.c], block: B * B, row: 1, step: B };
+                // SAFETY: one frequency per task.
+                let du = unsafe { out.slice(f * square, square) };
+                tall(&left, grid.c, rows, &dm[f * rows * grid.o..][..rows * grid.o], du, start > 0);
+            });
+        });
+    }
+    let mut dw = unfilled(square * 9);
+    let out = Shared::new(&mut dw);
+    each(grid.o / B, |block| fold(&du, grid, block, &out));
+    dw
+}
+
+/// du[block of o][c][16] (+)= Σ over tiles of v[block of c][tile][c] · dm[block of o][tile][16].
+fn tall(v: &Left, c: usize, tiles: usize, dm: &[f32], du: &mut [f32], add: bool) {
+    for block in 0..c / B {
+        let left = Left { at: &v.at[block * tiles * B..][..tiles * B], ..*v };
+        product::accumulate_part(&left, B, dm, tiles, du, c, block * B, add);
+    }
+}
+
+/// dw of one block of output channels = Gᵀ dU G.
+fn fold(du: &[f32], grid: &Grid, block: usize, dw: &Shared<f32>) {
+    // SAFETY: the output channels of one block.
+    let dw = unsafe { dw.slice(block * B * grid.c * 9, B * grid.c * 9) };
+    crate::simd::vectorized(|| {
+        for c in 0..grid.c {
+            let g = transform::kernel_gradient(&du[(block * grid.c + c) * B..], grid.o * grid.c);
+            for lane in 0..B {
+                for (i, g) in g.iter().enumerate() {
+                    dw[(lane * grid.c + c) * 9 + i] = g.0[lane];
+                }
+            }
+        }
+    });
+}
