@@ -1,13 +1,13 @@
 //! Parameters of a policy: derived by serde, checked by their types, every mistake at once.
 
-use crate::spec::{Mistake, suggestion};
+use crate::spec::{Mistake, Parsed, suggestion};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
 use serde::{Deserialize, forward_to_deserialize_any};
 use serde_yaml::{Mapping, Value};
 
 /// `value` as a `T`, which derives `Deserialize` (with defaults, where there are any). No value at all is an empty
 /// mapping. Unknown keys are mistakes, with the nearest known one; so is every value that its own type refuses.
-pub fn parameters<T: DeserializeOwned>(value: &Value) -> Result<T, Vec<Mistake>> {
+pub fn parameters<T: DeserializeOwned>(value: &Value) -> Parsed<T> {
     let empty = Value::Mapping(Mapping::new());
     let value = if value.is_null() { &empty } else { value };
     let known = fields_of::<T>();

@@ -4,7 +4,7 @@ use crate::duration::Window;
 use crate::node::{Action, Branch, INPUT, Node, PENULTIMATE, Policy, Tapped, View};
 use crate::pairing::{Order, Pairing};
 use crate::parameters::{Fraction, NonNegative, parameters, text};
-use crate::spec::{Build, Mistake, Registry, join, suggestion};
+use crate::spec::{Build, Mistake, Parsed, Registry, join, suggestion};
 use crate::{Needs, Spec};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
@@ -15,7 +15,7 @@ pub const ENGINE_KEYS: [&str; 8] = ["at", "p", "during", "pairing", "one_of", "p
 
 impl Policy {
     /// Reads `{ branches: [ { view, weight, policies: [ … ] }, … ] }`. Paths of mistakes begin at this mapping.
-    pub fn parse(name: &str, value: &Value, registry: &Registry) -> Result<Policy, Vec<Mistake>> {
+    pub fn parse(name: &str, value: &Value, registry: &Registry) -> Parsed<Policy> {
         let mut reader = Reader { registry, mistakes: Vec::new() };
         let mut branches = Vec::new();
         if let Some(mapping) = reader.mapping(value, "", "a mapping with `branches`") {

@@ -1,6 +1,6 @@
 //! The presets of `policies/`, embedded: `(name, text)`.
 
-use crate::{Mistake, Policy, Registry};
+use crate::{Mistake, Parsed, Policy, Registry};
 
 macro_rules! presets {
     ($($name:literal),* $(,)?) => {
@@ -29,7 +29,7 @@ pub fn preset(name: &str) -> Option<&'static str> {
 
 impl Policy {
     /// The preset of this name, as it is embedded.
-    pub fn preset(name: &str, registry: &Registry) -> Result<Policy, Vec<Mistake>> {
+    pub fn preset(name: &str, registry: &Registry) -> Parsed<Policy> {
         let known = PRESETS.iter().map(|(known, _)| *known);
         let unknown =
             || Mistake::new("", format!("unknown preset `{name}`{}", crate::suggestion(name, known)));

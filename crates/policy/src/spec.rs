@@ -22,8 +22,8 @@ pub struct Spec {
 /// the model that its images go to.
 #[derive(Clone, Copy)]
 pub enum Build {
-    Image(fn(&Value, &ModelInput) -> Result<Box<dyn ImagePolicy>, Vec<Mistake>>),
-    Mix(fn(&Value) -> Result<Box<dyn Mix>, Vec<Mistake>>),
+    Image(fn(&Value, &ModelInput) -> Parsed<Box<dyn ImagePolicy>>),
+    Mix(fn(&Value) -> Parsed<Box<dyn Mix>>),
 }
 
 /// A policy, built.
@@ -35,7 +35,7 @@ pub enum Built {
 impl Spec {
     /// The policy with these parameters; an image policy as for [`ModelInput::default`] ([`crate::ImageChain`] knows the
     /// model). Paths of mistakes are relative to `parameters`.
-    pub fn build(&self, parameters: &Value) -> Result<Built, Vec<Mistake>> {
+    pub fn build(&self, parameters: &Value) -> Parsed<Built> {
         match self.build {
             Build::Image(make) => make(parameters, &ModelInput::default()).map(Built::Image),
             Build::Mix(make) => make(parameters).map(Built::Mix),
@@ -46,6 +46,9 @@ impl Spec {
         matches!(self.build, Build::Image(_))
     }
 }
+
+/// What was read, or every mistake in it.
+pub type Parsed<T> = Result<T, Vec<Mistake>>;
 
 /// A mistake in a recipe: its place, as a path below the node that was walked, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]

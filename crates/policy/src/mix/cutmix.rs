@@ -1,7 +1,7 @@
 //! CutMix: a rectangle of the partner, pasted.
 
 use super::{Mask, Mix, Mixing, Place, Rect, Site};
-use crate::{Build, Error, Mistake, Positive, Result, Spec, parameters};
+use crate::{Build, Error, Parsed, Positive, Result, Spec, parameters};
 use serde::Deserialize;
 use serde_yaml::Value;
 use tallow_seed::Rng;
@@ -33,7 +33,7 @@ impl Default for CutMix {
     }
 }
 
-fn build(value: &Value) -> std::result::Result<Box<dyn Mix>, Vec<Mistake>> {
+fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
     Ok(Box::new(parameters::<CutMix>(value)?))
 }
 

@@ -1,7 +1,7 @@
 //! SynerMix-Intra: one row per class, blended from all rows of the class.
 
 use super::{Mix, Mixing, Site};
-use crate::{Build, Mistake, Result, Shares, Spec, parameters};
+use crate::{Build, Parsed, Result, Shares, Spec, parameters};
 use serde::Deserialize;
 use serde_yaml::Value;
 use tallow_seed::Rng;
@@ -21,7 +21,7 @@ pub const SPEC: Spec = Spec {
 #[serde(default, deny_unknown_fields)]
 pub struct IntraClass {}
 
-fn build(value: &Value) -> std::result::Result<Box<dyn Mix>, Vec<Mistake>> {
+fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
     Ok(Box::new(parameters::<IntraClass>(value)?))
 }
 

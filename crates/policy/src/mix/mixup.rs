@@ -1,7 +1,7 @@
 //! mixup: two rows, blended.
 
 use super::{Mix, Mixing, Site};
-use crate::{Build, Mistake, Positive, Result, Shares, Spec, parameters};
+use crate::{Build, Parsed, Positive, Result, Shares, Spec, parameters};
 use serde::Deserialize;
 use serde_yaml::Value;
 use tallow_seed::Rng;
@@ -33,7 +33,7 @@ impl Default for Mixup {
     }
 }
 
-fn build(value: &Value) -> std::result::Result<Box<dyn Mix>, Vec<Mistake>> {
+fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
     Ok(Box::new(parameters::<Mixup>(value)?))
 }
 

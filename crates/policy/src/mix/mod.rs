@@ -74,7 +74,7 @@ pub enum Mixing {
     Keep,
     /// Output row i = Σ_j shares_ij · row j; the number of rows may change.
     Rows(Shares),
-    /// Output row i = row i outside the mask, row partner[i] inside it.
+    /// Output row i = row i outside the mask, `partner[i]` inside it.
     Paste { partner: Vec<u32>, mask: Mask, source: Place },
 }
 

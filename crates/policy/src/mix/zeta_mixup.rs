@@ -1,7 +1,7 @@
 //! ζ-mixup: T rows, weighted by a p-series, the own row first.
 
 use super::{Mix, Mixing, Site};
-use crate::{Build, Mistake, NonNegative, Result, Shares, Spec, parameters};
+use crate::{Build, NonNegative, Parsed, Result, Shares, Spec, parameters};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_yaml::Value;
 use tallow_seed::Rng;
@@ -59,7 +59,7 @@ impl<'de> Deserialize<'de> for Samples {
     }
 }
 
-fn build(value: &Value) -> std::result::Result<Box<dyn Mix>, Vec<Mistake>> {
+fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
     Ok(Box::new(parameters::<ZetaMixup>(value)?))
 }
 

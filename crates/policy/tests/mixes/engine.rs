@@ -5,7 +5,7 @@ use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use tallow_policy::{
-    Applied, Branch, Build, Mask, Mistake, Mix, Mixing, Moment, Needs, Place, Policy, Rect, Registry, Result,
+    Applied, Branch, Build, Mask, Mix, Mixing, Moment, Needs, Parsed, Place, Policy, Rect, Registry, Result,
     Rows, Shares, Site, Spec,
 };
 use tallow_seed::Rng;
@@ -136,8 +136,11 @@ fn rows_of_one_group_are_kept_apart() {
     }
 }
 
+/// Classes, groups, the values or gradient, progress.
+type Told = (Vec<u32>, Vec<Option<u32>>, Option<Vec<f64>>, f64);
+
 /// What the mix `probe` was told, application by application.
-static TOLD: Mutex<Vec<(Vec<u32>, Vec<Option<u32>>, Option<Vec<f64>>, f64)>> = Mutex::new(Vec::new());
+static TOLD: Mutex<Vec<Told>> = Mutex::new(Vec::new());
 
 struct Probe(Needs);
 
@@ -176,7 +179,7 @@ impl Mix for Wrong {
     }
 }
 
-fn build<const KIND: u32>(_: &serde_yaml::Value) -> std::result::Result<Box<dyn Mix>, Vec<Mistake>> {
+fn build<const KIND: u32>(_: &serde_yaml::Value) -> Parsed<Box<dyn Mix>> {
     Ok(match KIND {
         8 => Box::new(Probe(Needs::Values)),
         9 => Box::new(Probe(Needs::InputGradient)),
@@ -196,7 +199,7 @@ static SPECS: [Spec; 6] = [
     spec("outside", Build::Mix(build::<3>)),
 ];
 
-fn with_specs(text: &str) -> std::result::Result<Policy, Vec<Mistake>> {
+fn with_specs(text: &str) -> Parsed<Policy> {
     let mut registry = Registry::builtin();
     SPECS.iter().for_each(|spec| registry.push(spec));
     let value = serde_yaml::from_str(&format!("branches: [ {{ policies: {text} }} ]")).unwrap();

@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor};
 use serde::Deserialize;
 use serde_yaml::Value;
 use tallow_policy::{
-    Branch, Build, Mistake, Mix, Mixing, Moment, Passage, Policy, Registry, Result, Rows, Shares, Site, Spec,
+    Branch, Build, Mix, Mixing, Moment, Parsed, Passage, Policy, Registry, Result, Rows, Shares, Site, Spec,
     parameters,
 };
 use tallow_seed::{Rng, Seed};
@@ -18,7 +18,7 @@ pub fn policy(text: &str) -> Policy {
     parse(text).unwrap_or_else(|mistakes| panic!("{text}\n{mistakes:#?}"))
 }
 
-pub fn parse(text: &str) -> std::result::Result<Policy, Vec<Mistake>> {
+pub fn parse(text: &str) -> Parsed<Policy> {
     let mut registry = Registry::builtin();
     registry.push(&FIXED);
     Policy::parse("test", &serde_yaml::from_str(text).unwrap(), &registry)
@@ -92,7 +92,7 @@ struct Fixed {
     shares: Vec<Vec<(u32, f64)>>,
 }
 
-fn fixed(value: &Value) -> std::result::Result<Box<dyn Mix>, Vec<Mistake>> {
+fn fixed(value: &Value) -> Parsed<Box<dyn Mix>> {
     Ok(Box::new(parameters::<Fixed>(value)?))
 }
 
