@@ -1,0 +1,157 @@
+//! What can be typed.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// A model zoo and training toolkit for image classification, with augmentation policies that mix samples.
+#[derive(Parser)]
+#[command(name = "tallow", version, arg_required_else_help = true)]
+#[command(after_help = "examples:
+  tallow train recipes/quickstart.yaml            train, evaluate, report
+  tallow check recipes/*.yaml                     find every mistake, run nothing
+  tallow preview recipes/quickstart.yaml          a picture of what the policies do
+  tallow eval checkpoints/quickstart --json       metrics of the best checkpoint
+  tallow list policies                            what can be composed
+
+exit codes: 0 done, 2 a mistake in the command or recipe, 3 bad data, 4 diverged,
+130/143 interrupted after a checkpoint was written, 1 anything else")]
+pub struct Tallow {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Train a recipe
+    Train(Train),
+    /// Metrics of a checkpoint on a part of its data, or on other data
+    Eval(Eval),
+    /// What a checkpoint says of images, as CSV
+    Predict(Predict),
+    /// A contact sheet of what a recipe's policies do to a batch
+    Preview(Preview),
+    /// Find every mistake of recipes and presets; run nothing
+    Check(Check),
+    /// What there is: models, policies, presets, datasets, metrics
+    List(List),
+}
+
+/// Train a recipe: read it, check it, train, evaluate, write checkpoints and a report.
+#[derive(Parser)]
+#[command(name = "train", version)]
+#[command(after_help = "examples:
+  train recipes/quickstart.yaml
+  train recipes/isic2018_resnet50.yaml data.root=data/isic2018 length='10 epochs'
+  train recipes/quickstart.yaml policy=mixup seed=2 --out checkpoints/mixup_seed2
+  train recipes/quickstart.yaml --resume")]
+pub struct Train {
+    /// The recipe
+    #[arg(value_hint = clap::ValueHint::FilePath)]
+    pub recipe: PathBuf,
+    /// Overrides of the recipe: data.batch=32 policy=mixup 'length=3 epochs'
+    #[arg(value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// Go on from the last checkpoint of the run's folder
+    #[arg(long, conflicts_with = "overwrite")]
+    pub resume: bool,
+    /// Replace an earlier run in the folder
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Build everything, run one step and one evaluation batch, write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The run's folder [default: checkpoints/<recipe>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "examples:
+  tallow eval checkpoints/quickstart
+  tallow eval checkpoints/isic2018_resnet50 --split test --json
+  tallow eval checkpoints/quickstart data.seed=2 --predictions fresh.csv
+  tallow eval checkpoints/x/best 'data={ name: folder, root: other/images, batch: 32 }' --split test")]
+pub struct Eval {
+    /// A checkpoint folder, or a run's folder (its `best`)
+    pub checkpoint: PathBuf,
+    /// Overrides of the checkpoint's recipe, such as data.root=…
+    #[arg(value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// Which part of the data
+    #[arg(long, default_value = "validation", value_name = "train|validation|test")]
+    pub split: String,
+    /// Print the metrics as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Write the prediction of every image
+    #[arg(long, value_name = "CSV")]
+    pub predictions: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = "examples:
+  tallow predict checkpoints/quickstart images/ lesion.jpg > predictions.csv
+  tallow predict checkpoints/quickstart batch.npy --logits     values already normalised, (R, 3, H, W)")]
+pub struct Predict {
+    /// A checkpoint folder, or a run's folder (its `best`)
+    pub checkpoint: PathBuf,
+    /// Images, folders of images, or one .npy file of normalised values (R, 3, H, W)
+    #[arg(required = true)]
+    pub inputs: Vec<PathBuf>,
+    /// Print logits instead of probabilities
+    #[arg(long)]
+    pub logits: bool,
+    /// Where to compute
+    #[arg(long, default_value = "auto", value_name = "auto|cpu|cuda:N|metal")]
+    pub device: String,
+}
+
+#[derive(Args)]
+#[command(after_help = "examples:
+  tallow preview recipes/quickstart.yaml policy=cutmix_zeta_mixup
+  tallow preview recipes/isic2018_resnet50.yaml --batch 3 --out sheet.png")]
+pub struct Preview {
+    /// The recipe
+    pub recipe: PathBuf,
+    /// Overrides of the recipe
+    #[arg(value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// Which batch of the first epoch, from 0
+    #[arg(long, default_value_t = 0)]
+    pub batch: u64,
+    /// How many pictures of it
+    #[arg(long, default_value_t = 24)]
+    pub tiles: usize,
+    /// The PNG to write; with several branches, one file each (…_0.png, …_1.png)
+    #[arg(long, default_value = "preview.png", value_name = "PNG")]
+    pub out: PathBuf,
+}
+
+#[derive(Args)]
+#[command(after_help = "examples:
+  tallow check recipes/*.yaml policies/*.yaml
+  tallow check recipes/quickstart.yaml optimizer.sgd.momentum=1.5")]
+pub struct Check {
+    /// Recipes and presets (a file with `branches` and no `data`), then overrides for the recipes
+    #[arg(required = true, value_name = "FILE|KEY=VALUE")]
+    pub inputs: Vec<String>,
+}
+
+#[derive(Args)]
+#[command(after_help = "examples:
+  tallow list models
+  tallow list policies zeta_mixup
+  tallow list presets synermix")]
+pub struct List {
+    /// What to list
+    #[arg(value_parser = ["models", "policies", "presets", "datasets", "metrics"])]
+    pub what: Option<String>,
+    /// One of them, in full
+    pub name: Option<String>,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}

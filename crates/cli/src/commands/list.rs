@@ -1,0 +1,175 @@
+//! `list`: what there is.
+
+use crate::arguments::List;
+use serde_json::{Value, json};
+use std::io::Write;
+use tallow_data::SOURCES;
+use tallow_metrics::{Better, METRICS};
+use tallow_models::{MODELS, ModelOptions, Params};
+use tallow_policy::{PRESETS, Registry};
+use tallow_seed::Seed;
+use tallow_train::Error;
+
+/// One thing of a list: name, one line, and all there is to say.
+struct Entry {
+    name: String,
+    summary: String,
+    full: String,
+    json: Value,
+}
+
+pub fn list(arguments: &List, registry: &Registry) -> anyhow::Result<()> {
+    let kinds = ["models", "policies", "presets", "datasets", "metrics"];
+    let mut out = std::io::stdout().lock();
+    let Some(what) = arguments.what.as_deref() else {
+        for kind in kinds {
+            let names: Vec<String> = entries(kind, registry)?.into_iter().map(|entry| entry.name).collect();
+            writeln!(out, "{kind}\n{}", wrapped(&names.join(", "), 2))?;
+        }
+        return Ok(());
+    };
+    let entries = entries(what, registry)?;
+    match &arguments.name {
+        Some(name) => {
+            let Some(entry) = entries.iter().find(|entry| entry.name == *name) else {
+                let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+                let near = tallow_train::nearest(name, &names);
+                return Err(Error::recipe(format!(
+                    "no {what} `{name}`{near}; there are: {}",
+                    names.join(", ")
+                ))
+                .into());
+            };
+            match arguments.json {
+                true => writeln!(out, "{}", serde_json::to_string_pretty(&entry.json)?)?,
+                false => writeln!(out, "{}\n{}\n\n{}", entry.name, wrapped(&entry.summary, 2), entry.full)?,
+            }
+        }
+        None if arguments.json => {
+            let all: Vec<&Value> = entries.iter().map(|entry| &entry.json).collect();
+            writeln!(out, "{}", serde_json::to_string_pretty(&all)?)?;
+        }
+        None => {
+            for entry in entries {
+                writeln!(out, "{}\n{}", entry.name, wrapped(&entry.summary, 4))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn entries(what: &str, registry: &Registry) -> anyhow::Result<Vec<Entry>> {
+    Ok(match what {
+        "models" => MODELS.iter().map(|spec| model(spec)).collect::<Result<_, _>>()?,
+        "policies" => registry.policies.iter().map(|spec| policy(spec)).collect(),
+        "presets" => PRESETS.iter().map(|(name, text)| preset(name, text)).collect(),
+        "datasets" => SOURCES.iter().map(|spec| dataset(spec)).collect(),
+        _ => METRICS.iter().map(metric).collect(),
+    })
+}
+
+fn model(spec: &tallow_models::ModelSpec) -> anyhow::Result<Entry> {
+    let mut params = Params::new(Seed::new(0), candle_core::DType::F32, &candle_core::Device::Cpu);
+    let classes = 1000;
+    let network = (spec.build)(&mut params, &ModelOptions::new(classes))?;
+    let (size, macs) = (params.size(), network.macs([3, spec.input, spec.input]).unwrap_or(0));
+    let taps = network.outline([3, spec.input, spec.input]).unwrap_or_default();
+    let taps: Vec<String> =
+        taps.iter().map(|(name, outline)| format!("  {name:<12} {:?}", outline.shape)).collect();
+    let summary = format!(
+        "{:.2} M parameters, {:.2} G multiply-adds at {} px, {classes} classes",
+        size as f64 / 1e6,
+        macs as f64 / 1e9,
+        spec.input
+    );
+    let weights = spec.weights.iter().map(|id| format!("  hub:{id}")).collect::<Vec<_>>().join("\n");
+    let full = format!(
+        "taps, shape of one row:\n{}\n\nweights known to fit:\n{weights}\n\nsource:\n{}",
+        taps.join("\n"),
+        wrapped(spec.source, 2)
+    );
+    let json = json!({
+        "name": spec.name, "parameters": size, "multiply_adds": macs, "input": spec.input, "taps": spec.taps,
+        "mean": spec.mean, "std": spec.std, "weights": spec.weights, "source": spec.source,
+    });
+    Ok(Entry { name: spec.name.into(), summary, full, json })
+}
+
+fn policy(spec: &tallow_policy::Spec) -> Entry {
+    let parameters: Vec<String> = spec
+        .parameters
+        .iter()
+        .map(|(name, range, meaning)| format!("  {name}: {range}\n{}", wrapped(meaning, 6)))
+        .collect();
+    let kind =
+        if spec.is_image() { "image policy (under images:)" } else { "mix (under branches: policies:)" };
+    let full =
+        format!("{kind}\n\nparameters:\n{}\n\nsource:\n{}", parameters.join("\n"), wrapped(spec.source, 2));
+    let json = json!({
+        "name": spec.name, "summary": spec.summary, "source": spec.source,
+        "kind": if spec.is_image() { "image" } else { "mix" }, "spatial": spec.spatial,
+        "parameters": spec.parameters.iter().map(|(name, range, meaning)| json!({ "name": name, "range": range, "meaning": meaning })).collect::<Vec<_>>(),
+    });
+    Entry { name: spec.name.into(), summary: spec.summary.into(), full, json }
+}
+
+fn preset(name: &str, text: &str) -> Entry {
+    let comment: Vec<&str> =
+        text.lines().take_while(|line| line.starts_with('#')).map(|line| line[1..].trim()).collect();
+    let summary = comment.join(" ").split_once(": ").map_or(comment.join(" "), |(_, said)| said.to_owned());
+    Entry {
+        name: name.into(),
+        json: json!({ "name": name, "summary": summary, "yaml": text }),
+        summary,
+        full: text.trim_end().to_owned(),
+    }
+}
+
+fn dataset(spec: &tallow_data::SourceSpec) -> Entry {
+    let keys: Vec<String> = spec
+        .keys
+        .iter()
+        .map(|(name, default, meaning)| {
+            let default = if default.is_empty() { String::new() } else { format!(": {default}") };
+            format!("  {name}{default}\n{}", wrapped(meaning, 6))
+        })
+        .collect();
+    let json = json!({
+        "name": spec.name, "summary": spec.summary,
+        "keys": spec.keys.iter().map(|(name, default, meaning)| json!({ "name": name, "default": default, "meaning": meaning })).collect::<Vec<_>>(),
+    });
+    Entry {
+        name: spec.name.into(),
+        summary: spec.summary.into(),
+        full: format!("keys:\n{}", keys.join("\n")),
+        json,
+    }
+}
+
+fn metric(metric: &tallow_metrics::Metric) -> Entry {
+    let better = if metric.better == Better::Higher { "higher" } else { "lower" };
+    let json = json!({ "name": metric.name, "summary": metric.summary, "better": better });
+    Entry {
+        name: metric.name.into(),
+        summary: metric.summary.into(),
+        full: format!("{better} is better"),
+        json,
+    }
+}
+
+/// Text in lines of at most 80 columns, indented.
+fn wrapped(text: &str, indent: usize) -> String {
+    let mut lines = vec![" ".repeat(indent)];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("there is a first line");
+        if line.chars().count() + word.chars().count() + 1 > 80 && line.trim() != "" {
+            lines.push(format!("{}{word}", " ".repeat(indent)));
+        } else {
+            if line.trim() != "" {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines.join("\n")
+}

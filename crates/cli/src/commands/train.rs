@@ -1,0 +1,87 @@
+//! `train RECIPE`: the main job.
+
+use crate::arguments::Train;
+use crate::signals;
+use anyhow::Context;
+use serde_json::json;
+use std::io::Write;
+use std::path::Path;
+use tallow_policy::Registry;
+use tallow_report::Progress;
+use tallow_train::{Earlier, Folder, Plan, Run, Start};
+
+pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
+    let progress = Progress::stderr();
+    let plan = Plan::read(&arguments.recipe, &arguments.overrides, registry)?;
+    if arguments.dry_run {
+        return dry_run(Run::build(plan, Start::Recipe, &progress)?, &progress);
+    }
+    let earlier = match (arguments.resume, arguments.overwrite) {
+        (true, _) => Earlier::Resume,
+        (_, true) => Earlier::Overwrite,
+        _ => Earlier::Refuse,
+    };
+    let place = arguments.out.clone().unwrap_or_else(|| Path::new("checkpoints").join(&plan.name));
+    let folder = Folder::look(&place, &plan, earlier)?;
+    let start = folder.resume.as_deref().map_or(Start::Recipe, Start::Checkpoint);
+    let run = Run::build(plan, start, &progress)?;
+    introduce(&run, &progress);
+    let signal = signals::watch().context("cannot watch for signals")?;
+    let fitted = tallow_train::fit(&run, &folder, &progress, &signal)?;
+    tallow_train::report(&run, &folder, &fitted)?;
+    let headline = tallow_train::headline(&fitted.predictions);
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        let result = json!({
+            "folder": place,
+            "best": { "epoch": fitted.best.epoch, "value": fitted.best.value, "metric": run.plan().select.name },
+            "epochs": fitted.epochs,
+            "steps": fitted.steps,
+            "stopped_early": fitted.stopped_early,
+            "seconds": fitted.seconds,
+            "validation": fitted.summary,
+            "last": fitted.last,
+        });
+        writeln!(out, "{}", serde_json::to_string_pretty(&result)?)?;
+    } else {
+        writeln!(out, "\nvalidation, epoch {} (best {}):\n", fitted.best.epoch, run.plan().select.name)?;
+        writeln!(out, "{}", tallow_report::table(&fitted.summary.per_class, &headline))?;
+        writeln!(out, "{}", tallow_train::claim(&run, &fitted))?;
+        writeln!(out, "report: {}", place.join("report.html").display())?;
+    }
+    Ok(())
+}
+
+/// What is about to be trained, on stderr.
+fn introduce(run: &Run, progress: &Progress) {
+    let (plan, model) = (run.plan(), &run.model);
+    let policy = plan.preset.as_deref().unwrap_or("branches of its own");
+    let millions = model.params.size() as f64 / 1e6;
+    progress.note(&format!(
+        "{}: {} ({millions:.2} M parameters), policy {policy}",
+        plan.name, plan.model.spec.name
+    ));
+    let test = run.data.test.as_ref().map_or(String::new(), |test| format!(", test {}", test.len()));
+    let (train, validation) = (run.data.train.len(), run.data.validation.len());
+    progress.note(&format!(
+        "{}: {} classes, train {train}, validation {validation}{test}; {}",
+        plan.data.source.name,
+        model.classes.len(),
+        tallow_train::device_name(&model.device)
+    ));
+    run.notes.iter().for_each(|note| progress.note(&format!("  {note}")));
+}
+
+/// One step and one evaluation batch; nothing is written.
+fn dry_run(run: Run, progress: &Progress) -> anyhow::Result<()> {
+    introduce(&run, progress);
+    let tried = tallow_train::try_out(&run, progress)?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "dry run: everything fits")?;
+    writeln!(out, "  steps per epoch    {}", tried.batches)?;
+    writeln!(out, "  steps in all       {}", tried.total)?;
+    writeln!(out, "  loss of step 1     {:.6}", tried.loss)?;
+    writeln!(out, "  rate of step 1     {:.3e}", tried.rate)?;
+    writeln!(out, "  validation rows    {} (one batch)", tried.evaluated)?;
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! The commands of tallow. A program with policies of its own pushes their specs onto a [`Registry`] and calls [`run`].
+
+mod arguments;
+mod commands;
+mod signals;
+
+use clap::Parser;
+use std::process::ExitCode;
+pub use tallow_policy::Registry;
+
+/// The whole program: `tallow COMMAND …`.
+pub fn run(registry: Registry) -> ExitCode {
+    let arguments = arguments::Tallow::parse();
+    finish(commands::dispatch(arguments.command, &registry))
+}
+
+/// The program `train RECIPE …`: the same as `tallow train RECIPE …`.
+pub fn run_train(registry: Registry) -> ExitCode {
+    let arguments = arguments::Train::parse();
+    finish(commands::train::train(&arguments, &registry))
+}
+
+/// Errors for people, and the exit code for programs: 2 a mistake in the command or recipe, 3 bad data, 4 diverged,
+/// 130 and 143 interrupted, 1 anything else.
+fn finish(result: anyhow::Result<()>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    if let Some(broken) = error.downcast_ref::<std::io::Error>()
+        && broken.kind() == std::io::ErrorKind::BrokenPipe
+    {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("error: {error:#}");
+    let code = error.downcast_ref::<tallow_train::Error>().map_or(1, tallow_train::Error::exit_code);
+    ExitCode::from(code)
+}

@@ -1,0 +1,21 @@
+//! SIGINT and SIGTERM ask a training to stop at the next step; a second one ends the program at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+
+/// A number that becomes that of the first signal received.
+pub fn watch() -> std::io::Result<Arc<AtomicI32>> {
+    let received = Arc::new(AtomicI32::new(0));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        let again = Arc::new(AtomicBool::new(false));
+        // In this order: the first signal finds the flag down.
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, again.clone())?;
+        signal_hook::flag::register(signal, again)?;
+        let received = received.clone();
+        // SAFETY: storing to an atomic is all the handler does, which is safe in a signal handler.
+        unsafe {
+            signal_hook::low_level::register(signal, move || received.store(signal, Ordering::Relaxed))?
+        };
+    }
+    Ok(received)
+}

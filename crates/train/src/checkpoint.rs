@@ -1,0 +1,224 @@
+//! A checkpoint is a folder that needs no other file to be evaluated, resumed or published.
+
+use crate::ema::Ema;
+use crate::optimizer::State;
+use crate::run::Run;
+use crate::{Error, Result};
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use tallow_metrics::Summary;
+
+/// Where a run stands, between two steps.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Position {
+    /// The epoch under way, from 0.
+    pub epoch: u64,
+    /// Its batches that are done.
+    pub batch: u64,
+    /// Steps that are done.
+    pub step: u64,
+    /// Σ loss · rows and Σ rows of the epoch so far.
+    pub loss: f64,
+    pub rows: u64,
+    pub best: Option<Best>,
+    pub optimizer_updates: u64,
+    pub ema_updates: u64,
+}
+
+/// The best epoch so far, by the recipe's `select`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    pub value: f64,
+    /// From 1.
+    pub epoch: u64,
+}
+
+/// What goes into a checkpoint.
+pub struct Contents<'a> {
+    pub run: &'a Run,
+    pub position: &'a Position,
+    pub state: &'a State,
+    pub ema: Option<&'a Ema>,
+    /// The text of the resolved recipe.
+    pub recipe: &'a str,
+    /// What the validation part said of the weights.
+    pub summary: Option<&'a Summary>,
+}
+
+/// Writes `folder/name` whole or not at all. `model.safetensors` holds the weights that were evaluated: the averages where
+/// there are any, the raw ones then in `raw.safetensors`.
+pub fn save(folder: &Path, name: &str, contents: &Contents) -> Result<()> {
+    let &Contents { run, position, state, ema, recipe, summary } = contents;
+    let fresh = folder.join(format!(".{name}.new"));
+    if fresh.exists() {
+        fs::remove_dir_all(&fresh).map_err(Error::io(&fresh))?;
+    }
+    fs::create_dir(&fresh).map_err(Error::io(&fresh))?;
+    let raw = run.model.params.tensors()?;
+    let metadata = metadata(run, recipe, position, summary);
+    match ema {
+        None => tallow_models::weights::save(&raw, &fresh.join("model.safetensors"), &metadata)?,
+        Some(ema) => {
+            let mut averaged = raw.clone();
+            averaged.extend(tensors(&ema.averages));
+            tallow_models::weights::save(&averaged, &fresh.join("model.safetensors"), &metadata)?;
+            tallow_models::weights::save(&raw, &fresh.join("raw.safetensors"), &BTreeMap::new())?;
+            tallow_models::weights::save(
+                &tensors(&ema.averages),
+                &fresh.join("ema.safetensors"),
+                &BTreeMap::new(),
+            )?;
+        }
+    }
+    tallow_models::weights::save(
+        &tensors(&state.slots),
+        &fresh.join("optimizer.safetensors"),
+        &BTreeMap::new(),
+    )?;
+    let config = run.model.config.to_json(&run.model.options, &run.model.network, serde_json::Map::new());
+    let position = Position {
+        optimizer_updates: state.updates,
+        ema_updates: ema.map_or(0, |ema| ema.updates),
+        ..position.clone()
+    };
+    write(&fresh.join("recipe.yaml"), recipe.as_bytes())?;
+    write(&fresh.join("config.json"), &pretty(&config))?;
+    write(&fresh.join("state.json"), &pretty(&json!(position)))?;
+    write(&fresh.join("metrics.json"), &pretty(&json!(summary)))?;
+    replace(&fresh, folder, name)
+}
+
+/// Renames `fresh` to `folder/name`, keeping what was there until the new one is in place.
+fn replace(fresh: &Path, folder: &Path, name: &str) -> Result<()> {
+    let (place, old) = (folder.join(name), old(folder, name));
+    sync(fresh)?;
+    if old.exists() {
+        fs::remove_dir_all(&old).map_err(Error::io(&old))?;
+    }
+    if place.exists() {
+        fs::rename(&place, &old).map_err(Error::io(&place))?;
+    }
+    fs::rename(fresh, &place).map_err(Error::io(&place))?;
+    sync(folder)?;
+    if old.exists() {
+        fs::remove_dir_all(&old).map_err(Error::io(&old))?;
+    }
+    Ok(())
+}
+
+fn old(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!(".{name}.old"))
+}
+
+/// `folder/name`, also where a run was killed between the two renames of [`save`].
+pub fn find(folder: &Path, name: &str) -> Option<PathBuf> {
+    [folder.join(name), old(folder, name)].into_iter().find(|place| place.join("state.json").is_file())
+}
+
+/// What a checkpoint holds besides weights.
+pub struct Restored {
+    pub position: Position,
+    pub state: State,
+    pub ema: Option<Ema>,
+}
+
+/// Reads `place` into a run: weights, optimizer, averages.
+pub fn restore(place: &Path, run: &Run) -> Result<Restored> {
+    let fail = |problem: String| Error::Checkpoint { path: place.to_owned(), problem };
+    let text = fs::read_to_string(place.join("state.json")).map_err(Error::io(place.join("state.json")))?;
+    let position: Position =
+        serde_json::from_str(&text).map_err(|error| fail(format!("state.json: {error}")))?;
+    let raw = place.join(if run.plan().ema.is_some() { "raw.safetensors" } else { "model.safetensors" });
+    tallow_models::weights::load(&run.model.params, &raw, tallow_models::weights::Head::MustFit)?;
+
+    let mut state = run.optimizer().state(&run.model.params)?;
+    fill(&state.slots, &place.join("optimizer.safetensors")).map_err(fail)?;
+    state.updates = position.optimizer_updates;
+    let ema = match run.plan().ema {
+        None => None,
+        Some(plan) => {
+            let mut ema = Ema::new(plan, &run.model.params)?;
+            fill(&ema.averages, &place.join("ema.safetensors")).map_err(fail)?;
+            ema.updates = position.ema_updates;
+            Some(ema)
+        }
+    };
+    Ok(Restored { position, state, ema })
+}
+
+/// Sets variables from a file that must hold exactly these names and shapes.
+fn fill(vars: &BTreeMap<String, candle_core::Var>, path: &Path) -> std::result::Result<(), String> {
+    let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let found = tallow_models::weights::read(path).map_err(|error| error.to_string())?.tensors;
+    if let Some(extra) = found.keys().find(|name| !vars.contains_key(*name)) {
+        return Err(format!("{file}: `{extra}` belongs to no parameter of this recipe"));
+    }
+    for (name, var) in vars {
+        let tensor = found.get(name).ok_or_else(|| format!("{file}: `{name}` is missing"))?;
+        let set = || var.set(&tensor.to_dtype(var.dtype())?.to_device(var.device())?);
+        set().map_err(|error| format!("{file}: `{name}`: {error}"))?;
+    }
+    Ok(())
+}
+
+fn tensors(vars: &BTreeMap<String, candle_core::Var>) -> BTreeMap<String, Tensor> {
+    vars.iter().map(|(name, var)| (name.clone(), var.as_detached_tensor())).collect()
+}
+
+/// What the weights' file says of its origin. No time and no place: the same run writes the same bytes.
+fn metadata(
+    run: &Run,
+    recipe: &str,
+    position: &Position,
+    summary: Option<&Summary>,
+) -> BTreeMap<String, String> {
+    let policy = run.plan().resolved.get("branches").map(|branches| json!(branches).to_string());
+    let mut metadata = BTreeMap::from([
+        ("format".to_owned(), "pt".to_owned()),
+        ("tallow.version".to_owned(), crate::VERSION.to_owned()),
+        ("tallow.commit".to_owned(), crate::COMMIT.to_owned()),
+        ("tallow.recipe_hash".to_owned(), tallow_data::fingerprint(recipe.as_bytes())),
+        ("tallow.data_manifest".to_owned(), run.data.manifest.clone()),
+        ("tallow.seed".to_owned(), run.plan().seed.to_string()),
+        ("tallow.policy".to_owned(), policy.unwrap_or_default()),
+        ("tallow.step".to_owned(), position.step.to_string()),
+    ]);
+    if let Some(summary) = summary {
+        let headline = json!({
+            "accuracy": summary.accuracy,
+            "macro_f1": summary.macro_f1,
+            "balanced_accuracy": summary.balanced_accuracy,
+            "auroc": summary.auroc,
+        });
+        metadata.insert("tallow.metrics".to_owned(), headline.to_string());
+    }
+    metadata
+}
+
+fn pretty(value: &Value) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec_pretty(value).expect("a JSON value is written");
+    bytes.push(b'\n');
+    bytes
+}
+
+/// Writes and syncs a file.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let write = || {
+        let mut file = fs::File::create(path)?;
+        std::io::Write::write_all(&mut file, bytes)?;
+        file.sync_all()
+    };
+    write().map_err(Error::io(path))
+}
+
+/// Syncs a folder's entries, where the system can.
+fn sync(folder: &Path) -> Result<()> {
+    if cfg!(unix) {
+        fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io(folder))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! `device: auto | cpu | cuda:N | metal`.
+
+use candle_core::Device;
+
+/// Where a run computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The first CUDA device, else Metal, else the CPU: of those that this build and machine have.
+    Auto,
+    Cpu,
+    Cuda(usize),
+    Metal,
+}
+
+impl std::str::FromStr for Choice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Choice, String> {
+        match text.split_once(':') {
+            None if text == "auto" => Ok(Choice::Auto),
+            None if text == "cpu" => Ok(Choice::Cpu),
+            None if text == "cuda" => Ok(Choice::Cuda(0)),
+            None if text == "metal" => Ok(Choice::Metal),
+            Some(("cuda", n)) if n.parse::<usize>().is_ok() => Ok(Choice::Cuda(n.parse().unwrap_or(0))),
+            _ => Err(format!("expected auto, cpu, cuda:N or metal, got `{text}`")),
+        }
+    }
+}
+
+impl Choice {
+    /// The device, or how to get it.
+    pub fn open(self) -> Result<Device, String> {
+        match self {
+            Choice::Cpu => Ok(Device::Cpu),
+            Choice::Auto => Ok(cuda(0).or_else(|_| metal()).unwrap_or(Device::Cpu)),
+            Choice::Cuda(n) => cuda(n),
+            Choice::Metal => metal(),
+        }
+    }
+}
+
+fn cuda(ordinal: usize) -> Result<Device, String> {
+    if !cfg!(feature = "cuda") {
+        let build = "cargo run --features cuda --bin train -- …";
+        return Err(format!(
+            "cuda:{ordinal} – this build has no CUDA; build with `{build}`, or write device: cpu"
+        ));
+    }
+    // One explicit stream for the whole run: candle's default is a stream per thread, without synchronisation.
+    Device::new_cuda_with_stream(ordinal).map_err(|e| {
+        format!("cuda:{ordinal} – this machine has no such device ({e}); see `nvidia-smi -L`, or write device: cpu")
+    })
+}
+
+fn metal() -> Result<Device, String> {
+    if !cfg!(feature = "metal") {
+        let build = "cargo run --features metal --bin train -- …";
+        return Err(format!(
+            "metal – this build has no Metal; build with `{build}` on a Mac, or write device: cpu"
+        ));
+    }
+    Device::new_metal(0)
+        .map_err(|e| format!("metal – this machine has no Metal device ({e}); write device: cpu"))
+}
+
+/// A name for reports: `cpu (2 threads)`, `cuda:0`.
+pub fn name(device: &Device) -> String {
+    match device.location() {
+        candle_core::DeviceLocation::Cpu => {
+            let threads = std::thread::available_parallelism().map_or(1, usize::from);
+            format!("cpu ({threads} threads)")
+        }
+        candle_core::DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
+        candle_core::DeviceLocation::Metal { .. } => "metal".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read() {
+        assert_eq!("cuda:3".parse(), Ok(Choice::Cuda(3)));
+        assert_eq!("auto".parse(), Ok(Choice::Auto));
+        let error = "gpu".parse::<Choice>().unwrap_err();
+        assert_eq!(error, "expected auto, cpu, cuda:N or metal, got `gpu`");
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    #[test]
+    fn a_device_that_is_not_built_says_how_to_get_it() {
+        let error = Choice::Cuda(0).open().unwrap_err();
+        assert!(error.contains("--features cuda"), "{error}");
+    }
+}

@@ -1,0 +1,68 @@
+//! What ends a run, and the exit code it has.
+
+use std::path::PathBuf;
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Mistakes in a recipe or command: complete lines, all of them.
+    #[error("{}", .0.join("\n"))]
+    Recipe(Vec<String>),
+    /// Data that is missing, unreadable or leaks.
+    #[error("{0}")]
+    Data(String),
+    /// A loss that is not finite.
+    #[error("{0}")]
+    Diverged(String),
+    /// A signal; a checkpoint was written before this is returned.
+    #[error("{message}")]
+    Interrupted { signal: i32, message: String },
+    /// A checkpoint folder that cannot be what it should be.
+    #[error("{path}: {problem}", path = path.display())]
+    Checkpoint { path: PathBuf, problem: String },
+    #[error("{path}: {source}", path = path.display())]
+    Io { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Model(#[from] tallow_models::Error),
+    #[error(transparent)]
+    Policy(#[from] tallow_policy::Error),
+    #[error(transparent)]
+    Report(#[from] tallow_report::Error),
+    #[error(transparent)]
+    Tensor(#[from] candle_core::Error),
+}
+
+impl Error {
+    /// One mistake in a recipe or command.
+    pub fn recipe(message: impl Into<String>) -> Error {
+        Error::Recipe(vec![message.into()])
+    }
+
+    /// For `map_err` on file operations.
+    pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Error {
+        let path = path.into();
+        move |source| Error::Io { path, source }
+    }
+
+    /// 2 a mistake in the command or recipe; 3 bad data; 4 diverged; 128 + signal; 1 anything else.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Recipe(_) => 2,
+            Error::Data(_) | Error::Policy(tallow_policy::Error::Data(_)) => 3,
+            Error::Diverged(_) => 4,
+            Error::Interrupted { signal, .. } => 128 + *signal as u8,
+            _ => 1,
+        }
+    }
+}
+
+impl From<tallow_data::Error> for Error {
+    fn from(error: tallow_data::Error) -> Error {
+        match error {
+            tallow_data::Error::Option { .. } => Error::recipe(error.to_string()),
+            other => Error::Data(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! Training: epochs of steps, an evaluation after each, checkpoints, logs.
+
+use crate::checkpoint::{self, Best, Position};
+use crate::ema::Ema;
+use crate::evaluate::evaluate;
+use crate::folder::Folder;
+use crate::optimizer::State;
+use crate::plan::Plan;
+use crate::run::Run;
+use crate::schedule::Schedule;
+use crate::step::{Step, step};
+use crate::{Error, Result};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Instant;
+use tallow_data::{Dataset, Loader, Prepare, Subset, decode};
+use tallow_metrics::{Predictions, Summary};
+use tallow_policy::{Moment, View};
+use tallow_report::{Epoch, Log, Progress};
+use tallow_seed::Seed;
+
+/// What came of a training.
+pub struct Fitted {
+    /// Predictions of the validation part by the best weights, and what they amount to.
+    pub predictions: Predictions,
+    pub summary: Summary,
+    /// The same after the last epoch.
+    pub last: Summary,
+    pub best: Best,
+    pub epochs: u64,
+    pub steps: u64,
+    pub stopped_early: bool,
+    /// Of this call; an earlier part of a resumed run is not in it.
+    pub seconds: f64,
+}
+
+/// Trains a run to its end, into a folder; from its `last` checkpoint if the folder is resumed.
+/// `signal` becomes the number of a signal that asks to stop.
+pub fn fit(run: &Run, folder: &Folder, progress: &Progress, signal: &AtomicI32) -> Result<Fitted> {
+    let began = Instant::now();
+    let mut trainer = Trainer::new(run, folder, progress)?;
+    let mut evaluated: Option<(Predictions, Summary)> = None;
+    let mut stopped_early = false;
+    while trainer.position.step < trainer.total && !stopped_early {
+        trainer.epoch(signal)?;
+        evaluated = Some(trainer.evaluate()?);
+        stopped_early = trainer.is_stale();
+    }
+    let last = match evaluated {
+        Some((_, summary)) => summary,
+        // Resumed after the end: nothing to do but to look again.
+        None => trainer.judge()?.1,
+    };
+    let best = trainer.position.best.clone().expect("every run evaluates at least once");
+    let predictions = Predictions::read_csv(&folder.path.join("predictions.csv"))
+        .map_err(|error| Error::Data(error.to_string()))?;
+    Ok(Fitted {
+        summary: Summary::of(&predictions),
+        predictions,
+        last,
+        best,
+        epochs: trainer.position.epoch,
+        steps: trainer.position.step,
+        stopped_early,
+        seconds: began.elapsed().as_secs_f64(),
+    })
+}
+
+/// What one step of a run showed.
+pub struct Tried {
+    pub batches: u64,
+    pub total: u64,
+    pub loss: f64,
+    pub rate: f64,
+    /// Rows of the evaluation batch.
+    pub evaluated: usize,
+}
+
+/// One step and one evaluation batch; writes nothing.
+pub fn try_out(run: &Run, progress: &Progress) -> Result<Tried> {
+    let batches = run.batches(0);
+    let total = run.steps(batches.len() as u64)?;
+    let (plan, count) = (run.plan(), batches.len() as u64);
+    let first = batches.into_iter().take(1).collect();
+    let loader = Loader::new(run.data.train.clone(), first, prepare(plan, run.views(), 0), plan.data.workers);
+    let mut tried = Tried { batches: count, total, loss: f64::NAN, rate: 0.0, evaluated: 0 };
+    for batch in loader {
+        let moment =
+            Moment { step: 0, steps: total, batches_per_epoch: count, batch: plan.data.batch as u64 };
+        let seed = Seed::new(plan.seed).fold("epoch", 0).fold("step", 0);
+        let step = step(run, &batch?, seed, &moment)?;
+        step.check(&moment, &[])?;
+        let schedule = run.schedule(total, count);
+        tried.loss = step.loss;
+        tried.rate = schedule.rate(0);
+        let mut state = run.optimizer().state(&run.model.params)?;
+        run.optimizer().update(
+            &run.model.params,
+            &step.gradients,
+            &mut state,
+            tried.rate,
+            schedule.momentum(0),
+        )?;
+    }
+    let rows = run.data.validation.len().min(plan.data.batch) as u32;
+    let few: Arc<dyn Dataset> = Arc::new(Subset::new(run.data.validation.clone(), (0..rows).collect()));
+    tried.evaluated = evaluate(&run.model, &few, "validation", progress)?.len();
+    Ok(tried)
+}
+
+/// A training under way.
+struct Trainer<'a> {
+    run: &'a Run,
+    folder: &'a Folder,
+    progress: &'a Progress,
+    log: Log,
+    position: Position,
+    state: State,
+    ema: Option<Ema>,
+    schedule: Schedule,
+    /// Batches of an epoch, and steps of the run.
+    batches: u64,
+    total: u64,
+    /// The last losses, for the message when one is not finite.
+    recent: VecDeque<f64>,
+}
+
+impl<'a> Trainer<'a> {
+    fn new(run: &'a Run, folder: &'a Folder, progress: &'a Progress) -> Result<Trainer<'a>> {
+        let batches = run.batches(0).len() as u64;
+        if batches == 0 {
+            let (images, batch) = (run.data.train.len(), run.plan().data.batch);
+            return Err(Error::recipe(format!(
+                "data.batch: {images} training images make no batch of {batch}; lower data.batch or drop_last: false"
+            )));
+        }
+        let total = run.steps(batches)?;
+        let (position, state, ema) = match &folder.resume {
+            Some(place) => {
+                let restored = checkpoint::restore(place, run)?;
+                (restored.position, restored.state, restored.ema)
+            }
+            None => {
+                let ema = run.plan().ema.map(|plan| Ema::new(plan, &run.model.params)).transpose()?;
+                (Position::default(), run.optimizer().state(&run.model.params)?, ema)
+            }
+        };
+        folder.prepare()?;
+        let log = Log::open(&folder.path, folder.resume.as_ref().map(|_| position.step))?;
+        checkpoint::write(&folder.path.join("recipe.yaml"), folder.recipe.as_bytes())?;
+        let schedule = run.schedule(total, batches);
+        Ok(Trainer {
+            run,
+            folder,
+            progress,
+            log,
+            position,
+            state,
+            ema,
+            schedule,
+            batches,
+            total,
+            recent: VecDeque::new(),
+        })
+    }
+
+    /// What is left of an epoch, at most to the end of the run.
+    fn epoch(&mut self, signal: &AtomicI32) -> Result<()> {
+        let run = self.run;
+        let epoch = self.position.epoch;
+        let left = self.total - self.position.step;
+        let batches: Vec<Vec<u32>> =
+            run.batches(epoch).into_iter().skip(self.position.batch as usize).take(left as usize).collect();
+        let images = batches.iter().map(|batch| batch.len() as u64).sum();
+        let bar = self.progress.epoch(epoch + 1, self.total.div_ceil(self.batches), images);
+        let loader = Loader::new(
+            run.data.train.clone(),
+            batches,
+            prepare(run.plan(), run.views(), epoch),
+            run.plan().data.workers,
+        );
+        for batch in loader {
+            let batch = batch?;
+            let moment = Moment {
+                step: self.position.step,
+                steps: self.total,
+                batches_per_epoch: self.batches,
+                batch: run.plan().data.batch as u64,
+            };
+            let seed = Seed::new(run.plan().seed).fold("epoch", epoch).fold("step", self.position.batch);
+            let step = step(run, &batch, seed, &moment)?;
+            step.check(&moment, self.recent.make_contiguous())?;
+            let rate = self.update(&step)?;
+            self.position.loss += step.loss * batch.labels.len() as f64;
+            self.position.rows += batch.labels.len() as u64;
+            self.position.step += 1;
+            self.position.batch += 1;
+            self.log.step(epoch + 1, self.position.step, &[("loss", step.loss), ("lr", rate)])?;
+            bar.tick(batch.labels.len() as u64, &[("loss", self.mean_loss()), ("lr", rate)]);
+            if let signal @ 1.. = signal.load(Ordering::Relaxed) {
+                self.save("last", None)?;
+                return Err(Error::Interrupted { signal, message: self.interrupted(signal) });
+            }
+        }
+        bar.finish(&[("loss", self.mean_loss())]);
+        Ok(())
+    }
+
+    /// Clips, steps the optimizer and the average; returns the rate.
+    fn update(&mut self, step: &Step) -> Result<f64> {
+        let run = self.run;
+        if self.recent.len() == 5 {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(step.loss);
+        let rate = self.schedule.rate(self.position.step);
+        let momentum = self.schedule.momentum(self.position.step);
+        let gradients = crate::clip::clipped(&step.gradients, run.plan().clip)?;
+        run.optimizer().update(&run.model.params, &gradients, &mut self.state, rate, momentum)?;
+        if let Some(ema) = &mut self.ema {
+            ema.update(&run.model.params)?;
+        }
+        Ok(rate)
+    }
+
+    fn mean_loss(&self) -> f64 {
+        self.position.loss / self.position.rows.max(1) as f64
+    }
+
+    /// What the weights that count (the averages, where there are any) say of the validation part.
+    fn judge(&self) -> Result<(Predictions, Summary)> {
+        let act = || evaluate(&self.run.model, &self.run.data.validation, "validation", self.progress);
+        let predictions = match &self.ema {
+            Some(ema) => ema.with(&self.run.model.params, act)?,
+            None => act()?,
+        };
+        let summary = Summary::of(&predictions);
+        Ok((predictions, summary))
+    }
+
+    /// The end of an epoch: evaluates, logs, and writes `last` and perhaps `best`.
+    fn evaluate(&mut self) -> Result<(Predictions, Summary)> {
+        let (predictions, summary) = self.judge()?;
+        let select = self.run.plan().select;
+        let value = (select.of)(&predictions);
+        let epoch = self.position.epoch + 1;
+        self.log.epoch(&Epoch {
+            epoch,
+            step: self.position.step,
+            train_loss: self.mean_loss(),
+            val_loss: Some(summary.log_loss),
+            metrics: headline(&summary),
+            lr: self.schedule.rate(self.position.step - 1),
+        })?;
+        let is_best = self.position.best.as_ref().is_none_or(|best| select.better.beats(value, best.value));
+        if is_best {
+            self.position.best = Some(Best { value, epoch });
+        }
+        self.progress.note(&format!(
+            "  validation loss {:.4}  accuracy {:.4}  macro F1 {:.4}  balanced {:.4}{}",
+            summary.log_loss,
+            summary.accuracy,
+            summary.macro_f1,
+            summary.balanced_accuracy,
+            if is_best { "  ← best" } else { "" }
+        ));
+        self.position = Position { epoch, batch: 0, loss: 0.0, rows: 0, ..self.position.clone() };
+        if is_best {
+            self.save("best", Some(&summary))?;
+            let path = self.folder.path.join("predictions.csv");
+            predictions.write_csv(&path).map_err(|error| Error::Data(error.to_string()))?;
+        }
+        self.save("last", Some(&summary))?;
+        Ok((predictions, summary))
+    }
+
+    fn is_stale(&self) -> bool {
+        let since = |best: &Best| self.position.epoch - best.epoch;
+        self.run
+            .plan()
+            .patience
+            .zip(self.position.best.as_ref())
+            .is_some_and(|(patience, best)| since(best) >= patience)
+    }
+
+    fn save(&self, name: &str, summary: Option<&Summary>) -> Result<()> {
+        let what = checkpoint::Contents {
+            run: self.run,
+            position: &self.position,
+            state: &self.state,
+            ema: self.ema.as_ref(),
+            recipe: &self.folder.recipe,
+            summary,
+        };
+        checkpoint::save(&self.folder.path, name, &what)
+    }
+
+    fn interrupted(&self, signal: i32) -> String {
+        format!(
+            "stopped by signal {signal} after step {} of {}; {} holds it: go on with --resume",
+            self.position.step,
+            self.total,
+            self.folder.path.join("last").display()
+        )
+    }
+}
+
+/// The loader's work on one image: decode, then one image per view, from random numbers keyed by (seed, epoch, index, view).
+pub fn prepare(plan: &Plan, views: &[View], epoch: u64) -> Arc<Prepare> {
+    let seed = Seed::new(plan.seed).fold("epoch", epoch);
+    let (images, evaluation, views) = (plan.images.clone(), plan.evaluation.clone(), views.to_vec());
+    Arc::new(move |encoded, index| {
+        let image = decode(&encoded)?;
+        let seed = seed.fold("image", index as u64);
+        let view = |view: &View| match view {
+            View::Augmented => images.run(image.clone(), seed.fold("augmented", 0)),
+            View::Clean => evaluation.run(image.clone(), seed.fold("clean", 0)),
+        };
+        Ok(views.iter().map(view).collect::<tallow_policy::Result<Vec<_>>>()?)
+    })
+}
+
+/// The metrics of `summary.csv`, in its order.
+fn headline(summary: &Summary) -> Vec<(String, f64)> {
+    [
+        ("accuracy", summary.accuracy),
+        ("macro_f1", summary.macro_f1),
+        ("weighted_f1", summary.weighted_f1),
+        ("balanced_accuracy", summary.balanced_accuracy),
+        ("auroc", summary.auroc),
+        ("average_precision", summary.average_precision),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}

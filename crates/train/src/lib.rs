@@ -1,0 +1,42 @@
+//! From a recipe to a trained network: recipe → plan → run → fit.
+
+mod checkpoint;
+mod clip;
+mod device;
+mod ema;
+mod error;
+mod evaluate;
+mod fit;
+mod folder;
+mod loss;
+mod model;
+mod optimizer;
+mod plan;
+mod present;
+mod preview;
+mod recipe;
+mod run;
+mod schedule;
+mod step;
+mod upload;
+mod weights;
+
+pub use checkpoint::{Best, find as find_checkpoint};
+pub use device::{Choice, name as device_name};
+pub use error::{Error, Result};
+pub use evaluate::{evaluate, probabilities};
+pub use fit::{Fitted, Tried, fit, try_out};
+pub use folder::{Earlier, Folder};
+pub use model::{Model, Start};
+pub use plan::{Plan, Weights, check_preset, is_preset};
+pub use present::{claim, headline, report};
+pub use preview::preview;
+pub use recipe::nearest;
+pub use run::{Data, Run, part};
+pub use step::step;
+pub use upload::Statistics;
+
+/// Of tallow.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Of the sources this was built from, or `unknown`.
+pub const COMMIT: &str = env!("TALLOW_COMMIT");

@@ -1,0 +1,103 @@
+//! A plan's network with its weights, ready to be trained or asked.
+
+use crate::plan::{Plan, Weights};
+use crate::upload::Statistics;
+use crate::{Error, Result, weights};
+use candle_core::{DType, Device, Tensor};
+use std::path::Path;
+use tallow_data::Pixels;
+use tallow_models::config::Config;
+use tallow_models::{ModelOptions, Network, Params};
+use tallow_policy::Registry;
+use tallow_report::Progress;
+use tallow_seed::Seed;
+
+/// Everything that a forward pass needs.
+pub struct Model {
+    pub plan: Plan,
+    /// Class names, in label order.
+    pub classes: Vec<String>,
+    pub params: Params,
+    pub network: Network,
+    pub options: ModelOptions,
+    /// timm's description of the model and its input.
+    pub config: Config,
+    pub statistics: Statistics,
+    pub device: Device,
+}
+
+/// Where a network's weights come from.
+pub enum Start<'a> {
+    /// The recipe's weights, or initial values.
+    Recipe,
+    /// A folder with `model.safetensors` and `config.json`.
+    Checkpoint(&'a Path),
+}
+
+impl Model {
+    /// The network of a plan, and what people should know of its weights.
+    pub fn build(
+        plan: Plan,
+        classes: Vec<String>,
+        device: Device,
+        start: Start,
+        progress: &Progress,
+    ) -> Result<(Model, Vec<String>)> {
+        let spec = plan.model.spec;
+        let options = ModelOptions { stem: plan.model.stem, ..ModelOptions::new(classes.len()) };
+        let mut params = Params::new(Seed::new(plan.seed).fold("init", 0), DType::F32, &device);
+        let network = (spec.build)(&mut params, &options)?;
+        let mut config = Config::new(spec, &options, plan.model.input as usize, &classes);
+        let mut notes = Vec::new();
+        match (&start, &plan.model.weights) {
+            (Start::Checkpoint(folder), _) => weights::from_checkpoint(folder, &params, &mut config)?,
+            (Start::Recipe, Some(from)) => {
+                notes = weights::from_recipe(from, &params, &mut config, progress)?
+            }
+            (Start::Recipe, None) => {}
+        }
+        if let Some(mean) = plan.model.mean {
+            config.mean = mean.to_vec();
+        }
+        if let Some(std) = plan.model.std {
+            config.std = std.to_vec();
+        }
+        network.freeze(&params, &plan.model.freeze)?;
+        let statistics = Statistics { mean: triple(&config.mean)?, std: triple(&config.std)? };
+        Ok((Model { plan, classes, params, network, options, config, statistics, device }, notes))
+    }
+
+    /// The model of a checkpoint folder, under its recipe with overrides.
+    pub fn open(
+        folder: &Path,
+        overrides: &[String],
+        registry: &Registry,
+        progress: &Progress,
+    ) -> Result<Model> {
+        let plan = Plan::read(&folder.join("recipe.yaml"), overrides, registry)?;
+        let device = plan.device.open().map_err(|message| Error::recipe(format!("device: {message}")))?;
+        let classes = Config::read(&folder.join("config.json"))?.labels;
+        Ok(Model::build(plan, classes, device, Start::Checkpoint(folder), progress)?.0)
+    }
+
+    /// Bytes to normalised values on the device.
+    pub fn upload(&self, pixels: &Pixels) -> Result<Tensor> {
+        Ok(self.statistics.upload(pixels, self.params.dtype(), &self.device)?)
+    }
+}
+
+fn triple(values: &[f64]) -> Result<[f64; 3]> {
+    values.try_into().map_err(|_| {
+        Error::recipe(format!("model.mean, model.std: expected three numbers, got {}", values.len()))
+    })
+}
+
+/// Where [`Weights`] of a recipe lie on this machine.
+impl Weights {
+    pub fn describe(&self) -> String {
+        match self {
+            Weights::Hub(id) => format!("hub:{id}"),
+            Weights::File(path) => path.display().to_string(),
+        }
+    }
+}

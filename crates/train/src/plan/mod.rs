@@ -1,0 +1,161 @@
+//! The plan: a recipe resolved and checked. After it, no mistake can come from the recipe's text.
+
+mod policy;
+mod read;
+mod sections;
+
+pub use policy::{check_preset, is_preset};
+
+use crate::device::Choice;
+use crate::loss::{Kind, Loss};
+use crate::optimizer::Optimizer;
+use crate::recipe::{Document, Node};
+use crate::{Error, Result};
+use serde_yaml::{Mapping, Value};
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tallow_data::{SourceSpec, Split};
+use tallow_metrics::Metric;
+use tallow_models::{ModelSpec, Stem};
+use tallow_policy::{Duration, ImageChain, Policy, Registry};
+
+/// Everything a run needs to know.
+pub struct Plan {
+    /// The recipe's file name without extension: names the run's folder.
+    pub name: String,
+    /// The recipe with overrides, bases and presets in it: stands alone.
+    pub resolved: Value,
+    /// The preset's name, where the recipe names one.
+    pub preset: Option<String>,
+    pub data: DataPlan,
+    pub model: ModelPlan,
+    pub images: Arc<ImageChain>,
+    pub evaluation: Arc<ImageChain>,
+    pub policy: Policy,
+    pub loss: LossPlan,
+    pub optimizer: Optimizer,
+    pub schedule: SchedulePlan,
+    pub length: Duration,
+    /// Global gradient norm at which gradients are scaled down.
+    pub clip: Option<f64>,
+    /// Micro-batches per update.
+    pub accumulate: usize,
+    pub ema: Option<EmaPlan>,
+    pub select: &'static Metric,
+    /// Epochs without a better `select` after which training stops.
+    pub patience: Option<u64>,
+    pub seed: u64,
+    pub device: Choice,
+}
+
+pub struct DataPlan {
+    pub source: &'static SourceSpec,
+    /// The source's own keys.
+    pub options: Mapping,
+    /// `None`: the source's own parts.
+    pub split: Option<Split>,
+    pub batch: usize,
+    /// Understood when the classes are known.
+    pub sampler: Value,
+    /// Whether the last partial training batch is dropped.
+    pub drop_last: bool,
+    /// Loader threads.
+    pub workers: usize,
+    pub skip_broken: bool,
+}
+
+pub struct ModelPlan {
+    pub spec: &'static ModelSpec,
+    pub weights: Option<Weights>,
+    /// Side of the square input, pixels.
+    pub input: u32,
+    pub stem: Option<Stem>,
+    pub mean: Option<[f64; 3]>,
+    pub std: Option<[f64; 3]>,
+    /// Stages that are not trained, their batch norms on running statistics.
+    pub freeze: Vec<String>,
+}
+
+/// Where initial weights come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Weights {
+    /// `owner/name[@revision]`
+    Hub(String),
+    File(PathBuf),
+}
+
+pub struct LossPlan {
+    pub kind: Kind,
+    pub smoothing: f64,
+    pub class_weights: ClassWeights,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum ClassWeights {
+    None,
+    /// N / (C · n_c) of the training part.
+    Balanced,
+    Given(Vec<f64>),
+}
+
+impl LossPlan {
+    /// The loss, given the training labels.
+    pub fn build(&self, labels: impl Iterator<Item = u32>, classes: usize) -> Result<Loss> {
+        let class_weights = match &self.class_weights {
+            ClassWeights::None => None,
+            ClassWeights::Balanced => Some(crate::loss::balanced_weights(labels, classes)),
+            ClassWeights::Given(weights) if weights.len() == classes => Some(weights.clone()),
+            ClassWeights::Given(weights) => {
+                let problem = format!("expected {classes} weights, one per class, got {}", weights.len());
+                return Err(Error::recipe(format!("loss.class_weights: {problem}")));
+            }
+        };
+        Ok(Loss { kind: self.kind, smoothing: self.smoothing, class_weights })
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct SchedulePlan {
+    pub shape: ShapePlan,
+    pub rate: f64,
+    pub warmup: Option<Duration>,
+}
+
+#[derive(Clone, Debug)]
+pub enum ShapePlan {
+    Constant,
+    Step { every: Duration, factor: f64 },
+    Multistep { milestones: Vec<Duration>, factor: f64 },
+    Cosine { floor: f64 },
+    OneCycle { rise: f64, start_divisor: f64, final_divisor: f64, linear: bool, momentum: Option<(f64, f64)> },
+}
+
+/// Exponential moving average of weights and running statistics.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EmaPlan {
+    pub decay: f64,
+    /// Decay of update n is min(decay, (1 + n) / (10 + n)).
+    pub warmup: bool,
+}
+
+impl Plan {
+    /// Reads and checks a recipe with its overrides; all mistakes at once.
+    pub fn read(path: &Path, overrides: &[String], registry: &Registry) -> Result<Plan> {
+        let document = Document::read(path, overrides).map_err(Error::Recipe)?;
+        Plan::of(&document, registry)
+    }
+
+    /// Checks a document.
+    pub fn of(document: &Document, registry: &Registry) -> Result<Plan> {
+        let mistakes = RefCell::new(Vec::new());
+        let mut foreign = Vec::new();
+        let plan = read::plan(document, registry, &Node::root(&document.value, &mistakes), &mut foreign);
+        let mut lines: Vec<String> = mistakes.borrow().iter().map(|m| document.locate(m)).collect();
+        lines.extend(foreign);
+        match plan {
+            Some(plan) if lines.is_empty() => Ok(plan),
+            _ => Err(Error::Recipe(lines)),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The policy of a recipe: a preset's name, or branches written in place.
+
+use super::ModelPlan;
+use crate::recipe::{Document, Node, nearest};
+use crate::{Error, Result};
+use serde_yaml::{Mapping, Value};
+use std::cell::RefCell;
+use std::path::Path;
+use tallow_policy::{PRESETS, Policy, Registry};
+
+/// A policy, with the text it came from.
+pub struct Found {
+    pub policy: Policy,
+    pub preset: Option<String>,
+    /// The `branches` list.
+    pub branches: Value,
+}
+
+/// Reads `policy: NAME` or `branches: […]`. Mistakes inside a preset's file are complete lines in `foreign`.
+pub fn policy(
+    document: &Document,
+    registry: &Registry,
+    root: &Node,
+    model: Option<&ModelPlan>,
+    foreign: &mut Vec<String>,
+) -> Option<Found> {
+    match (root.get("policy"), root.get("branches")) {
+        (Some(name), None) => {
+            let name_text = name.text()?;
+            let (file, text) = preset(document, &name, name_text)?;
+            let preset = Document::parse(&file, &text).map_err(|line| foreign.push(line)).ok()?;
+            let mistakes = RefCell::new(Vec::new());
+            let found =
+                branches(name_text, &Node::root(&preset.value, &mistakes), registry, model, &preset.value);
+            foreign.extend(mistakes.borrow().iter().map(|mistake| preset.locate(mistake)));
+            found.map(|found| Found { preset: Some(name_text.to_owned()), ..found })
+        }
+        (None, Some(_)) => {
+            let value = root.value().get("branches").cloned().unwrap_or_default();
+            let only = Value::Mapping(Mapping::from_iter([("branches".into(), value)]));
+            branches("custom", root, registry, model, &only)
+        }
+        (None, None) => {
+            root.required("policy", "none");
+            None
+        }
+        (Some(policy), Some(_)) => {
+            policy.mistake("there are `branches` too; write one of the two");
+            None
+        }
+    }
+}
+
+/// The text of a preset: `../policies` beside the recipe, else the embedded one.
+fn preset(document: &Document, node: &Node, name: &str) -> Option<(String, String)> {
+    let folder = document.path.parent().unwrap_or(Path::new("")).join("../policies");
+    let file = folder.join(format!("{name}.yaml"));
+    if let Ok(text) = std::fs::read_to_string(&file) {
+        return Some((file.display().to_string(), text));
+    }
+    if let Some((_, text)) = PRESETS.iter().find(|(known, _)| *known == name) {
+        return Some((format!("policies/{name}.yaml"), (*text).to_owned()));
+    }
+    let known: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
+    let message = format!("no preset `{name}`{}; there are: {}", nearest(name, &known), known.join(", "));
+    node.mistake(format!("{message}; or write `branches:` in the recipe"));
+    None
+}
+
+/// Reads a mapping with `branches`, and checks its taps against the model's.
+fn branches(
+    name: &str,
+    node: &Node,
+    registry: &Registry,
+    model: Option<&ModelPlan>,
+    value: &Value,
+) -> Option<Found> {
+    let policy = match Policy::parse(name, value, registry) {
+        Ok(policy) => policy,
+        Err(mistakes) => {
+            node.adopt(mistakes);
+            return None;
+        }
+    };
+    if let Some(model) = model {
+        node.adopt(policy.check_taps(model.spec.name, model.spec.taps));
+    }
+    let branches = value.get("branches").cloned().unwrap_or_default();
+    Some(Found { policy, preset: None, branches })
+}
+
+/// The recipe with the preset's branches in it.
+pub fn resolve(mut recipe: Value, found: &Found) -> Value {
+    if let Some(map) = recipe.as_mapping_mut() {
+        map.remove("policy");
+        map.insert("branches".into(), found.branches.clone());
+    }
+    recipe
+}
+
+/// Whether a file is a preset: it has `branches` and no `data`.
+pub fn is_preset(path: &Path) -> bool {
+    let value: Option<Value> =
+        std::fs::read_to_string(path).ok().and_then(|text| serde_yaml::from_str(&text).ok());
+    value.is_some_and(|value| value.get("branches").is_some() && value.get("data").is_none())
+}
+
+/// Every mistake of a preset's file; taps are known only together with a model.
+pub fn check_preset(path: &Path, registry: &Registry) -> Result<()> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| Error::recipe(format!("{name}: {error}")))?;
+    let preset = Document::parse(&name, &text).map_err(Error::recipe)?;
+    let mistakes = Policy::parse(&name, &preset.value, registry).err().unwrap_or_default();
+    let lines: Vec<String> = mistakes.iter().map(|mistake| preset.locate(mistake)).collect();
+    if lines.is_empty() { Ok(()) } else { Err(Error::Recipe(lines)) }
+}

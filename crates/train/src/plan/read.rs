@@ -1,0 +1,142 @@
+//! Reading a whole recipe: every section is walked, whatever the others hold.
+
+use super::Plan;
+use super::policy::policy;
+use super::policy::resolve;
+use super::sections::{data, duration, ema, loss, metric, model, optimizer, schedule};
+use crate::device::Choice;
+use crate::recipe::{Document, Node};
+use std::sync::Arc;
+use tallow_policy::{ImageChain, Registry, TapUse};
+
+const KEYS: [&str; 18] = [
+    "data",
+    "model",
+    "images",
+    "evaluation",
+    "policy",
+    "branches",
+    "optimizer",
+    "schedule",
+    "length",
+    "loss",
+    "clip",
+    "accumulate",
+    "ema",
+    "select",
+    "early_stop",
+    "seed",
+    "device",
+    "extends",
+];
+
+/// The plan, or `None` after recording why not. Mistakes in a preset's file go to `foreign`.
+pub fn plan(
+    document: &Document,
+    registry: &Registry,
+    root: &Node,
+    foreign: &mut Vec<String>,
+) -> Option<Plan> {
+    root.only(&KEYS);
+    let data = root.required("data", "{ name: synthetic, batch: 64 }").and_then(|node| data(&node));
+    let model = root.required("model", "{ name: resnet18 }").and_then(|node| model(&node));
+    let input = model.as_ref().map_or(224, |model| model.input);
+    let mean = model.as_ref().map_or([0.485, 0.456, 0.406], |model| model.mean.unwrap_or(model.spec.mean));
+    let images = chain(root, "images", registry, input, mean);
+    let evaluation = chain(root, "evaluation", registry, input, mean);
+    let policy = policy(document, registry, root, model.as_ref(), foreign);
+    let optimizer =
+        root.required("optimizer", "{ sgd: { momentum: 0.9 } }").and_then(|node| optimizer(&node));
+    let schedule = root.required("schedule", "{ cosine: { rate: 0.01 } }").and_then(|node| schedule(&node));
+    let length = root.required("length", "30 epochs").and_then(|node| duration(&node));
+    let loss = loss(root);
+    let accumulate = root.get("accumulate").map_or(Some(1), |node| node.count(1));
+    if let (Some(found), Some(accumulate), Some(node)) = (&policy, accumulate, root.get("accumulate"))
+        && accumulate > 1
+        && let Some(TapUse { tap, .. }) = found.policy.later_taps().first()
+    {
+        node.mistake(format!(
+            "cannot accumulate while a policy mixes at `{tap}`: rows would mix within micro-batches only; \
+             mix at `input`, or write accumulate: 1"
+        ));
+    }
+    let select = match root.get("select") {
+        None => metric(root, "macro_f1"),
+        Some(node) => node.text().and_then(|name| metric(&node, name)),
+    };
+    let seed = root.get("seed").map_or(Some(1), |node| match node.value().as_u64() {
+        Some(seed) => Some(seed),
+        None => node.take(Err("expected a whole number, 0 or more")),
+    });
+    let device = root
+        .get("device")
+        .map_or(Some(Choice::Auto), |node| node.text().and_then(|text| node.take(text.parse())));
+    let clip = optional(root, "clip", |node| node.positive());
+    let ema = optional(root, "ema", |node| ema(&node));
+    let patience = optional(root, "early_stop", |node| {
+        node.only(&["patience"]);
+        node.required("patience", "10").and_then(|node| node.count(1)).map(|n| n as u64)
+    });
+    let found = policy?;
+    let name = document.path.file_stem().map_or("recipe".into(), |stem| stem.to_string_lossy().into_owned());
+    Some(Plan {
+        name,
+        resolved: resolve(document.value.clone(), &found),
+        preset: found.preset,
+        data: data?,
+        model: model?,
+        images: images?,
+        evaluation: evaluation?,
+        policy: found.policy,
+        loss: loss?,
+        optimizer: optimizer?,
+        schedule: schedule?,
+        length: length?,
+        clip: clip?,
+        accumulate: accumulate?,
+        ema: ema?,
+        select: select?,
+        patience: patience?,
+        seed: seed?,
+        device: device?,
+    })
+}
+
+/// Some(None) where the key is absent, None after a mistake.
+fn optional<'a, T>(root: &Node<'a>, key: &str, read: impl Fn(Node<'a>) -> Option<T>) -> Option<Option<T>> {
+    match root.get(key) {
+        None => Some(None),
+        Some(node) => read(node).map(Some),
+    }
+}
+
+/// `images` or `evaluation`: a list of image policies whose result has the model's input size.
+fn chain(root: &Node, key: &str, registry: &Registry, input: u32, mean: [f64; 3]) -> Option<Arc<ImageChain>> {
+    let example = if key == "images" {
+        "[ { random_resized_crop: {} } ]"
+    } else {
+        "[ { resize: 256 }, { center_crop: 224 } ]"
+    };
+    let node = root.required(key, example)?;
+    match ImageChain::parse(node.value(), registry, (input, input), mean) {
+        Ok(chain) => {
+            if let Some(size) = chain.output_size().filter(|size| *size != (input, input)) {
+                let (width, height) = size;
+                node.mistake(format!(
+                    "ends with images of {width} by {height} pixels, expected the model's {input} by {input}; \
+                     change the last size, or model.input"
+                ));
+            }
+            if let Some(random) = chain.random().filter(|_| key == "evaluation") {
+                node.mistake(format!(
+                    "{random} draws random numbers, which an evaluation must not; move it to images"
+                ));
+            }
+            Some(Arc::new(chain))
+        }
+        Err(mistakes) => {
+            node.adopt(mistakes);
+            None
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Reading the sections of a recipe.
+
+use super::{ClassWeights, DataPlan, EmaPlan, LossPlan, ModelPlan, SchedulePlan, ShapePlan, Weights};
+use crate::loss::Kind;
+use crate::optimizer::{Optimizer, Rule};
+use crate::recipe::{Node, nearest};
+use serde_yaml::Mapping;
+use std::path::PathBuf;
+use tallow_data::{SOURCES, Split};
+use tallow_metrics::{METRICS, Metric};
+use tallow_models::{MODELS, Stem};
+use tallow_policy::{Duration, Mistake};
+
+/// The keys of `data` that belong to the engine; all others are the source's.
+const DATA_KEYS: [&str; 7] = ["name", "split", "batch", "sampler", "drop_last", "workers", "broken"];
+
+pub fn data(node: &Node) -> Option<DataPlan> {
+    let names: Vec<&str> = SOURCES.iter().map(|source| source.name).collect();
+    let source = node.required("name", "synthetic").and_then(|name| {
+        let text = name.text()?;
+        let found = SOURCES.iter().find(|source| source.name == text);
+        if found.is_none() {
+            let near = nearest(text, &names);
+            name.mistake(format!("no dataset `{text}`{near}; there are: {}", names.join(", ")));
+        }
+        found.copied()
+    });
+    if let Some(source) = source {
+        let known: Vec<&str> = DATA_KEYS.into_iter().chain(source.keys.iter().map(|key| key.0)).collect();
+        node.only(&known);
+    }
+    let options: Mapping = node
+        .mapping()?
+        .iter()
+        .filter(|(key, _)| !DATA_KEYS.iter().any(|known| key.as_str() == Some(*known)))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    let split = node.get("split").map_or(Some(None), |split| match Split::parse(split.value()) {
+        Ok(split) => Some(Some(split)),
+        Err(errors) => {
+            node.adopt(errors.into_iter().map(below_data).collect());
+            None
+        }
+    });
+    let batch = node.required("batch", "64").and_then(|batch| batch.count(1));
+    let sampler = node.get("sampler").map_or("shuffled".into(), |sampler| sampler.value().clone());
+    let drop_last = node.get("drop_last").map_or(Some(false), |n| n.boolean());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = node.get("workers").map_or(Some(threads), |n| n.count(0));
+    let broken = [("refuse", false), ("skip", true)];
+    let skip_broken =
+        node.get("broken").map_or(Some(false), |n| n.one_of("way to treat broken images", &broken));
+    Some(DataPlan {
+        source: source?,
+        options,
+        split: split?,
+        batch: batch?,
+        sampler,
+        drop_last: drop_last?,
+        workers: workers?,
+        skip_broken: skip_broken?,
+    })
+}
+
+/// An error about an option, as a mistake below `data`.
+fn below_data(error: tallow_data::Error) -> Mistake {
+    match error {
+        tallow_data::Error::Option { key, problem } => Mistake { path: key, message: problem },
+        other => Mistake { path: String::new(), message: other.to_string() },
+    }
+}
+
+pub fn model(node: &Node) -> Option<ModelPlan> {
+    node.only(&["name", "weights", "input", "stem", "mean", "std", "freeze"]);
+    let names: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
+    let spec = node.required("name", "resnet18").and_then(|name| {
+        let text = name.text()?;
+        let found = MODELS.iter().find(|model| model.name == text);
+        if found.is_none() {
+            let near = nearest(text, &names);
+            name.mistake(format!("no model `{text}`{near}; there are: {}", names.join(", ")));
+        }
+        found.copied()
+    });
+    let weights = node.get("weights").map_or(Some(None), |weights| {
+        let text = weights.text()?;
+        match text.strip_prefix("hub:") {
+            Some(id) if id.split('/').count() == 2 => Some(Some(Weights::Hub(id.to_owned()))),
+            Some(id) => {
+                weights.mistake(format!("expected hub:owner/name[@revision], got hub:{id}"));
+                None
+            }
+            None => Some(Some(Weights::File(PathBuf::from(text)))),
+        }
+    });
+    let input = node.get("input").map_or(spec.map(|spec| spec.input), |input| input.count(1));
+    let stems = [("imagenet", Stem::ImageNet), ("cifar", Stem::Cifar)];
+    let stem = node.get("stem").map_or(Some(None), |stem| stem.one_of("stem", &stems).map(Some));
+    let mean = node.get("mean").map_or(Some(None), |mean| triple(&mean, false).map(Some));
+    let std = node.get("std").map_or(Some(None), |std| triple(&std, true).map(Some));
+    let freeze = node.get("freeze").map_or(Some(Vec::new()), |freeze| {
+        let stages = spec.map_or(&[][..], |spec| &spec.taps[1..]);
+        let stages: Vec<(&str, &str)> = stages.iter().map(|stage| (*stage, *stage)).collect();
+        freeze.list()?.iter().map(|item| item.one_of("stage", &stages).map(str::to_owned)).collect()
+    });
+    Some(ModelPlan {
+        spec: spec?,
+        weights: weights?,
+        input: input? as u32,
+        stem: stem?,
+        mean: mean?,
+        std: std?,
+        freeze: freeze?,
+    })
+}
+
+/// Three numbers, one per channel; in (0, ∞) if `positive`.
+fn triple(node: &Node, positive: bool) -> Option<[f64; 3]> {
+    let items = node.list()?;
+    if items.len() != 3 {
+        node.mistake(format!("expected three numbers, one per channel, got {}", items.len()));
+        return None;
+    }
+    let numbers: Option<Vec<f64>> =
+        items.iter().map(|item| if positive { item.positive() } else { item.number() }).collect();
+    numbers.map(|n| [n[0], n[1], n[2]])
+}
+
+pub fn optimizer(node: &Node) -> Option<Optimizer> {
+    let (name, node) = node.choice(&["sgd", "adamw"])?;
+    let groups = ["decay", "decay_on", "head_rate"];
+    let number = |key: &str, default: f64| node.get(key).map_or(Some(default), |n| n.nonnegative());
+    let fraction = |key: &str, default: f64| node.get(key).map_or(Some(default), |n| n.fraction());
+    let (rule, default_decay) = match name {
+        "sgd" => {
+            node.only(&[&["momentum", "nesterov"][..], &groups].concat());
+            let nesterov = node.get("nesterov").map_or(Some(false), |n| n.boolean());
+            // torch's defaults but for momentum, which nobody here trains without.
+            (Rule::Sgd { momentum: fraction("momentum", 0.9)?, nesterov: nesterov? }, 0.0)
+        }
+        _ => {
+            node.only(&[&["beta1", "beta2", "eps"][..], &groups].concat());
+            let eps = node.get("eps").map_or(Some(1e-8), |n| n.positive());
+            // torch's defaults.
+            (
+                Rule::AdamW { beta1: fraction("beta1", 0.9)?, beta2: fraction("beta2", 0.999)?, eps: eps? },
+                0.01,
+            )
+        }
+    };
+    let decay_on =
+        node.get("decay_on").map_or(Some(false), |n| n.one_of("group", &[("weights", false), ("all", true)]));
+    Some(Optimizer {
+        rule,
+        decay: number("decay", default_decay)?,
+        decay_all: decay_on?,
+        head_rate: node.get("head_rate").map_or(Some(1.0), |n| n.positive())?,
+    })
+}
+
+pub fn schedule(node: &Node) -> Option<SchedulePlan> {
+    let (name, node) = node.choice(&["constant", "step", "multistep", "cosine", "one_cycle"])?;
+    let factor = |default: f64| node.get("factor").map_or(Some(default), |n| n.positive());
+    let mut keys = vec!["rate"];
+    if name != "one_cycle" {
+        keys.push("warmup");
+    }
+    let shape = match name {
+        "constant" => Some(ShapePlan::Constant),
+        "step" => {
+            keys.extend(["every", "factor"]);
+            let every = node.required("every", "10 epochs").and_then(|n| duration(&n));
+            every.zip(factor(0.1)).map(|(every, factor)| ShapePlan::Step { every, factor })
+        }
+        "multistep" => {
+            keys.extend(["at", "factor"]);
+            let at = node.required("at", "[ 100 epochs, 150 epochs ]").and_then(|n| n.list());
+            let milestones: Option<Vec<Duration>> = at.and_then(|at| at.iter().map(duration).collect());
+            milestones
+                .zip(factor(0.1))
+                .map(|(milestones, factor)| ShapePlan::Multistep { milestones, factor })
+        }
+        "cosine" => {
+            keys.push("floor");
+            node.get("floor").map_or(Some(0.0), |n| n.nonnegative()).map(|floor| ShapePlan::Cosine { floor })
+        }
+        _ => {
+            keys.extend(["rise", "start_divisor", "final_divisor", "anneal", "momentum"]);
+            one_cycle(&node)
+        }
+    };
+    node.only(&keys);
+    let rate = node.required("rate", "0.1").and_then(|n| n.positive());
+    let warmup = node.get("warmup").map_or(Some(None), |n| duration(&n).map(Some));
+    Some(SchedulePlan { shape: shape?, rate: rate?, warmup: warmup? })
+}
+
+/// torch's names and defaults: pct_start 0.3, div_factor 25, final_div_factor 1e4, cos, momentum 0.85–0.95.
+fn one_cycle(node: &Node) -> Option<ShapePlan> {
+    let rise = node
+        .get("rise")
+        .map_or(Some(0.3), |n| n.number_in("a number between 0 and 1", |x| x > 0.0 && x < 1.0));
+    let start_divisor = node.get("start_divisor").map_or(Some(25.0), |n| n.positive());
+    let final_divisor = node.get("final_divisor").map_or(Some(1e4), |n| n.positive());
+    let linear = node
+        .get("anneal")
+        .map_or(Some(false), |n| n.one_of("way to anneal", &[("cosine", false), ("linear", true)]));
+    let momentum = match node.get("momentum") {
+        None => Some(Some((0.85, 0.95))),
+        Some(n) if n.value().as_bool() == Some(false) => Some(None),
+        Some(n) => match n.list()?.iter().map(|n| n.fraction()).collect::<Option<Vec<f64>>>()?[..] {
+            [low, high] if low <= high => Some(Some((low, high))),
+            _ => {
+                n.mistake("expected [low, high], such as [0.85, 0.95], or false");
+                None
+            }
+        },
+    };
+    Some(ShapePlan::OneCycle {
+        rise: rise?,
+        start_divisor: start_divisor?,
+        final_divisor: final_divisor?,
+        linear: linear?,
+        momentum: momentum?,
+    })
+}
+
+/// `30 epochs`, `500 steps`, `100000 images`.
+pub fn duration(node: &Node) -> Option<Duration> {
+    let text = node.text()?;
+    node.take(text.parse::<Duration>())
+}
+
+pub fn loss(root: &Node) -> Option<LossPlan> {
+    let Some(node) = root.get("loss") else {
+        return Some(LossPlan {
+            kind: Kind::CrossEntropy,
+            smoothing: 0.0,
+            class_weights: ClassWeights::None,
+        });
+    };
+    node.only(&["smoothing", "class_weights", "focal"]);
+    let smoothing = node.get("smoothing").map_or(Some(0.0), |n| n.fraction());
+    let kind = node
+        .get("focal")
+        .map_or(Some(Kind::CrossEntropy), |n| n.nonnegative().map(|gamma| Kind::Focal { gamma }));
+    let class_weights = match node.get("class_weights") {
+        None => Some(ClassWeights::None),
+        Some(n) if n.value().as_str() == Some("balanced") => Some(ClassWeights::Balanced),
+        Some(n) if n.value().is_sequence() => {
+            n.list()?.iter().map(|n| n.nonnegative()).collect::<Option<Vec<f64>>>().map(ClassWeights::Given)
+        }
+        Some(n) => {
+            n.mistake("expected `balanced` or a list of numbers, one per class");
+            None
+        }
+    };
+    Some(LossPlan { kind: kind?, smoothing: smoothing?, class_weights: class_weights? })
+}
+
+pub fn ema(node: &Node) -> Option<EmaPlan> {
+    node.only(&["decay", "warmup"]);
+    let decay = node.required("decay", "0.999").and_then(|n| n.fraction());
+    let warmup = node.get("warmup").map_or(Some(true), |n| n.boolean());
+    Some(EmaPlan { decay: decay?, warmup: warmup? })
+}
+
+pub fn metric(node: &Node, name: &str) -> Option<&'static Metric> {
+    let found = METRICS.iter().find(|metric| metric.name == name);
+    if found.is_none() {
+        let names: Vec<&str> = METRICS.iter().map(|metric| metric.name).collect();
+        let near = nearest(name, &names);
+        node.mistake(format!("no metric `{name}`{near}; there are: {}", names.join(", ")));
+    }
+    found
+}

@@ -1,0 +1,117 @@
+//! From a fitted run to what people look at: the final table and `report.html`.
+
+use crate::fit::Fitted;
+use crate::folder::Folder;
+use crate::preview::preview;
+use crate::run::Run;
+use crate::{Error, Result};
+use std::collections::{BTreeMap, BTreeSet};
+use tallow_data::Dataset;
+use tallow_metrics::{Metric, Predictions, interval};
+use tallow_report::{DataNotes, Headline, Report, SplitNote, history};
+use tallow_seed::Seed;
+
+/// The metrics at the top of a table or report.
+const HEADLINE: [&str; 6] =
+    ["balanced_accuracy", "macro_f1", "micro_f1", "weighted_f1", "auroc", "average_precision"];
+
+/// Bootstrap resamples of an interval: its ends then move by less than its third digit.
+const RESAMPLES: u32 = 1000;
+
+/// The headline metrics with 95 % intervals: percentile bootstrap over groups where there are any, else over images.
+pub fn headline(predictions: &Predictions) -> Vec<Headline> {
+    let by_group = predictions.groups.iter().any(Option::is_some);
+    let metric = |name: &&str| tallow_metrics::METRICS.iter().find(|metric| metric.name == *name);
+    let line = |metric: &Metric| Headline {
+        name: metric.name.to_owned(),
+        value: (metric.of)(predictions),
+        interval: interval(predictions, metric, RESAMPLES, 0.95, by_group, Seed::new(0))
+            .ok()
+            .filter(|(low, high)| low.is_finite() && high.is_finite()),
+        note: format!("95 %, bootstrap over {}", if by_group { "groups" } else { "images" }),
+    };
+    HEADLINE.iter().filter_map(metric).map(line).collect()
+}
+
+/// Writes `report.html` into the run's folder.
+pub fn report(run: &Run, folder: &Folder, fitted: &Fitted) -> Result<()> {
+    let plan = run.plan();
+    let weights =
+        plan.model.weights.as_ref().map_or("from scratch".to_owned(), |w| format!("from {}", w.describe()));
+    let policy = plan.preset.as_deref().unwrap_or("branches of its own");
+    let report = Report {
+        title: plan.name.clone(),
+        subject: format!(
+            "{} {weights}, policy {policy}, data {}.",
+            plan.model.spec.name, plan.data.source.name
+        ),
+        evaluated: format!("validation part, epoch {} (best {})", fitted.best.epoch, plan.select.name),
+        headline: headline(&fitted.predictions),
+        epochs: history(&folder.path)?,
+        best_epoch: Some(fitted.best.epoch),
+        summary: Some(fitted.summary.clone()),
+        batch: preview(plan, &run.data, 0, 24)?.into_iter().next(),
+        data: DataNotes { splits: splits(run), notes: run.notes.clone(), broken: Vec::new() },
+        recipe: folder.recipe.clone(),
+        facts: facts(run, fitted),
+    };
+    Ok(report.write(&folder.path.join("report.html"))?)
+}
+
+fn splits(run: &Run) -> Vec<SplitNote> {
+    let parts = [
+        ("train", Some(&run.data.train)),
+        ("validation", Some(&run.data.validation)),
+        ("test", run.data.test.as_ref()),
+    ];
+    let note = |(name, part): (&str, Option<&std::sync::Arc<dyn Dataset>>)| {
+        let part = part?;
+        let mut per_class = vec![0; run.model.classes.len()];
+        (0..part.len()).for_each(|index| per_class[part.label(index) as usize] += 1);
+        let groups: BTreeSet<&str> = (0..part.len()).filter_map(|index| part.group(index)).collect();
+        let groups = (!groups.is_empty()).then_some(groups.len() as u64);
+        Some(SplitNote { name: name.to_owned(), images: part.len() as u64, groups, per_class })
+    };
+    parts.into_iter().filter_map(note).collect()
+}
+
+fn facts(run: &Run, fitted: &Fitted) -> Vec<(String, String)> {
+    let seconds = fitted.seconds;
+    let facts = BTreeMap::from([
+        ("1 device", crate::device::name(&run.model.device)),
+        ("2 time", format!("{}:{:04.1} min", (seconds / 60.0) as u64, seconds % 60.0)),
+        ("3 epochs, steps", format!("{}, {}", fitted.epochs, fitted.steps)),
+        ("4 seed", run.plan().seed.to_string()),
+        ("5 parameters", run.model.params.size().to_string()),
+        ("6 tallow", format!("{} ({})", crate::VERSION, crate::COMMIT)),
+        ("7 data manifest", run.data.manifest.clone()),
+    ]);
+    facts.into_iter().map(|(name, value)| (name[2..].to_owned(), value)).collect()
+}
+
+/// The claim line of a recipe's head: what this run measured.
+pub fn claim(run: &Run, fitted: &Fitted) -> String {
+    let s = &fitted.last;
+    let seconds = fitted.seconds.round() as u64;
+    format!(
+        "validation after the last epoch: micro-F1 {:.3}, macro-F1 {:.3}, balanced accuracy {:.3}, AUROC {:.3} \
+         (seed {}); {}:{:02} min on {}, tallow {} ({})",
+        s.micro_f1,
+        s.macro_f1,
+        s.balanced_accuracy,
+        s.auroc,
+        run.plan().seed,
+        seconds / 60,
+        seconds % 60,
+        crate::device::name(&run.model.device),
+        crate::VERSION,
+        crate::COMMIT
+    )
+}
+
+/// A picture or file that could not be written is the caller's to report.
+impl From<tallow_metrics::Error> for Error {
+    fn from(error: tallow_metrics::Error) -> Error {
+        Error::Data(error.to_string())
+    }
+}

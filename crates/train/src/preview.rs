@@ -1,0 +1,86 @@
+//! What the policies of a recipe do to a batch, as pictures with their label shares. No network is needed.
+
+use crate::Result;
+use crate::fit::prepare;
+use crate::plan::Plan;
+use crate::run::Data;
+use crate::upload::Statistics;
+use candle_core::{DType, Device, Tensor};
+use tallow_data::{HostBatch, Image, Loader, Pixels};
+use tallow_policy::{Moment, Rows, View};
+use tallow_report::{Sheet, Tile};
+use tallow_seed::Seed;
+
+/// One sheet per running branch: batch `index` of the first epoch after the branch's mixes at `input`.
+pub fn preview(plan: &Plan, data: &Data, index: u64, tiles: usize) -> Result<Vec<Sheet>> {
+    let classes = data.train.classes();
+    let batches = crate::run::batches(plan, data, 0)?;
+    let count = batches.len() as u64;
+    let chosen = batches.into_iter().nth(index as usize).into_iter().collect();
+    let views = crate::run::views(&plan.policy);
+    let mut loader = Loader::new(data.train.clone(), chosen, prepare(plan, &views, 0), plan.data.workers);
+    let Some(batch) = loader.next() else {
+        return Err(crate::Error::recipe(format!("--batch {index}: an epoch has {count} batches, from 0")));
+    };
+    let batch = batch?;
+    let moment =
+        Moment { step: index, steps: count.max(1), batches_per_epoch: count, batch: plan.data.batch as u64 };
+    let seed = Seed::new(plan.seed).fold("epoch", 0).fold("step", index);
+    let rows = Rows::one_hot(batch.labels.clone(), data.interned(&batch), classes.len());
+    let statistics = Statistics { mean: plan.model.spec.mean, std: plan.model.spec.std };
+    let mut sheets = Vec::new();
+    for branch in plan.policy.running() {
+        let mut passage = branch.begin(&rows, seed, moment);
+        let pixels = view(&batch, &views, branch.view);
+        let values = passage.at("input", statistics.upload(pixels, DType::F32, &Device::Cpu)?)?;
+        let targets = passage.targets();
+        let named: Vec<String> = passage.record().iter().map(|applied| applied.policy.clone()).collect();
+        let later: Vec<String> = passage.due().map(str::to_owned).collect();
+        let mut title = format!("{} · branch {} · {}", plan.name, branch.index, word(branch.view));
+        title +=
+            &if named.is_empty() { " · no mix".to_owned() } else { format!(" · {}", named.join(", ")) };
+        if !later.is_empty() {
+            title += &format!(" · then mixed at {} (not pictures)", later.join(", "));
+        }
+        let images = statistics.download(&values)?;
+        let tile = |(row, image): (usize, Image)| Tile {
+            image,
+            note: batch.indices.get(row).map_or(String::new(), |i| data.train.id(*i as usize).to_owned()),
+            shares: targets[row * classes.len()..(row + 1) * classes.len()].to_vec(),
+        };
+        let tiles = images.into_iter().take(tiles).enumerate().map(tile).collect();
+        sheets.push(Sheet { title, classes: classes.to_vec(), tiles, columns: None, side: None });
+    }
+    Ok(sheets)
+}
+
+fn view<'a>(batch: &'a HostBatch, views: &[View], view: View) -> &'a Pixels {
+    &batch.views[views.iter().position(|known| *known == view).unwrap_or(0)]
+}
+
+fn word(view: View) -> &'static str {
+    match view {
+        View::Augmented => "augmented",
+        View::Clean => "clean",
+    }
+}
+
+impl Statistics {
+    /// values (R, 3, H, W) → pictures: the inverse of the upload, rounded and clamped to bytes.
+    pub fn download(&self, values: &Tensor) -> Result<Vec<Image>> {
+        let (rows, _, height, width) = values.dims4()?;
+        let values = values.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+        let area = height * width;
+        let byte = |channel: usize, value: f32| {
+            let value = f64::from(value) * self.std[channel] + self.mean[channel];
+            (255.0 * value).round().clamp(0.0, 255.0) as u8
+        };
+        let picture = |row: usize| {
+            let planes = &values[row * 3 * area..(row + 1) * 3 * area];
+            let pixels = (0..area).flat_map(|at| (0..3).map(move |c| (c, planes[c * area + at])));
+            let pixels = pixels.map(|(channel, value)| byte(channel, value)).collect();
+            Image { width: width as u32, height: height as u32, pixels }
+        };
+        Ok((0..rows).map(picture).collect())
+    }
+}

@@ -1,0 +1,293 @@
+//! A recipe as written: its text, what it extends, what the command line overrides; and the place of each of its values.
+
+use super::marks::{Marks, join};
+use serde_yaml::{Mapping, Value};
+use std::path::{Path, PathBuf};
+use tallow_policy::Mistake;
+
+/// A recipe before it is understood: one YAML value, merged from texts whose places are known.
+pub struct Document {
+    pub value: Value,
+    /// The recipe's file.
+    pub path: PathBuf,
+    /// In the order of application: a later one wins.
+    layers: Vec<Layer>,
+}
+
+/// One text that contributed to a document.
+struct Layer {
+    /// How errors name it: a file, or the override as typed.
+    name: String,
+    /// Where its root stands in the document.
+    prefix: String,
+    marks: Option<Marks>,
+    /// The paths it sets.
+    value: Value,
+}
+
+/// Maps with one key that is a choice: another key replaces the whole map.
+const CHOICES: [&str; 2] = ["optimizer", "schedule"];
+
+impl Document {
+    /// Reads a recipe, the recipes it extends, and `key=value` overrides. Errors are complete messages.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Document, Vec<String>> {
+        let mut layers = Vec::new();
+        extend(path, &mut layers, &mut Vec::new()).map_err(|message| vec![message])?;
+        let mut document = Document { value: Value::Mapping(Mapping::new()), path: path.to_owned(), layers };
+        for layer in &document.layers {
+            merge(&mut document.value, &layer.value, "");
+        }
+        let mut mistakes = Vec::new();
+        for text in overrides {
+            if let Err(message) = document.set(text) {
+                mistakes.push(message);
+            }
+        }
+        if mistakes.is_empty() { Ok(document) } else { Err(mistakes) }
+    }
+
+    /// A document of one text, for presets and tests.
+    pub fn parse(name: &str, text: &str) -> Result<Document, String> {
+        let value = parse(name, text)?;
+        let layer = Layer {
+            name: name.to_owned(),
+            prefix: String::new(),
+            marks: Some(Marks::of(text)),
+            value: value.clone(),
+        };
+        Ok(Document { value, path: PathBuf::from(name), layers: vec![layer] })
+    }
+
+    /// Applies `key.sub=value`, split at the first `=`; the value is YAML.
+    fn set(&mut self, text: &str) -> Result<(), String> {
+        let name = format!("override `{text}`");
+        let Some((key, value)) = text.split_once('=') else {
+            return Err(format!("{name}: expected key=value, such as optimizer.sgd.momentum=0.9"));
+        };
+        let value: Value =
+            serde_yaml::from_str(value).map_err(|e| format!("{name}: {e}; quote the value"))?;
+        let mut node = &mut self.value;
+        let segments =
+            segments(key).ok_or_else(|| format!("{name}: expected a path such as a.b or a[0].b"))?;
+        for (depth, segment) in segments.iter().enumerate() {
+            let at = || format!("{name}: {}", path_of(&segments[..depth]));
+            node = match segment {
+                Segment::Key(key) => {
+                    if node.is_null() {
+                        *node = Value::Mapping(Mapping::new());
+                    }
+                    let got = kind(node);
+                    let map = node
+                        .as_mapping_mut()
+                        .ok_or_else(|| format!("{}: expected a mapping, got {got}", at()))?;
+                    if depth == 1
+                        && CHOICES.contains(&path_of(&segments[..1]).as_str())
+                        && !map.contains_key(key.as_str())
+                    {
+                        map.clear();
+                    }
+                    map.entry(Value::String(key.clone())).or_insert(Value::Null)
+                }
+                Segment::Index(index) => {
+                    let got = kind(node);
+                    let list = node
+                        .as_sequence_mut()
+                        .ok_or_else(|| format!("{}: expected a list, got {got}", at()))?;
+                    let len = list.len();
+                    list.get_mut(*index)
+                        .ok_or_else(|| format!("{}: has {len} entries, no [{index}]", at()))?
+                }
+            };
+        }
+        *node = value.clone();
+        self.layers.push(Layer { name, prefix: key.to_owned(), marks: None, value });
+        Ok(())
+    }
+
+    /// `recipes/x.yaml:14:16: path: message`, the place being that of the text that set the value.
+    pub fn locate(&self, mistake: &Mistake) -> String {
+        let mut path = mistake.path.as_str();
+        loop {
+            if let Some(place) = self.layers.iter().rev().find_map(|layer| layer.place(path)) {
+                let shown =
+                    if mistake.path.is_empty() { String::new() } else { format!("{}: ", mistake.path) };
+                return format!("{place}: {shown}{}", mistake.message);
+            }
+            // Not written anywhere (a missing key): the place of what encloses it.
+            path = match path.rfind(['.', '[']) {
+                Some(end) => &path[..end],
+                None if path.is_empty() => return format!("{}: {}", self.path.display(), mistake.message),
+                None => "",
+            };
+        }
+    }
+}
+
+impl Layer {
+    /// The place of a path in this layer, if the layer wrote it.
+    fn place(&self, path: &str) -> Option<String> {
+        let Some(marks) = &self.marks else {
+            let rest = path.strip_prefix(&self.prefix)?;
+            return (rest.is_empty() || rest.starts_with(['.', '['])).then(|| self.name.clone());
+        };
+        let mark = marks.value(path).or_else(|| marks.key(path))?;
+        (!path.is_empty()).then(|| format!("{}:{}:{}", self.name, mark.line, mark.column))
+    }
+}
+
+/// Reads a file and, before it, what it extends.
+fn extend(path: &Path, layers: &mut Vec<Layer>, above: &mut Vec<PathBuf>) -> Result<(), String> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => match above.last() {
+            Some(by) => {
+                format!("{}: extends: there is no {name}; paths are relative to the recipe", by.display())
+            }
+            None => {
+                format!("{name}: there is no such recipe; `ls recipes` shows those that come with tallow")
+            }
+        },
+        _ => format!("{name}: {e}"),
+    })?;
+    if above.iter().any(|p| p == path) {
+        return Err(format!("{name}: extends itself; remove one `extends:` of the circle"));
+    }
+    let mut value = parse(&name, &text)?;
+    if let Some(base) = value.as_mapping_mut().and_then(|map| map.remove("extends")) {
+        let Some(base) = base.as_str() else {
+            return Err(format!("{name}: extends: expected the path of a recipe"));
+        };
+        above.push(path.to_owned());
+        extend(&path.parent().unwrap_or(Path::new("")).join(base), layers, above)?;
+        above.pop();
+    }
+    layers.push(Layer { name, prefix: String::new(), marks: Some(Marks::of(&text)), value });
+    Ok(())
+}
+
+fn parse(name: &str, text: &str) -> Result<Value, String> {
+    let value: Value = serde_yaml::from_str(text).map_err(|e| match e.location() {
+        Some(at) => {
+            let message = e.to_string();
+            let message = message.split(" at line ").next().unwrap_or_default();
+            format!("{name}:{}:{}: not YAML: {message}", at.line(), at.column())
+        }
+        None => format!("{name}: not YAML: {e}"),
+    })?;
+    match value {
+        Value::Mapping(_) => Ok(value),
+        Value::Null => Err(format!("{name}: expected a recipe, got an empty file")),
+        other => Err(format!("{name}:1:1: expected `key: value` lines, got {}", kind(&other))),
+    }
+}
+
+/// Lays `over` on `base`: mappings merge, everything else is replaced.
+fn merge(base: &mut Value, over: &Value, path: &str) {
+    match (base, over) {
+        (Value::Mapping(base), Value::Mapping(over)) => {
+            if CHOICES.contains(&path) && !over.keys().any(|key| base.contains_key(key)) {
+                base.clear();
+            }
+            for (key, value) in over {
+                let below = join(path, key.as_str().unwrap_or("?"));
+                merge(base.entry(key.clone()).or_insert(Value::Null), value, &below);
+            }
+        }
+        (base, over) => *base = over.clone(),
+    }
+}
+
+enum Segment {
+    Key(String),
+    Index(usize),
+}
+
+/// `a.b[2].c` as segments.
+fn segments(key: &str) -> Option<Vec<Segment>> {
+    let mut segments = Vec::new();
+    for part in key.split('.') {
+        let mut pieces = part.split('[');
+        let name = pieces.next().filter(|name| !name.is_empty())?;
+        segments.push(Segment::Key(name.to_owned()));
+        for piece in pieces {
+            segments.push(Segment::Index(piece.strip_suffix(']')?.parse().ok()?));
+        }
+    }
+    Some(segments)
+}
+
+fn path_of(segments: &[Segment]) -> String {
+    segments.iter().fold(String::new(), |path, segment| match segment {
+        Segment::Key(key) => join(&path, key),
+        Segment::Index(index) => format!("{path}[{index}]"),
+    })
+}
+
+/// What a value is, for messages: `a number (3)`, `a list`.
+pub fn kind(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".into(),
+        Value::Bool(b) => b.to_string(),
+        Value::Number(n) => n.to_string(),
+        Value::String(s) => format!("`{s}`"),
+        Value::Sequence(_) => "a list".into(),
+        Value::Mapping(_) => "a mapping".into(),
+        Value::Tagged(tagged) => format!("a tag {}", tagged.tag),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistake(path: &str) -> Mistake {
+        Mistake { path: path.into(), message: "wrong".into() }
+    }
+
+    #[test]
+    fn overrides_replace_and_are_the_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().join("base.yaml");
+        let recipe = folder.path().join("recipe.yaml");
+        std::fs::write(&base, "a: { x: 1, y: 2 }\noptimizer: { sgd: { momentum: 0.9 } }\n").unwrap();
+        std::fs::write(&recipe, "extends: base.yaml\na:\n  y: 3\nb: [1, { c: 2 }]\n").unwrap();
+        let overrides = ["b[1].c=5=6".to_string(), "optimizer.adamw.decay=0.1".to_string()];
+        let document = Document::read(&recipe, &overrides).unwrap();
+        let expected = "a: { x: 1, y: 3 }\noptimizer: { adamw: { decay: 0.1 } }\nb: [1, { c: '5=6' }]\n";
+        assert_eq!(document.value, serde_yaml::from_str::<Value>(expected).unwrap());
+        let name = |path: &Path| path.display().to_string();
+        assert_eq!(document.locate(&mistake("a.x")), format!("{}:1:9: a.x: wrong", name(&base)));
+        assert_eq!(document.locate(&mistake("a.y")), format!("{}:3:6: a.y: wrong", name(&recipe)));
+        assert_eq!(document.locate(&mistake("b[1].c")), "override `b[1].c=5=6`: b[1].c: wrong");
+        assert_eq!(document.locate(&mistake("b[1].zzz")), format!("{}:4:8: b[1].zzz: wrong", name(&recipe)));
+        assert_eq!(document.locate(&mistake("length")), format!("{}: length: wrong", name(&recipe)));
+    }
+
+    #[test]
+    fn a_wrong_override_says_what_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let recipe = folder.path().join("recipe.yaml");
+        std::fs::write(&recipe, "policy: mixup\nlist: [1]\n").unwrap();
+        let overrides = ["policy.branches=1", "list[3]=1", "novalue"].map(String::from);
+        let mistakes = Document::read(&recipe, &overrides).err().unwrap();
+        assert_eq!(
+            mistakes,
+            [
+                "override `policy.branches=1`: policy: expected a mapping, got `mixup`",
+                "override `list[3]=1`: list: has 1 entries, no [3]",
+                "override `novalue`: expected key=value, such as optimizer.sgd.momentum=0.9"
+            ]
+        );
+    }
+
+    #[test]
+    fn circles_and_missing_bases_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = (folder.path().join("a.yaml"), folder.path().join("b.yaml"));
+        std::fs::write(&a, "extends: b.yaml").unwrap();
+        std::fs::write(&b, "extends: a.yaml").unwrap();
+        assert!(Document::read(&a, &[]).err().unwrap()[0].contains("extends itself"));
+        std::fs::write(&b, "extends: c.yaml").unwrap();
+        assert!(Document::read(&a, &[]).err().unwrap()[0].contains("there is no"));
+    }
+}

@@ -1,0 +1,99 @@
+//! One step: where policies and network meet.
+
+use crate::optimizer::Gradients;
+use crate::run::Run;
+use crate::{Error, Result};
+use candle_core::Tensor;
+use tallow_data::HostBatch;
+use tallow_models::Mode;
+use tallow_policy::{Moment, Rows};
+use tallow_seed::Seed;
+
+/// What one step computed: gradients by name, and the loss that they belong to.
+pub struct Step {
+    pub gradients: Gradients,
+    /// Σ branches weight · mean loss over the branch's rows.
+    pub loss: f64,
+}
+
+/// Gradients of Σ weight · loss over the branches, one after another, each in `accumulate` micro-batches: the memory of
+/// one. `seed` is the step's own.
+pub fn step(run: &Run, batch: &HostBatch, seed: Seed, moment: &Moment) -> Result<Step> {
+    let mut step = Step { gradients: Gradients::new(), loss: 0.0 };
+    let classes = run.model.classes.len();
+    let sources = Rows::one_hot(batch.labels.clone(), run.groups(batch), classes);
+    for branch in run.plan().policy.running() {
+        let mut passage = branch.begin(&sources, seed, *moment);
+        // Mixes at `input` see the logical batch, whatever is cut from it afterwards.
+        let values = passage.at("input", run.model.upload(&batch.views[run.view(branch.view)])?)?;
+        let rows = values.dim(0)?;
+        for (start, len) in cuts(rows, run.plan().accumulate) {
+            let part =
+                if len == rows { values.clone() } else { values.narrow(0, start, len)?.contiguous()? };
+            let mode =
+                Mode::Train { seed: seed.fold("network", branch.index as u64).fold("row", start as u64) };
+            let logits = run.model.network.walk(part, &mode, |tap, values| match tap {
+                "input" => Ok(values),
+                tap => passage.at(tap, values),
+            })?;
+            // A mix after `input` may change the number of rows, and is refused together with accumulation.
+            let targets = passage.targets();
+            let targets =
+                if len == rows { &targets[..] } else { &targets[start * classes..(start + len) * classes] };
+            let share = branch.weight * len as f64 / rows as f64;
+            let loss = (run.loss.of(&logits, targets)? * share)?;
+            step.loss += f64::from(loss.to_dtype(candle_core::DType::F32)?.to_scalar::<f32>()?);
+            step.add(run, &loss)?;
+        }
+    }
+    Ok(step)
+}
+
+impl Step {
+    /// Adds the gradients of `loss`.
+    fn add(&mut self, run: &Run, loss: &Tensor) -> Result<()> {
+        let mut store = loss.backward()?;
+        for (name, param) in run.model.params.trainable.iter().filter(|(_, param)| !param.frozen()) {
+            let Some(gradient) = store.remove(param.var()) else { continue };
+            let sum = match self.gradients.remove(name) {
+                Some(sum) => (sum + gradient)?,
+                None => gradient,
+            };
+            self.gradients.insert(name.clone(), sum);
+        }
+        Ok(())
+    }
+
+    /// A loss that is not finite ends the run.
+    pub fn check(&self, moment: &Moment, recent: &[f64]) -> Result<()> {
+        if self.loss.is_finite() {
+            return Ok(());
+        }
+        let recent: Vec<String> = recent.iter().map(|loss| format!("{loss:.4}")).collect();
+        let before = if recent.is_empty() { "none".into() } else { recent.join(", ") };
+        Err(Error::Diverged(format!(
+            "the loss of step {} is {}; the losses before it: {before}\n\
+             lower schedule.rate, lengthen the warm-up, or clip gradients (clip: 1.0)",
+            moment.step + 1,
+            self.loss
+        )))
+    }
+}
+
+/// (start, length) of `parts` nearly equal cuts of `rows`, none empty.
+fn cuts(rows: usize, parts: usize) -> Vec<(usize, usize)> {
+    let len = rows.div_ceil(parts);
+    (0..rows).step_by(len.max(1)).map(|start| (start, len.min(rows - start))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_cover_the_rows() {
+        assert_eq!(cuts(10, 3), [(0, 4), (4, 4), (8, 2)]);
+        assert_eq!(cuts(2, 5), [(0, 1), (1, 1)]);
+        assert_eq!(cuts(7, 1), [(0, 7)]);
+    }
+}

@@ -1,0 +1,84 @@
+//! Initial weights: a file, a hub repository, a checkpoint.
+
+use crate::plan::Weights;
+use crate::{Error, Result};
+use std::path::{Path, PathBuf};
+use tallow_models::Params;
+use tallow_models::config::Config;
+use tallow_models::weights::Head;
+use tallow_report::Progress;
+#[cfg(feature = "hub")]
+use tallow_report::{Bar, Unit};
+
+/// Loads the weights of a recipe; a `config.json` beside them gives mean and standard deviation. Returns notes.
+pub fn from_recipe(
+    weights: &Weights,
+    params: &Params,
+    config: &mut Config,
+    progress: &Progress,
+) -> Result<Vec<String>> {
+    let file = match weights {
+        Weights::File(path) if path.is_dir() => path.join("model.safetensors"),
+        Weights::File(path) => path.clone(),
+        Weights::Hub(id) => hub(id, progress)?,
+    };
+    if !file.is_file() {
+        return Err(Error::Data(format!(
+            "model.weights: there is no {}; fetch a safetensors file in torchvision's or timm's names \
+             (https://huggingface.co/timm), or write weights: hub:owner/name",
+            file.display()
+        )));
+    }
+    let report = tallow_models::weights::load(params, &file, Head::ReplaceIfClassesDiffer)?;
+    let mut notes = vec![format!("weights: {} ({} tensors)", weights.describe(), report.loaded)];
+    notes.extend(report.head);
+    let beside = file.with_file_name("config.json");
+    if beside.is_file() {
+        let theirs = Config::read(&beside)?;
+        (config.mean, config.std) = (theirs.mean, theirs.std);
+        config.interpolation = theirs.interpolation;
+        notes.push(format!("mean and std are those of {}", beside.display()));
+    }
+    Ok(notes)
+}
+
+/// Loads a checkpoint folder, which must fit.
+pub fn from_checkpoint(folder: &Path, params: &Params, config: &mut Config) -> Result<()> {
+    let theirs = Config::read(&folder.join("config.json"))?;
+    if theirs.labels != config.labels {
+        return Err(Error::Data(format!(
+            "the classes of the data differ from the checkpoint's: {} here, {} in {}",
+            config.labels.join(", "),
+            theirs.labels.join(", "),
+            folder.display()
+        )));
+    }
+    tallow_models::weights::load(params, &folder.join("model.safetensors"), Head::MustFit)?;
+    (config.mean, config.std) = (theirs.mean, theirs.std);
+    Ok(())
+}
+
+/// `model.safetensors` of a repository, with its `config.json` beside it, in the hub's cache.
+#[cfg(feature = "hub")]
+fn hub(id: &str, progress: &Progress) -> Result<PathBuf> {
+    let mut bar: Option<(String, Bar, u64)> = None;
+    let mut show = |at: tallow_hub::Progress| {
+        if bar.as_ref().is_none_or(|(file, ..)| file != at.file) {
+            bar = Some((at.file.to_owned(), progress.bar(at.file, Unit::Bytes, Some(at.total)), 0));
+        }
+        if let Some((_, bar, done)) = &mut bar {
+            bar.tick(at.done.saturating_sub(*done), &[]);
+            *done = at.done.max(*done);
+        }
+    };
+    let files = ["config.json", "model.safetensors"];
+    let fetched = tallow_hub::Hub::from_env().fetch(id, &files, &mut show);
+    let fetched = fetched.map_err(|error| Error::Data(format!("model.weights: hub:{id}: {error}")))?;
+    Ok(fetched.folder.join("model.safetensors"))
+}
+
+#[cfg(not(feature = "hub"))]
+fn hub(id: &str, _: &Progress) -> Result<PathBuf> {
+    let remedy = "build with the feature `hub` (on by default), or name a local file";
+    Err(Error::recipe(format!("model.weights: hub:{id}: this build has no hub client; {remedy}")))
+}
