@@ -12,14 +12,17 @@ mod sampler;
 mod sources;
 mod split;
 mod subset;
+pub mod synthetic;
 mod table;
+#[cfg(test)]
+mod written;
 
 pub use broken::{Broken, broken};
 pub use decode::{decode, size};
 pub use error::{Error, Result};
 pub use image::{Encoded, Image};
 pub use loader::{HostBatch, Loader, Pixels, Prepare};
-pub use manifest::manifest;
+pub use manifest::{fingerprint, manifest};
 pub use options::Options;
 pub use sampler::Sampler;
 pub use sources::{Parts, SOURCES, SourceSpec, find};

@@ -44,6 +44,7 @@ pub struct Parts {
 
 /// Every source of this build, in the order `list` shows them.
 pub const SOURCES: &[&SourceSpec] = &[
+    &crate::synthetic::SPEC,
     &isic2018::SPEC,
     &folder::SPEC,
     &csv::SPEC,
@@ -97,3 +98,6 @@ impl Parts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
