@@ -6,6 +6,7 @@
 
 mod error;
 mod fetch;
+mod integrity;
 mod reference;
 mod transfer;
 
