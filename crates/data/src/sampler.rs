@@ -60,8 +60,26 @@ impl Sampler {
         }
     }
 
+    /// What would leave an epoch without batches, found before a run: weights of classes that have no images, or, where partial
+    /// batches are dropped, a batch larger than the set.
+    pub fn check(&self, labels: &[u32], batch: usize, drop_last: bool) -> Result<()> {
+        if let Sampler::Weighted(weights) = self
+            && !labels.iter().any(|&label| weights[label as usize] > 0.0)
+        {
+            let problem = "expected a weight above 0 for some class that has training images, got none";
+            return Err(Error::option("sampler.weighted", problem));
+        }
+        if drop_last && labels.len() < batch {
+            let problem =
+                format!("expected at most {}, the number of training images, got {batch}", labels.len());
+            return Err(Error::option("batch", problem));
+        }
+        Ok(())
+    }
+
     /// The batches of one epoch, lists of indices into `labels`. `seed` is the epoch's own. Without `drop_last` the last
-    /// batch holds what is left; with it, and fewer than `batch` images, there is no batch. Panics if `batch` is 0.
+    /// batch holds what is left; with it, and fewer than `batch` images, there is no batch ([`Sampler::check`]
+    /// tells). Panics if `batch` is 0.
     pub fn epoch(
         &self,
         labels: &[u32],

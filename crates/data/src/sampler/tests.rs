@@ -129,6 +129,21 @@ fn few_images_and_none() {
 }
 
 #[test]
+fn an_epoch_without_batches_is_found_before_the_run() {
+    let check = |sampler: Sampler, batch, drop_last| sampler.check(&[0, 0, 2], batch, drop_last);
+    assert!(check(Sampler::Weighted(vec![0.0, 0.0, 1.0]), 2, true).is_ok());
+    assert_eq!(
+        check(Sampler::Weighted(vec![0.0, 1.0, 0.0]), 2, true).unwrap_err().to_string(),
+        "data.sampler.weighted: expected a weight above 0 for some class that has training images, got none"
+    );
+    assert!(check(Sampler::Shuffled, 4, false).is_ok());
+    assert_eq!(
+        check(Sampler::Shuffled, 4, true).unwrap_err().to_string(),
+        "data.batch: expected at most 3, the number of training images, got 4"
+    );
+}
+
+#[test]
 fn reads_a_recipe() {
     let classes: Vec<String> = ["MEL", "NV"].map(String::from).to_vec();
     let parse = |yaml: &str| Sampler::parse(&serde_yaml::from_str(yaml).unwrap(), &classes);

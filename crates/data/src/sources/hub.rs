@@ -38,11 +38,21 @@ mod online {
     const REVISION: &str = "refs/convert/parquet";
 
     pub fn parquet(dataset: &str, config: Option<&str>) -> Result<Files> {
+        let offline = std::env::var("HF_HUB_OFFLINE").is_ok_and(|value| !matches!(value.as_str(), "" | "0"));
+        parquet_of(HFClientSync::new(), offline, dataset, config)
+    }
+
+    /// With `offline`, the client is asked for nothing that is not in its cache.
+    fn parquet_of(
+        client: hf_hub::HFResult<HFClientSync>,
+        offline: bool,
+        dataset: &str,
+        config: Option<&str>,
+    ) -> Result<Files> {
         let Some((owner, name)) = dataset.split_once('/') else {
             return Err(Error::option("hub", format!("expected owner/name, got `{dataset}`")));
         };
         let place = format!("hub dataset {dataset}");
-        let offline = std::env::var("HF_HUB_OFFLINE").is_ok_and(|value| !matches!(value.as_str(), "" | "0"));
         let failed = |error: hf_hub::HFError| {
             let remedy = if offline {
                 "HF_HUB_OFFLINE is set, so only the cache was read; unset it to download"
@@ -52,8 +62,7 @@ mod online {
             };
             Error::missing(&place, error.to_string(), remedy)
         };
-        let client = HFClientSync::new().map_err(failed)?;
-        let repository = client.dataset(owner, name);
+        let repository = client.map_err(failed)?.dataset(owner, name);
         let snapshot = repository.snapshot_download().revision(REVISION);
         let folder = if offline {
             let folder = snapshot.local_files_only(true).send().map_err(failed)?;
@@ -98,4 +107,7 @@ mod online {
             None => Err(Error::option("config", format!("expected one of {}, got none", list()))),
         }
     }
+
+    #[cfg(test)]
+    mod tests;
 }
