@@ -110,7 +110,8 @@ impl Node {
         let acted = match &self.action {
             Action::Policy(_, policy) => policy.output(input),
             Action::OneOf(nodes) => {
-                let mut sizes = nodes.iter().filter(|(weight, _)| *weight > 0.0).map(|(_, node)| node.output(input));
+                let mut sizes =
+                    nodes.iter().filter(|(weight, _)| *weight > 0.0).map(|(_, node)| node.output(input));
                 let first = sizes.next().flatten();
                 first.filter(|_| sizes.all(|size| size == first))
             }
@@ -140,7 +141,10 @@ impl Parser<'_> {
     /// (weight, node) of each entry; `weight` is refused unless `weighted`.
     fn list(&self, value: &Value, weighted: bool) -> std::result::Result<Vec<(f64, Node)>, Vec<Mistake>> {
         let Value::Sequence(entries) = value else {
-            return Err(vec![Mistake::new("", format!("expected a list of image policies, got {}", text(value)))]);
+            return Err(vec![Mistake::new(
+                "",
+                format!("expected a list of image policies, got {}", text(value)),
+            )]);
         };
         let mut nodes = Vec::new();
         let mut mistakes = Vec::new();
@@ -183,7 +187,8 @@ impl Parser<'_> {
         map: &Mapping,
         p: Option<f64>,
     ) -> std::result::Result<Option<(Action, Option<f64>)>, Vec<Mistake>> {
-        let names: Vec<String> = map.keys().map(text).filter(|key| !["p", "weight"].contains(&key.as_str())).collect();
+        let names: Vec<String> =
+            map.keys().map(text).filter(|key| !["p", "weight"].contains(&key.as_str())).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let wrong = |path: &str, message: String| Err(vec![Mistake::new(path, message)]);
         if let Some(key) = names.iter().find(|key| KEYS_OF_MIXES.contains(key)) {
@@ -193,7 +198,10 @@ impl Parser<'_> {
             [name] => *name,
             [] => return wrong("", "expected the name of an image policy, got none".to_string()),
             names => {
-                return wrong("", format!("expected one image policy, got {}: make a node of each", names.join(", ")));
+                return wrong(
+                    "",
+                    format!("expected one image policy, got {}: make a node of each", names.join(", ")),
+                );
             }
         };
         let value = &map[name];

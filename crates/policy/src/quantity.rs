@@ -11,7 +11,8 @@ pub fn read<T: DeserializeOwned>(value: &Value, short: &str) -> Result<T, Vec<Mi
         return parameters(value);
     }
     let long = Value::Mapping(Mapping::from_iter([(Value::from(short), value.clone())]));
-    let here = |mistake: Mistake| if mistake.path == short { Mistake::new("", mistake.message) } else { mistake };
+    let here =
+        |mistake: Mistake| if mistake.path == short { Mistake::new("", mistake.message) } else { mistake };
     parameters(&long).map_err(|mistakes| mistakes.into_iter().map(here).collect())
 }
 
@@ -75,7 +76,9 @@ pub struct Colour(pub [u8; 3]);
 macro_rules! quantity {
     ($name:path, $expected:literal, $read:expr) => {
         impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<$name, D::Error> {
+            fn deserialize<D: serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> std::result::Result<$name, D::Error> {
                 $crate::quantity::refuse(deserializer, $expected, $read)
             }
         }
@@ -121,9 +124,8 @@ quantity!(Factors, "a number from 0, or [low, high] from 0", |value| match numbe
 });
 quantity!(Hues, "a number from 0 to 0.5, or [low, high] from -0.5 to 0.5", |value| match number(value) {
     Some(d) => (0.0..=0.5).contains(&d).then_some(Hues(-d, d)),
-    None => interval(value)
-        .filter(|&(low, high)| low >= -0.5 && high <= 0.5)
-        .map(|(low, high)| Hues(low, high)),
+    None =>
+        interval(value).filter(|&(low, high)| low >= -0.5 && high <= 0.5).map(|(low, high)| Hues(low, high)),
 });
 quantity!(Colour, "a byte (0 to 255) or [red, green, blue]", |value| match value {
     Value::Sequence(channels) => match channels.as_slice() {

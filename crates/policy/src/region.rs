@@ -75,12 +75,14 @@ pub fn cut(mut image: Image, region: Region) -> Image {
 /// The rectangle of `size` (width, height) whose upper left pixel is at (`left`, `top`), which may lie outside.
 pub fn cut_beyond(image: Image, left: i64, top: i64, size: (u32, u32), beyond: Beyond) -> Image {
     let (width, height) = size;
-    let inside = |start: i64, length: u32, end: u32| start >= 0 && start + i64::from(length) <= i64::from(end);
+    let inside =
+        |start: i64, length: u32, end: u32| start >= 0 && start + i64::from(length) <= i64::from(end);
     if inside(left, width, image.width) && inside(top, height, image.height) {
         return cut(image, Region { left: left as u32, top: top as u32, width, height });
     }
     let mut pixels = vec![0; width as usize * height as usize * 3];
-    let columns: Vec<Option<usize>> = (0..width).map(|x| source(left + i64::from(x), image.width, beyond)).collect();
+    let columns: Vec<Option<usize>> =
+        (0..width).map(|x| source(left + i64::from(x), image.width, beyond)).collect();
     for (y, row) in pixels.chunks_exact_mut(width as usize * 3).enumerate() {
         let Some(from) = source(top + y as i64, image.height, beyond) else { continue };
         let from = &image.pixels[from * image.width as usize * 3..][..image.width as usize * 3];
@@ -99,7 +101,9 @@ pub fn paint(image: &mut Image, region: Region, colour: [u8; 3]) {
         (image.width as usize * 3, region.left as usize * 3, (region.left + region.width) as usize * 3);
     for y in region.top..region.top + region.height {
         let start = y as usize * row;
-        image.pixels[start + left..start + right].chunks_exact_mut(3).for_each(|p| p.copy_from_slice(&colour));
+        image.pixels[start + left..start + right]
+            .chunks_exact_mut(3)
+            .for_each(|p| p.copy_from_slice(&colour));
     }
 }
 

@@ -63,7 +63,8 @@ fn bilinear(image: &Image, region: Region, (width, height): (u32, u32), columns_
         }
         between.resize(bytes(region.height).max(between.len()), 0);
         pass(resizer, &source, &mut target(width, region.height, between));
-        let source = TypedImageRef::<U8x3>::from_buffer(width, region.height, between).expect("as large as needed");
+        let source =
+            TypedImageRef::<U8x3>::from_buffer(width, region.height, between).expect("as large as needed");
         pass(resizer, &source, last);
     });
     Image { width, height, pixels }

@@ -72,7 +72,9 @@ impl ImagePolicy for Crop {
             (first as f64..=last as f64).contains(&at)
         };
         match *draw.as_slice() {
-            [left, top] if inside(left, image.width, self.size.0) && inside(top, image.height, self.size.1) => {
+            [left, top]
+                if inside(left, image.width, self.size.0) && inside(top, image.height, self.size.1) =>
+            {
                 Ok(cut_beyond(image, left as i64, top as i64, self.size, self.beyond))
             }
             _ => Err(misfit(SPEC.name, "left, top inside the padded image", draw, &image)),

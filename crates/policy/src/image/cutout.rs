@@ -56,7 +56,8 @@ impl ImagePolicy for Cutout {
 
     fn apply(&self, mut image: Image, draw: &Numbers) -> Result<Image> {
         let fits = |centre: &[f64]| {
-            (0.0..f64::from(image.width)).contains(&centre[0]) && (0.0..f64::from(image.height)).contains(&centre[1])
+            (0.0..f64::from(image.width)).contains(&centre[0])
+                && (0.0..f64::from(image.height)).contains(&centre[1])
         };
         if draw.len() % 2 != 0 || !draw.chunks_exact(2).all(fits) {
             return Err(misfit(SPEC.name, "centres x, y inside the image", draw, &image));

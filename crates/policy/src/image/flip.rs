@@ -13,7 +13,11 @@ pub static SPEC: Spec = Spec {
     summary: "mirrors the image with probability p",
     source: "torchvision.transforms.v2.RandomHorizontalFlip, RandomVerticalFlip",
     parameters: &[
-        ("axis", "horizontal; vertical", "horizontal: left and right change places; vertical: top and bottom"),
+        (
+            "axis",
+            "horizontal; vertical",
+            "horizontal: left and right change places; vertical: top and bottom",
+        ),
         ("p", "0.5; in [0, 1]", "probability"),
     ],
     spatial: true,

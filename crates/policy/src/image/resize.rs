@@ -15,7 +15,11 @@ pub static SPEC: Spec = Spec {
     summary: "resizes with antialias: the shorter side to a number of pixels, or both sides",
     source: "torchvision.transforms.v2.Resize; pixels as Pillow's Image.resize",
     parameters: &[
-        ("size", "the model's input, both sides", "n: the shorter side, keeping the aspect; or [height, width]"),
+        (
+            "size",
+            "the model's input, both sides",
+            "n: the shorter side, keeping the aspect; or [height, width]",
+        ),
         ("interpolation", "bilinear; bicubic, nearest", "the filter"),
     ],
     spatial: true,

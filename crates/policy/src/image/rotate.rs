@@ -60,7 +60,8 @@ impl ImagePolicy for Rotate {
 fn turn(image: &Image, degrees: f64, fill: [u8; 3]) -> Image {
     let (width, height) = (f64::from(image.width), f64::from(image.height));
     let (sin, cos) = sine_cosine(degrees);
-    let (left, top) = (cos * (-width / 2.0) + sin * (-height / 2.0), -sin * (-width / 2.0) + cos * (-height / 2.0));
+    let (left, top) =
+        (cos * (-width / 2.0) + sin * (-height / 2.0), -sin * (-width / 2.0) + cos * (-height / 2.0));
     let (left, top) = (left + width / 2.0, top + height / 2.0);
     let mut pixels = Vec::with_capacity(image.pixels.len());
     for y in 0..image.height {
@@ -86,7 +87,9 @@ fn blend(image: &Image, u: f64, v: f64) -> [u8; 3] {
     let (x, y) = (u.floor(), v.floor());
     let (dx, dy) = (u - x, v - y);
     let column = |x: f64| x.clamp(0.0, f64::from(image.width - 1)) as usize * 3;
-    let row = |y: f64| &image.pixels[y.clamp(0.0, f64::from(image.height - 1)) as usize * image.width as usize * 3..];
+    let row = |y: f64| {
+        &image.pixels[y.clamp(0.0, f64::from(image.height - 1)) as usize * image.width as usize * 3..]
+    };
     let (left, right, above, below) = (column(x), column(x + 1.0), row(y), row(y + 1.0));
     std::array::from_fn(|c| {
         let along = |row: &[u8]| {

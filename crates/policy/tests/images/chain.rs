@@ -1,0 +1,206 @@
+//! The chain: what YAML means, its mistakes, its seeds.
+
+use crate::noise;
+use tallow_data::Image;
+use tallow_policy::{ImageChain, Mistake, Registry};
+use tallow_seed::Seed;
+
+const MEAN: [f64; 3] = [0.485, 0.456, 0.406];
+
+fn parse(yaml: &str) -> Result<ImageChain, Vec<Mistake>> {
+    ImageChain::parse(&serde_yaml::from_str(yaml).unwrap(), &Registry::builtin(), (24, 16), MEAN)
+}
+
+fn chain(yaml: &str) -> ImageChain {
+    parse(yaml).unwrap_or_else(|mistakes| panic!("{yaml}: {mistakes:?}"))
+}
+
+fn run(yaml: &str, image: &Image, seed: u64) -> Image {
+    chain(yaml).run(image.clone(), Seed::new(seed)).unwrap()
+}
+
+#[test]
+fn the_chain_of_a_recipe_ends_at_the_models_size() {
+    let training =
+        chain("[{random_resized_crop: {scale: [0.5, 1.0]}}, {flip: {}}, {flip: {axis: vertical}}]");
+    let evaluation = chain("[{resize: 20}, {center_crop: [16, 24]}]");
+    for (width, height) in [(60, 45), (45, 60), (7, 5)] {
+        for chain in [&training, &evaluation] {
+            let image = chain.run(noise(width, height, 1), Seed::new(3)).unwrap();
+            assert_eq!(Some((image.width, image.height)), chain.output_size());
+            assert_eq!(chain.output_size(), Some((24, 16)));
+        }
+    }
+    assert_eq!((training.random(), evaluation.random()), (Some("random_resized_crop"), None));
+}
+
+#[test]
+fn the_output_size_is_known_or_not() {
+    for (yaml, anything, from_28) in [
+        ("[]", None, Some((28, 28))),
+        ("~", None, Some((28, 28))),
+        ("[flip: {}]", None, Some((28, 28))),
+        ("[resize: 20]", None, Some((20, 20))),
+        ("[resize: {}]", Some((24, 16)), Some((24, 16))),
+        ("[crop: 32]", Some((32, 32)), Some((32, 32))),
+        ("[{resize: {}}, {rotate: 5}]", Some((24, 16)), Some((24, 16))),
+        ("[{center_crop: 28, p: 0.5}]", None, Some((28, 28))),
+        ("[{center_crop: 20, p: 0.5}]", None, None),
+        ("[{center_crop: 20, p: 0}]", None, Some((28, 28))),
+        ("[{center_crop: 20, p: 1}]", Some((20, 20)), Some((20, 20))),
+        ("[one_of: [{center_crop: 20}, {random_resized_crop: 20}]]", Some((20, 20)), Some((20, 20))),
+        ("[one_of: [{center_crop: 20}, {resize: 20}]]", None, Some((20, 20))),
+        ("[one_of: [{center_crop: 20}, {center_crop: 21}]]", None, None),
+        ("[one_of: [{center_crop: 20}, {center_crop: 21, weight: 0}]]", Some((20, 20)), Some((20, 20))),
+    ] {
+        let chain = chain(yaml);
+        assert_eq!(
+            (chain.output_size(), chain.output_size_from(Some((28, 28)))),
+            (anything, from_28),
+            "{yaml}"
+        );
+    }
+}
+
+#[test]
+fn defaults_come_from_the_model() {
+    let image = noise(30, 20, 4);
+    assert_eq!(run("[random_resized_crop: ]", &image, 1), run("[random_resized_crop: [16, 24]]", &image, 1));
+    assert_eq!(run("[cutout: {}]", &image, 1), run("[cutout: 8]", &image, 1)); // half of the shorter side
+    assert_eq!(
+        run("[random_erasing: {p: 1}]", &image, 1),
+        run("[random_erasing: {p: 1, fill: [124, 116, 104]}]", &image, 1), // 255 · mean, rounded
+    );
+    assert_eq!(run("[resize: {size: {height: 9, width: 5}}]", &image, 1), run("[resize: [9, 5]]", &image, 1));
+}
+
+#[test]
+fn each_policy_has_a_seed_of_its_own() {
+    let image = noise(40, 30, 2);
+    let yaml = "[{color_jitter: {brightness: 0.5}}, {rotate: 20}, {flip: {}}]";
+    assert_eq!(run(yaml, &image, 1), run(yaml, &image, 1));
+    assert!((2..6).all(|seed| run(yaml, &image, seed) != run(yaml, &image, 1)));
+    // A first policy that draws more numbers moves nothing after it.
+    for seed in 0..8 {
+        let one = run("[{color_jitter: {brightness: [1, 1]}}, {rotate: 20}, {flip: {}}]", &image, seed);
+        assert_eq!(one, run("[{cutout: {holes: 7}, p: 0}, {rotate: 20}, {flip: {}}]", &image, seed));
+    }
+}
+
+#[test]
+fn p_is_one_draw_per_image() {
+    let image = noise(9, 8, 2);
+    let flipped = run("[flip: {p: 1}]", &image, 0);
+    let share = |yaml: &str| {
+        let chain = chain(yaml);
+        (0..4000).filter(|&seed| chain.run(image.clone(), Seed::new(seed)).unwrap() == flipped).count()
+    };
+    assert!((890..1110).contains(&share("[{one_of: [flip: {p: 1}], p: 0.25}]"))); // 1000 ± 4 · √750
+    assert!((890..1110).contains(&share("[{flip: {}, p: 0.25}]"))); // the policy's own p
+    assert!((890..1110).contains(&share("[{flip: horizontal, p: 0.25}]")));
+    assert!((890..1110).contains(&share("[one_of: [{flip: {p: 1}}, {flip: {p: 0}, weight: 3}]]")));
+    assert_eq!(share("[{flip: {}, p: 1}]"), 4000);
+    for policy in
+        ["resize: 3", "center_crop: 3", "random_resized_crop: 3", "crop: 3", "flip: {}", "rotate: 90"]
+    {
+        assert_eq!(run(&format!("[{{ {policy}, p: 0 }}]"), &image, 1), image, "{policy}");
+    }
+    for policy in ["color_jitter: {hue: 0.5}", "cutout: 3", "random_erasing: {}", "one_of: [cutout: 3]"] {
+        assert_eq!(run(&format!("[{{ {policy}, p: 0 }}]"), &image, 1), image, "{policy}");
+    }
+}
+
+#[test]
+fn mistakes_have_a_place_and_a_remedy() {
+    for (yaml, expected) in [
+        ("flip", ": expected a list of image policies, got flip"),
+        ("[flip]", "[0]: expected a map such as { flip: {} }, got flip"),
+        ("[{}]", "[0]: expected the name of an image policy, got none"),
+        ("[{p: 0.5}]", "[0]: expected the name of an image policy, got none"),
+        ("[{flip: {}, rotate: 5}]", "[0]: expected one image policy, got flip, rotate: make a node of each"),
+        ("[flop: {}]", "[0].flop: unknown image policy `flop`; did you mean `flip`?"),
+        ("[mixup: {}]", "[0].mixup: `mixup` mixes the rows of a batch: move it to `policy`"),
+        ("[{flip: {}, at: input}]", "[0].at: expected on a mix only; on an image policy: p, one_of, weight"),
+        ("[{flip: {}, p: 2}]", "[0].p: expected a number from 0 to 1, got 2"),
+        ("[{flip: {p: 1}, p: 1}]", "[0].p: `flip` has a p already: keep one of the two"),
+        ("[{flip: {}, weight: 2}]", "[0].weight: expected only within one_of: use `p` for a probability"),
+        (
+            "[one_of: [{flip: {}, weight: 0}]]",
+            "[0].one_of: expected at least one policy with a positive weight",
+        ),
+        ("[one_of: []]", "[0].one_of: expected at least one policy with a positive weight"),
+        (
+            "[one_of: [{flip: {}}, {rotate: -1}]]",
+            "[0].one_of[1].rotate: expected degrees: a number from 0, or [low, high], got -1",
+        ),
+        ("[resize: 0]", "[0].resize: expected pixels (a whole number from 1) or [height, width], got 0"),
+        (
+            "[resize: {size: [3, 4, 5]}]",
+            "[0].resize.size: expected pixels (a whole number from 1) or [height, width], got [3, 4, 5]",
+        ),
+        (
+            "[resize: {interpolation: cubic}]",
+            "[0].resize.interpolation: expected `bilinear`, `bicubic` or `nearest`, got cubic",
+        ),
+        (
+            "[random_resized_crop: {scale: [0.5, 2]}]",
+            "[0].random_resized_crop.scale: expected [low, high] with 0 < low <= high <= 1, got [0.5, 2]",
+        ),
+        (
+            "[random_resized_crop: {ratio: [2, 1]}]",
+            "[0].random_resized_crop.ratio: expected [low, high] with 0 < low <= high, got [2, 1]",
+        ),
+        ("[crop: {padding: -1}]", "[0].crop.padding: expected pixels (a whole number from 0), got -1"),
+        ("[crop: {mode: edge}]", "[0].crop.mode: expected `zero` or `reflect`, got edge"),
+        ("[flip: {axis: x}]", "[0].flip.axis: expected `horizontal` or `vertical`, got x"),
+        ("[rotate: {}]", "[0].rotate: missing key `degrees`"),
+        (
+            "[rotate: {degrees: 5, fill: 256}]",
+            "[0].rotate.fill: expected a byte (0 to 255) or [red, green, blue], got 256",
+        ),
+        (
+            "[color_jitter: {hue: 0.6}]",
+            "[0].color_jitter.hue: expected a number from 0 to 0.5, or [low, high] from -0.5 to 0.5, got 0.6",
+        ),
+        (
+            "[color_jitter: {contrast: [-1, 1]}]",
+            "[0].color_jitter.contrast: expected a number from 0, or [low, high] from 0, got [-1, 1]",
+        ),
+        ("[cutout: {holes: 1.5}]", "[0].cutout.holes: expected a whole number from 1, got 1.5"),
+        ("[random_erasing: {p: often}]", "[0].random_erasing.p: expected a number from 0 to 1, got often"),
+        (
+            "[random_resized_crop: {scal: [0.5, 1]}]",
+            "[0].random_resized_crop.scal: unknown key `scal`; did you mean `scale`?",
+        ),
+    ] {
+        let Err(mistakes) = parse(yaml) else { panic!("{yaml} is accepted") };
+        assert_eq!(mistakes.len(), 1, "{yaml}: {mistakes:?}");
+        let got = format!("{}: {}", mistakes[0].path, mistakes[0].message);
+        assert!(got.starts_with(expected), "{yaml}\n     got {got}\nexpected {expected}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_found_at_once() {
+    let yaml = "[{crop: {padding: x, size: 0, siz: 3}, p: 7}, {flip: {}}, {one_of: [{flap: {}}, {cutout: {holes: 0}}]}]";
+    let Err(mistakes) = parse(yaml) else { panic!("accepted") };
+    let mut paths: Vec<&str> = mistakes.iter().map(|mistake| mistake.path.as_str()).collect();
+    paths.sort_unstable();
+    let expected = [
+        "[0].crop.padding",
+        "[0].crop.siz",
+        "[0].crop.size",
+        "[0].p",
+        "[2].one_of[0].flap",
+        "[2].one_of[1].cutout.holes",
+    ];
+    assert_eq!(paths, expected);
+}
+
+#[test]
+fn a_broken_image_is_refused() {
+    let image = Image { width: 3, height: 3, pixels: vec![0; 26] };
+    let error = chain("[flip: {}]").run(image, Seed::new(0)).unwrap_err().to_string();
+    assert_eq!(error, "images: expected 3 by 3 pixels of 3 bytes, got 26 bytes");
+    assert!(chain("[]").run(Image { width: 0, height: 0, pixels: vec![] }, Seed::new(0)).is_err());
+}
