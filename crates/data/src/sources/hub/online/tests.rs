@@ -65,7 +65,7 @@ fn downloads_one_configuration_once_and_reads_it_without_a_network() {
         let client = hf_hub::HFClient::builder().endpoint(&address).cache_dir(cache.path()).build_sync();
         parquet_of(client, offline, dataset, config)
     };
-    let message = |result: Result<Files>| result.err().expect("refused").to_string();
+    let message = |result: Result<Files>| result.expect_err("refused").to_string();
     assert_eq!(message(read(false, "a/b", None)), "data.config: expected one of other, plain, got none");
     let files = read(false, "a/b", Some("plain")).unwrap();
     let content = |(part, paths): &(Part, Vec<std::path::PathBuf>)| {
