@@ -27,14 +27,22 @@ pub struct Position {
     pub best: Option<Best>,
     pub optimizer_updates: u64,
     pub ema_updates: u64,
+    /// The manifest of the data.
+    pub data: String,
 }
 
 /// The best epoch so far, by the recipe's `select`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Best {
+    /// NaN where the metric is undefined; `null` in JSON, which has no word for it.
+    #[serde(deserialize_with = "number_or_null")]
     pub value: f64,
     /// From 1.
     pub epoch: u64,
+}
+
+fn number_or_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 /// What goes into a checkpoint.
@@ -83,6 +91,7 @@ pub fn save(folder: &Path, name: &str, contents: &Contents) -> Result<()> {
     let position = Position {
         optimizer_updates: state.updates,
         ema_updates: ema.map_or(0, |ema| ema.updates),
+        data: run.data.manifest.clone(),
         ..position.clone()
     };
     write(&fresh.join("recipe.yaml"), recipe.as_bytes())?;
@@ -96,10 +105,11 @@ pub fn save(folder: &Path, name: &str, contents: &Contents) -> Result<()> {
 fn replace(fresh: &Path, folder: &Path, name: &str) -> Result<()> {
     let (place, old) = (folder.join(name), old(folder, name));
     sync(fresh)?;
-    if old.exists() {
-        fs::remove_dir_all(&old).map_err(Error::io(&old))?;
-    }
     if place.exists() {
+        // Without `place` the old one is all there is: it stays until the new one is in place.
+        if old.exists() {
+            fs::remove_dir_all(&old).map_err(Error::io(&old))?;
+        }
         fs::rename(&place, &old).map_err(Error::io(&place))?;
     }
     fs::rename(fresh, &place).map_err(Error::io(&place))?;
@@ -132,6 +142,12 @@ pub fn restore(place: &Path, run: &Run) -> Result<Restored> {
     let text = fs::read_to_string(place.join("state.json")).map_err(Error::io(place.join("state.json")))?;
     let position: Position =
         serde_json::from_str(&text).map_err(|error| fail(format!("state.json: {error}")))?;
+    if position.data != run.data.manifest {
+        return Err(Error::Data(format!(
+            "{}: this run began with other images, labels or groups; restore them, or begin again with --overwrite",
+            place.display()
+        )));
+    }
     let raw = place.join(if run.plan().ema.is_some() { "raw.safetensors" } else { "model.safetensors" });
     tallow_models::weights::load(&run.model.params, &raw, tallow_models::weights::Head::MustFit)?;
 

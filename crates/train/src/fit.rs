@@ -41,7 +41,8 @@ pub fn fit(run: &Run, folder: &Folder, progress: &Progress, signal: &AtomicI32) 
     let began = Instant::now();
     let mut trainer = Trainer::new(run, folder, progress)?;
     let mut evaluated: Option<(Predictions, Summary)> = None;
-    let mut stopped_early = false;
+    // A run that had stopped early is resumed to say so again, not to go on.
+    let mut stopped_early = trainer.is_stale();
     while trainer.position.step < trainer.total && !stopped_early {
         trainer.epoch(signal)?;
         evaluated = Some(trainer.evaluate()?);
@@ -75,16 +76,18 @@ pub struct Tried {
     pub rate: f64,
     /// Rows of the evaluation batch.
     pub evaluated: usize,
+    /// How often a kernel ran in the step: 0 on the fallback of candle's own ops.
+    pub kernel_calls: u64,
 }
 
 /// One step and one evaluation batch; writes nothing.
 pub fn try_out(run: &Run, progress: &Progress) -> Result<Tried> {
-    let batches = run.batches(0);
+    let batches = some_batches(run)?;
     let total = run.steps(batches.len() as u64)?;
     let (plan, count) = (run.plan(), batches.len() as u64);
     let first = batches.into_iter().take(1).collect();
     let loader = Loader::new(run.data.train.clone(), first, prepare(plan, run.views(), 0), plan.data.workers);
-    let mut tried = Tried { batches: count, total, loss: f64::NAN, rate: 0.0, evaluated: 0 };
+    let mut tried = Tried { batches: count, total, loss: f64::NAN, rate: 0.0, evaluated: 0, kernel_calls: 0 };
     for batch in loader {
         let moment =
             Moment { step: 0, steps: total, batches_per_epoch: count, batch: plan.data.batch as u64 };
@@ -102,11 +105,24 @@ pub fn try_out(run: &Run, progress: &Progress) -> Result<Tried> {
             tried.rate,
             schedule.momentum(0),
         )?;
+        tried.kernel_calls = tallow_kernels::calls();
     }
     let rows = run.data.validation.len().min(plan.data.batch) as u32;
     let few: Arc<dyn Dataset> = Arc::new(Subset::new(run.data.validation.clone(), (0..rows).collect()));
     tried.evaluated = evaluate(&run.model, &few, "validation", progress)?.len();
     Ok(tried)
+}
+
+/// The batches of the first epoch, at least one.
+fn some_batches(run: &Run) -> Result<Vec<Vec<u32>>> {
+    let batches = run.batches(0);
+    if batches.is_empty() {
+        let (images, batch) = (run.data.train.len(), run.plan().data.batch);
+        let remedy = "lower data.batch, or write drop_last: false";
+        let problem = format!("{images} training images make no batch of {batch}; {remedy}");
+        return Err(run.plan().mistake("data.batch", problem));
+    }
+    Ok(batches)
 }
 
 /// A training under way.
@@ -128,13 +144,7 @@ struct Trainer<'a> {
 
 impl<'a> Trainer<'a> {
     fn new(run: &'a Run, folder: &'a Folder, progress: &'a Progress) -> Result<Trainer<'a>> {
-        let batches = run.batches(0).len() as u64;
-        if batches == 0 {
-            let (images, batch) = (run.data.train.len(), run.plan().data.batch);
-            return Err(Error::recipe(format!(
-                "data.batch: {images} training images make no batch of {batch}; lower data.batch or drop_last: false"
-            )));
-        }
+        let batches = some_batches(run)?.len() as u64;
         let total = run.steps(batches)?;
         let (position, state, ema) = match &folder.resume {
             Some(place) => {

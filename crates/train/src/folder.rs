@@ -44,7 +44,7 @@ impl Folder {
             Earlier::Resume => {
                 let place = checkpoint::find(path, "last").ok_or_else(|| {
                     Error::recipe(format!(
-                        "{shown}: holds no `last` checkpoint to resume; train without --resume"
+                        "{shown}: holds no `last` checkpoint to resume; begin again with --overwrite"
                     ))
                 })?;
                 same_recipe(&place, &recipe)?;

@@ -75,7 +75,7 @@ impl Model {
         progress: &Progress,
     ) -> Result<Model> {
         let plan = Plan::read(&folder.join("recipe.yaml"), overrides, registry)?;
-        let device = plan.device.open().map_err(|message| Error::recipe(format!("device: {message}")))?;
+        let device = plan.device.open().map_err(|message| plan.mistake("device", message))?;
         let classes = Config::read(&folder.join("config.json"))?.labels;
         Ok(Model::build(plan, classes, device, Start::Checkpoint(folder), progress)?.0)
     }

@@ -38,12 +38,13 @@ pub struct Data {
 
 impl Run {
     pub fn build(plan: Plan, start: Start, progress: &Progress) -> Result<Run> {
-        let device = plan.device.open().map_err(|message| Error::recipe(format!("device: {message}")))?;
+        let device = plan.device.open().map_err(|message| plan.mistake("device", message))?;
         let data = Data::open(&plan, progress)?;
         let classes = data.train.classes().to_vec();
-        let sampler = Sampler::parse(&plan.data.sampler, &classes)?;
+        let sampler = Sampler::parse(&plan.data.sampler, &classes).map_err(|error| plan.place(error))?;
         let labels = (0..data.train.len()).map(|index| data.train.label(index));
-        let loss = plan.loss.build(labels, classes.len())?;
+        let loss = plan.loss.build(labels, classes.len());
+        let loss = loss.map_err(|problem| plan.mistake("loss.class_weights", problem))?;
         let views = views(&plan.policy);
         let (model, said) = Model::build(plan, classes, device, start, progress)?;
         let notes = data.notes.iter().cloned().chain(said).collect();
@@ -76,13 +77,12 @@ impl Run {
 
     /// Steps of the whole run, given the batches of an epoch.
     pub fn steps(&self, batches: u64) -> Result<u64> {
-        match self.model.plan.length.steps(batches, self.model.plan.data.batch as u64) {
+        let plan = &self.model.plan;
+        match plan.length.steps(batches, plan.data.batch as u64) {
             Some(steps) if steps > 0 => Ok(steps),
-            Some(_) => {
-                Err(Error::recipe("length: expected at least one step; write, for example, length: 1 epochs"))
-            }
+            Some(_) => Err(plan.mistake("length", "expected at least one step, such as 1 epochs")),
             None => {
-                Err(Error::recipe("length: expected a number of epochs, steps or images, such as 30 epochs"))
+                Err(plan.mistake("length", "expected a number of epochs, steps or images, such as 30 epochs"))
             }
         }
     }
@@ -118,7 +118,7 @@ impl Data {
     pub fn open(plan: &Plan, progress: &Progress) -> Result<Data> {
         // Sources that draw their images have their own seed; the split of a dataset must not move with the run's.
         let options = Options::new(plan.data.options.clone(), Seed::new(1));
-        let parts = plan.data.source.read(&options)?;
+        let parts = plan.data.source.read(&options).map_err(|error| plan.place(error))?;
         let mut notes = parts.notes;
         let whole = parts.train.ok_or_else(|| {
             Error::Data(format!("data: {} has no training part here; see data.root", plan.data.source.name))
@@ -126,16 +126,17 @@ impl Data {
         let (train, validation): (Arc<dyn Dataset>, Arc<dyn Dataset>) =
             match (&plan.data.split, parts.validation) {
                 (Some(split), _) => {
-                    let divided = tallow_data::divide(whole, split, Seed::new(1).fold("split", 0))?;
+                    let divided = tallow_data::divide(whole, split, Seed::new(1).fold("split", 0));
+                    let divided = divided.map_err(|error| plan.place(error))?;
                     (divided.train, divided.validation)
                 }
                 (None, Some(validation)) => (whole, validation),
                 (None, None) => {
                     let remedy = "write, for example, split: { validation: 0.15 } below data";
-                    return Err(Error::recipe(format!(
-                        "data.split: {} has no validation part here; {remedy}",
-                        plan.data.source.name
-                    )));
+                    return Err(plan.mistake(
+                        "data.split",
+                        format!("{} has no validation part here; {remedy}", plan.data.source.name),
+                    ));
                 }
             };
         let mut data = [Some(train), Some(validation), parts.test];
@@ -185,7 +186,8 @@ pub fn part(plan: &Plan, name: &str, progress: &Progress) -> Result<Arc<dyn Data
         "validation" | "val" => Ok(Data::open(plan, progress)?.validation),
         "test" => {
             let options = Options::new(plan.data.options.clone(), Seed::new(1));
-            let test = plan.data.source.read(&options)?.test.ok_or_else(|| {
+            let parts = plan.data.source.read(&options).map_err(|error| plan.place(error))?;
+            let test = parts.test.ok_or_else(|| {
                 Error::Data(format!(
                     "{} has no test part here; parts: train, validation",
                     plan.data.source.name
@@ -210,7 +212,8 @@ pub fn views(policy: &Policy) -> Vec<View> {
 
 /// The batches of an epoch, counted from 0.
 pub fn batches(plan: &Plan, data: &Data, epoch: u64) -> Result<Vec<Vec<u32>>> {
-    let sampler = Sampler::parse(&plan.data.sampler, data.train.classes())?;
+    let sampler = Sampler::parse(&plan.data.sampler, data.train.classes());
+    let sampler = sampler.map_err(|error| plan.place(error))?;
     Ok(batches_of(&sampler, plan, data, epoch))
 }
 

@@ -86,7 +86,8 @@ impl Schedule {
         let last = self.total as f64 - 1.0;
         let step = (step as f64).min(last);
         if step <= peak {
-            anneal(start, top, step / peak)
+            // A rise of one step begins at its top.
+            anneal(start, top, if peak > 0.0 { step / peak } else { 1.0 })
         } else {
             anneal(top, end, (step - peak) / (last - peak))
         }
@@ -130,6 +131,24 @@ mod tests {
     fn cosine_ends_near_its_floor() {
         let s = schedule(Shape::Cosine { floor: 0.0 }, 0);
         near(&[s.rate(0), s.rate(5), s.rate(10)], &[0.1, 0.05, 0.0]);
+    }
+
+    #[test]
+    fn one_cycle_of_few_steps_stays_finite() {
+        for (total, rise) in [(1, 0.3), (2, 0.5), (4, 0.25), (10, 0.1), (3, 0.9)] {
+            let shape = Shape::OneCycle {
+                rise,
+                start_divisor: 25.0,
+                final_divisor: 1e4,
+                linear: false,
+                momentum: None,
+            };
+            let rates = rates(&Schedule { shape, rate: 0.1, warmup: 0, total });
+            assert!(
+                rates.iter().all(|rate| (0.0..=0.1 + 1e-12).contains(rate)),
+                "{total}, {rise}: {rates:?}"
+            );
+        }
     }
 
     #[test]

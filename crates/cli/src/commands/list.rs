@@ -22,6 +22,14 @@ pub fn list(arguments: &List, registry: &Registry) -> anyhow::Result<()> {
     let kinds = ["models", "policies", "presets", "datasets", "metrics"];
     let mut out = std::io::stdout().lock();
     let Some(what) = arguments.what.as_deref() else {
+        if arguments.json {
+            let mut all = serde_json::Map::new();
+            for kind in kinds {
+                let entries = entries(kind, registry)?.into_iter().map(|entry| entry.json).collect();
+                all.insert(kind.to_owned(), Value::Array(entries));
+            }
+            return Ok(writeln!(out, "{}", serde_json::to_string_pretty(&all)?)?);
+        }
         for kind in kinds {
             let names: Vec<String> = entries(kind, registry)?.into_iter().map(|entry| entry.name).collect();
             writeln!(out, "{kind}\n{}", wrapped(&names.join(", "), 2))?;

@@ -82,6 +82,7 @@ fn dry_run(run: Run, progress: &Progress) -> anyhow::Result<()> {
     writeln!(out, "  steps in all       {}", tried.total)?;
     writeln!(out, "  loss of step 1     {:.6}", tried.loss)?;
     writeln!(out, "  rate of step 1     {:.3e}", tried.rate)?;
+    writeln!(out, "  kernel calls       {}", tried.kernel_calls)?;
     writeln!(out, "  validation rows    {} (one batch)", tried.evaluated)?;
     Ok(())
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use tallow_data::{SourceSpec, Split};
 use tallow_metrics::Metric;
 use tallow_models::{ModelSpec, Stem};
-use tallow_policy::{Duration, ImageChain, Policy, Registry};
+use tallow_policy::{Duration, ImageChain, Mistake, Policy, Registry};
 
 /// Everything a run needs to know.
 pub struct Plan {
@@ -47,6 +47,8 @@ pub struct Plan {
     pub patience: Option<u64>,
     pub seed: u64,
     pub device: Choice,
+    /// Knows the place of what can be judged only once the data are open.
+    document: Document,
 }
 
 pub struct DataPlan {
@@ -100,15 +102,18 @@ pub enum ClassWeights {
 }
 
 impl LossPlan {
-    /// The loss, given the training labels.
-    pub fn build(&self, labels: impl Iterator<Item = u32>, classes: usize) -> Result<Loss> {
+    /// The loss, given the training labels. The problem is one of `loss.class_weights`.
+    pub fn build(
+        &self,
+        labels: impl Iterator<Item = u32>,
+        classes: usize,
+    ) -> std::result::Result<Loss, String> {
         let class_weights = match &self.class_weights {
             ClassWeights::None => None,
             ClassWeights::Balanced => Some(crate::loss::balanced_weights(labels, classes)),
             ClassWeights::Given(weights) if weights.len() == classes => Some(weights.clone()),
             ClassWeights::Given(weights) => {
-                let problem = format!("expected {classes} weights, one per class, got {}", weights.len());
-                return Err(Error::recipe(format!("loss.class_weights: {problem}")));
+                return Err(format!("expected {classes} weights, one per class, got {}", weights.len()));
             }
         };
         Ok(Loss { kind: self.kind, smoothing: self.smoothing, class_weights })
@@ -143,19 +148,28 @@ impl Plan {
     /// Reads and checks a recipe with its overrides; all mistakes at once.
     pub fn read(path: &Path, overrides: &[String], registry: &Registry) -> Result<Plan> {
         let document = Document::read(path, overrides).map_err(Error::Recipe)?;
-        Plan::of(&document, registry)
-    }
-
-    /// Checks a document.
-    pub fn of(document: &Document, registry: &Registry) -> Result<Plan> {
         let mistakes = RefCell::new(Vec::new());
         let mut foreign = Vec::new();
-        let plan = read::plan(document, registry, &Node::root(&document.value, &mistakes), &mut foreign);
+        let plan = read::plan(&document, registry, &Node::root(&document.value, &mistakes), &mut foreign);
         let mut lines: Vec<String> = mistakes.borrow().iter().map(|m| document.locate(m)).collect();
         lines.extend(foreign);
         match plan {
-            Some(plan) if lines.is_empty() => Ok(plan),
+            Some(plan) if lines.is_empty() => Ok(plan(document)),
             _ => Err(Error::Recipe(lines)),
+        }
+    }
+
+    /// A mistake at `path` that showed only once the data were open, with its place.
+    pub fn mistake(&self, path: &str, message: impl Into<String>) -> Error {
+        let mistake = Mistake { path: path.to_owned(), message: message.into() };
+        Error::recipe(self.document.locate(&mistake))
+    }
+
+    /// The same for an option of `data`; other errors of data as they are.
+    pub fn place(&self, error: tallow_data::Error) -> Error {
+        match error {
+            tallow_data::Error::Option { key, problem } => self.mistake(&format!("data.{key}"), problem),
+            other => other.into(),
         }
     }
 }

@@ -30,13 +30,13 @@ const KEYS: [&str; 18] = [
     "extends",
 ];
 
-/// The plan, or `None` after recording why not. Mistakes in a preset's file go to `foreign`.
+/// The plan but for its document, or `None` after recording why not. Mistakes in a preset's file go to `foreign`.
 pub fn plan(
     document: &Document,
     registry: &Registry,
     root: &Node,
     foreign: &mut Vec<String>,
-) -> Option<Plan> {
+) -> Option<impl FnOnce(Document) -> Plan + use<>> {
     root.only(&KEYS);
     let data = root.required("data", "{ name: synthetic, batch: 64 }").and_then(|node| data(&node));
     let model = root.required("model", "{ name: resnet18 }").and_then(|node| model(&node));
@@ -79,26 +79,32 @@ pub fn plan(
     });
     let found = policy?;
     let name = document.path.file_stem().map_or("recipe".into(), |stem| stem.to_string_lossy().into_owned());
-    Some(Plan {
+    let resolved = resolve(document.value.clone(), &found);
+    let (data, model, images, evaluation) = (data?, model?, images?, evaluation?);
+    let (loss, optimizer, schedule, length) = (loss?, optimizer?, schedule?, length?);
+    let (clip, accumulate, ema, select, patience) = (clip?, accumulate?, ema?, select?, patience?);
+    let (seed, device) = (seed?, device?);
+    Some(move |document| Plan {
         name,
-        resolved: resolve(document.value.clone(), &found),
+        resolved,
         preset: found.preset,
-        data: data?,
-        model: model?,
-        images: images?,
-        evaluation: evaluation?,
+        data,
+        model,
+        images,
+        evaluation,
         policy: found.policy,
-        loss: loss?,
-        optimizer: optimizer?,
-        schedule: schedule?,
-        length: length?,
-        clip: clip?,
-        accumulate: accumulate?,
-        ema: ema?,
-        select: select?,
-        patience: patience?,
-        seed: seed?,
-        device: device?,
+        loss,
+        optimizer,
+        schedule,
+        length,
+        clip,
+        accumulate,
+        ema,
+        select,
+        patience,
+        seed,
+        device,
+        document,
     })
 }
 

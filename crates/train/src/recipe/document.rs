@@ -130,7 +130,11 @@ impl Layer {
             let rest = path.strip_prefix(&self.prefix)?;
             return (rest.is_empty() || rest.starts_with(['.', '['])).then(|| self.name.clone());
         };
-        let mark = marks.value(path).or_else(|| marks.key(path))?;
+        // A block that begins below its key is found by its key.
+        let mark = match (marks.value(path), marks.key(path)) {
+            (Some(value), Some(key)) if value.line != key.line => key,
+            (value, key) => value.or(key)?,
+        };
         (!path.is_empty()).then(|| format!("{}:{}:{}", self.name, mark.line, mark.column))
     }
 }
