@@ -168,23 +168,26 @@ fn moments<T: Element>(x: &[T], sizes: Sizes) -> (Vec<T>, Vec<T>) {
     let plane = sizes.plane;
     sizes.channels(|c0, c1| {
         let mut sums = vec![(0.0f64, 0.0f64, 0.0f64); c1 - c0]; // (count, mean, Σ (x − mean)²)
-        vectorized(|| {
-            for (c, at) in sizes.planes(c0, c1) {
-                let x = &x[at..][..plane];
-                let (m, s) = if plane == 1 {
-                    (x[0].to_f64(), 0.0)
-                } else {
-                    let m = sum(x, |x| x) / T::from_f64(plane as f64);
-                    (m.to_f64(), sum(x, |x| (x - m) * (x - m)).to_f64())
-                };
-                let (count, mean, square) = &mut sums[c - c0];
-                let (old, n) = (*count, plane as f64);
-                *count += n;
-                let delta = m - *mean;
-                *mean += delta * n / *count;
-                *square += s + delta * delta * old * n / *count;
-            }
-        });
+        vectorized(
+            #[inline(always)]
+            || {
+                for (c, at) in sizes.planes(c0, c1) {
+                    let x = &x[at..][..plane];
+                    let (m, s) = if plane == 1 {
+                        (x[0].to_f64(), 0.0)
+                    } else {
+                        let m = sum(x, |x| x) / T::from_f64(plane as f64);
+                        (m.to_f64(), sum(x, |x| (x - m) * (x - m)).to_f64())
+                    };
+                    let (count, mean, square) = &mut sums[c - c0];
+                    let (old, n) = (*count, plane as f64);
+                    *count += n;
+                    let delta = m - *mean;
+                    *mean += delta * n / *count;
+                    *square += s + delta * delta * old * n / *count;
+                }
+            },
+        );
         // SAFETY: one block of channels per task.
         let (mean, var) = unsafe { (out_mean.slice(c0, c1 - c0), out_var.slice(c0, c1 - c0)) };
         for (i, (count, m, s)) in sums.into_iter().enumerate() {
@@ -245,25 +248,28 @@ fn apply<T: Element>(
     let plane = sizes.plane;
     let floor = if relu { T::zero() } else { T::from_f64(f64::NEG_INFINITY) };
     sizes.channels(|c0, c1| {
-        vectorized(|| {
-            for (c, at) in sizes.planes(c0, c1) {
-                let (mean, scale, bias) = (affine.mean[c], weight[c] * affine.inverse[c], bias[c]);
-                let x = &x[at..][..plane];
-                // SAFETY: one block of channels per task.
-                let y = unsafe { out.slice(at, plane) };
-                match residual {
-                    Some(residual) => {
-                        let residual = &residual[at..][..plane];
-                        for ((y, x), r) in y.iter_mut().zip(x).zip(residual) {
-                            *y = cut((*x - mean) * scale + bias + *r, floor);
+        vectorized(
+            #[inline(always)]
+            || {
+                for (c, at) in sizes.planes(c0, c1) {
+                    let (mean, scale, bias) = (affine.mean[c], weight[c] * affine.inverse[c], bias[c]);
+                    let x = &x[at..][..plane];
+                    // SAFETY: one block of channels per task.
+                    let y = unsafe { out.slice(at, plane) };
+                    match residual {
+                        Some(residual) => {
+                            let residual = &residual[at..][..plane];
+                            for ((y, x), r) in y.iter_mut().zip(x).zip(residual) {
+                                *y = cut((*x - mean) * scale + bias + *r, floor);
+                            }
+                        }
+                        None => {
+                            y.iter_mut().zip(x).for_each(|(y, x)| *y = cut((*x - mean) * scale + bias, floor))
                         }
                     }
-                    None => {
-                        y.iter_mut().zip(x).for_each(|(y, x)| *y = cut((*x - mean) * scale + bias, floor))
-                    }
                 }
-            }
-        })
+            },
+        )
     });
     y
 }
@@ -332,14 +338,17 @@ impl<T: Element> Gradients<T> {
         let floor = if gate { T::zero() } else { minus_infinity };
         sizes.channels(|c0, c1| {
             let mut sums = vec![(0.0f64, 0.0f64); c1 - c0]; // (Σ dy, Σ dy·(x − mean))
-            vectorized(|| {
-                for (c, at) in sizes.planes(c0, c1) {
-                    let (m, scale, bias) = (mean[c], weight[c] * inverse[c], bias[c]);
-                    let (a, b) = pair(&x[at..][..plane], &dy[at..][..plane], m, scale, bias, floor);
-                    sums[c - c0].0 += a.to_f64();
-                    sums[c - c0].1 += b.to_f64();
-                }
-            });
+            vectorized(
+                #[inline(always)]
+                || {
+                    for (c, at) in sizes.planes(c0, c1) {
+                        let (m, scale, bias) = (mean[c], weight[c] * inverse[c], bias[c]);
+                        let (a, b) = pair(&x[at..][..plane], &dy[at..][..plane], m, scale, bias, floor);
+                        sums[c - c0].0 += a.to_f64();
+                        sums[c - c0].1 += b.to_f64();
+                    }
+                },
+            );
             // SAFETY: one block of channels per task.
             let (dw, db) = unsafe { (out_w.slice(c0, c1 - c0), out_b.slice(c0, c1 - c0)) };
             for (i, (a, b)) in sums.iter().enumerate() {
@@ -354,19 +363,22 @@ impl<T: Element> Gradients<T> {
                 (T::from_f64(a / n), T::from_f64(b * i * i / n))
             };
             let terms: Vec<_> = (c0..c1).map(terms).collect();
-            vectorized(|| {
-                for (c, at) in sizes.planes(c0, c1) {
-                    let (m, scale, bias) = (mean[c], weight[c] * inverse[c], bias[c]);
-                    let (a, b) = terms[c - c0];
-                    // SAFETY: one block of channels per task.
-                    let dx = unsafe { out_x.slice(at, plane) };
-                    for ((dx, x), dy) in dx.iter_mut().zip(&x[at..][..plane]).zip(&dy[at..][..plane]) {
-                        let x = *x - m;
-                        let dy = if x * scale + bias > floor { *dy } else { T::zero() };
-                        *dx = scale * (dy - a - x * b);
+            vectorized(
+                #[inline(always)]
+                || {
+                    for (c, at) in sizes.planes(c0, c1) {
+                        let (m, scale, bias) = (mean[c], weight[c] * inverse[c], bias[c]);
+                        let (a, b) = terms[c - c0];
+                        // SAFETY: one block of channels per task.
+                        let dx = unsafe { out_x.slice(at, plane) };
+                        for ((dx, x), dy) in dx.iter_mut().zip(&x[at..][..plane]).zip(&dy[at..][..plane]) {
+                            let x = *x - m;
+                            let dy = if x * scale + bias > floor { *dy } else { T::zero() };
+                            *dx = scale * (dy - a - x * b);
+                        }
                     }
-                }
-            });
+                },
+            );
         });
         Ok((dx, dw, db))
     }

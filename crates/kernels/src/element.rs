@@ -5,8 +5,6 @@ use std::ops::{Deref, Range};
 
 /// f32 or f64.
 pub(crate) trait Element: WithDType + gemm_types::Product {
-    fn exp(self) -> Self;
-    fn ln(self) -> Self;
     fn sqrt(self) -> Self;
 }
 
@@ -15,16 +13,6 @@ macro_rules! element {
         impl gemm_types::Product for $t {}
 
         impl Element for $t {
-            #[inline]
-            fn exp(self) -> Self {
-                self.exp()
-            }
-
-            #[inline]
-            fn ln(self) -> Self {
-                self.ln()
-            }
-
             #[inline]
             fn sqrt(self) -> Self {
                 self.sqrt()

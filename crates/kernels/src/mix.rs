@@ -118,21 +118,24 @@ fn mixed<T: Element>(entries: &[Vec<(u32, f64)>], x: &[T], rows: usize) -> Vec<T
             // SAFETY: one piece of one row.
             let y = unsafe { out.slice(i * width + start, n) };
             let line = |(j, share): (u32, f64)| (&x[j as usize * width + start..][..n], T::from_f64(share));
-            vectorized(|| match *entries[i] {
-                [] => y.fill(T::zero()),
-                [a] => {
-                    let (a, s) = line(a);
-                    y.iter_mut().zip(a).for_each(|(y, a)| *y = s * *a);
-                }
-                [a, b, ref rest @ ..] => {
-                    let ((a, s), (b, t)) = (line(a), line(b));
-                    y.iter_mut().zip(a).zip(b).for_each(|((y, a), b)| *y = s * *a + t * *b);
-                    for &entry in rest {
-                        let (a, s) = line(entry);
-                        y.iter_mut().zip(a).for_each(|(y, a)| *y += s * *a);
+            vectorized(
+                #[inline(always)]
+                || match *entries[i] {
+                    [] => y.fill(T::zero()),
+                    [a] => {
+                        let (a, s) = line(a);
+                        y.iter_mut().zip(a).for_each(|(y, a)| *y = s * *a);
                     }
-                }
-            });
+                    [a, b, ref rest @ ..] => {
+                        let ((a, s), (b, t)) = (line(a), line(b));
+                        y.iter_mut().zip(a).zip(b).for_each(|((y, a), b)| *y = s * *a + t * *b);
+                        for &entry in rest {
+                            let (a, s) = line(entry);
+                            y.iter_mut().zip(a).for_each(|(y, a)| *y += s * *a);
+                        }
+                    }
+                },
+            );
         }
     });
     y

@@ -192,15 +192,18 @@ fn squares<T: Element>(x: &Tensor) -> Result<f64> {
     let out = Shared::new(&mut parts);
     each(x.len().div_ceil(PIECE), |i| {
         let x = &x[i * PIECE..((i + 1) * PIECE).min(x.len())];
-        let sum = vectorized(|| {
-            let mut lanes = [0.0f64; 16];
-            let mut chunks = x.chunks_exact(16);
-            for chunk in &mut chunks {
-                (0..16).for_each(|i| lanes[i] += chunk[i].to_f64() * chunk[i].to_f64());
-            }
-            chunks.remainder().iter().enumerate().for_each(|(i, x)| lanes[i] += x.to_f64() * x.to_f64());
-            lanes.iter().sum()
-        });
+        let sum = vectorized(
+            #[inline(always)]
+            || {
+                let mut lanes = [0.0f64; 16];
+                let mut chunks = x.chunks_exact(16);
+                for chunk in &mut chunks {
+                    (0..16).for_each(|i| lanes[i] += chunk[i].to_f64() * chunk[i].to_f64());
+                }
+                chunks.remainder().iter().enumerate().for_each(|(i, x)| lanes[i] += x.to_f64() * x.to_f64());
+                lanes.iter().sum()
+            },
+        );
         // SAFETY: one number per task.
         unsafe { out.slice(i, 1)[0] = sum };
     });
@@ -245,7 +248,10 @@ fn run_scale<T: Element>(x: &mut [T], factor: f64) {
     pieces(n, PIECE, |start, end| {
         // SAFETY: pieces are disjoint.
         let x = unsafe { out.slice(start, end - start) };
-        vectorized(|| x.iter_mut().for_each(|x| *x *= factor));
+        vectorized(
+            #[inline(always)]
+            || x.iter_mut().for_each(|x| *x *= factor),
+        );
     });
 }
 
@@ -299,7 +305,10 @@ impl<R: Rule> Zip<R> {
 
 #[inline(always)]
 fn zip3<T: Element>(dst: &mut [T], a: &[T], b: &[T], f: impl Fn(T, T, T) -> T) {
-    vectorized(|| dst.iter_mut().zip(a).zip(b).for_each(|((d, a), b)| *d = f(*d, *a, *b)));
+    vectorized(
+        #[inline(always)]
+        || dst.iter_mut().zip(a).zip(b).for_each(|((d, a), b)| *d = f(*d, *a, *b)),
+    );
 }
 
 fn contiguous(layout: &Layout) -> Result<Range<usize>> {

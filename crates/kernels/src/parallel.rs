@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use std::any::Any;
 use std::cell::RefCell;
 use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
 
 /// `f(0), …, f(n − 1)` on rayon's current pool, in any order; on this thread where there is one piece.
 pub(crate) fn each(n: usize, f: impl Fn(usize) + Send + Sync) {
@@ -28,7 +29,10 @@ pub(crate) fn zip<T: Element>(a: &mut [T], b: &[T], f: impl Fn(&mut T, T) + Send
     pieces(b.len(), 1 << 15, |start, end| {
         // SAFETY: pieces are disjoint.
         let a = unsafe { shared.slice(start, end - start) };
-        crate::simd::vectorized(|| a.iter_mut().zip(&b[start..end]).for_each(|(a, b)| f(a, *b)));
+        crate::simd::vectorized(
+            #[inline(always)]
+            || a.iter_mut().zip(&b[start..end]).for_each(|(a, b)| f(a, *b)),
+        );
     });
 }
 
@@ -41,7 +45,10 @@ pub(crate) fn fold_parts<T: Element>(mut parts: Vec<T>, n: usize, size: usize) -
         let sum = unsafe { sum.slice(start, end - start) };
         for part in 0..n - 1 {
             let part = &rest[part * size..][start..end];
-            crate::simd::vectorized(|| sum.iter_mut().zip(part).for_each(|(s, p)| *s += *p));
+            crate::simd::vectorized(
+                #[inline(always)]
+                || sum.iter_mut().zip(part).for_each(|(s, p)| *s += *p),
+            );
         }
     });
     parts.truncate(size);
@@ -90,23 +97,60 @@ pub(crate) fn unfilled<T: Element>(len: usize) -> Vec<T> {
     data
 }
 
+/// [`unfilled`] numbers that begin at a cache line, so that no vector lies across two.
+pub(crate) struct Lines<T> {
+    data: Vec<T>,
+    start: usize,
+    len: usize,
+}
+
+impl<T: Element> Lines<T> {
+    pub(crate) fn unfilled(len: usize) -> Lines<T> {
+        let data = unfilled::<T>(len + 64 / size_of::<T>());
+        let start = data.as_ptr().align_offset(64);
+        Lines { data, start, len }
+    }
+}
+
+impl<T> Deref for Lines<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.data[self.start..][..self.len]
+    }
+}
+
+impl<T> DerefMut for Lines<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.data[self.start..][..self.len]
+    }
+}
+
 thread_local! {
     static SCRATCH: RefCell<Vec<Box<dyn Any>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// `f` with `len` numbers of this thread's own memory, kept from call to call; their values are arbitrary.
 pub(crate) fn scratch<T: Element, R>(len: usize, f: impl FnOnce(&mut [T]) -> R) -> R {
-    let mut buffer: Vec<T> = SCRATCH
-        .with_borrow_mut(|all| {
-            let at = all.iter().position(|b| b.is::<Vec<T>>())?;
-            all.swap_remove(at).downcast::<Vec<T>>().ok()
-        })
-        .map_or_else(Vec::new, |b| *b);
-    if buffer.len() < len {
-        buffer = unfilled(len);
-    }
+    // The smallest that is long enough; else the longest, which grows.
+    let fit = |b: &Box<dyn Any>| {
+        let have = b.downcast_ref::<Lines<T>>()?.len();
+        Some(if have >= len { (0, have) } else { (1, usize::MAX - have) })
+    };
+    let kept = SCRATCH.with_borrow_mut(|all| {
+        let (at, _) =
+            all.iter().enumerate().filter_map(|(i, b)| Some((i, fit(b)?))).min_by_key(|(_, fit)| *fit)?;
+        all.swap_remove(at).downcast::<Lines<T>>().ok()
+    });
+    let mut buffer = match kept {
+        Some(buffer) if buffer.len() >= len => buffer,
+        short => {
+            drop(short);
+            Box::new(Lines::unfilled(len))
+        }
+    };
     let result = f(&mut buffer[..len]);
-    SCRATCH.with_borrow_mut(|all| all.push(Box::new(buffer)));
+    SCRATCH.with_borrow_mut(|all| all.push(buffer));
     result
 }
 

@@ -143,17 +143,20 @@ fn run<T: Element>(values: &Tensor, partner: &[u32], inside: Inside) -> Result<T
         let out = Shared::new(&mut y);
         let plane = h * w;
         each(r, |i| {
-            vectorized(|| {
-                for channel in 0..c {
-                    let (at, other) =
-                        ((i * c + channel) * plane, (partner[i] as usize * c + channel) * plane);
-                    // SAFETY: one row per task.
-                    let y = unsafe { out.slice(at, plane) };
-                    inside.part(i, true, &x[at..][..plane], y, w, false);
-                    let soft = matches!(*inside, Inside::Masks(_));
-                    inside.part(i, false, &x[other..][..plane], y, w, soft);
-                }
-            })
+            vectorized(
+                #[inline(always)]
+                || {
+                    for channel in 0..c {
+                        let (at, other) =
+                            ((i * c + channel) * plane, (partner[i] as usize * c + channel) * plane);
+                        // SAFETY: one row per task.
+                        let y = unsafe { out.slice(at, plane) };
+                        inside.part(i, true, &x[at..][..plane], y, w, false);
+                        let soft = matches!(*inside, Inside::Masks(_));
+                        inside.part(i, false, &x[other..][..plane], y, w, soft);
+                    }
+                },
+            )
         });
     }
     let mut sources = vec![Vec::new(); r];
@@ -180,19 +183,22 @@ impl<T: Element> Backward for Gradient<T> {
         let mut dx = unfilled::<T>(dy.len());
         let out = Shared::new(&mut dx);
         each(r, |i| {
-            vectorized(|| {
-                for channel in 0..c {
-                    let at = (i * c + channel) * plane;
-                    // SAFETY: one row per task.
-                    let dx = unsafe { out.slice(at, plane) };
-                    dx.fill(T::zero());
-                    self.inside.part(i, true, &dy[at..][..plane], dx, w, true);
-                    for &source in &self.sources[i] {
-                        let from = &dy[(source * c + channel) * plane..][..plane];
-                        self.inside.part(source, false, from, dx, w, true);
+            vectorized(
+                #[inline(always)]
+                || {
+                    for channel in 0..c {
+                        let at = (i * c + channel) * plane;
+                        // SAFETY: one row per task.
+                        let dx = unsafe { out.slice(at, plane) };
+                        dx.fill(T::zero());
+                        self.inside.part(i, true, &dy[at..][..plane], dx, w, true);
+                        for &source in &self.sources[i] {
+                            let from = &dy[(source * c + channel) * plane..][..plane];
+                            self.inside.part(source, false, from, dx, w, true);
+                        }
                     }
-                }
-            })
+                },
+            )
         });
         Ok(vec![Some(tensor(dx, grad.shape()))])
     }

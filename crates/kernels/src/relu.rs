@@ -53,10 +53,13 @@ fn zip<T: Element>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Send + Sync) -> Vec
         // SAFETY: pieces are disjoint.
         let out = unsafe { shared.slice(start, end - start) };
         let a = &a[start..end];
-        vectorized(|| match b.get(start..end) {
-            Some(b) => out.iter_mut().zip(a).zip(b).for_each(|((o, a), b)| *o = f(*a, *b)),
-            None => out.iter_mut().zip(a).for_each(|(o, a)| *o = f(*a, T::zero())),
-        });
+        vectorized(
+            #[inline(always)]
+            || match b.get(start..end) {
+                Some(b) => out.iter_mut().zip(a).zip(b).for_each(|((o, a), b)| *o = f(*a, *b)),
+                None => out.iter_mut().zip(a).for_each(|(o, a)| *o = f(*a, T::zero())),
+            },
+        );
     });
     out
 }

@@ -1,7 +1,7 @@
 //! Loops compiled for several instruction sets, one of them chosen when the program runs.
 
 /// `f()`, its loops compiled for AVX-512, AVX2 with FMA, or the build's own target (NEON is part of every aarch64).
-/// `f` is inlined into each, so it has to be a closure, or marked `#[inline(always)]`, all the way down to the loops.
+/// `f` and what it calls have to be `#[inline(always)]` down to the loops: what is not inlined is not compiled for them.
 #[inline(always)]
 pub(crate) fn vectorized<R>(f: impl FnOnce() -> R) -> R {
     #[cfg(target_arch = "x86_64")]

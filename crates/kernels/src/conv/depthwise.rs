@@ -33,25 +33,28 @@ pub(super) fn forward<T: Element>(x: &[T], weight: &[T], g: &Geometry) -> Vec<T>
     let out = Shared::new(&mut y);
     let (plane, map, taps, multiplier, s) = (g.h * g.w, g.oh * g.ow, g.kh * g.kw, g.group().1, g.conv.stride);
     each(g.r, |n| {
-        vectorized(|| {
-            for o in 0..g.o {
-                let x = &x[(n * g.c + o / multiplier) * plane..][..plane];
-                let w = &weight[o * taps..][..taps];
-                // SAFETY: one map per (image, channel).
-                let y = unsafe { out.slice((n * g.o + o) * map, map) };
-                y.fill(T::zero());
-                overlaps(g, |k, row, i, j0, j1, first| {
-                    let w = w[k];
-                    let line = &x[row * g.w..][..g.w][first..];
-                    let out = &mut y[i * g.ow..][..g.ow][j0..j1];
-                    if s == 1 {
-                        out.iter_mut().zip(line).for_each(|(y, x)| *y += w * *x);
-                    } else {
-                        out.iter_mut().zip(line.iter().step_by(s)).for_each(|(y, x)| *y += w * *x);
-                    }
-                });
-            }
-        })
+        vectorized(
+            #[inline(always)]
+            || {
+                for o in 0..g.o {
+                    let x = &x[(n * g.c + o / multiplier) * plane..][..plane];
+                    let w = &weight[o * taps..][..taps];
+                    // SAFETY: one map per (image, channel).
+                    let y = unsafe { out.slice((n * g.o + o) * map, map) };
+                    y.fill(T::zero());
+                    overlaps(g, |k, row, i, j0, j1, first| {
+                        let w = w[k];
+                        let line = &x[row * g.w..][..g.w][first..];
+                        let out = &mut y[i * g.ow..][..g.ow][j0..j1];
+                        if s == 1 {
+                            out.iter_mut().zip(line).for_each(|(y, x)| *y += w * *x);
+                        } else {
+                            out.iter_mut().zip(line.iter().step_by(s)).for_each(|(y, x)| *y += w * *x);
+                        }
+                    });
+                }
+            },
+        )
     });
     y
 }
@@ -61,27 +64,30 @@ pub(super) fn input_gradient<T: Element>(dy: &[T], weight: &[T], g: &Geometry) -
     let out = Shared::new(&mut dx);
     let (plane, map, taps, multiplier, s) = (g.h * g.w, g.oh * g.ow, g.kh * g.kw, g.group().1, g.conv.stride);
     each(g.r, |n| {
-        vectorized(|| {
-            for c in 0..g.c {
-                // SAFETY: one plane per (image, channel).
-                let dx = unsafe { out.slice((n * g.c + c) * plane, plane) };
-                dx.fill(T::zero());
-                for o in c * multiplier..(c + 1) * multiplier {
-                    let dy = &dy[(n * g.o + o) * map..][..map];
-                    let w = &weight[o * taps..][..taps];
-                    overlaps(g, |k, row, i, j0, j1, first| {
-                        let w = w[k];
-                        let line = &mut dx[row * g.w..][..g.w][first..];
-                        let from = &dy[i * g.ow..][..g.ow][j0..j1];
-                        if s == 1 {
-                            line.iter_mut().zip(from).for_each(|(x, y)| *x += w * *y);
-                        } else {
-                            line.iter_mut().step_by(s).zip(from).for_each(|(x, y)| *x += w * *y);
-                        }
-                    });
+        vectorized(
+            #[inline(always)]
+            || {
+                for c in 0..g.c {
+                    // SAFETY: one plane per (image, channel).
+                    let dx = unsafe { out.slice((n * g.c + c) * plane, plane) };
+                    dx.fill(T::zero());
+                    for o in c * multiplier..(c + 1) * multiplier {
+                        let dy = &dy[(n * g.o + o) * map..][..map];
+                        let w = &weight[o * taps..][..taps];
+                        overlaps(g, |k, row, i, j0, j1, first| {
+                            let w = w[k];
+                            let line = &mut dx[row * g.w..][..g.w][first..];
+                            let from = &dy[i * g.ow..][..g.ow][j0..j1];
+                            if s == 1 {
+                                line.iter_mut().zip(from).for_each(|(x, y)| *x += w * *y);
+                            } else {
+                                line.iter_mut().step_by(s).zip(from).for_each(|(x, y)| *x += w * *y);
+                            }
+                        });
+                    }
                 }
-            }
-        })
+            },
+        )
     });
     dx
 }
@@ -96,18 +102,21 @@ pub(super) fn weight_gradient<T: Element>(dy: &[T], x: &[T], g: &Geometry) -> Ve
         // SAFETY: one part per image.
         let part = unsafe { out.slice(n * size, size) };
         part.fill(T::zero());
-        vectorized(|| {
-            for o in 0..g.o {
-                let x = &x[(n * g.c + o / multiplier) * plane..][..plane];
-                let dy = &dy[(n * g.o + o) * map..][..map];
-                let part = &mut part[o * taps..][..taps];
-                overlaps(g, |k, row, i, j0, j1, first| {
-                    let line = &x[row * g.w..][..g.w][first..];
-                    let from = &dy[i * g.ow..][..g.ow][j0..j1];
-                    part[k] += dot(from, line, s);
-                });
-            }
-        })
+        vectorized(
+            #[inline(always)]
+            || {
+                for o in 0..g.o {
+                    let x = &x[(n * g.c + o / multiplier) * plane..][..plane];
+                    let dy = &dy[(n * g.o + o) * map..][..map];
+                    let part = &mut part[o * taps..][..taps];
+                    overlaps(g, |k, row, i, j0, j1, first| {
+                        let line = &x[row * g.w..][..g.w][first..];
+                        let from = &dy[i * g.ow..][..g.ow][j0..j1];
+                        part[k] += dot(from, line, s);
+                    });
+                }
+            },
+        )
     });
     crate::parallel::fold_parts(parts, g.r, size)
 }

@@ -11,9 +11,9 @@ mod product;
 mod transform;
 
 use super::Geometry;
-use crate::parallel::{Shared, each, fold_parts, pieces, scratch, unfilled};
+use crate::parallel::{Lines, Shared, each, fold_parts, pieces, scratch, unfilled};
 use product::{Left, accumulate};
-use transform::{Lanes, store};
+use transform::{Lanes, on_vectors};
 
 /// Frequencies of a 6×6 tile.
 const F: usize = 36;
@@ -71,6 +71,11 @@ struct Chunk {
     r1: usize,
 }
 
+/// Numbers from one frequency to the next: an odd number of cache lines, so that the 36 of a tile fall into different sets.
+fn frequency(rows: usize, channels: usize) -> usize {
+    (rows * channels / B | 1) * B
+}
+
 impl Grid {
     fn new(
         (r, c, h, w): (usize, usize, usize, usize),
@@ -110,25 +115,24 @@ fn kernel(
     outer: usize,
     inner: usize,
     at: impl Fn(usize, usize, usize) -> usize + Sync,
-) -> Vec<f32> {
-    let mut u = unfilled(F * outer * inner);
+) -> Lines<f32> {
+    let stride = frequency(inner, outer);
+    let mut u = Lines::<f32>::unfilled(F * stride);
     let out = Shared::new(&mut u);
     let cells = outer / B * inner;
     pieces(cells, 64, |start, end| {
-        crate::simd::vectorized(|| {
-            for cell in start..end {
-                let (block, row) = (cell / inner, cell % inner);
-                let mut g = [Lanes::ZERO; 9];
-                for lane in 0..B {
-                    for (i, g) in g.iter_mut().enumerate() {
-                        g.0[lane] = weight[at(block * B + lane, row, i)];
-                    }
+        on_vectors!(V => for cell in start..end {
+            let (block, row) = (cell / inner, cell % inner);
+            let mut g = [Lanes::ZERO; 9];
+            for lane in 0..B {
+                for (i, g) in g.iter_mut().enumerate() {
+                    g.0[lane] = weight[at(block * B + lane, row, i)];
                 }
-                let u = transform::kernel(&g);
-                for (f, u) in u.iter().enumerate() {
-                    // SAFETY: one row of one block per cell.
-                    store(unsafe { out.slice((f * cells + cell) * B, B) }, u);
-                }
+            }
+            // SAFETY: one row of one block per cell, in each of the frequencies.
+            unsafe {
+                let to = out.pointer().add(cell * B);
+                transform::kernel::<V>(g.as_ptr().cast(), (3 * B, B), to, (6 * stride, stride));
             }
         });
     });
@@ -142,26 +146,15 @@ fn convolve(x: &[f32], kernel: &[f32], grid: &Grid) -> Vec<f32> {
         let chunk = grid.chunk(i);
         let tiles = grid.tiles(&chunk);
         let rows = tiles.next_multiple_of(product::ROWS);
-        scratch(F * rows * grid.c, |v: &mut [f32]| {
-            scratch(F * rows * grid.o, |m: &mut [f32]| {
+        let (sv, sm, sk) = (frequency(rows, grid.c), frequency(rows, grid.o), frequency(grid.c, grid.o));
+        scratch(F * sv, |v: &mut [f32]| {
+            scratch(F * sm, |m: &mut [f32]| {
                 let shared = Shared::new(v);
                 gather(x, grid, &chunk, &shared, rows, 0);
                 for f in 0..F {
-                    let left = Left {
-                        at: &v[f * rows * grid.c..][..rows * grid.c],
-                        block: rows * B,
-                        row: B,
-                        step: 1,
-                    };
-                    let right = &kernel[f * grid.c * grid.o..][..grid.c * grid.o];
-                    accumulate(
-                        &left,
-                        rows,
-                        right,
-                        grid.c,
-                        &mut m[f * rows * grid.o..][..rows * grid.o],
-                        false,
-                    );
+                    let left = Left { at: &v[f * sv..][..rows * grid.c], block: rows * B, row: B, step: 1 };
+                    let right = &kernel[f * sk..][..grid.c * grid.o];
+                    accumulate(&left, rows, right, grid.c, &mut m[f * sm..][..rows * grid.o], false);
                 }
                 scatter(m, rows, grid, &chunk, &out);
             });
@@ -173,7 +166,7 @@ fn convolve(x: &[f32], kernel: &[f32], grid: &Grid) -> Vec<f32> {
 /// V = Bᵀ d B of a chunk's tiles, from row `offset` on of matrices of `rows` rows.
 fn gather(x: &[f32], grid: &Grid, chunk: &Chunk, v: &Shared<f32>, rows: usize, offset: usize) {
     let (height, width) = (4 * (chunk.r1 - chunk.r0) + 2, 4 * grid.across + 2);
-    let (plane, blocks) = (grid.h * grid.w, grid.c / B);
+    let (plane, blocks, stride) = (grid.h * grid.w, grid.c / B, frequency(rows, grid.c));
     // Input rows of the strip, its first at padded row 4·r0.
     let top = 4 * chunk.r0;
     let (first, last) =
@@ -190,15 +183,15 @@ fn gather(x: &[f32], grid: &Grid, chunk: &Chunk, v: &Shared<f32>, rows: usize, o
                     (x < columns).then(|| (y * width + x + left) * B)
                 };
                 transform::to_lanes(x, plane, first * grid.w, last.max(first) * grid.w, strip, place);
-                crate::simd::vectorized(|| {
+                on_vectors!(V => {
                     let mut row = row;
                     for ty in 0..chunk.r1 - chunk.r0 {
                         for tx in 0..grid.across {
-                            let at = (ty * 4 * width + tx * 4) * B;
-                            let t = transform::input(&strip[at..], width * B);
-                            for (f, t) in t.iter().enumerate() {
-                                // SAFETY: the rows of a chunk belong to one task.
-                                store(unsafe { v.slice(((f * blocks + block) * rows + row) * B, B) }, t);
+                            // SAFETY: inside the strip; the rows of a chunk, in all frequencies, belong to one task.
+                            unsafe {
+                                let from = strip.as_ptr().add((ty * 4 * width + tx * 4) * B);
+                                let to = v.pointer().add((block * rows + row) * B);
+                                transform::input::<V>(from, (width * B, B), to, (6 * stride, stride));
                             }
                             row += 1;
                         }
@@ -215,32 +208,37 @@ fn scatter(m: &[f32], rows: usize, grid: &Grid, chunk: &Chunk, out: &Shared<f32>
     let (plane, blocks) = (grid.oh * grid.ow, grid.o / B);
     let top = 4 * chunk.r0;
     let height = (4 * chunk.r1).min(grid.oh) - top;
-    scratch(height * grid.ow * B, |strip: &mut [f32]| {
+    let (width, stride) = (4 * grid.across, frequency(rows, grid.o));
+    scratch(4 * (chunk.r1 - chunk.r0) * width * B, |strip: &mut [f32]| {
         for n in chunk.n0..chunk.n1 {
             let first = (n - chunk.n0) * (chunk.r1 - chunk.r0) * grid.across;
             for block in 0..blocks {
-                crate::simd::vectorized(|| {
+                on_vectors!(V => {
                     let mut row = first;
                     for ty in 0..chunk.r1 - chunk.r0 {
                         for tx in 0..grid.across {
-                            let y = transform::output(&m[(block * rows + row) * B..], blocks * rows * B);
-                            row += 1;
-                            let (h, w) = ((height - 4 * ty).min(4), (grid.ow - 4 * tx).min(4));
-                            for i in 0..h {
-                                for j in 0..w {
-                                    store(
-                                        &mut strip[((4 * ty + i) * grid.ow + 4 * tx + j) * B..],
-                                        &y[i * 4 + j],
-                                    );
-                                }
+                            // SAFETY: inside m; whole tiles inside the strip.
+                            unsafe {
+                                let from = m.as_ptr().add((block * rows + row) * B);
+                                let to = strip.as_mut_ptr().add((4 * ty * width + 4 * tx) * B);
+                                transform::output::<V>(from, (6 * stride, stride), to, (width * B, B));
                             }
+                            row += 1;
                         }
                     }
                 });
-                // SAFETY: the strips of a chunk belong to one task; the slices of its 16 planes do not overlap another's strip.
-                unsafe {
-                    let start = (n * grid.o + block * B) * plane + top * grid.ow;
-                    transform::from_lanes(strip, height * grid.ow, plane, out.pointer().add(start));
+                let start = (n * grid.o + block * B) * plane + top * grid.ow;
+                if width == grid.ow {
+                    // SAFETY: the strips of a chunk, in all its channels, belong to one task.
+                    unsafe { transform::from_lanes(strip, height * width, plane, out.pointer().add(start)) };
+                } else {
+                    for y in 0..height {
+                        // SAFETY: as above.
+                        unsafe {
+                            let to = out.pointer().add(start + y * grid.ow);
+                            transform::from_lanes(&strip[y * width * B..], grid.ow, plane, to);
+                        }
+                    }
                 }
             }
         }
@@ -249,7 +247,7 @@ fn scatter(m: &[f32], rows: usize, grid: &Grid, chunk: &Chunk, out: &Shared<f32>
 
 /// dM = A dY Aᵀ of a chunk's tiles: the grid of the forward convolution.
 fn spread(dy: &[f32], grid: &Grid, chunk: &Chunk, dm: &Shared<f32>, rows: usize, offset: usize) {
-    let (plane, blocks) = (grid.oh * grid.ow, grid.o / B);
+    let (plane, blocks, stride) = (grid.oh * grid.ow, grid.o / B, frequency(rows, grid.o));
     let (height, width) = (4 * (chunk.r1 - chunk.r0), 4 * grid.across);
     let top = 4 * chunk.r0;
     let last = (top + height).min(grid.oh);
@@ -261,14 +259,15 @@ fn spread(dy: &[f32], grid: &Grid, chunk: &Chunk, dm: &Shared<f32>, rows: usize,
                 let dy = &dy[(n * grid.o + block * B) * plane..][..B * plane];
                 let place = |p: usize| Some(((p / grid.ow - top) * width + p % grid.ow) * B);
                 transform::to_lanes(dy, plane, top * grid.ow, last * grid.ow, strip, place);
-                crate::simd::vectorized(|| {
+                on_vectors!(V => {
                     let mut row = row;
                     for ty in 0..chunk.r1 - chunk.r0 {
                         for tx in 0..grid.across {
-                            let t = transform::gradient(&strip[(ty * 4 * width + tx * 4) * B..], width * B);
-                            for (f, t) in t.iter().enumerate() {
-                                // SAFETY: the rows of a chunk belong to one task.
-                                store(unsafe { dm.slice(((f * blocks + block) * rows + row) * B, B) }, t);
+                            // SAFETY: inside the strip; the rows of a chunk, in all frequencies, belong to one task.
+                            unsafe {
+                                let from = strip.as_ptr().add((ty * 4 * width + tx * 4) * B);
+                                let to = dm.pointer().add((block * rows + row) * B);
+                                transform::gradient::<V>(from, (width * B, B), to, (6 * stride, stride));
                             }
                             row += 1;
                         }
@@ -291,27 +290,23 @@ fn by_group(dy: &[f32], x: &[f32], grid: &Grid) -> Vec<f32> {
     let chunks = grid.chunks();
     let per = chunks.div_ceil(16);
     let groups = chunks.div_ceil(per);
-    let (size, square) = (grid.o * grid.c * 9, grid.o * grid.c);
+    let (size, square, su) = (grid.o * grid.c * 9, grid.o * grid.c, frequency(grid.c, grid.o));
     let mut parts = unfilled(groups * size);
     let out = Shared::new(&mut parts);
     each(groups, |group| {
-        scratch(F * square, |du: &mut [f32]| {
+        scratch(F * su, |du: &mut [f32]| {
             for i in group * per..((group + 1) * per).min(chunks) {
                 let chunk = grid.chunk(i);
                 let rows = grid.tiles(&chunk);
-                scratch(F * rows * (grid.c + grid.o), |both: &mut [f32]| {
-                    let (v, dm) = both.split_at_mut(F * rows * grid.c);
+                let (sv, sm) = (frequency(rows, grid.c), frequency(rows, grid.o));
+                scratch(F * (sv + sm), |both: &mut [f32]| {
+                    let (v, dm) = both.split_at_mut(F * sv);
                     gather(x, grid, &chunk, &Shared::new(v), rows, 0);
                     spread(dy, grid, &chunk, &Shared::new(dm), rows, 0);
                     for f in 0..F {
-                        let left = Left {
-                            at: &v[f * rows * grid.c..][..rows * grid.c],
-                            block: B * B,
-                            row: 1,
-                            step: B,
-                        };
-                        let right = &dm[f * rows * grid.o..][..rows * grid.o];
-                        tall(&left, grid.c, rows, right, &mut du[f * square..][..square], i > group * per);
+                        let left = Left { at: &v[f * sv..][..rows * grid.c], block: B * B, row: 1, step: B };
+                        let right = &dm[f * sm..][..rows * grid.o];
+                        tall(&left, grid.c, rows, right, &mut du[f * su..][..square], i > group * per);
                     }
                 });
             }
@@ -325,16 +320,17 @@ fn by_group(dy: &[f32], x: &[f32], grid: &Grid) -> Vec<f32> {
 
 /// Large kernels: all transforms of a span of chunks first, then each frequency's product.
 fn by_frequency(dy: &[f32], x: &[f32], grid: &Grid) -> Vec<f32> {
-    let (chunks, square) = (grid.chunks(), grid.o * grid.c);
+    let (chunks, square, su) = (grid.chunks(), grid.o * grid.c, frequency(grid.c, grid.o));
     let most = grid.tiles(&grid.chunk(0)).max(1);
     let span = ((3 << 20) / (F * (grid.c + grid.o) * most)).max(1);
-    let mut du = unfilled::<f32>(F * square);
+    let mut du = Lines::<f32>::unfilled(F * su);
     for start in (0..chunks).step_by(span) {
         let end = (start + span).min(chunks);
         let base = grid.before(start);
         let rows = if end == chunks { grid.r * grid.down * grid.across } else { grid.before(end) } - base;
-        scratch(F * rows * (grid.c + grid.o), |both: &mut [f32]| {
-            let (v, dm) = both.split_at_mut(F * rows * grid.c);
+        let (sv, sm) = (frequency(rows, grid.c), frequency(rows, grid.o));
+        scratch(F * (sv + sm), |both: &mut [f32]| {
+            let (v, dm) = both.split_at_mut(F * sv);
             {
                 let (v, dm) = (Shared::new(v), Shared::new(dm));
                 each(end - start, |i| {
@@ -345,11 +341,10 @@ fn by_frequency(dy: &[f32], x: &[f32], grid: &Grid) -> Vec<f32> {
             }
             let (v, dm, out) = (&*v, &*dm, Shared::new(&mut du));
             each(F, |f| {
-                let left =
-                    Left { at: &v[f * rows * grid.c..][..rows * grid.c], block: B * B, row: 1, step: B };
+                let left = Left { at: &v[f * sv..][..rows * grid.c], block: B * B, row: 1, step: B };
                 // SAFETY: one frequency per task.
-                let du = unsafe { out.slice(f * square, square) };
-                tall(&left, grid.c, rows, &dm[f * rows * grid.o..][..rows * grid.o], du, start > 0);
+                let du = unsafe { out.slice(f * su, square) };
+                tall(&left, grid.c, rows, &dm[f * sm..][..rows * grid.o], du, start > 0);
             });
         });
     }
@@ -369,15 +364,20 @@ fn tall(v: &Left, c: usize, tiles: usize, dm: &[f32], du: &mut [f32], add: bool)
 
 /// dw of one block of output channels = Gᵀ dU G.
 fn fold(du: &[f32], grid: &Grid, block: usize, dw: &Shared<f32>) {
+    let stride = frequency(grid.c, grid.o);
+    assert!(du.len() >= (F - 1) * stride + grid.c * grid.o);
     // SAFETY: the output channels of one block.
     let dw = unsafe { dw.slice(block * B * grid.c * 9, B * grid.c * 9) };
-    crate::simd::vectorized(|| {
-        for c in 0..grid.c {
-            let g = transform::kernel_gradient(&du[(block * grid.c + c) * B..], grid.o * grid.c);
-            for lane in 0..B {
-                for (i, g) in g.iter().enumerate() {
-                    dw[(lane * grid.c + c) * 9 + i] = g.0[lane];
-                }
+    on_vectors!(V => for c in 0..grid.c {
+        let mut g = [Lanes::ZERO; 9];
+        // SAFETY: inside du.
+        unsafe {
+            let from = du.as_ptr().add((block * grid.c + c) * B);
+            transform::kernel_gradient::<V>(from, (6 * stride, stride), g.as_mut_ptr().cast(), (3 * B, B));
+        }
+        for lane in 0..B {
+            for (i, g) in g.iter().enumerate() {
+                dw[(lane * grid.c + c) * 9 + i] = g.0[lane];
             }
         }
     });

@@ -1,177 +1,245 @@
 //! The transforms of F(4×4, 3×3), sixteen channels at a time, and the way of planes into lanes and back.
 
 use super::B;
-use std::ops::{Add, Mul, Sub};
 
 /// One number of each of sixteen channels.
+///
+/// All methods are `#[inline(always)]`: they become instructions only inside a function that has the feature.
+pub(super) trait Vector: Copy {
+    /// # Safety
+    /// Sixteen numbers are valid for reads; the machine has the instructions.
+    unsafe fn load(from: *const f32) -> Self;
+    /// # Safety
+    /// Sixteen numbers are valid for writes; the machine has the instructions.
+    unsafe fn store(self, to: *mut f32);
+    fn plus(self, other: Self) -> Self;
+    fn minus(self, other: Self) -> Self;
+    /// factor · self + other.
+    fn scaled_plus(self, factor: f32, other: Self) -> Self;
+    fn times(self, factor: f32) -> Self;
+}
+
+/// For any machine.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
 pub(super) struct Lanes(pub [f32; B]);
 
 impl Lanes {
     pub const ZERO: Lanes = Lanes([0.0; B]);
+
+    #[inline(always)]
+    fn zip(mut self, other: Lanes, f: impl Fn(f32, f32) -> f32) -> Lanes {
+        for i in 0..B {
+            self.0[i] = f(self.0[i], other.0[i]);
+        }
+        self
+    }
 }
 
-macro_rules! lanes {
-    ($trait:ident, $f:ident, $op:tt) => {
-        impl $trait for Lanes {
-            type Output = Lanes;
+impl Vector for Lanes {
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Lanes {
+        Lanes(unsafe { from.cast::<[f32; B]>().read() })
+    }
 
-            #[inline(always)]
-            fn $f(mut self, other: Lanes) -> Lanes {
-                for i in 0..B {
-                    self.0[i] = self.0[i] $op other.0[i];
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        unsafe { to.cast::<[f32; B]>().write(self.0) }
+    }
+
+    #[inline(always)]
+    fn plus(self, other: Lanes) -> Lanes {
+        self.zip(other, |a, b| a + b)
+    }
+
+    #[inline(always)]
+    fn minus(self, other: Lanes) -> Lanes {
+        self.zip(other, |a, b| a - b)
+    }
+
+    #[inline(always)]
+    fn scaled_plus(self, factor: f32, other: Lanes) -> Lanes {
+        self.zip(other, |a, b| factor * a + b)
+    }
+
+    #[inline(always)]
+    fn times(self, factor: f32) -> Lanes {
+        self.zip(self, |a, _| factor * a)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Vector for std::arch::x86_64::__m512 {
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        unsafe { std::arch::x86_64::_mm512_loadu_ps(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        unsafe { std::arch::x86_64::_mm512_storeu_ps(to, self) }
+    }
+
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        // SAFETY: a value of this type was loaded, by contract where the instructions are.
+        unsafe { std::arch::x86_64::_mm512_add_ps(self, other) }
+    }
+
+    #[inline(always)]
+    fn minus(self, other: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { std::arch::x86_64::_mm512_sub_ps(self, other) }
+    }
+
+    #[inline(always)]
+    fn scaled_plus(self, factor: f32, other: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { std::arch::x86_64::_mm512_fmadd_ps(std::arch::x86_64::_mm512_set1_ps(factor), self, other) }
+    }
+
+    #[inline(always)]
+    fn times(self, factor: f32) -> Self {
+        // SAFETY: as above.
+        unsafe { std::arch::x86_64::_mm512_mul_ps(std::arch::x86_64::_mm512_set1_ps(factor), self) }
+    }
+}
+
+/// Bᵀ d.
+#[inline(always)]
+fn b<V: Vector>([d0, d1, d2, d3, d4, d5]: [V; 6]) -> [V; 6] {
+    let (s, t) = (d2.scaled_plus(-4.0, d4), d1.scaled_plus(-4.0, d3));
+    let (u, v) = (d4.minus(d2), d3.minus(d1));
+    [
+        d0.scaled_plus(4.0, d2.scaled_plus(-5.0, d4)),
+        s.plus(t),
+        s.minus(t),
+        v.scaled_plus(2.0, u),
+        v.scaled_plus(-2.0, u),
+        d1.scaled_plus(4.0, d3.scaled_plus(-5.0, d5)),
+    ]
+}
+
+/// Aᵀ m.
+#[inline(always)]
+fn a<V: Vector>([m0, m1, m2, m3, m4, m5]: [V; 6]) -> [V; 4] {
+    let (s, t, u, v) = (m1.plus(m2), m1.minus(m2), m3.plus(m4), m3.minus(m4));
+    [m0.plus(s).plus(u), v.scaled_plus(2.0, t), u.scaled_plus(4.0, s), v.scaled_plus(8.0, t).plus(m5)]
+}
+
+/// A y.
+#[inline(always)]
+fn a_transposed<V: Vector>([y0, y1, y2, y3]: [V; 4]) -> [V; 6] {
+    let (s, t, u, v) = (y0.plus(y2), y1.plus(y3), y2.scaled_plus(4.0, y0), y3.scaled_plus(4.0, y1));
+    [y0, s.plus(t), s.minus(t), v.scaled_plus(2.0, u), v.scaled_plus(-2.0, u), y3]
+}
+
+/// G g.
+#[inline(always)]
+fn g<V: Vector>([g0, g1, g2]: [V; 3]) -> [V; 6] {
+    let (s, u) = (g0.plus(g2).times(-1.0 / 6.0), g2.scaled_plus(4.0, g0).times(1.0 / 24.0));
+    [
+        g0.times(0.25),
+        g1.scaled_plus(-1.0 / 6.0, s),
+        g1.scaled_plus(1.0 / 6.0, s),
+        g1.scaled_plus(1.0 / 12.0, u),
+        g1.scaled_plus(-1.0 / 12.0, u),
+        g2,
+    ]
+}
+
+/// Gᵀ u.
+#[inline(always)]
+fn g_transposed<V: Vector>([u0, u1, u2, u3, u4, u5]: [V; 6]) -> [V; 3] {
+    let (s, t, u, v) = (u1.plus(u2), u2.minus(u1), u3.plus(u4), u3.minus(u4));
+    [
+        u0.scaled_plus(0.25, s.scaled_plus(-1.0 / 6.0, u.times(1.0 / 24.0))),
+        t.scaled_plus(1.0 / 6.0, v.times(1.0 / 12.0)),
+        u.minus(s).scaled_plus(1.0 / 6.0, u5),
+    ]
+}
+
+/// `$out`[i, j] = outer · in · outerᵀ, both sides one-dimensional transforms `$f` from `$n` to `$m` numbers.
+macro_rules! transform {
+    ($(#[$doc:meta])* $name:ident, $f:ident, $n:literal, $m:literal, [$($i:literal)*]) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// All numbers named are valid; the machine has `V`'s instructions.
+        #[inline(always)]
+        pub(super) unsafe fn $name<V: Vector>(
+            from: *const f32,
+            (row, column): (usize, usize),
+            to: *mut f32,
+            (to_row, to_column): (usize, usize),
+        ) {
+            unsafe {
+                let mut half = [[V::load(from); $n]; $m];
+                for j in 0..$n {
+                    let from = from.add(j * column);
+                    let line = $f([$(V::load(from.add($i * row))),*]);
+                    for (half, x) in half.iter_mut().zip(line) {
+                        half[j] = x;
+                    }
                 }
-                self
+                for (i, half) in half.into_iter().enumerate() {
+                    let to = to.add(i * to_row);
+                    for (j, x) in $f(half).into_iter().enumerate() {
+                        x.store(to.add(j * to_column));
+                    }
+                }
             }
         }
     };
 }
 
-lanes!(Add, add, +);
-lanes!(Sub, sub, -);
+transform!(
+    /// Bᵀ d B.
+    input, b, 6, 6, [0 1 2 3 4 5]
+);
+transform!(
+    /// Aᵀ m A.
+    output, a, 6, 4, [0 1 2 3 4 5]
+);
+transform!(
+    /// A dY Aᵀ.
+    gradient, a_transposed, 4, 6, [0 1 2 3]
+);
+transform!(
+    /// G g Gᵀ.
+    kernel, g, 3, 6, [0 1 2]
+);
+transform!(
+    /// Gᵀ u G.
+    kernel_gradient, g_transposed, 6, 3, [0 1 2 3 4 5]
+);
 
-impl Mul<Lanes> for f32 {
-    type Output = Lanes;
-
-    #[inline(always)]
-    fn mul(self, mut x: Lanes) -> Lanes {
-        for i in 0..B {
-            x.0[i] *= self;
+/// A body with the type `$v` as the vectors of this machine.
+macro_rules! on_vectors {
+    ($v:ident => $body:expr) => {{
+        #[cfg(target_arch = "x86_64")]
+        let wide = crate::simd::wide();
+        #[cfg(not(target_arch = "x86_64"))]
+        let wide = false;
+        if wide {
+            #[cfg(target_arch = "x86_64")]
+            {
+                type $v = std::arch::x86_64::__m512;
+                crate::simd::vectorized(
+                    #[inline(always)]
+                    || $body,
+                );
+            }
+        } else {
+            type $v = transform::Lanes;
+            crate::simd::vectorized(
+                #[inline(always)]
+                || $body,
+            );
         }
-        x
-    }
+    }};
 }
-
-#[inline(always)]
-pub(super) fn load(from: &[f32]) -> Lanes {
-    Lanes(from[..B].try_into().expect("16 numbers"))
-}
-
-#[inline(always)]
-pub(super) fn store(to: &mut [f32], x: &Lanes) {
-    to[..B].copy_from_slice(&x.0);
-}
-
-/// Bᵀ d.
-#[inline(always)]
-fn b([d0, d1, d2, d3, d4, d5]: [Lanes; 6]) -> [Lanes; 6] {
-    let (s, t, u, v) = (d4 - 4.0 * d2, d3 - 4.0 * d1, d4 - d2, 2.0 * (d3 - d1));
-    [4.0 * d0 - 5.0 * d2 + d4, s + t, s - t, u + v, u - v, 4.0 * d1 - 5.0 * d3 + d5]
-}
-
-/// Aᵀ m.
-#[inline(always)]
-fn a([m0, m1, m2, m3, m4, m5]: [Lanes; 6]) -> [Lanes; 4] {
-    let (s, t, u, v) = (m1 + m2, m1 - m2, m3 + m4, m3 - m4);
-    [m0 + s + u, t + 2.0 * v, s + 4.0 * u, t + 8.0 * v + m5]
-}
-
-/// A y.
-#[inline(always)]
-fn a_transposed([y0, y1, y2, y3]: [Lanes; 4]) -> [Lanes; 6] {
-    let (s, t, u, v) = (y0 + y2, y1 + y3, y0 + 4.0 * y2, 2.0 * y1 + 8.0 * y3);
-    [y0, s + t, s - t, u + v, u - v, y3]
-}
-
-/// G g.
-#[inline(always)]
-fn g([g0, g1, g2]: [Lanes; 3]) -> [Lanes; 6] {
-    let (s, t) = ((-1.0 / 6.0) * (g0 + g2), (1.0 / 6.0) * g1);
-    let (u, v) = ((1.0 / 24.0) * g0 + (1.0 / 6.0) * g2, (1.0 / 12.0) * g1);
-    [0.25 * g0, s - t, s + t, u + v, u - v, g2]
-}
-
-/// Gᵀ u.
-#[inline(always)]
-fn g_transposed([u0, u1, u2, u3, u4, u5]: [Lanes; 6]) -> [Lanes; 3] {
-    let (s, t, u, v) = (u1 + u2, u2 - u1, u3 + u4, u3 - u4);
-    [
-        0.25 * u0 - (1.0 / 6.0) * s + (1.0 / 24.0) * u,
-        (1.0 / 6.0) * t + (1.0 / 12.0) * v,
-        (1.0 / 6.0) * (u - s) + u5,
-    ]
-}
-
-/// Bᵀ d B; d's rows are `stride` apart.
-#[inline(always)]
-pub(super) fn input(from: &[f32], stride: usize) -> [Lanes; 36] {
-    let mut half = [Lanes::ZERO; 36];
-    for j in 0..6 {
-        let column = b(std::array::from_fn(|i| load(&from[i * stride + j * B..])));
-        (0..6).for_each(|i| half[i * 6 + j] = column[i]);
-    }
-    let mut out = [Lanes::ZERO; 36];
-    for i in 0..6 {
-        let row = b(std::array::from_fn(|j| half[i * 6 + j]));
-        (0..6).for_each(|j| out[i * 6 + j] = row[j]);
-    }
-    out
-}
-
-/// Aᵀ m A; m's frequencies are `stride` apart.
-#[inline(always)]
-pub(super) fn output(from: &[f32], stride: usize) -> [Lanes; 16] {
-    let mut half = [Lanes::ZERO; 24];
-    for j in 0..6 {
-        let column = a(std::array::from_fn(|i| load(&from[(i * 6 + j) * stride..])));
-        (0..4).for_each(|i| half[i * 6 + j] = column[i]);
-    }
-    let mut out = [Lanes::ZERO; 16];
-    for i in 0..4 {
-        let row = a(std::array::from_fn(|j| half[i * 6 + j]));
-        (0..4).for_each(|j| out[i * 4 + j] = row[j]);
-    }
-    out
-}
-
-/// A dY Aᵀ; dY's rows are `stride` apart.
-#[inline(always)]
-pub(super) fn gradient(from: &[f32], stride: usize) -> [Lanes; 36] {
-    let mut half = [Lanes::ZERO; 24];
-    for j in 0..4 {
-        let column = a_transposed(std::array::from_fn(|i| load(&from[i * stride + j * B..])));
-        (0..6).for_each(|i| half[i * 4 + j] = column[i]);
-    }
-    let mut out = [Lanes::ZERO; 36];
-    for i in 0..6 {
-        let row = a_transposed(std::array::from_fn(|j| half[i * 4 + j]));
-        (0..6).for_each(|j| out[i * 6 + j] = row[j]);
-    }
-    out
-}
-
-/// G g Gᵀ.
-#[inline(always)]
-pub(super) fn kernel(from: &[Lanes; 9]) -> [Lanes; 36] {
-    let mut half = [Lanes::ZERO; 18];
-    for j in 0..3 {
-        let column = g(std::array::from_fn(|i| from[i * 3 + j]));
-        (0..6).for_each(|i| half[i * 3 + j] = column[i]);
-    }
-    let mut out = [Lanes::ZERO; 36];
-    for i in 0..6 {
-        let row = g(std::array::from_fn(|j| half[i * 3 + j]));
-        (0..6).for_each(|j| out[i * 6 + j] = row[j]);
-    }
-    out
-}
-
-/// Gᵀ u G; u's frequencies are `stride` apart.
-#[inline(always)]
-pub(super) fn kernel_gradient(from: &[f32], stride: usize) -> [Lanes; 9] {
-    let mut half = [Lanes::ZERO; 18];
-    for j in 0..6 {
-        let column = g_transposed(std::array::from_fn(|i| load(&from[(i * 6 + j) * stride..])));
-        (0..3).for_each(|i| half[i * 6 + j] = column[i]);
-    }
-    let mut out = [Lanes::ZERO; 9];
-    for i in 0..3 {
-        let row = g_transposed(std::array::from_fn(|j| half[i * 6 + j]));
-        (0..3).for_each(|j| out[i * 3 + j] = row[j]);
-    }
-    out
-}
+pub(super) use on_vectors;
 
 /// Positions `start..end` of sixteen planes as lanes, each at `place(position)` of `to`.
 pub(super) fn to_lanes(
@@ -191,7 +259,7 @@ pub(super) fn to_lanes(
             let block = unsafe { wide::transposed(planes.as_ptr().add(p), plane) };
             for (i, x) in block.iter().enumerate() {
                 if let Some(at) = place(p + i) {
-                    store(&mut to[at..], x);
+                    to[at..][..B].copy_from_slice(&x.0);
                 }
             }
             p += B;
