@@ -46,7 +46,7 @@ pub fn predict(arguments: &Predict, registry: &Registry) -> anyhow::Result<()> {
     for batch in files.chunks(model.plan.data.batch) {
         let mut pixels = Pixels { rows: 0, height: 0, width: 0, bytes: Vec::new() };
         for file in batch {
-            let image = decode(&Encoded::File(file.clone())).map_err(Error::from)?;
+            let image = decode(&Encoded::File(file.clone())).map_err(|error| named(file, error))?;
             let image = model.plan.evaluation.run(image, Seed::new(0)).map_err(Error::from)?;
             (pixels.width, pixels.height) = (image.width as usize, image.height as usize);
             pixels.rows += 1;
@@ -114,6 +114,14 @@ fn images(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
         files.extend(found);
     }
     Ok(files)
+}
+
+/// An error of decoding, with the file that it does not name itself.
+fn named(file: &Path, error: tallow_data::Error) -> Error {
+    match error {
+        tallow_data::Error::Image(problem) => bad(file, &problem),
+        other => other.into(),
+    }
 }
 
 fn bad(file: &Path, problem: &dyn std::fmt::Display) -> Error {

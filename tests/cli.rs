@@ -1,0 +1,289 @@
+//! The commands as a person types them.
+
+use crate::program::{Desk, Program, TINY};
+use serde_json::Value;
+use std::sync::OnceLock;
+
+/// A desk with a trained `run`, which tests only read; and what `train --json` said of it.
+fn trained() -> &'static (Desk, Value) {
+    static TRAINED: OnceLock<(Desk, Value)> = OnceLock::new();
+    TRAINED.get_or_init(|| {
+        let desk = Desk::shared("trained");
+        desk.write("tiny.yaml", TINY);
+        let said = desk.train(&["tiny.yaml", "--out", "run", "--json"]).ok();
+        let json = said.json();
+        (desk, json)
+    })
+}
+
+#[test]
+fn train_writes_the_whole_folder() {
+    let (desk, said) = trained();
+    let names = desk.names("run");
+    let (events, rest): (Vec<&String>, Vec<&String>) =
+        names.iter().partition(|name| name.starts_with("events.out.tfevents."));
+    assert_eq!(events.len(), 1);
+    let expected =
+        ["best", "last", "metrics.jsonl", "predictions.csv", "recipe.yaml", "report.html", "summary.csv"];
+    assert_eq!(rest, expected);
+    let checkpoint = [
+        "config.json",
+        "metrics.json",
+        "model.safetensors",
+        "optimizer.safetensors",
+        "recipe.yaml",
+        "state.json",
+    ];
+    for place in ["run/best", "run/last"] {
+        assert_eq!(desk.names(place), checkpoint, "{place}");
+        assert_eq!(desk.read(&format!("{place}/recipe.yaml")), desk.read("run/recipe.yaml"));
+    }
+    // 64 images in batches of 16: four steps an epoch, two epochs; one line for each step and each epoch.
+    assert_eq!(desk.read("run/metrics.jsonl").lines().count(), 2 * (4 + 1));
+    assert_eq!(desk.read("run/summary.csv").lines().count(), 1 + 2);
+    assert_eq!((&said["epochs"], &said["steps"]), (&2.into(), &8.into()));
+    assert_eq!(desk.json("run/last/state.json")["step"], 8);
+    // 64 / 5 validation images would be fewer than four of each of the seven classes.
+    assert_eq!(desk.read("run/predictions.csv").lines().count(), 1 + 28);
+    let report = desk.read("run/report.html");
+    for word in ["<svg", "data:image/png;base64,", "cutmix_zeta_mixup", ">mel<"] {
+        assert!(report.to_lowercase().contains(word), "no {word} in the report");
+    }
+    assert!(!report.contains("src=\"http") && !report.contains("href=\"http"), "the report loads something");
+}
+
+#[test]
+fn the_resolved_recipe_stands_alone() {
+    let (desk, _) = trained();
+    let recipe = desk.read("run/recipe.yaml");
+    assert!(recipe.contains("cutmix:") && recipe.contains("zeta_mixup:"), "{recipe}");
+    let other = Desk::empty();
+    other.write("again.yaml", recipe);
+    other.train(&["again.yaml", "--out", "run"]).ok();
+    let weights = |desk: &Desk| {
+        let bytes = std::fs::read(desk.path("run/last/model.safetensors")).unwrap();
+        safetensors::SafeTensors::deserialize(&bytes)
+            .unwrap()
+            .iter()
+            .map(|(name, view)| (name.to_owned(), view.data().to_vec()))
+            .collect::<std::collections::BTreeMap<_, _>>()
+    };
+    assert_eq!(weights(desk), weights(&other));
+}
+
+/// The keys that programs read.
+const KEYS: [&str; 9] = [
+    "accuracy",
+    "micro_f1",
+    "macro_f1",
+    "weighted_f1",
+    "balanced_accuracy",
+    "auroc",
+    "average_precision",
+    "per_class",
+    "confusion",
+];
+
+#[test]
+fn eval_says_what_the_training_said() {
+    let (desk, said) = trained();
+    let best = desk.tallow(&["eval", "run", "--json"]).ok().json();
+    for key in KEYS {
+        assert!(!best[key].is_null(), "no {key} in {best}");
+    }
+    assert_eq!(best, said["validation"]);
+    assert_eq!(best, desk.json("run/best/metrics.json"));
+    let last = desk.tallow(&["eval", "run/last", "--json"]).ok().json();
+    assert_eq!(last, said["last"]);
+    let cells = best["confusion"].as_array().unwrap().iter().flat_map(|row| row.as_array().unwrap());
+    assert_eq!(cells.map(|cell| cell.as_u64().unwrap()).sum::<u64>(), 28);
+    assert_eq!(best["per_class"][0]["support"].as_u64().is_some(), true);
+}
+
+#[test]
+fn eval_reads_any_part_and_other_data() {
+    let (desk, said) = trained();
+    let images = |arguments: &[&str]| {
+        let said = desk.tallow(&[&["eval", "run", "--json"], arguments].concat()).ok().json();
+        (said["images"].as_u64().unwrap(), said["log_loss"].as_f64().unwrap())
+    };
+    assert_eq!(images(&["--split", "train"]).0, 64);
+    let test = images(&["--split", "test"]);
+    let fresh = images(&["--split", "test", "data.seed=5"]);
+    assert_eq!((test.0, fresh.0), (28, 28));
+    assert_ne!(test.1, fresh.1, "another data seed draws other images");
+    assert_ne!(Some(test.1), said["validation"]["log_loss"].as_f64());
+    let path = desk.path("fresh.csv");
+    images(&["data.seed=5", "--predictions", "fresh.csv"]);
+    assert_eq!(std::fs::read_to_string(path).unwrap().lines().count(), 1 + 28);
+    let table = desk.tallow(&["eval", "run"]).ok().out;
+    assert!(table.contains("balanced_accuracy") || table.contains("balanced accuracy"), "{table}");
+    desk.tallow(&["eval", "run", "--split", "tset"]).complains(2, &["--split", "tset", "validation"]);
+    desk.tallow(&["eval", "nowhere"]).complains(2, &["nowhere", "model.safetensors"]);
+}
+
+/// A picture of two colours.
+fn picture(side: u32, shift: u8) -> image::RgbImage {
+    image::RgbImage::from_fn(side, side, |x, y| image::Rgb([shift, (x * 7) as u8, (y * 5) as u8]))
+}
+
+#[test]
+fn predict_reads_files_and_folders() {
+    let (desk, _) = trained();
+    let folder = desk.path("pictures/below");
+    std::fs::create_dir_all(&folder).unwrap();
+    picture(20, 10).save(folder.join("a.png")).unwrap();
+    picture(33, 90).save(folder.join("b.JPG")).unwrap();
+    picture(16, 200).save(desk.path("pictures/c.jpeg")).unwrap();
+    desk.write("pictures/notes.txt", "not an image");
+    let said = desk.tallow(&["predict", "run", "pictures", "pictures/c.jpeg"]).ok();
+    let lines: Vec<&str> = said.out.lines().collect();
+    let header: Vec<&str> = lines[0].split(',').collect();
+    assert_eq!((header[0], header[1], header.len()), ("image", "predicted", 2 + 7));
+    let names: Vec<&str> = lines[1..].iter().map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!(names, ["pictures/below/a.png", "pictures/below/b.JPG", "pictures/c.jpeg", "pictures/c.jpeg"]);
+    for line in &lines[1..] {
+        let fields: Vec<&str> = line.split(',').collect();
+        let numbers: Vec<f64> = fields[2..].iter().map(|field| field.parse().unwrap()).collect();
+        assert!((numbers.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{line}");
+        let best = numbers.iter().copied().fold(0.0, f64::max);
+        let at = numbers.iter().position(|number| *number == best).unwrap();
+        assert_eq!(header[2 + at], fields[1]);
+    }
+    assert_eq!(lines[3], lines[4]);
+    desk.write("pictures_broken/x.png", "not a png");
+    desk.tallow(&["predict", "run", "pictures_broken"]).complains(3, &["x.png"]);
+    desk.tallow(&["predict", "run", "absent.png"]).complains(3, &["absent.png"]);
+}
+
+#[test]
+fn predict_gives_logits_of_normalised_values() {
+    let (desk, _) = trained();
+    let values: Vec<f32> = (0..5 * 3 * 16 * 16).map(|i| (i % 17) as f32 / 8.0 - 1.0).collect();
+    let values = candle_core::Tensor::from_vec(values, (5, 3, 16, 16), &candle_core::Device::Cpu).unwrap();
+    values.write_npy(desk.path("batch.npy")).unwrap();
+    let rows = |arguments: &[&str]| -> Vec<Vec<f64>> {
+        let said = desk.tallow(&[&["predict", "run", "batch.npy"], arguments].concat()).ok();
+        let skip = 2 - usize::from(arguments.contains(&"--logits"));
+        let row = |line: &str| line.split(',').skip(skip).map(|field| field.parse().unwrap()).collect();
+        said.out.lines().skip(1).map(row).collect()
+    };
+    let (logits, probabilities) = (rows(&["--logits"]), rows(&[]));
+    assert_eq!((logits.len(), logits[0].len()), (5, 7));
+    for (logits, probabilities) in logits.iter().zip(&probabilities) {
+        let sum: f64 = logits.iter().map(|z| z.exp()).sum();
+        for (z, p) in logits.iter().zip(probabilities) {
+            assert!((z.exp() / sum - p).abs() < 1e-6, "softmax({z}) is not {p}");
+        }
+    }
+    values.flatten_all().unwrap().write_npy(desk.path("flat.npy")).unwrap();
+    desk.tallow(&["predict", "run", "flat.npy"]).complains(3, &["flat.npy", "(R, 3, H, W)"]);
+}
+
+#[test]
+fn preview_draws_a_sheet_for_each_branch() {
+    let desk = Desk::new();
+    let said = desk.tallow(&["preview", "tiny.yaml", "--tiles", "6"]).ok();
+    assert_eq!(said.out.trim(), "preview.png");
+    let sheet = image::open(desk.path("preview.png")).unwrap();
+    assert!(sheet.width() > 100 && sheet.height() > 100, "{} by {}", sheet.width(), sheet.height());
+    let said =
+        desk.tallow(&["preview", "tiny.yaml", "policy=synermix", "--out", "s.png", "--batch", "3"]).ok();
+    assert_eq!(said.out.lines().collect::<Vec<_>>(), ["s_0.png", "s_1.png"]);
+    image::open(desk.path("s_1.png")).unwrap();
+    desk.tallow(&["preview", "tiny.yaml", "--batch", "4"]).complains(2, &["--batch 4", "4 batches"]);
+    assert_eq!(desk.names("."), ["preview.png", "s_0.png", "s_1.png", "tiny.yaml"]);
+}
+
+#[test]
+fn list_shows_everything_and_each() {
+    let desk = Desk::empty();
+    let all = desk.tallow(&["list"]).ok().out;
+    for word in ["models", "policies", "presets", "datasets", "metrics", "resnet50", "synermix", "isic2018"] {
+        assert!(all.contains(word), "no {word} in:\n{all}");
+    }
+    let everything = desk.tallow(&["list", "--json"]).ok().json();
+    for (what, name, least) in [
+        ("models", "resnet18", 8),
+        ("policies", "zeta_mixup", 13),
+        ("presets", "synermix", 11),
+        ("datasets", "synthetic", 8),
+        ("metrics", "macro_f1", 16),
+    ] {
+        let lines = desk.tallow(&["list", what]).ok().out;
+        assert!(lines.lines().any(|line| line == name), "{lines}");
+        assert!(lines.lines().all(|line| line.chars().count() <= 80), "over 80 columns:\n{lines}");
+        let list = desk.tallow(&["list", what, "--json"]).ok().json();
+        assert!(list.as_array().unwrap().len() >= least, "{what}: {list}");
+        assert_eq!(everything[what], list);
+        let one = desk.tallow(&["list", what, name]).ok().out;
+        assert!(one.starts_with(name), "{one}");
+        assert_eq!(desk.tallow(&["list", what, name, "--json"]).ok().json()["name"], name);
+    }
+    desk.tallow(&["list", "models", "resnet19"]).complains(2, &["`resnet19`", "did you mean `resnet18`"]);
+    assert_eq!(desk.tallow(&["list", "modles"]).code, 2);
+}
+
+#[test]
+fn check_finds_and_runs_nothing() {
+    let desk = Desk::new();
+    desk.write("mine.yaml", "branches:\n  - policies: [ { mixup: { alpha: 1 } } ]\n");
+    let said = desk.tallow(&["check", "tiny.yaml", "mine.yaml"]).ok();
+    assert_eq!(said.out.lines().collect::<Vec<_>>(), ["tiny.yaml: ok", "mine.yaml: ok"]);
+    let wrong = desk.tallow(&["check", "tiny.yaml", "optimizer.sgd.momentum=1.5"]);
+    let expected = "override `optimizer.sgd.momentum=1.5`: optimizer.sgd.momentum: \
+                    expected a number from 0 up to, but not, 1, got 1.5";
+    assert_eq!(wrong.fails(2), [expected]);
+    assert_eq!(desk.names("."), ["mine.yaml", "tiny.yaml"]);
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let desk = Desk::new();
+    let said = desk.train(&["tiny.yaml", "--dry-run"]).ok();
+    assert!(said.out.contains("loss of step 1"), "{}", said.out);
+    assert_eq!(desk.names("."), ["tiny.yaml"]);
+    // The first step of the run itself.
+    let loss: f64 = said
+        .out
+        .lines()
+        .find(|line| line.contains("loss of step 1"))
+        .unwrap()
+        .split_whitespace()
+        .last()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let first: Value =
+        serde_json::from_str(trained().0.read("run/metrics.jsonl").lines().next().unwrap()).unwrap();
+    assert!((first["loss"].as_f64().unwrap() - loss).abs() < 1e-5, "{loss} != {first}");
+}
+
+#[test]
+fn tallow_train_is_train() {
+    let (here, there) = (Desk::new(), trained());
+    let said = here.tallow(&["train", "tiny.yaml", "--out", "run"]).ok();
+    assert!(said.out.contains("balanced") && said.out.contains("report: run/report.html"), "{}", said.out);
+    assert_eq!(here.bytes("run"), there.0.bytes("run"));
+}
+
+#[test]
+fn help_fits_and_shows_examples() {
+    let desk = Desk::empty();
+    let commands = ["train", "eval", "predict", "preview", "check", "list"];
+    let mut seen = 0;
+    for arguments in commands.map(|command| vec![command, "--help"]).into_iter().chain([vec!["--help"]]) {
+        let said = desk.program(Program::Tallow).args(&arguments).env("COLUMNS", "80").say().ok();
+        for line in said.out.lines() {
+            assert!(line.chars().count() <= 80, "{arguments:?}: {line}");
+        }
+        assert!(said.out.contains("examples:"), "{}", said.out);
+        seen += 1;
+    }
+    assert_eq!(seen, 7);
+    assert!(desk.tallow(&["--version"]).ok().out.starts_with("tallow "));
+    let help = desk.train(&["--help"]).ok().out;
+    assert!(help.contains("--resume") && help.contains("--dry-run"), "{help}");
+    assert_eq!(desk.train(&[]).code, 2);
+    assert_eq!(desk.tallow(&["trian"]).code, 2);
+}

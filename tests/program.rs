@@ -1,0 +1,222 @@
+//! The built programs, started in a folder of their own, and what they said.
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Drawn lesions of 16 by 16 pixels and a small network: four steps an epoch, two epochs, well under a second.
+pub const TINY: &str = "\
+# Tiny: enough to go through everything.
+data: { name: synthetic, images: 64, size: 16, batch: 16, workers: 1 }
+model: { name: resnet20, input: 16 }
+images: [ { crop: { size: 16, padding: 2 } }, { flip: {} } ]
+evaluation: [ { resize: [16, 16] } ]
+policy: cutmix_zeta_mixup
+optimizer: { sgd: { momentum: 0.9, nesterov: true, decay: 5e-4 } }
+schedule: { cosine: { rate: 0.05 } }
+length: 2 epochs
+seed: 1
+";
+
+/// A working directory.
+pub struct Desk {
+    folder: PathBuf,
+    /// Removes it at the end.
+    _owned: Option<TempDir>,
+}
+
+impl Desk {
+    pub fn empty() -> Desk {
+        let owned = tempfile::tempdir().expect("a temporary folder");
+        Desk { folder: owned.path().to_owned(), _owned: Some(owned) }
+    }
+
+    /// For all tests of this run of the binary, below Cargo's own temporary folder.
+    pub fn shared(name: &str) -> Desk {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        // Of an earlier run, where there is one.
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).expect("a folder");
+        Desk { folder, _owned: None }
+    }
+
+    /// With [`TINY`] as `tiny.yaml`.
+    pub fn new() -> Desk {
+        let desk = Desk::empty();
+        desk.write("tiny.yaml", TINY);
+        desk
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Writes a file and the folders that it needs.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().expect("a file has a parent")).expect("a folder");
+        fs::write(path, content).expect("a file");
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    pub fn json(&self, name: &str) -> Value {
+        serde_json::from_str(&self.read(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// Names in a folder, sorted.
+    pub fn names(&self, folder: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path(folder)).unwrap_or_else(|error| panic!("{folder}: {error}"));
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// Every file of a run that has no wall-clock time in it, by name.
+    pub fn bytes(&self, run: &str) -> BTreeMap<String, Vec<u8>> {
+        let timed = |name: &str| name.starts_with("events.") || name == "report.html";
+        let mut found = BTreeMap::new();
+        let mut open = vec![self.path(run)];
+        while let Some(folder) = open.pop() {
+            for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{run}: {error}")) {
+                let path = entry.unwrap().path();
+                let name = path.strip_prefix(self.path(run)).unwrap().display().to_string();
+                if path.is_dir() {
+                    open.push(path);
+                } else if !timed(&name) {
+                    found.insert(name, fs::read(&path).unwrap());
+                }
+            }
+        }
+        found
+    }
+
+    /// `train …`
+    pub fn train(&self, arguments: &[&str]) -> Said {
+        self.program(Program::Train).args(arguments).say()
+    }
+
+    /// `tallow …`
+    pub fn tallow(&self, arguments: &[&str]) -> Said {
+        self.program(Program::Tallow).args(arguments).say()
+    }
+
+    pub fn program(&self, program: Program) -> Running {
+        let mut command = Command::new(match program {
+            Program::Train => env!("CARGO_BIN_EXE_train"),
+            Program::Tallow => env!("CARGO_BIN_EXE_tallow"),
+        });
+        command.current_dir(&self.folder).stdin(Stdio::null());
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy().into_owned();
+            if ["HF_", "TALLOW_", "RAYON_"].iter().any(|prefix| text.starts_with(prefix)) {
+                command.env_remove(&name);
+            }
+        }
+        Running { command }
+    }
+}
+
+#[derive(Clone, Copy)]
+pub enum Program {
+    Train,
+    Tallow,
+}
+
+/// A program about to be started.
+pub struct Running {
+    command: Command,
+}
+
+impl Running {
+    pub fn args(mut self, arguments: &[&str]) -> Running {
+        self.command.args(arguments);
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Running {
+        self.command.env(name, value);
+        self
+    }
+
+    /// To its end.
+    pub fn say(mut self) -> Said {
+        Said::of(self.command.output().expect("the program starts"))
+    }
+
+    /// Until `file` has `lines` lines; then `signal` (a name that `kill` knows).
+    pub fn until(mut self, file: &Path, lines: usize, signal: &str) -> Said {
+        let child = self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = child.expect("the program starts");
+        let began = Instant::now();
+        let count = || fs::read_to_string(file).map_or(0, |text| text.lines().count());
+        while count() < lines {
+            let over = child.try_wait().expect("a child can be asked").is_some();
+            if over || began.elapsed() > Duration::from_secs(60) {
+                let said = end(child, signal);
+                panic!("ended before {lines} lines of {}: {}", file.display(), said.err);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        end(child, signal)
+    }
+}
+
+fn end(child: Child, signal: &str) -> Said {
+    // A program that is gone already is what the caller finds out from its exit code.
+    let _ = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).output();
+    Said::of(child.wait_with_output().expect("a child ends"))
+}
+
+/// What a program said, and how it ended.
+#[derive(Debug)]
+pub struct Said {
+    /// 128 + signal where it was ended by one.
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Said {
+    fn of(output: Output) -> Said {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        let code = output.status.code();
+        #[cfg(unix)]
+        let code = code.or(std::os::unix::process::ExitStatusExt::signal(&output.status).map(|s| 128 + s));
+        Said { code: code.expect("a code"), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// Expects exit code 0.
+    pub fn ok(self) -> Said {
+        assert_eq!(self.code, 0, "{}\n{}", self.out, self.err);
+        self
+    }
+
+    /// Expects this exit code and an error message; returns its lines.
+    pub fn fails(&self, code: i32) -> Vec<String> {
+        assert_eq!(self.code, code, "{}\n{}", self.out, self.err);
+        let (_, message) =
+            self.err.split_once("error: ").unwrap_or_else(|| panic!("no error in: {}", self.err));
+        message.trim_end().lines().map(str::to_owned).collect()
+    }
+
+    /// Expects this exit code and all these words in the error message.
+    pub fn complains(&self, code: i32, words: &[&str]) {
+        let message = self.fails(code).join("\n");
+        for word in words {
+            assert!(message.contains(word), "expected `{word}` in:\n{message}");
+        }
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error} in: {}", self.out))
+    }
+}
