@@ -1,7 +1,7 @@
 //! The image policies of a recipe, one after another.
 
 use crate::image::{ImagePolicy, ModelInput};
-use crate::spec::{Build, Mistake, Registry, suggestion};
+use crate::spec::{Build, Mistake, Parsed, Registry, suggestion};
 use crate::{Error, Fraction, Result, text};
 use serde::Deserialize;
 use serde_yaml::{Mapping, Value};
@@ -42,7 +42,7 @@ impl ImageChain {
         registry: &Registry,
         input: (u32, u32),
         mean: [f64; 3],
-    ) -> std::result::Result<ImageChain, Vec<Mistake>> {
+    ) -> Parsed<ImageChain> {
         let parser = Parser { registry, model: ModelInput { size: input, mean } };
         let nodes = match value {
             Value::Null => Vec::new(),
@@ -139,7 +139,7 @@ struct Parser<'a> {
 
 impl Parser<'_> {
     /// (weight, node) of each entry; `weight` is refused unless `weighted`.
-    fn list(&self, value: &Value, weighted: bool) -> std::result::Result<Vec<(f64, Node)>, Vec<Mistake>> {
+    fn list(&self, value: &Value, weighted: bool) -> Parsed<Vec<(f64, Node)>> {
         let Value::Sequence(entries) = value else {
             return Err(vec![Mistake::new(
                 "",
@@ -157,7 +157,7 @@ impl Parser<'_> {
         if mistakes.is_empty() { Ok(nodes) } else { Err(mistakes) }
     }
 
-    fn node(&self, value: &Value, weighted: bool) -> std::result::Result<(f64, Node), Vec<Mistake>> {
+    fn node(&self, value: &Value, weighted: bool) -> Parsed<(f64, Node)> {
         let Value::Mapping(map) = value else {
             let problem = format!("expected a map such as {{ flip: {{}} }}, got {}", text(value));
             return Err(vec![Mistake::new("", problem)]);
@@ -170,23 +170,15 @@ impl Parser<'_> {
         if weight.is_some() && !weighted {
             mistakes.push(Mistake::new("weight", "expected only within one_of: use `p` for a probability"));
         }
-        let action = self.action(map, p).unwrap_or_else(|found| {
-            mistakes.extend(found);
-            None
-        });
-        match action {
-            Some((action, p)) if mistakes.is_empty() => Ok((weight.unwrap_or(1.0), Node { p, action })),
-            _ => Err(mistakes),
+        match self.action(map, p) {
+            Ok(node) if mistakes.is_empty() => Ok((weight.unwrap_or(1.0), node)),
+            Ok(_) => Err(mistakes),
+            Err(found) => Err([mistakes, found].concat()),
         }
     }
 
-    /// What the node does, and the `p` that is left for the engine; `None` if that key's mistakes are already noted.
-    #[allow(clippy::type_complexity)]
-    fn action(
-        &self,
-        map: &Mapping,
-        p: Option<f64>,
-    ) -> std::result::Result<Option<(Action, Option<f64>)>, Vec<Mistake>> {
+    /// The node without its weight, `p` being what is written beside the policy.
+    fn action(&self, map: &Mapping, p: Option<f64>) -> Parsed<Node> {
         let names: Vec<String> =
             map.keys().map(text).filter(|key| !["p", "weight"].contains(&key.as_str())).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -204,14 +196,14 @@ impl Parser<'_> {
                 );
             }
         };
-        let value = &map[name];
+        let value = map.get(name).unwrap_or(&Value::Null); // a key that is no text has a name, but not this one
         let under = |found: Vec<Mistake>| found.into_iter().map(|m| m.under(name)).collect::<Vec<_>>();
         if name == "one_of" {
             let nodes = self.list(value, true).map_err(under)?;
             if nodes.iter().all(|(weight, _)| *weight == 0.0) {
                 return wrong(name, "expected at least one policy with a positive weight".to_string());
             }
-            return Ok(Some((Action::OneOf(nodes), p)));
+            return Ok(Node { p, action: Action::OneOf(nodes) });
         }
         let Some(spec) = self.registry.find(name) else {
             let known = self.registry.images().map(|spec| spec.name);
@@ -232,11 +224,11 @@ impl Parser<'_> {
                     return wrong("p", format!("`{name}` has a p already: keep one of the two"));
                 }
                 let policy = build(&Value::Mapping(parameters), &self.model).map_err(under)?;
-                Ok(Some((Action::Policy(spec.name, policy), None)))
+                Ok(Node { p: None, action: Action::Policy(spec.name, policy) })
             }
             _ => {
                 let policy = build(value, &self.model).map_err(under)?;
-                Ok(Some((Action::Policy(spec.name, policy), p)))
+                Ok(Node { p, action: Action::Policy(spec.name, policy) })
             }
         }
     }

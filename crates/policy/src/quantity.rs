@@ -1,12 +1,13 @@
 //! What the parameters of image policies are measured in: types that refuse a wrong value and say what they expected.
 
 use crate::parameters::{parameters, text};
+use crate::spec::Parsed;
 use crate::{Mistake, ModelInput};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error};
 use serde_yaml::{Mapping, Value};
 
 /// The parameters of a policy; a value that is no mapping is the one named `short` (`{ resize: 256 }`).
-pub fn read<T: DeserializeOwned>(value: &Value, short: &str) -> Result<T, Vec<Mistake>> {
+pub fn read<T: DeserializeOwned>(value: &Value, short: &str) -> Parsed<T> {
     if value.is_null() || value.is_mapping() {
         return parameters(value);
     }

@@ -3,7 +3,7 @@
 use super::{ImagePolicy, ModelInput, Numbers};
 use crate::quantity::{Size, read};
 use crate::region::{Beyond, cut_beyond};
-use crate::{Build, Mistake, Result, Spec};
+use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;
 use tallow_data::Image;
@@ -29,7 +29,7 @@ struct Parameters {
     size: Option<Size>,
 }
 
-fn build(value: &Value, model: &ModelInput) -> std::result::Result<Box<dyn ImagePolicy>, Vec<Mistake>> {
+fn build(value: &Value, model: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
     let Parameters { size } = read(value, "size")?;
     Ok(Box::new(CenterCrop { size: size.unwrap_or(Size::of(model)).square() }))
 }

@@ -3,7 +3,7 @@
 use super::{ImagePolicy, ModelInput, Numbers};
 use crate::quantity::{Factors, Hues};
 use crate::region::misfit;
-use crate::{Build, Mistake, Result, Spec, parameters};
+use crate::{Build, Parsed, Result, Spec, parameters};
 use serde::Deserialize;
 use serde_yaml::Value;
 use tallow_data::Image;
@@ -43,7 +43,7 @@ struct Parameters {
     hue: Option<Hues>,
 }
 
-fn build(value: &Value, _: &ModelInput) -> std::result::Result<Box<dyn ImagePolicy>, Vec<Mistake>> {
+fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
     let Parameters { brightness, contrast, saturation, hue } = parameters(value)?;
     let factors = |range: Option<Factors>| range.filter(|r| *r != Factors(1.0, 1.0)).map(|r| (r.0, r.1));
     let hue = hue.filter(|range| *range != Hues(0.0, 0.0)).map(|range| (range.0, range.1));
@@ -133,7 +133,8 @@ fn hsv([red, green, blue]: [u8; 3]) -> [u8; 3] {
     } else {
         (4.0 + f64::from(g) - f64::from(r)) as f32
     };
-    let hue = (f64::from(sixth) / 6.0 + 1.0).rem_euclid(1.0) as f32;
+    let turn = f64::from(sixth) / 6.0 + 1.0; // 5/6 to 11/6
+    let hue = (if turn < 1.0 { turn } else { turn - 1.0 }) as f32;
     let saturation = range / f32::from(most);
     [(f64::from(hue) * 255.0) as u8, (f64::from(saturation) * 255.0) as u8, most]
 }
@@ -143,11 +144,12 @@ fn rgb([hue, saturation, value]: [u8; 3]) -> [u8; 3] {
         return [value; 3];
     }
     let sixth = f64::from(hue) * 6.0 / 255.0;
-    let sector = sixth.floor();
-    let (f, s) = (f64::from((sixth - sector) as f32), f64::from((f64::from(saturation) / 255.0) as f32));
-    let level = |share: f64| (f64::from(value) * share).round() as u8;
+    let sector = sixth as u8;
+    let (f, s) =
+        (f64::from((sixth - f64::from(sector)) as f32), f64::from((f64::from(saturation) / 255.0) as f32));
+    let level = |share: f64| (f64::from(value) * share + 0.5) as u8;
     let (p, q, t) = (level(1.0 - s), level(1.0 - s * f), level(1.0 - s * (1.0 - f)));
-    match sector as u8 % 6 {
+    match sector % 6 {
         0 => [value, t, p],
         1 => [q, value, p],
         2 => [p, value, t],

@@ -3,7 +3,7 @@
 use super::{ImagePolicy, ModelInput, Numbers};
 use crate::quantity::{Pixels, Size, read};
 use crate::region::{Beyond, cut_beyond, misfit};
-use crate::{Build, Mistake, Result, Spec};
+use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;
 use tallow_data::Image;
@@ -40,7 +40,7 @@ struct Parameters {
     mode: Beyond,
 }
 
-fn build(value: &Value, model: &ModelInput) -> std::result::Result<Box<dyn ImagePolicy>, Vec<Mistake>> {
+fn build(value: &Value, model: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
     let Parameters { size, padding, mode } = read(value, "size")?;
     Ok(Box::new(Crop { size: size.unwrap_or(Size::of(model)).square(), padding: padding.0, beyond: mode }))
 }

@@ -3,7 +3,7 @@
 use super::{ImagePolicy, ModelInput, Numbers};
 use crate::quantity::{Count, Size, read};
 use crate::region::{Region, misfit, paint};
-use crate::{Build, Mistake, Result, Spec};
+use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;
 use tallow_data::Image;
@@ -37,7 +37,7 @@ struct Parameters {
     holes: Option<Count>,
 }
 
-fn build(value: &Value, model: &ModelInput) -> std::result::Result<Box<dyn ImagePolicy>, Vec<Mistake>> {
+fn build(value: &Value, model: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
     let Parameters { size, holes } = read(value, "size")?;
     // 16 of the 32 pixels of CIFAR-10: the paper's choice there.
     let half = (model.size.0.min(model.size.1) / 2).max(1);
@@ -59,7 +59,7 @@ impl ImagePolicy for Cutout {
             (0.0..f64::from(image.width)).contains(&centre[0])
                 && (0.0..f64::from(image.height)).contains(&centre[1])
         };
-        if draw.len() % 2 != 0 || !draw.chunks_exact(2).all(fits) {
+        if !draw.len().is_multiple_of(2) || !draw.chunks_exact(2).all(fits) {
             return Err(misfit(SPEC.name, "centres x, y inside the image", draw, &image));
         }
         for centre in draw.chunks_exact(2) {

@@ -2,7 +2,7 @@
 
 use super::{ImagePolicy, ModelInput, Numbers};
 use crate::quantity::{quantity, read};
-use crate::{Build, Fraction, Mistake, Result, Spec};
+use crate::{Build, Fraction, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;
 use tallow_data::Image;
@@ -52,7 +52,7 @@ struct Parameters {
     p: Option<Fraction>,
 }
 
-fn build(value: &Value, _: &ModelInput) -> std::result::Result<Box<dyn ImagePolicy>, Vec<Mistake>> {
+fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
     let Parameters { axis, p } = read(value, "axis")?;
     Ok(Box::new(Flip { axis, p: p.map_or(0.5, |p| p.0) }))
 }

@@ -4,7 +4,7 @@ use super::random_resized_crop::sides;
 use super::{ImagePolicy, ModelInput, Numbers};
 use crate::quantity::{Colour, Ratio, Scale, read};
 use crate::region::{Region, paint};
-use crate::{Build, Fraction, Mistake, Result, Spec};
+use crate::{Build, Fraction, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;
 use tallow_data::Image;
@@ -43,7 +43,7 @@ struct Parameters {
     fill: Option<Colour>,
 }
 
-fn build(value: &Value, model: &ModelInput) -> std::result::Result<Box<dyn ImagePolicy>, Vec<Mistake>> {
+fn build(value: &Value, model: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
     let Parameters { p, scale, ratio, fill } = read(value, "p")?;
     Ok(Box::new(RandomErasing {
         p: p.map_or(0.5, |p| p.0),

@@ -4,7 +4,7 @@ use super::{ImagePolicy, ModelInput, Numbers};
 use crate::quantity::{Ratio, Scale, Size, read};
 use crate::region::Region;
 use crate::resample::{Interpolation, resample};
-use crate::{Build, Mistake, Result, Spec};
+use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;
 use tallow_data::Image;
@@ -43,7 +43,7 @@ struct Parameters {
     interpolation: Interpolation,
 }
 
-fn build(value: &Value, model: &ModelInput) -> std::result::Result<Box<dyn ImagePolicy>, Vec<Mistake>> {
+fn build(value: &Value, model: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
     let Parameters { size, scale, ratio, interpolation } = read(value, "size")?;
     Ok(Box::new(RandomResizedCrop {
         size: size.unwrap_or(Size::of(model)).square(),

@@ -3,7 +3,7 @@
 use super::{ImagePolicy, ModelInput, Numbers};
 use crate::quantity::{Colour, Degrees, read};
 use crate::region::misfit;
-use crate::{Build, Mistake, Result, Spec};
+use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;
 use tallow_data::Image;
@@ -30,7 +30,7 @@ struct Rotate {
     fill: Colour,
 }
 
-fn build(value: &Value, _: &ModelInput) -> std::result::Result<Box<dyn ImagePolicy>, Vec<Mistake>> {
+fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
     Ok(Box::new(read::<Rotate>(value, "degrees")?))
 }
 
@@ -82,21 +82,27 @@ fn sine_cosine(degrees: f64) -> (f64, f64) {
     (round(sin), round(cos))
 }
 
-/// The colour at (u, v), in units of pixels from the centre of the first.
+/// The colour at (u, v), in pixels from the centre of the first; both at least −½.
 fn blend(image: &Image, u: f64, v: f64) -> [u8; 3] {
-    let (x, y) = (u.floor(), v.floor());
-    let (dx, dy) = (u - x, v - y);
-    let column = |x: f64| x.clamp(0.0, f64::from(image.width - 1)) as usize * 3;
-    let row = |y: f64| {
-        &image.pixels[y.clamp(0.0, f64::from(image.height - 1)) as usize * image.width as usize * 3..]
-    };
-    let (left, right, above, below) = (column(x), column(x + 1.0), row(y), row(y + 1.0));
-    std::array::from_fn(|c| {
-        let along = |row: &[u8]| {
-            let (a, b) = (f64::from(row[left + c]), f64::from(row[right + c]));
-            a + (b - a) * dx
+    let ((left, right, dx), (above, below, dy)) = (neighbours(u, image.width), neighbours(v, image.height));
+    let stride = image.width as usize * 3;
+    let pixel = |x: usize, y: usize| &image.pixels[y * stride + x * 3..][..3];
+    let (a, b, c, d) = (pixel(left, above), pixel(right, above), pixel(left, below), pixel(right, below));
+    std::array::from_fn(|channel| {
+        let along = |from: &[u8], to: &[u8]| {
+            let (from, to) = (f64::from(from[channel]), f64::from(to[channel]));
+            from + (to - from) * dx
         };
-        let (a, b) = (along(above), along(below));
-        (a + (b - a) * dy) as u8
+        let (above, below) = (along(a, b), along(c, d));
+        (above + (below - above) * dy) as u8
     })
+}
+
+/// The two pixels around a place at least −½, and how far it is from the first to the second; the border is repeated.
+fn neighbours(place: f64, n: u32) -> (usize, usize, f64) {
+    if place < 0.0 {
+        return (0, 0, place + 1.0);
+    }
+    let first = place as usize;
+    (first, (first + 1).min(n as usize - 1), place - first as f64)
 }

@@ -119,6 +119,7 @@ fn mistakes_have_a_place_and_a_remedy() {
         ("[{p: 0.5}]", "[0]: expected the name of an image policy, got none"),
         ("[{flip: {}, rotate: 5}]", "[0]: expected one image policy, got flip, rotate: make a node of each"),
         ("[flop: {}]", "[0].flop: unknown image policy `flop`; did you mean `flip`?"),
+        ("[5: {}]", "[0].5: unknown image policy `5`"),
         ("[mixup: {}]", "[0].mixup: `mixup` mixes the rows of a batch: move it to `policy`"),
         ("[{flip: {}, at: input}]", "[0].at: expected on a mix only; on an image policy: p, one_of, weight"),
         ("[{flip: {}, p: 2}]", "[0].p: expected a number from 0 to 1, got 2"),
