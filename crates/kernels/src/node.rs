@@ -78,8 +78,10 @@ pub(crate) fn node<T: Element>(
     Ok(y)
 }
 
+type Slots = HashMap<TensorId, (Tensor, Arc<Slot>)>;
+
 /// Results of [`node`] that are alive: the token and the slot of each.
-static SLOTS: LazyLock<Mutex<HashMap<TensorId, (Tensor, Arc<Slot>)>>> = LazyLock::new(Default::default);
+static SLOTS: LazyLock<Mutex<Slots>> = LazyLock::new(Default::default);
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)

@@ -29,8 +29,8 @@ pub(super) fn fits(g: &Geometry) -> bool {
         && g.kw == 3
         && (conv.stride, conv.dilation, conv.groups) == (1, 1, 1)
         && conv.padding <= 2
-        && g.c % B == 0
-        && g.o % B == 0
+        && g.c.is_multiple_of(B)
+        && g.o.is_multiple_of(B)
         && g.oh.min(g.ow) > 2
 }
 
@@ -73,7 +73,7 @@ struct Chunk {
 
 /// Numbers from one frequency to the next: an odd number of cache lines, so that the 36 of a tile fall into different sets.
 fn frequency(rows: usize, channels: usize) -> usize {
-    (rows * channels / B | 1) * B
+    ((rows * channels / B) | 1) * B
 }
 
 impl Grid {

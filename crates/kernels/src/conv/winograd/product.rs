@@ -35,7 +35,7 @@ pub(super) fn accumulate_part(
         return;
     }
     let blocks = right.len() / (steps * B);
-    assert!(rows % ROWS == 0 && first + rows <= height && out.len() >= blocks * height * B);
+    assert!(rows.is_multiple_of(ROWS) && first + rows <= height && out.len() >= blocks * height * B);
     let last = (steps - 1) / B * left.block + (steps - 1) % B * left.step.max(1) + (rows - 1) * left.row;
     assert!(last < left.at.len() && left.step * 15.min(steps - 1) + (rows - 1) * left.row < left.at.len());
     let panel = Panel { left, rows, right: right.as_ptr(), steps, out: out.as_mut_ptr(), height, first, add };

@@ -1,9 +1,8 @@
 //! Every op against finite differences, its fallback, and its f64 self.
 
-mod support;
-
+use crate::support;
+use crate::support::{check, numbers, positive};
 use candle_core::{DType, Device, Result, Tensor, Var};
-use support::{check, numbers, positive};
 use tallow_kernels::*;
 
 #[test]
@@ -32,6 +31,7 @@ fn convolution() -> Result<()> {
         ((7, 33, 6, 5), (17, 3, 3), (1, 1, 1, 1)),
         ((2, 16, 8, 8), (16, 3, 3), (1, 0, 1, 1)),
         ((2, 16, 8, 9), (16, 3, 3), (1, 2, 1, 1)),
+        ((2, 128, 9, 8), (160, 3, 3), (1, 1, 1, 1)),
     ];
     for ((r, c, h, w), (o, kh, kw), (stride, padding, dilation, groups)) in cases {
         let conv = Conv { stride, padding, dilation, groups };

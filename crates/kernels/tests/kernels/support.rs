@@ -13,7 +13,6 @@ pub fn numbers(shape: &[usize], seed: u64) -> Tensor {
 }
 
 /// Numbers in 0.1..2.
-#[allow(dead_code)]
 pub fn positive(shape: &[usize], seed: u64) -> Tensor {
     let mut rng = Seed::new(seed).rng();
     let data: Vec<f64> = (0..shape.iter().product()).map(|_| rng.uniform_in(0.1, 2.0)).collect();

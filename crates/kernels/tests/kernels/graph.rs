@@ -1,0 +1,156 @@
+//! What ops do together: graphs with candle's ops among ours, threads, updates in place.
+
+use crate::support::{all, check, flat, near, numbers, on};
+use candle_core::{DType, Device, Result, Tensor, Var};
+use tallow_kernels::*;
+
+const CONV: Conv = Conv { stride: 1, padding: 1, dilation: 1, groups: 1 };
+
+fn stats(c: usize, dtype: DType) -> Result<RunningStats> {
+    let zeros = Tensor::zeros(c, dtype, &Device::Cpu)?;
+    Ok(RunningStats { mean: Var::from_tensor(&zeros)?, var: Var::from_tensor(&(zeros + 1.0)?)? })
+}
+
+const NORM: BatchNorm = BatchNorm { eps: 1e-5, momentum: 0.1, training: Stats::BatchAndUpdate };
+
+/// A residual block whose values are read by several ops of ours and of candle's.
+fn block(t: &[Tensor]) -> Result<Tensor> {
+    let y = conv2d(&t[0], &t[1], CONV)?;
+    let stats = stats(4, y.dtype())?;
+    let y = batch_norm(&y, &t[2], &t[3], &stats, NORM, None, true)?;
+    let z = conv2d(&y, &t[4], CONV)?;
+    let z = batch_norm(&z, &t[2], &t[3], &stats, NORM, Some(&y), true)?;
+    let doubled = (z.affine(2.0, 0.5)? * &y)?; // candle's ops on results of ours
+    let pooled = max_pool2d(&(doubled + &z)?, 3, 2, 1)?;
+    let mixed = mix_rows(&[vec![(0, 0.3), (1, 0.7)], vec![(1, 1.0)]], &pooled.transpose(2, 3)?)?;
+    let pasted = paste_boxes(&mixed, &[1, 0], &[(0, 1, 1, 3)])?;
+    let rows = (global_avg_pool(&pasted)? + global_avg_pool(&pooled)?)?;
+    linear(&rows, &t[5], None)
+}
+
+fn block_inputs() -> Vec<Tensor> {
+    let shapes: [&[usize]; 6] = [&[2, 3, 6, 5], &[4, 3, 3, 3], &[4], &[4], &[4, 4, 3, 3], &[3, 4]];
+    shapes.iter().enumerate().map(|(i, shape)| numbers(shape, 30 + i as u64)).collect()
+}
+
+#[test]
+fn mixed_graph() -> Result<()> {
+    check("block", &block_inputs(), block)
+}
+
+#[test]
+fn backward_twice_and_partly() -> Result<()> {
+    on(false, || {
+        let x = Var::from_tensor(&numbers(&[2, 3, 4, 4], 1))?;
+        let w = numbers(&[2, 3, 3, 3], 2); // not tracked
+        let y = conv2d(&x, &w, CONV)?;
+        let (a, b) = (relu(&y)?, global_avg_pool(&y)?);
+        let (a, b) = (a.sum_all()?, b.sum_all()?);
+        let one = flat(a.backward()?.get(&x).unwrap());
+        let two = flat(b.backward()?.get(&x).unwrap());
+        let again = flat(a.backward()?.get(&x).unwrap());
+        let both = flat((a + b)?.backward()?.get(&x).unwrap());
+        assert_eq!(one, again);
+        near(&both, &one.iter().zip(&two).map(|(a, b)| a + b).collect::<Vec<_>>(), 1e-12);
+        Ok(())
+    })
+}
+
+/// Without a tracked operand there is no graph; a detached result is a constant.
+#[test]
+fn no_graph() -> Result<()> {
+    on(false, || {
+        let (x, w) = (numbers(&[1, 3, 4, 4], 1), Var::from_tensor(&numbers(&[2, 3, 3, 3], 2))?);
+        assert!(!conv2d(&x, &w.as_detached_tensor(), CONV)?.track_op());
+        let y = conv2d(&x, &w, CONV)?;
+        assert!(y.track_op() && !relu(&y.detach())?.track_op());
+        Ok(())
+    })
+}
+
+/// 1, 2 and 4 threads give the same bits: losses, gradients and updates.
+#[test]
+fn threads_change_no_bit() -> Result<()> {
+    let case = |threads: usize| -> Vec<Vec<f64>> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            on(false, || {
+                let mut out = all(&block_inputs(), DType::F32, block).unwrap();
+                let conv = |x: &[usize], w: &[usize], conv: Conv| {
+                    all(&[numbers(x, 1), numbers(w, 2)], DType::F32, |t| conv2d(&t[0], &t[1], conv)).unwrap()
+                };
+                out.extend(conv(&[9, 16, 17, 19], &[32, 16, 3, 3], CONV));
+                out.extend(conv(&[13, 96, 8, 8], &[96, 96, 3, 3], CONV));
+                out.extend(conv(&[9, 8, 17, 19], &[12, 8, 3, 3], Conv { stride: 2, ..CONV }));
+                out.extend(conv(&[9, 24, 7, 7], &[40, 24, 1, 1], Conv { padding: 0, ..CONV }));
+                out.extend(conv(&[5, 12, 9, 9], &[12, 1, 3, 3], Conv { groups: 12, ..CONV }));
+                let big = numbers(&[100_003], 3).to_dtype(DType::F32).unwrap();
+                out.push(vec![grad_norm(&[&big, &big]).unwrap()]);
+                out
+            })
+        })
+    };
+    let one = case(1);
+    for threads in [2, 4] {
+        for (part, (a, b)) in case(threads).iter().zip(&one).enumerate() {
+            assert!(
+                a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits()),
+                "{threads} threads, part {part}"
+            );
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn updates_in_place() -> Result<()> {
+    for fallback in [false, true] {
+        on(fallback, || -> Result<()> {
+            let average = Var::from_tensor(&Tensor::new(&[1.0f64, 2.0], &Device::Cpu)?)?;
+            ema_update(&average, &Tensor::new(&[3.0f64, 0.0], &Device::Cpu)?, 0.75)?;
+            near(&flat(&average), &[1.5, 1.5], 1e-15); // 1 + 0.25·(3 − 1), 2 + 0.25·(0 − 2)
+            let a = Tensor::new(&[[3.0f32, 0.0], [0.0, 4.0]], &Device::Cpu)?;
+            let b = Tensor::new(12.0f64, &Device::Cpu)?;
+            near(&[grad_norm(&[&a, &b])?], &[13.0], 1e-12); // 9 + 16 + 144 = 169
+            let mut a = a.t()?;
+            scale(&mut a, 0.5)?;
+            near(&flat(&a), &[1.5, 0.0, 0.0, 2.0], 1e-15);
+            let wrong = sgd_step(
+                &average,
+                &b,
+                &average,
+                Sgd { rate: 0.1, momentum: 0.0, nesterov: false, decay: 0.0 },
+            );
+            assert!(wrong.is_err());
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Results are freed with their graph: the second of two equal steps leaves no more than the first.
+#[test]
+fn graphs_are_freed() -> Result<()> {
+    on(false, || {
+        let resident = || -> u64 {
+            let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+            let line = status.lines().find(|l| l.starts_with("VmRSS")).unwrap_or("0 0");
+            line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0)
+        };
+        let x = numbers(&[16, 16, 64, 64], 1).to_dtype(DType::F32)?; // 4 MiB a result
+        let w = Var::from_tensor(&numbers(&[16, 16, 3, 3], 2).to_dtype(DType::F32)?)?;
+        let step = || -> Result<()> {
+            let mut y = conv2d(&x, &w, CONV)?;
+            for _ in 0..3 {
+                y = relu(&conv2d(&y, &w, CONV)?)?;
+            }
+            y.sum_all()?.backward().map(|_| ())
+        };
+        step()?;
+        let before = resident();
+        (0..10).try_for_each(|_| step())?;
+        let grown = resident().saturating_sub(before);
+        assert!(grown < 150 << 10, "ten steps of 28 MiB left {grown} KiB");
+        Ok(())
+    })
+}
