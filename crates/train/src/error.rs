@@ -49,7 +49,9 @@ impl Error {
     /// 2 a mistake in the command or recipe; 3 bad data; 4 diverged; 128 + signal; 1 anything else.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Recipe(_) => 2,
+            Error::Recipe(_) | Error::Model(tallow_models::Error::Option(_)) => 2,
+            Error::Checkpoint { .. } | Error::Model(tallow_models::Error::File(_)) => 3,
+            Error::Model(tallow_models::Error::Mismatch(_)) => 3,
             Error::Data(_) | Error::Policy(tallow_policy::Error::Data(_)) => 3,
             Error::Diverged(_) => 4,
             Error::Interrupted { signal, .. } => 128 + *signal as u8,

@@ -46,7 +46,10 @@ impl Model {
         let spec = plan.model.spec;
         let options = ModelOptions { stem: plan.model.stem, ..ModelOptions::new(classes.len()) };
         let mut params = Params::new(Seed::new(plan.seed).fold("init", 0), DType::F32, &device);
-        let network = (spec.build)(&mut params, &options)?;
+        let network = (spec.build)(&mut params, &options).map_err(|error| match error {
+            tallow_models::Error::Option(problem) => plan.mistake("model", problem),
+            other => other.into(),
+        })?;
         let mut config = Config::new(spec, &options, plan.model.input as usize, &classes);
         let mut notes = Vec::new();
         match (&start, &plan.model.weights) {

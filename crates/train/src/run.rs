@@ -30,7 +30,7 @@ pub struct Data {
     pub train: Arc<dyn Dataset>,
     pub validation: Arc<dyn Dataset>,
     pub test: Option<Arc<dyn Dataset>>,
-    /// Hash of ids, labels and groups of all parts.
+    /// Fingerprint of the ids, labels and groups of all parts.
     pub manifest: String,
     groups: HashMap<String, u32>,
     pub notes: Vec<String>,
@@ -169,7 +169,14 @@ impl Data {
                 .to_owned(),
         };
         notes.push(leak);
-        Ok(Data { manifest: manifests.join("-"), train, validation, test, groups, notes })
+        Ok(Data {
+            manifest: tallow_data::fingerprint(manifests.join("-").as_bytes()),
+            train,
+            validation,
+            test,
+            groups,
+            notes,
+        })
     }
 
     /// The group of each row of a training batch, interned.

@@ -89,11 +89,12 @@ fn branches(
     Some(Found { policy, preset: None, branches })
 }
 
-/// The recipe with the preset's branches in it.
+/// The recipe with the preset's branches in it, and without the loader's threads: they are the machine's, and move no bit.
 pub fn resolve(mut recipe: Value, found: &Found) -> Value {
     if let Some(map) = recipe.as_mapping_mut() {
-        map.remove("policy");
+        map.shift_remove("policy");
         map.insert("branches".into(), found.branches.clone());
+        map.get_mut("data").and_then(Value::as_mapping_mut).map(|data| data.shift_remove("workers"));
     }
     recipe
 }

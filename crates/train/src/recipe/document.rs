@@ -28,6 +28,9 @@ struct Layer {
 /// Maps with one key that is a choice: another key replaces the whole map.
 const CHOICES: [&str; 2] = ["optimizer", "schedule"];
 
+/// Two ways to write one thing: a later one replaces the other.
+const RIVALS: [(&str, &str); 2] = [("policy", "branches"), ("branches", "policy")];
+
 impl Document {
     /// Reads a recipe, the recipes it extends, and `key=value` overrides. Errors are complete messages.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Document, Vec<String>> {
@@ -85,6 +88,9 @@ impl Document {
                         && !map.contains_key(key.as_str())
                     {
                         map.clear();
+                    }
+                    if let (0, Some((_, other))) = (depth, RIVALS.iter().find(|(one, _)| one == key)) {
+                        map.shift_remove(*other);
                     }
                     map.entry(Value::String(key.clone())).or_insert(Value::Null)
                 }
@@ -192,6 +198,13 @@ fn merge(base: &mut Value, over: &Value, path: &str) {
             if CHOICES.contains(&path) && !over.keys().any(|key| base.contains_key(key)) {
                 base.clear();
             }
+            if path.is_empty() {
+                for (one, other) in RIVALS {
+                    if over.get(one).is_some_and(|value| !value.is_null()) && !over.contains_key(other) {
+                        base.shift_remove(other);
+                    }
+                }
+            }
             for (key, value) in over {
                 let below = join(path, key.as_str().unwrap_or("?"));
                 merge(base.entry(key.clone()).or_insert(Value::Null), value, &below);
@@ -265,6 +278,25 @@ mod tests {
         assert_eq!(document.locate(&mistake("b[1].c")), "override `b[1].c=5=6`: b[1].c: wrong");
         assert_eq!(document.locate(&mistake("b[1].zzz")), format!("{}:4:8: b[1].zzz: wrong", name(&recipe)));
         assert_eq!(document.locate(&mistake("length")), format!("{}: length: wrong", name(&recipe)));
+    }
+
+    #[test]
+    fn a_policy_replaces_branches_and_the_other_way_round() {
+        let folder = tempfile::tempdir().unwrap();
+        let (base, recipe) = (folder.path().join("base.yaml"), folder.path().join("recipe.yaml"));
+        std::fs::write(&base, "policy: mixup\n").unwrap();
+        std::fs::write(&recipe, "extends: base.yaml\nbranches: [ {} ]\n").unwrap();
+        let keys = |overrides: &[String]| -> Vec<String> {
+            let value = Document::read(&recipe, overrides).unwrap().value;
+            value.as_mapping().unwrap().keys().map(|key| key.as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(keys(&[]), ["branches"]);
+        assert_eq!(keys(&["policy=none".into()]), ["policy"]);
+        assert_eq!(keys(&["policy=none".into(), "branches=[]".into()]), ["branches"]);
+        // Written side by side, both stay, and the plan says so.
+        std::fs::write(&base, "policy: mixup\nbranches: [ {} ]\n").unwrap();
+        std::fs::write(&recipe, "extends: base.yaml\n").unwrap();
+        assert_eq!(keys(&[]), ["policy", "branches"]);
     }
 
     #[test]
