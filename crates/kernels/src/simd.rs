@@ -31,10 +31,20 @@ pub(crate) fn vectorized<R>(f: impl FnOnce() -> R) -> R {
 #[inline]
 pub(crate) fn wide() -> bool {
     use std::arch::is_x86_feature_detected as has;
+    #[cfg(test)]
+    if NARROW.get() {
+        return false;
+    }
     has!("avx512f")
         && has!("avx512bw")
         && has!("avx512dq")
         && has!("avx512vl")
         && has!("avx512cd")
         && has!("fma")
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Whether this thread does without AVX-512.
+    pub(crate) static NARROW: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
