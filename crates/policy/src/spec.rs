@@ -135,6 +135,13 @@ pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> S
 
 /// The known name that was probably meant; the first of equals.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let known: Vec<&str> = known.into_iter().collect();
+    // One slip of the fingers first: `resnet21` is `resnet20`, not `resnet152`.
+    if name.len() > 2
+        && let Some(slip) = known.iter().find(|known| strsim::osa_distance(name, known) == 1)
+    {
+        return Some(slip);
+    }
     // 0.75 takes `prob` for `p` and `cutmix_zeta` for `cutmix_zeta_mixup`, and leaves unrelated words alone.
     let scores = known.into_iter().map(|known| (strsim::jaro_winkler(name, known), known));
     scores

@@ -30,7 +30,11 @@ pub fn evaluate(
         for (row, &index) in probabilities(&logits)?.iter().zip(&batch.indices) {
             let index = index as usize;
             let (id, group, label) = (dataset.id(index), dataset.group(index), dataset.label(index));
-            predictions.push(id, group, label, row).map_err(|error| Error::Diverged(error.to_string()))?;
+            predictions.push(id, group, label, row).map_err(|error| {
+                Error::Diverged(format!(
+                    "{error}\nlower schedule.rate, lengthen the warm-up, or clip gradients (clip: 1.0)"
+                ))
+            })?;
         }
         bar.tick(batch.labels.len() as u64, &[]);
     }

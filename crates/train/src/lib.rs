@@ -31,7 +31,6 @@ pub use model::{Model, Start};
 pub use plan::{Plan, Weights, check_preset, is_preset};
 pub use present::{claim, headline, report};
 pub use preview::preview;
-pub use recipe::nearest;
 pub use run::{Data, Run, part};
 pub use step::step;
 pub use upload::Statistics;

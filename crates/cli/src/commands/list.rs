@@ -40,13 +40,9 @@ pub fn list(arguments: &List, registry: &Registry) -> anyhow::Result<()> {
     match &arguments.name {
         Some(name) => {
             let Some(entry) = entries.iter().find(|entry| entry.name == *name) else {
-                let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
-                let near = tallow_train::nearest(name, &names);
-                return Err(Error::recipe(format!(
-                    "no {what} `{name}`{near}; there are: {}",
-                    names.join(", ")
-                ))
-                .into());
+                let known = entries.iter().map(|entry| entry.name.as_str());
+                let near = tallow_policy::suggestion(name, known);
+                return Err(Error::recipe(format!("no `{name}` among the {what}{near}")).into());
             };
             match arguments.json {
                 true => writeln!(out, "{}", serde_json::to_string_pretty(&entry.json)?)?,

@@ -151,7 +151,7 @@ impl Plan {
         let mistakes = RefCell::new(Vec::new());
         let mut foreign = Vec::new();
         let plan = read::plan(&document, registry, &Node::root(&document.value, &mistakes), &mut foreign);
-        let mut lines: Vec<String> = mistakes.borrow().iter().map(|m| document.locate(m)).collect();
+        let mut lines = document.locate_all(&mistakes.borrow());
         lines.extend(foreign);
         match plan {
             Some(plan) if lines.is_empty() => Ok(plan(document)),

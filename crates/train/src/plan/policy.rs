@@ -1,12 +1,12 @@
 //! The policy of a recipe: a preset's name, or branches written in place.
 
 use super::ModelPlan;
-use crate::recipe::{Document, Node, nearest};
+use crate::recipe::{Document, Node};
 use crate::{Error, Result};
 use serde_yaml::{Mapping, Value};
 use std::cell::RefCell;
 use std::path::Path;
-use tallow_policy::{PRESETS, Policy, Registry};
+use tallow_policy::{PRESETS, Policy, Registry, suggestion};
 
 /// A policy, with the text it came from.
 pub struct Found {
@@ -32,7 +32,7 @@ pub fn policy(
             let mistakes = RefCell::new(Vec::new());
             let found =
                 branches(name_text, &Node::root(&preset.value, &mistakes), registry, model, &preset.value);
-            foreign.extend(mistakes.borrow().iter().map(|mistake| preset.locate(mistake)));
+            foreign.extend(preset.locate_all(&mistakes.borrow()));
             found.map(|found| Found { preset: Some(name_text.to_owned()), ..found })
         }
         (None, Some(_)) => {
@@ -61,9 +61,8 @@ fn preset(document: &Document, node: &Node, name: &str) -> Option<(String, Strin
     if let Some((_, text)) = PRESETS.iter().find(|(known, _)| *known == name) {
         return Some((format!("policies/{name}.yaml"), (*text).to_owned()));
     }
-    let known: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
-    let message = format!("no preset `{name}`{}; there are: {}", nearest(name, &known), known.join(", "));
-    node.mistake(format!("{message}; or write `branches:` in the recipe"));
+    let known = PRESETS.iter().map(|(name, _)| *name);
+    node.mistake(format!("unknown preset `{name}`{}; or write `branches`", suggestion(name, known)));
     None
 }
 
@@ -99,11 +98,12 @@ pub fn resolve(mut recipe: Value, found: &Found) -> Value {
     recipe
 }
 
-/// Whether a file is a preset: it has `branches` and no `data`.
+/// Whether a file is a preset: it has `branches`, and neither `data` nor a base.
 pub fn is_preset(path: &Path) -> bool {
     let value: Option<Value> =
         std::fs::read_to_string(path).ok().and_then(|text| serde_yaml::from_str(&text).ok());
-    value.is_some_and(|value| value.get("branches").is_some() && value.get("data").is_none())
+    let has = |key: &str| value.as_ref().is_some_and(|value| value.get(key).is_some());
+    has("branches") && !has("data") && !has("extends")
 }
 
 /// Every mistake of a preset's file; taps are known only together with a model.
@@ -112,6 +112,6 @@ pub fn check_preset(path: &Path, registry: &Registry) -> Result<()> {
     let text = std::fs::read_to_string(path).map_err(|error| Error::recipe(format!("{name}: {error}")))?;
     let preset = Document::parse(&name, &text).map_err(Error::recipe)?;
     let mistakes = Policy::parse(&name, &preset.value, registry).err().unwrap_or_default();
-    let lines: Vec<String> = mistakes.iter().map(|mistake| preset.locate(mistake)).collect();
+    let lines = preset.locate_all(&mistakes);
     if lines.is_empty() { Ok(()) } else { Err(Error::Recipe(lines)) }
 }

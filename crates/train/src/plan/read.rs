@@ -40,7 +40,7 @@ pub fn plan(
     root.only(&KEYS);
     let data = root.required("data", "{ name: synthetic, batch: 64 }").and_then(|node| data(&node));
     let model = root.required("model", "{ name: resnet18 }").and_then(|node| model(&node));
-    let input = model.as_ref().map_or(224, |model| model.input);
+    let input = model.as_ref().map(|model| model.input);
     let mean = model.as_ref().map_or([0.485, 0.456, 0.406], |model| model.mean.unwrap_or(model.spec.mean));
     let images = chain(root, "images", registry, input, mean);
     let evaluation = chain(root, "evaluation", registry, input, mean);
@@ -64,10 +64,7 @@ pub fn plan(
         None => metric(root, "macro_f1"),
         Some(node) => node.text().and_then(|name| metric(&node, name)),
     };
-    let seed = root.get("seed").map_or(Some(1), |node| match node.value().as_u64() {
-        Some(seed) => Some(seed),
-        None => node.take(Err("expected a whole number, 0 or more")),
-    });
+    let seed = root.get("seed").map_or(Some(1), |node| node.whole(0, u64::MAX));
     let device = root
         .get("device")
         .map_or(Some(Choice::Auto), |node| node.text().and_then(|text| node.take(text.parse())));
@@ -117,17 +114,26 @@ fn optional<'a, T>(root: &Node<'a>, key: &str, read: impl Fn(Node<'a>) -> Option
 }
 
 /// `images` or `evaluation`: a list of image policies whose result has the model's input size.
-fn chain(root: &Node, key: &str, registry: &Registry, input: u32, mean: [f64; 3]) -> Option<Arc<ImageChain>> {
+/// Without a model no size is expected.
+fn chain(
+    root: &Node,
+    key: &str,
+    registry: &Registry,
+    input: Option<u32>,
+    mean: [f64; 3],
+) -> Option<Arc<ImageChain>> {
     let example = if key == "images" {
         "[ { random_resized_crop: {} } ]"
     } else {
         "[ { resize: 256 }, { center_crop: 224 } ]"
     };
     let node = root.required(key, example)?;
-    match ImageChain::parse(node.value(), registry, (input, input), mean) {
+    let side = input.unwrap_or(224);
+    match ImageChain::parse(node.value(), registry, (side, side), mean) {
         Ok(chain) => {
-            if let Some(size) = chain.output_size().filter(|size| *size != (input, input)) {
-                let (width, height) = size;
+            if let (Some(input), Some((width, height))) = (input, chain.output_size())
+                && (width, height) != (input, input)
+            {
                 node.mistake(format!(
                     "ends with images of {width} by {height} pixels, expected the model's {input} by {input}; \
                      change the last size, or model.input"

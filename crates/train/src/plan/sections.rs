@@ -3,25 +3,24 @@
 use super::{ClassWeights, DataPlan, EmaPlan, LossPlan, ModelPlan, SchedulePlan, ShapePlan, Weights};
 use crate::loss::Kind;
 use crate::optimizer::{Optimizer, Rule};
-use crate::recipe::{Node, nearest};
+use crate::recipe::Node;
 use serde_yaml::Mapping;
 use std::path::PathBuf;
 use tallow_data::{SOURCES, Split};
 use tallow_metrics::{METRICS, Metric};
 use tallow_models::{MODELS, Stem};
-use tallow_policy::{Duration, Mistake};
+use tallow_policy::{Duration, Mistake, suggestion};
 
 /// The keys of `data` that belong to the engine; all others are the source's.
 const DATA_KEYS: [&str; 7] = ["name", "split", "batch", "sampler", "drop_last", "workers", "broken"];
 
 pub fn data(node: &Node) -> Option<DataPlan> {
-    let names: Vec<&str> = SOURCES.iter().map(|source| source.name).collect();
+    let names = SOURCES.iter().map(|source| source.name);
     let source = node.required("name", "synthetic").and_then(|name| {
         let text = name.text()?;
         let found = SOURCES.iter().find(|source| source.name == text);
         if found.is_none() {
-            let near = nearest(text, &names);
-            name.mistake(format!("no dataset `{text}`{near}; there are: {}", names.join(", ")));
+            name.mistake(format!("unknown dataset `{text}`{}", suggestion(text, names)));
         }
         found.copied()
     });
@@ -72,13 +71,12 @@ fn below_data(error: tallow_data::Error) -> Mistake {
 
 pub fn model(node: &Node) -> Option<ModelPlan> {
     node.only(&["name", "weights", "input", "stem", "mean", "std", "freeze"]);
-    let names: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
+    let names = MODELS.iter().map(|model| model.name);
     let spec = node.required("name", "resnet18").and_then(|name| {
         let text = name.text()?;
         let found = MODELS.iter().find(|model| model.name == text);
         if found.is_none() {
-            let near = nearest(text, &names);
-            name.mistake(format!("no model `{text}`{near}; there are: {}", names.join(", ")));
+            name.mistake(format!("unknown model `{text}`{}", suggestion(text, names)));
         }
         found.copied()
     });
@@ -268,9 +266,8 @@ pub fn ema(node: &Node) -> Option<EmaPlan> {
 pub fn metric(node: &Node, name: &str) -> Option<&'static Metric> {
     let found = METRICS.iter().find(|metric| metric.name == name);
     if found.is_none() {
-        let names: Vec<&str> = METRICS.iter().map(|metric| metric.name).collect();
-        let near = nearest(name, &names);
-        node.mistake(format!("no metric `{name}`{near}; there are: {}", names.join(", ")));
+        let names = METRICS.iter().map(|metric| metric.name);
+        node.mistake(format!("unknown metric `{name}`{}", suggestion(name, names)));
     }
     found
 }

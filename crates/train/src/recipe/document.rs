@@ -1,6 +1,6 @@
 //! A recipe as written: its text, what it extends, what the command line overrides; and the place of each of its values.
 
-use super::marks::{Marks, join};
+use super::marks::{Mark, Marks, join};
 use serde_yaml::{Mapping, Value};
 use std::path::{Path, PathBuf};
 use tallow_policy::Mistake;
@@ -112,36 +112,62 @@ impl Document {
 
     /// `recipes/x.yaml:14:16: path: message`, the place being that of the text that set the value.
     pub fn locate(&self, mistake: &Mistake) -> String {
-        let mut path = mistake.path.as_str();
-        loop {
-            if let Some(place) = self.layers.iter().rev().find_map(|layer| layer.place(path)) {
-                let shown =
-                    if mistake.path.is_empty() { String::new() } else { format!("{}: ", mistake.path) };
-                return format!("{place}: {shown}{}", mistake.message);
+        self.line(mistake, self.place(&mistake.path))
+    }
+
+    /// All of them in the order of their places: the recipe's text, what it extends, overrides as typed.
+    pub fn locate_all(&self, mistakes: &[Mistake]) -> Vec<String> {
+        let mut placed: Vec<(Option<(usize, Mark)>, &Mistake)> =
+            mistakes.iter().map(|mistake| (self.place(&mistake.path), mistake)).collect();
+        let file = self.layers.iter().rposition(|layer| layer.marks.is_some()).unwrap_or(0);
+        placed.sort_by_key(|(place, _)| {
+            // The recipe itself is the last file; missing keys come after what is written.
+            place.map_or((2, 0, Mark::START), |(layer, mark)| match layer {
+                layer if layer > file => (3, layer, mark),
+                layer => (usize::from(layer != file), layer, mark),
+            })
+        });
+        placed.into_iter().map(|(place, mistake)| self.line(mistake, place)).collect()
+    }
+
+    fn line(&self, Mistake { path, message }: &Mistake, place: Option<(usize, Mark)>) -> String {
+        let shown = if path.is_empty() { String::new() } else { format!("{path}: ") };
+        match place.map(|(layer, mark)| (&self.layers[layer], mark)) {
+            None => format!("{}: {shown}{message}", self.path.display()),
+            Some((layer, _)) if layer.marks.is_none() => format!("{}: {shown}{message}", layer.name),
+            Some((layer, Mark { line, column })) => {
+                format!("{}:{line}:{column}: {shown}{message}", layer.name)
             }
-            // Not written anywhere (a missing key): the place of what encloses it.
-            path = match path.rfind(['.', '[']) {
-                Some(end) => &path[..end],
-                None if path.is_empty() => return format!("{}: {}", self.path.display(), mistake.message),
-                None => "",
-            };
         }
+    }
+
+    /// The layer that set a path last, and where; of what encloses it where it is written nowhere (a missing key).
+    fn place(&self, path: &str) -> Option<(usize, Mark)> {
+        let mut path = path;
+        while !path.is_empty() {
+            let found = self.layers.iter().enumerate().rev();
+            let mut found = found.filter_map(|(index, layer)| Some((index, layer.place(path)?)));
+            if let Some(found) = found.next() {
+                return Some(found);
+            }
+            path = path.rfind(['.', '[']).map_or("", |end| &path[..end]);
+        }
+        None
     }
 }
 
 impl Layer {
     /// The place of a path in this layer, if the layer wrote it.
-    fn place(&self, path: &str) -> Option<String> {
+    fn place(&self, path: &str) -> Option<Mark> {
         let Some(marks) = &self.marks else {
             let rest = path.strip_prefix(&self.prefix)?;
-            return (rest.is_empty() || rest.starts_with(['.', '['])).then(|| self.name.clone());
+            return (rest.is_empty() || rest.starts_with(['.', '['])).then_some(Mark::START);
         };
         // A block that begins below its key is found by its key.
-        let mark = match (marks.value(path), marks.key(path)) {
-            (Some(value), Some(key)) if value.line != key.line => key,
-            (value, key) => value.or(key)?,
-        };
-        (!path.is_empty()).then(|| format!("{}:{}:{}", self.name, mark.line, mark.column))
+        match (marks.value(path), marks.key(path)) {
+            (Some(value), Some(key)) if value.line != key.line => Some(key),
+            (value, key) => value.or(key),
+        }
     }
 }
 
@@ -149,29 +175,32 @@ impl Layer {
 fn extend(path: &Path, layers: &mut Vec<Layer>, above: &mut Vec<PathBuf>) -> Result<(), String> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => match above.last() {
-            Some(by) => {
-                format!("{}: extends: there is no {name}; paths are relative to the recipe", by.display())
-            }
-            None => {
-                format!("{name}: there is no such recipe; `ls recipes` shows those that come with tallow")
-            }
-        },
+        std::io::ErrorKind::NotFound => {
+            format!("{name}: there is no such recipe; `ls recipes` shows those that come with tallow")
+        }
         _ => format!("{name}: {e}"),
     })?;
-    if above.iter().any(|p| p == path) {
-        return Err(format!("{name}: extends itself; remove one `extends:` of the circle"));
-    }
     let mut value = parse(&name, &text)?;
-    if let Some(base) = value.as_mapping_mut().and_then(|map| map.remove("extends")) {
+    let marks = Marks::of(&text);
+    if let Some(base) = value.as_mapping_mut().and_then(|map| map.shift_remove("extends")) {
+        let Mark { line, column } = marks.value("extends").unwrap_or(Mark::START);
+        let fail = |problem: String| format!("{name}:{line}:{column}: extends: {problem}");
         let Some(base) = base.as_str() else {
-            return Err(format!("{name}: extends: expected the path of a recipe"));
+            return Err(fail(format!("expected the path of a recipe, got {}", kind(&base))));
         };
+        let base = path.parent().unwrap_or(Path::new("")).join(base);
         above.push(path.to_owned());
-        extend(&path.parent().unwrap_or(Path::new("")).join(base), layers, above)?;
+        let real = |path: &Path| path.canonicalize().ok();
+        if !base.is_file() {
+            return Err(fail(format!("there is no {}; paths are relative to the recipe", base.display())));
+        }
+        if above.iter().any(|above| real(above) == real(&base)) {
+            return Err(fail(format!("{} is extended in a circle; remove one `extends`", base.display())));
+        }
+        extend(&base, layers, above)?;
         above.pop();
     }
-    layers.push(Layer { name, prefix: String::new(), marks: Some(Marks::of(&text)), value });
+    layers.push(Layer { name, prefix: String::new(), marks: Some(marks), value });
     Ok(())
 }
 
@@ -180,13 +209,19 @@ fn parse(name: &str, text: &str) -> Result<Value, String> {
         Some(at) => {
             let message = e.to_string();
             let message = message.split(" at line ").next().unwrap_or_default();
-            format!("{name}:{}:{}: not YAML: {message}", at.line(), at.column())
+            let shown = match message.split_once("duplicate entry with key ") {
+                Some((_, key)) => format!("the key {} is written twice; keep one", key.replace('"', "`")),
+                None => format!("not YAML: {message}"),
+            };
+            format!("{name}:{}:{}: {shown}", at.line(), at.column())
         }
         None => format!("{name}: not YAML: {e}"),
     })?;
     match value {
         Value::Mapping(_) => Ok(value),
-        Value::Null => Err(format!("{name}: expected a recipe, got an empty file")),
+        Value::Null => Err(format!(
+            "{name}: expected a recipe, got an empty file; recipes/quickstart.yaml is one to begin with"
+        )),
         other => Err(format!("{name}:1:1: expected `key: value` lines, got {}", kind(&other))),
     }
 }
@@ -322,7 +357,10 @@ mod tests {
         let (a, b) = (folder.path().join("a.yaml"), folder.path().join("b.yaml"));
         std::fs::write(&a, "extends: b.yaml").unwrap();
         std::fs::write(&b, "extends: a.yaml").unwrap();
-        assert!(Document::read(&a, &[]).err().unwrap()[0].contains("extends itself"));
+        assert!(
+            Document::read(&a, &[]).err().unwrap()[0]
+                .ends_with("a.yaml is extended in a circle; remove one `extends`")
+        );
         std::fs::write(&b, "extends: c.yaml").unwrap();
         assert!(Document::read(&a, &[]).err().unwrap()[0].contains("there is no"));
     }

@@ -5,10 +5,14 @@ use yaml_rust2::parser::{Event, MarkedEventReceiver, Parser};
 use yaml_rust2::scanner::Marker;
 
 /// Line and column, both from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark {
     pub line: usize,
     pub column: usize,
+}
+
+impl Mark {
+    pub const START: Mark = Mark { line: 1, column: 1 };
 }
 
 /// The marks of one text. Paths look like `policy.branches[0].policies[1].mixup.alpha`; the root's is empty.

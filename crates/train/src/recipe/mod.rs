@@ -5,4 +5,4 @@ mod marks;
 mod walk;
 
 pub use document::Document;
-pub use walk::{Node, nearest};
+pub use walk::Node;

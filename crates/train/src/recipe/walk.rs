@@ -4,7 +4,7 @@ use super::document::kind;
 use super::marks::join;
 use serde_yaml::{Mapping, Value};
 use std::cell::RefCell;
-use tallow_policy::Mistake;
+use tallow_policy::{Mistake, suggestion};
 
 /// A node of a recipe, its path, and the collector it shares with all others.
 #[derive(Clone)]
@@ -63,7 +63,7 @@ impl<'a> Node<'a> {
             let name = key.as_str().map(str::to_owned).unwrap_or_else(|| kind(key));
             if !known.contains(&name.as_str()) {
                 let child = Node { path: join(&self.path, &name), ..self.clone() };
-                child.mistake(format!("unknown key{}; known: {}", nearest(&name, known), known.join(", ")));
+                child.mistake(format!("unknown key `{name}`{}", suggestion(&name, known.iter().copied())));
             }
         }
     }
@@ -140,8 +140,13 @@ impl<'a> Node<'a> {
 
     /// A whole number of at least `least`.
     pub fn count(&self, least: usize) -> Option<usize> {
+        self.whole(least as u64, u64::from(u32::MAX)).map(|n| n as usize)
+    }
+
+    pub fn whole(&self, least: u64, most: u64) -> Option<u64> {
         match self.value.as_u64() {
-            Some(n) if n >= least as u64 && n <= u64::from(u32::MAX) => Some(n as usize),
+            Some(n) if n >= least && n <= most => Some(n),
+            Some(n) if n > most => self.expected(&format!("a whole number, {most} or less")),
             _ => self.expected(&format!("a whole number, {least} or more")),
         }
     }
@@ -151,21 +156,9 @@ impl<'a> Node<'a> {
         let name = self.text()?;
         let found = choices.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
         if found.is_none() {
-            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-            self.mistake(format!(
-                "no {what} `{name}`{}; there are: {}",
-                nearest(name, &names),
-                names.join(", ")
-            ));
+            let names = choices.iter().map(|(name, _)| *name);
+            self.mistake(format!("unknown {what} `{name}`{}", suggestion(name, names)));
         }
         found
     }
-}
-
-/// ` (did you mean `x`?)`, where something is near.
-pub fn nearest(name: &str, known: &[&str]) -> String {
-    let near = known.iter().map(|k| (strsim::jaro_winkler(name, k), k)).max_by(|a, b| a.0.total_cmp(&b.0));
-    near.filter(|(likeness, _)| *likeness > 0.75)
-        .map(|(_, k)| format!(" (did you mean `{k}`?)"))
-        .unwrap_or_default()
 }
