@@ -1,8 +1,9 @@
 //! All commands: `tallow train`, `eval`, `predict`, `preview`, `check`, `list`.
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+#[path = "../allocator.rs"]
+mod allocator;
 
 fn main() -> std::process::ExitCode {
+    allocator::keep_memory();
     tallow_cli::run(tallow_cli::Registry::builtin())
 }

@@ -1,8 +1,9 @@
 //! The main job: `train RECIPE`.
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+#[path = "../allocator.rs"]
+mod allocator;
 
 fn main() -> std::process::ExitCode {
+    allocator::keep_memory();
     tallow_cli::run_train(tallow_cli::Registry::builtin())
 }
