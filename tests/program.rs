@@ -10,18 +10,21 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Drawn lesions of 16 by 16 pixels and a small network: four steps an epoch, two epochs, well under a second.
-pub const TINY: &str = "\
-# Tiny: enough to go through everything.
-data: { name: synthetic, images: 64, size: 16, batch: 16, workers: 1 }
-model: { name: resnet20, input: 16 }
-images: [ { crop: { size: 16, padding: 2 } }, { flip: {} } ]
-evaluation: [ { resize: [16, 16] } ]
-policy: cutmix_zeta_mixup
-optimizer: { sgd: { momentum: 0.9, nesterov: true, decay: 5e-4 } }
-schedule: { cosine: { rate: 0.05 } }
-length: 2 epochs
-seed: 1
-";
+pub const TINY: &str = include_str!("tiny.yaml");
+
+/// This repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The tensors of a file, in f32, flat.
+pub fn tensors(path: &Path) -> BTreeMap<String, Vec<f32>> {
+    let tensors = tallow_models::weights::read(path).unwrap_or_else(|error| panic!("{error}")).tensors;
+    let flat = |tensor: &candle_core::Tensor| {
+        tensor.flatten_all()?.to_dtype(candle_core::DType::F32)?.to_vec1::<f32>()
+    };
+    tensors.iter().map(|(name, tensor)| (name.clone(), flat(tensor).expect("numbers"))).collect()
+}
 
 /// A working directory.
 pub struct Desk {
@@ -34,6 +37,11 @@ impl Desk {
     pub fn empty() -> Desk {
         let owned = tempfile::tempdir().expect("a temporary folder");
         Desk { folder: owned.path().to_owned(), _owned: Some(owned) }
+    }
+
+    /// A folder that is there, which nothing may be written to.
+    pub fn at(folder: &Path) -> Desk {
+        Desk { folder: folder.to_owned(), _owned: None }
     }
 
     /// For all tests of this run of the binary, below Cargo's own temporary folder.
@@ -152,7 +160,7 @@ impl Running {
         Said::of(self.command.output().expect("the program starts"))
     }
 
-    /// Until `file` has `lines` lines; then `signal` (a name that `kill` knows).
+    /// Until `file` has `lines` lines, each written by anyone; then `signal` (a name that `kill` knows).
     pub fn until(mut self, file: &Path, lines: usize, signal: &str) -> Said {
         let child = self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = child.expect("the program starts");

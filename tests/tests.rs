@@ -1,7 +1,21 @@
 //! What holds for the whole program. One binary; this is its table of contents.
 //!
-//! - [`cli`]: the commands as a person types them, and what bad input leads to.
+//! - [`recipes`]: every recipe and preset plans; every mistake is answered with its place and remedy.
+//! - [`cli`]: the commands as a person types them.
+//! - [`refusals`]: bad data, bad folders, divergence and signals: exit code, remedy, and what is left behind.
+//! - [`training`]: the same seed gives the same bytes, whatever the threads; the knobs do what they say.
+//! - [`checkpoint`]: resumed is uninterrupted; what is broken says so; weights from files.
+//! - [`hub`]: weights from the hub, against a small one on loopback.
+//! - [`lists`]: lists and folders agree; the arrows between the crates are those of the plan.
 
+mod checkpoint;
 mod cli;
+mod hub;
+mod lists;
 /// The built programs, each started in a folder of its own.
 mod program;
+mod recipes;
+mod refusals;
+#[path = "../crates/hub/tests/server/mod.rs"]
+mod server;
+mod training;

@@ -47,7 +47,11 @@ impl Model {
         let options = ModelOptions { stem: plan.model.stem, ..ModelOptions::new(classes.len()) };
         let mut params = Params::new(Seed::new(plan.seed).fold("init", 0), DType::F32, &device);
         let network = (spec.build)(&mut params, &options).map_err(|error| match error {
-            tallow_models::Error::Option(problem) => plan.mistake("model", problem),
+            // `stem: …` is said of model.stem.
+            tallow_models::Error::Option(problem) => match problem.split_once(": ") {
+                Some((key, problem)) => plan.mistake(&format!("model.{key}"), problem),
+                None => plan.mistake("model", problem),
+            },
             other => other.into(),
         })?;
         let mut config = Config::new(spec, &options, plan.model.input as usize, &classes);

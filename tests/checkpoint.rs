@@ -1,0 +1,216 @@
+//! Checkpoints: resumed is uninterrupted; what is broken says so; weights from files.
+
+use crate::program::{Desk, Program, tensors};
+use crate::training::assert_same;
+use candle_core::{DType, Device};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use tallow_models::{ModelOptions, Params};
+
+/// Long enough to be stopped on the way: 3 epochs of 40 steps.
+const LONG: &str = "\
+extends: tiny.yaml
+data: { images: 320, batch: 8, sampler: balanced }
+images: [ { crop: { size: 16, padding: 2 } }, { flip: {} }, { cutout: { size: 4 } } ]
+policy: synermix_manifold
+schedule: { one_cycle: { rate: 0.05 } }
+ema: { decay: 0.99 }
+length: 3 epochs
+";
+
+fn long() -> Desk {
+    let desk = Desk::new();
+    desk.write("long.yaml", LONG);
+    desk
+}
+
+#[test]
+fn resumed_is_uninterrupted() {
+    let desk = long();
+    desk.train(&["long.yaml", "--out", "whole"]).ok();
+    let whole = desk.bytes("whole");
+    assert_eq!(desk.read("whole/metrics.jsonl").lines().count(), 3 * (40 + 1));
+
+    let log = desk.path("run/metrics.jsonl");
+    let begin = desk.program(Program::Train).args(&["long.yaml", "--out", "run"]);
+    // In the first epoch, by a terminal.
+    let said = begin.until(&log, 12, "INT");
+    said.complains(130, &["after step", "of 120", "run/last", "--resume"]);
+    assert_eq!(desk.names("run/last").len(), 8);
+    let resume = || desk.program(Program::Train).args(&["long.yaml", "--out", "run", "--resume"]);
+    // In the second, by a scheduler, with other threads.
+    let said = resume().env("RAYON_NUM_THREADS", "1").until(&log, 60, "TERM");
+    said.complains(143, &["of 120", "--resume"]);
+    // In the third, without a word; a checkpoint half written is lying there.
+    let said = resume().until(&log, 100, "KILL");
+    assert_eq!(said.code, 128 + 9);
+    fs::create_dir_all(desk.path("run/.last.new")).unwrap();
+    fs::write(desk.path("run/.last.new/model.safetensors"), "half").unwrap();
+    // A torn line, as a full disk leaves it.
+    let torn = fs::read_to_string(&log).unwrap() + "{\"epoch\":3,\"st";
+    fs::write(&log, torn).unwrap();
+    resume().say().ok();
+    assert_same(&whole, &desk.bytes("run"));
+    // After the end there is nothing to do.
+    let said = desk.train(&["long.yaml", "--out", "run", "--resume", "--json"]).ok().json();
+    assert_eq!((&said["steps"], &said["epochs"]), (&120.into(), &3.into()));
+    assert_same(&whole, &desk.bytes("run"));
+}
+
+#[test]
+fn killed_before_the_first_checkpoint() {
+    let desk = long();
+    let begin = desk.program(Program::Train).args(&["long.yaml", "--out", "run"]);
+    let said = begin.until(&desk.path("run/metrics.jsonl"), 5, "KILL");
+    assert_eq!(said.code, 128 + 9);
+    desk.train(&["long.yaml", "--out", "run", "--resume"])
+        .complains(2, &["run: holds no `last`", "--overwrite"]);
+    desk.train(&["long.yaml", "--out", "run"]).complains(2, &["--resume", "--overwrite", "--out"]);
+    desk.train(&["long.yaml", "--out", "run", "--overwrite", "length=1 epochs"]).ok();
+    assert_eq!(desk.read("run/summary.csv").lines().count(), 2);
+}
+
+/// Between the two renames of a save there is only the old one.
+#[test]
+fn a_checkpoint_moved_aside_is_found() {
+    let desk = Desk::new();
+    desk.train(&["tiny.yaml", "--out", "run"]).ok();
+    let before = desk.bytes("run");
+    fs::rename(desk.path("run/last"), desk.path("run/.last.old")).unwrap();
+    let rest = desk.train(&["tiny.yaml", "--out", "run", "--resume", "--json"]).ok().json();
+    assert_eq!(rest["epochs"], 2);
+    fs::rename(desk.path("run/.last.old"), desk.path("run/last")).unwrap();
+    assert_same(&before, &desk.bytes("run"));
+}
+
+#[test]
+fn only_the_same_run_is_resumed() {
+    let desk = Desk::new();
+    desk.train(&["tiny.yaml", "length=1 epochs", "--out", "run"]).ok();
+    let before = desk.bytes("run");
+    let resume = |settings: &[&str]| {
+        desk.train(&[&["tiny.yaml", "length=1 epochs", "--out", "run", "--resume"], settings].concat())
+    };
+    resume(&["seed=2"]).complains(2, &["another recipe", "(differs in: seed)", "--overwrite"]);
+    resume(&["data.images=80", "clip=1"]).complains(2, &["(differs in: data, clip)"]);
+    resume(&["--overwrite"]).complains(2, &["--overwrite", "--resume"]);
+    assert_same(&before, &desk.bytes("run"));
+    resume(&["data.workers=3", "device=cpu"]).ok();
+    // The same words, other images below them.
+    let state = desk.read("run/last/state.json");
+    let manifest = desk.json("run/last/state.json")["data"].as_str().unwrap().to_owned();
+    desk.write("run/last/state.json", state.replace(&manifest, "0123"));
+    resume(&[]).complains(3, &["run/last", "other images, labels or groups", "--overwrite"]);
+}
+
+/// One `last` broken in each way; evaluated and resumed.
+#[test]
+fn a_broken_checkpoint_says_what_is_wrong() {
+    let desk = Desk::new();
+    desk.train(&["tiny.yaml", "length=1 epochs", "--out", "run"]).ok();
+    let path = desk.path("run/last/model.safetensors");
+    let whole = fs::read(&path).unwrap();
+    let both = |code: i32, words: &[&str]| {
+        desk.tallow(&["eval", "run/last"]).complains(code, words);
+        let before = desk.bytes("run");
+        desk.train(&["tiny.yaml", "length=1 epochs", "--out", "run", "--resume"]).complains(code, words);
+        assert_same(&before, &desk.bytes("run"));
+    };
+    for cut in [0, 4, 100, whole.len() / 2, whole.len() - 1] {
+        fs::write(&path, &whole[..cut]).unwrap();
+        both(3, &["run/last/model.safetensors", "not a whole safetensors file"]);
+    }
+    let change = |from: &str, to: &str| {
+        let header = u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+        let text = String::from_utf8(whole[8..8 + header].to_vec()).unwrap();
+        assert!(text.contains(from), "{text}");
+        let changed = text.replace(from, to);
+        let mut bytes = (changed.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(changed.into_bytes());
+        bytes.extend(&whole[8 + header..]);
+        fs::write(&path, bytes).unwrap();
+    };
+    change("\"fc.bias\"", "\"fc.bios\"");
+    both(3, &["run/last/model.safetensors", "- fc.bias [7]", "+ fc.bios [7]"]);
+    change("[7,64]", "[64,7]");
+    both(3, &["run/last/model.safetensors", "~ fc.weight [7, 64]: [64, 7] in the file"]);
+    fs::write(&path, &whole).unwrap();
+
+    fs::write(desk.path("run/last/optimizer.safetensors"), &whole).unwrap();
+    let resume = || desk.train(&["tiny.yaml", "length=1 epochs", "--out", "run", "--resume"]);
+    resume().complains(3, &["run/last", "optimizer.safetensors", "belongs to no parameter"]);
+    fs::write(desk.path("run/last/state.json"), "{}").unwrap();
+    resume().complains(3, &["run/last", "state.json", "missing field"]);
+    fs::write(desk.path("run/last/config.json"), "{").unwrap();
+    resume().complains(3, &["config.json"]);
+}
+
+/// Weights of resnet20 with that many classes, of that seed.
+pub fn weights(classes: usize, seed: u64) -> BTreeMap<String, candle_core::Tensor> {
+    let mut params = Params::new(tallow_seed::Seed::new(seed), DType::F32, &Device::Cpu);
+    let spec = tallow_models::find("resnet20").unwrap();
+    (spec.build)(&mut params, &ModelOptions::new(classes)).unwrap();
+    params.tensors().unwrap()
+}
+
+fn save(path: &Path, tensors: &BTreeMap<String, candle_core::Tensor>) {
+    tallow_models::weights::save(tensors, path, &BTreeMap::new()).unwrap();
+}
+
+#[test]
+fn weights_of_a_file_with_a_new_head() {
+    let desk = Desk::new();
+    let theirs = weights(1000, 5);
+    save(&desk.path("theirs.safetensors"), &theirs);
+    // A step too small to move anything: what is saved is what was loaded.
+    let still = ["schedule={ constant: { rate: 1e-30 } }", "optimizer={ sgd: {} }", "length=1 steps"];
+    let run = |name: &str, settings: &[&str]| {
+        let arguments = [&["tiny.yaml", "--out", name], &still[..], settings].concat();
+        let said = desk.train(&arguments).ok();
+        (tensors(&desk.path(name).join("last/model.safetensors")), said.err)
+    };
+    let (plain, _) = run("plain", &[]);
+    let (loaded, said) = run("loaded", &["model.weights=theirs.safetensors"]);
+    assert!(said.contains("theirs.safetensors"), "{said}");
+    assert!(said.contains("1000 classes in the file, 7 here"), "{said}");
+    let mut seen = 0;
+    for (name, tensor) in
+        theirs.iter().filter(|(name, _)| name.ends_with("weight") && !name.starts_with("fc"))
+    {
+        assert_eq!(loaded[name], tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap(), "{name}");
+        seen += 1;
+    }
+    assert!(seen > 30, "{seen}");
+    assert_eq!(loaded["fc.weight"], plain["fc.weight"], "the head is that of the seed");
+    // Beside a config.json in a folder: its mean and std count.
+    let folder = desk.path("theirs");
+    fs::create_dir(&folder).unwrap();
+    fs::rename(desk.path("theirs.safetensors"), folder.join("model.safetensors")).unwrap();
+    let mut config = desk.json("plain/last/config.json");
+    let pretrained = config["pretrained_cfg"].as_object_mut().unwrap();
+    pretrained.insert("mean".into(), serde_json::json!([0.1, 0.2, 0.3]));
+    desk.write("theirs/config.json", config.to_string());
+    let (_, said) = run("folder", &["model.weights=theirs"]);
+    assert!(said.contains("mean and std are those of theirs/config.json"), "{said}");
+    assert_eq!(desk.json("folder/last/config.json")["pretrained_cfg"]["mean"][2], 0.3);
+}
+
+#[test]
+fn weights_that_do_not_fit() {
+    let desk = Desk::new();
+    let refused = |words: &[&str]| {
+        desk.train(&["tiny.yaml", "model.weights=w.safetensors", "--out", "run"]).complains(3, words);
+        assert!(!desk.path("run").exists(), "something was left behind");
+    };
+    refused(&["model.weights", "no w.safetensors", "fetch a safetensors file"]);
+    let mut some = weights(7, 1);
+    let taken = some.remove("layer3.0.conv1.weight").unwrap();
+    save(&desk.path("w.safetensors"), &some);
+    refused(&["w.safetensors", "- layer3.0.conv1.weight [64, 32, 3, 3]"]);
+    some.insert("layer3.0.conv1.waight".into(), taken);
+    save(&desk.path("w.safetensors"), &some);
+    refused(&["- layer3.0.conv1.weight", "+ layer3.0.conv1.waight [64, 32, 3, 3]"]);
+    desk.write("w.safetensors", b"PK\x03\x04 a pickle");
+    refused(&["w.safetensors", "a pickle of PyTorch"]);
+}

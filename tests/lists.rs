@@ -1,0 +1,209 @@
+//! Lists and folders agree; the arrows between the crates are those of ARCHITECTURE.md.
+
+use crate::program::{Desk, root};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Names of the files below a folder with that extension, without it; not of folders within.
+fn stems(folder: &str, extension: &str) -> BTreeSet<String> {
+    let entries = fs::read_dir(root().join(folder)).unwrap_or_else(|error| panic!("{folder}: {error}"));
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let of_kind = paths.filter(|path| path.extension().is_some_and(|found| found == extension));
+    of_kind.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
+/// Every file of that extension below a folder.
+fn below(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let (mut found, mut open) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|found| found == extension) {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_policy_is_a_file_and_in_the_list() {
+    let registry = tallow_policy::Registry::builtin();
+    let mut seen = 0;
+    for (folder, images) in [("image", true), ("mix", false)] {
+        let listed = registry.policies.iter().filter(|spec| spec.is_image() == images);
+        let listed: BTreeSet<String> = listed.map(|spec| spec.name.to_owned()).collect();
+        let mut files = stems(&format!("crates/policy/src/{folder}"), "rs");
+        assert!(files.remove("mod"));
+        assert_eq!(listed, files);
+        seen += files.len();
+    }
+    assert!(seen >= 13, "{seen}");
+}
+
+#[test]
+fn every_preset_is_a_file_and_in_the_list() {
+    let mut seen = 0;
+    for (name, text) in tallow_policy::PRESETS {
+        assert_eq!(fs::read_to_string(root().join(format!("policies/{name}.yaml"))).unwrap(), *text);
+        assert!(text.starts_with("# "), "{name} does not say what it is");
+        seen += 1;
+    }
+    assert_eq!(stems("policies", "yaml").len(), seen);
+    assert!(seen >= 11);
+}
+
+/// The head of a recipe is its claim.
+#[test]
+fn every_recipe_says_how_it_is_run_and_what_came_of_it() {
+    let names = stems("recipes", "yaml");
+    assert!(names.len() > 20, "{}", names.len());
+    for name in names {
+        let text = fs::read_to_string(root().join(format!("recipes/{name}.yaml"))).unwrap();
+        let head: Vec<&str> = text.lines().take_while(|line| line.starts_with('#')).collect();
+        let run = format!("#   run    cargo run --bin train -- recipes/{name}.yaml");
+        assert!(head.iter().any(|line| line.starts_with(&run)), "{name}: no line `{run}`");
+        assert!(head.iter().any(|line| line.starts_with("#   claim  ")), "{name}: no claim");
+    }
+}
+
+/// A source is a file that makes a `SourceSpec`.
+#[test]
+fn every_dataset_is_in_the_list() {
+    let mut made = 0;
+    for path in below(&root().join("crates/data/src"), "rs") {
+        let text = fs::read_to_string(&path).unwrap();
+        made += text.matches(": SourceSpec = ").count();
+    }
+    let listed: BTreeSet<&str> = tallow_data::SOURCES.iter().map(|source| source.name).collect();
+    assert_eq!(listed.len(), tallow_data::SOURCES.len());
+    assert_eq!(listed.len(), made, "{listed:?}");
+    assert!(made >= 10);
+}
+
+#[test]
+fn every_model_and_metric_is_found_by_its_name() {
+    for model in tallow_models::MODELS {
+        assert_eq!(tallow_models::find(model.name).unwrap().name, model.name);
+        assert_eq!((model.taps[0], model.taps.last()), ("input", Some(&"penultimate")), "{}", model.name);
+    }
+    let names: BTreeSet<&str> = tallow_metrics::METRICS.iter().map(|metric| metric.name).collect();
+    assert_eq!(names.len(), tallow_metrics::METRICS.len());
+    assert!(tallow_models::MODELS.len() >= 8 && names.len() >= 16);
+}
+
+/// What each crate may use. An absence here is one that Cargo does not enforce.
+const ARROWS: [(&str, &[&str]); 10] = [
+    ("seed", &[]),
+    ("metrics", &["seed"]),
+    ("data", &["seed"]),
+    ("kernels", &["seed"]),
+    ("models", &["kernels", "seed"]),
+    ("policy", &["kernels", "data", "seed"]),
+    ("report", &["metrics", "data", "seed"]),
+    ("hub", &["models"]),
+    ("train", &["policy", "models", "kernels", "data", "metrics", "report", "seed", "hub"]),
+    ("cli", &["policy", "models", "kernels", "data", "metrics", "report", "seed", "hub", "train"]),
+];
+
+/// Names of the dependencies of a crate, without those of its tests.
+fn dependencies(manifest: &str) -> BTreeSet<String> {
+    let mut inside = false;
+    let mut names = BTreeSet::new();
+    for line in manifest.lines().map(str::trim) {
+        if let Some(section) = line.strip_prefix('[') {
+            inside = section.ends_with("dependencies]") && !section.contains("dev-");
+        } else if inside && !line.starts_with('#') {
+            names.extend(
+                line.split(['.', '=', ' ']).next().filter(|name| !name.is_empty()).map(str::to_owned),
+            );
+        }
+    }
+    names
+}
+
+#[test]
+fn the_arrows_are_those_of_the_plan() {
+    let allowed = BTreeMap::from(ARROWS);
+    let crates: BTreeSet<String> = fs::read_dir(root().join("crates"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(
+        crates.iter().map(String::as_str).collect::<Vec<_>>(),
+        allowed.keys().copied().collect::<Vec<_>>()
+    );
+    for (name, allowed) in allowed {
+        let manifest = fs::read_to_string(root().join(format!("crates/{name}/Cargo.toml"))).unwrap();
+        let used = dependencies(&manifest);
+        assert!(!used.is_empty(), "{name} was not read");
+        for other in used.iter().filter_map(|other| other.strip_prefix("tallow-")) {
+            assert!(allowed.contains(&other), "{name} may not use {other}");
+        }
+        if name != "seed" {
+            let random: Vec<&String> = used.iter().filter(|other| other.starts_with("rand")).collect();
+            assert!(random.is_empty(), "{name} makes random numbers of its own: {random:?}");
+        }
+    }
+}
+
+/// What a text cannot hold without breaking the plan: (folder, words that may not be there, why).
+const ABSENCES: [(&str, &[&str], &str); 5] = [
+    ("policy", &["tallow_models", "tallow_train"], "policy knows no network"),
+    ("models", &["tallow_policy", "tallow_data"], "models know no policy"),
+    ("metrics", &["candle", "tallow_policy"], "metrics know no tensors"),
+    ("data", &["tallow_policy", "tallow_models"], "data hand over bytes"),
+    ("report", &["candle", "tallow_train"], "reports read numbers"),
+];
+
+#[test]
+fn what_must_not_be_is_not() {
+    for (name, words, why) in ABSENCES {
+        let files = below(&root().join(format!("crates/{name}/src")), "rs");
+        assert!(files.len() >= 5, "{name}: {} files", files.len());
+        for path in files {
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            for line in code {
+                let found = words.iter().find(|word| line.contains(&format!("{word}::")));
+                assert!(found.is_none(), "{}: {why}: {line}", path.display());
+            }
+        }
+    }
+    let random = ["Tensor::rand", "rand::rng", "thread_rng", "candle_nn::Dropout"];
+    let mut seen = 0;
+    let own = root().join("crates/seed");
+    for path in below(&root().join("crates"), "rs").into_iter().filter(|path| !path.starts_with(&own)) {
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        for line in code {
+            let found = random.iter().find(|word| line.contains(**word));
+            assert!(found.is_none(), "{}: random numbers come from tallow_seed: {line}", path.display());
+        }
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        assert!(!["utils", "util", "common", "helpers", "misc"].contains(&name), "{}", path.display());
+        seen += 1;
+    }
+    assert!(seen > 100, "{seen}");
+}
+
+/// Every command that the README and the contribution guide show is one.
+#[test]
+fn the_readmes_commands_exist() {
+    let help = Desk::empty().tallow(&["--help"]).ok().out;
+    let known: BTreeSet<&str> =
+        help.lines().filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next()).collect();
+    let mut seen = 0;
+    for name in ["README.md", "CONTRIBUTING.md"] {
+        let text = fs::read_to_string(root().join(name)).unwrap();
+        for rest in text.split("`tallow ").skip(1).chain(text.split("\ntallow ").skip(1)) {
+            let command = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+            assert!(known.contains(command), "{name}: tallow {command}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 6, "{seen} commands");
+}

@@ -1,0 +1,199 @@
+//! Bad data, bad folders, divergence and signals: exit code, remedy, and what is left behind.
+
+use crate::program::{Desk, Program};
+use std::fs;
+
+/// Two classes of small pictures, for the sources that read files.
+fn pictures(desk: &Desk, folder: &str, each: u8) {
+    for class in ["a", "b"] {
+        for number in 0..each {
+            let path = desk.path(&format!("{folder}/{class}/{class}{number}.jpg"));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let (red, step) = (if class == "a" { 220 } else { 20 }, number.wrapping_mul(9));
+            let pixel = |x: u32, y: u32| image::Rgb([red, (x * 8) as u8, (y * 8) as u8 ^ step]);
+            image::RgbImage::from_fn(20, 20, pixel).save(path).unwrap();
+        }
+    }
+}
+
+const FOLDER: &str = "data={ name: folder, root: images, batch: 4, split: { validation: 0.25 } }";
+const CSV: &str = "data={ name: csv, file: images.csv, root: images, batch: 4, group: lesion, split: { validation: 0.25 } }";
+
+/// Nothing but the recipe and what the test put there.
+#[track_caller]
+fn nothing_left(desk: &Desk, there: &[&str]) {
+    let mut expected = [&["tiny.yaml"], there].concat();
+    expected.sort_unstable();
+    assert_eq!(desk.names("."), expected);
+}
+
+const SQUARE: &str = "images=[ { resize: [16, 16] } ]";
+
+#[test]
+fn folders_and_tables_of_pictures_are_trained_on() {
+    let desk = Desk::new();
+    pictures(&desk, "images", 6);
+    desk.train(&["tiny.yaml", FOLDER, SQUARE, "length=1 epochs", "--out", "folder"]).ok();
+    assert_eq!(desk.read("folder/predictions.csv").lines().next().unwrap(), "id,group,label,predicted,a,b");
+    let rows = |class: &str| {
+        (0..6).map(|i| format!("{class}/{class}{i}.jpg,{class},l{}\n", i / 2)).collect::<String>()
+    };
+    let rows = rows("a") + &rows("b").replace(",l", ",m");
+    desk.write("images.csv", format!("path,label,lesion\n{rows}"));
+    desk.train(&["tiny.yaml", CSV, SQUARE, "length=1 epochs", "--out", "csv"]).ok();
+    assert!(desk.read("csv/predictions.csv").lines().count() > 2);
+}
+
+#[test]
+fn missing_data() {
+    let desk = Desk::new();
+    for (data, words) in [
+        (FOLDER, ["images: no such folder", "data.root="]),
+        (CSV, ["images.csv: no such file", "data.file="]),
+        ("data={ name: isic2018, root: isic, batch: 4 }", ["isic", "ISIC2018_Task3_Training_Input"]),
+        ("data={ name: cifar10, root: cifar, batch: 4 }", ["cifar", "data.root="]),
+        ("data={ name: medmnist, path: pneumonia.npz, batch: 4 }", ["pneumonia.npz", "data.path="]),
+    ] {
+        for command in [&["train"][..], &["train", "--dry-run"], &["preview"]] {
+            desk.tallow(&[command, &["tiny.yaml", data]].concat()).complains(3, &words);
+        }
+    }
+    desk.train(&["nowhere.yaml"]).complains(2, &["nowhere.yaml: there is no such recipe"]);
+    nothing_left(&desk, &[]);
+}
+
+#[test]
+fn a_table_that_names_absent_images() {
+    let desk = Desk::new();
+    pictures(&desk, "images", 4);
+    desk.write("images.csv", "path,label,lesion\na/a0.jpg,a,l1\na/gone.jpg,a,l2\nb/b0.jpg,b,l3\n");
+    let said = desk.train(&["tiny.yaml", CSV]);
+    said.complains(3, &["images.csv", "1 of 3 images", "a/gone.jpg"]);
+    nothing_left(&desk, &["images", "images.csv"]);
+}
+
+#[test]
+fn a_truncated_picture() {
+    let desk = Desk::new();
+    pictures(&desk, "images", 6);
+    let path = desk.path("images/b/b2.jpg");
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() - 60]).unwrap();
+    let said = desk.train(&["tiny.yaml", FOLDER, SQUARE]);
+    said.complains(3, &["1 of ", "b2.jpg", "broken: skip"]);
+    nothing_left(&desk, &["images"]);
+    let said = desk
+        .train(&["tiny.yaml", FOLDER, SQUARE, "data.broken=skip", "length=1 epochs", "--out", "run"])
+        .ok();
+    assert!(said.err.contains("left out: 1 of") && said.err.contains("b2.jpg"), "{}", said.err);
+    assert!(desk.read("run/report.html").contains("b2.jpg"));
+}
+
+#[test]
+fn a_lesion_on_both_sides() {
+    let desk = Desk::new();
+    pictures(&desk, "images", 4);
+    let rows = "a/a0.jpg,a,l1\na/a1.jpg,a,l1\nb/b0.jpg,b,l2\nb/b1.jpg,b,l3\n";
+    desk.write("images.csv", format!("path,label,lesion\n{rows}"));
+    desk.write("split.csv", "image,split\na/a0.jpg,train\na/a1.jpg,val\nb/b0.jpg,train\nb/b1.jpg,val\n");
+    let arguments = ["tiny.yaml", CSV, "data.split={ file: split.csv }"];
+    desk.train(&arguments).complains(3, &["lesion `l1` is on 2 sides", "a/a0.jpg", "a/a1.jpg", "one side"]);
+    // The table's own parts are held to the same.
+    let parts = "path,label,lesion,split\na/a0.jpg,a,l1,train\na/a1.jpg,a,l1,val\nb/b0.jpg,b,l2,train\nb/b1.jpg,b,l3,val\n";
+    desk.write("images.csv", parts);
+    let data = "data={ name: csv, file: images.csv, root: images, batch: 4, group: lesion }";
+    desk.train(&["tiny.yaml", data]).complains(3, &["lesion `l1` is on 2 sides"]);
+    nothing_left(&desk, &["images", "images.csv", "split.csv"]);
+}
+
+#[test]
+fn a_folder_that_holds_something() {
+    let desk = Desk::new();
+    desk.write("run/notes.txt", "mine");
+    desk.train(&["tiny.yaml", "--out", "run"]).complains(2, &["run", "--resume", "--overwrite", "--out DIR"]);
+    desk.train(&["tiny.yaml", "--out", "tiny.yaml"]).complains(2, &["tiny.yaml: is a file", "--out DIR"]);
+    nothing_left(&desk, &["run"]);
+    assert_eq!(desk.names("run"), ["notes.txt"]);
+    // Overwriting takes away what a run wrote and nothing else.
+    desk.train(&["tiny.yaml", "--out", "run", "--overwrite", "ema.decay=0.9", "length=1 epochs"]).ok();
+    desk.train(&["tiny.yaml", "--out", "run", "--overwrite", "length=1 epochs"]).ok();
+    assert_eq!(desk.read("run/notes.txt"), "mine");
+    assert!(!desk.path("run/last/ema.safetensors").exists());
+    let events = desk.names("run").into_iter().filter(|name| name.starts_with("events.")).count();
+    assert_eq!(events, 1);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written() {
+    let desk = Desk::new();
+    // Tests may run as root, who may write anywhere but below a file.
+    let said = desk.train(&["tiny.yaml", "--out", "tiny.yaml/run"]);
+    said.complains(2, &["tiny.yaml/run: cannot be written", "--out DIR"]);
+    let said = desk.tallow(&["preview", "tiny.yaml", "--out", "tiny.yaml/sheet.png"]);
+    assert_eq!(said.code, 1, "{}", said.err);
+    assert!(said.err.contains("tiny.yaml/sheet.png"), "{}", said.err);
+    nothing_left(&desk, &[]);
+}
+
+#[test]
+fn a_device_that_is_not_there() {
+    let desk = Desk::new();
+    if !cfg!(feature = "cuda") {
+        let said = desk.train(&["tiny.yaml", "device=cuda:0"]);
+        said.complains(2, &["override `device=cuda:0`", "--features cuda", "device: cpu"]);
+    }
+    desk.train(&["tiny.yaml", "device=cuda:99"]).complains(2, &["cuda:99", "device: cpu"]);
+    nothing_left(&desk, &[]);
+}
+
+#[test]
+fn a_stem_that_the_model_lacks() {
+    let desk = Desk::new();
+    desk.train(&["tiny.yaml", "model.stem=imagenet"])
+        .complains(2, &["override `model.stem=imagenet`", "cifar"]);
+    nothing_left(&desk, &[]);
+}
+
+#[test]
+fn a_loss_that_is_not_finite() {
+    let desk = Desk::new();
+    // The first epoch is good, the second is not.
+    let milestone = "schedule={ multistep: { rate: 0.01, at: [ 1 epochs ], factor: 1e38 } }";
+    let said = desk.train(&["tiny.yaml", milestone, "--out", "run"]);
+    said.complains(4, &["the loss of step ", "the losses before it: ", "lower schedule.rate"]);
+    assert_eq!(desk.json("run/last/state.json")["epoch"], 1);
+    desk.tallow(&["eval", "run/last"]).ok();
+    desk.tallow(&["eval", "run/best"]).ok();
+    // From the first step on: nothing was good.
+    let said = desk.train(&["tiny.yaml", "schedule={ constant: { rate: 1e30 } }", "--out", "none"]);
+    said.complains(4, &["the loss of step 2 is", "lower schedule.rate"]);
+    assert!(!desk.path("none/last").exists() && !desk.path("none/best").exists());
+}
+
+/// Weights that broke in the last step of an epoch show in its evaluation, and are not kept.
+#[test]
+fn weights_that_are_not_finite() {
+    let desk = Desk::new();
+    let said =
+        desk.train(&["tiny.yaml", "schedule={ constant: { rate: 1e38 } }", "length=1 steps", "--out", "run"]);
+    said.complains(4, &["lower schedule.rate"]);
+    assert!(!desk.path("run/last").exists() && !desk.path("run/best").exists());
+}
+
+#[test]
+fn a_signal_leaves_a_checkpoint_that_resumes() {
+    let desk = Desk::new();
+    let arguments = ["tiny.yaml", "data.images=480", "data.batch=8", "length=2 epochs", "--out", "run"];
+    let log = desk.path("run/metrics.jsonl");
+    for (signal, code, lines) in [("INT", 130, 4), ("TERM", 143, 20)] {
+        let resume: &[&str] = if code == 130 { &[] } else { &["--resume"] };
+        let program = desk.program(Program::Train).args(&[&arguments[..], resume].concat());
+        let said = program.until(&log, lines, signal);
+        said.complains(code, &["stopped by signal", "of 120", "go on with --resume"]);
+        assert_eq!(said.out, "", "no result was reached");
+        assert!(desk.json("run/last/state.json")["step"].as_u64().unwrap() >= lines as u64 - 1);
+        desk.tallow(&["eval", "run/last"]).ok();
+    }
+    let said = desk.train(&[&arguments[..], &["--resume", "--json"]].concat()).ok();
+    assert_eq!(said.json()["steps"], 120);
+}

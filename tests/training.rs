@@ -1,0 +1,323 @@
+//! What training does to numbers: the same seed gives the same bytes, whatever the threads; the knobs do what they say.
+
+use crate::program::{Desk, Program, tensors};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Every way of randomness at once: two views, two taps, dropped, flipped and erased pixels.
+const BUSY: &str = "\
+extends: tiny.yaml
+images:
+  - random_resized_crop: { size: 16, scale: [0.5, 1.0] }
+  - { flip: {}, p: 0.5 }
+  - { color_jitter: { brightness: 0.2 } }
+  - { random_erasing: {} }
+policy: synermix_manifold
+ema: { decay: 0.9 }
+clip: 1.0
+data: { sampler: balanced }
+";
+
+fn busy() -> Desk {
+    let desk = Desk::new();
+    desk.write("busy.yaml", BUSY);
+    desk
+}
+
+/// Compares runs file by file, so that a difference has a name.
+#[track_caller]
+pub fn assert_same(a: &BTreeMap<String, Vec<u8>>, b: &BTreeMap<String, Vec<u8>>) {
+    assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
+    let differing: Vec<&String> = a.keys().filter(|name| a[*name] != b[*name]).collect();
+    assert!(differing.is_empty(), "these files differ: {differing:?}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_whatever_the_threads() {
+    let desk = busy();
+    let run = |name: &str, threads: &str, arguments: &[&str]| {
+        let arguments = [&["busy.yaml", "--out", name], arguments].concat();
+        desk.program(Program::Train).args(&arguments).env("RAYON_NUM_THREADS", threads).say().ok();
+        desk.bytes(name)
+    };
+    let first = run("first", "2", &[]);
+    // 2 folders of 8 files (with the averages' and the raw weights), and 4 files beside them.
+    assert_eq!(first.len(), 2 * 8 + 4, "{:?}", first.keys());
+    assert_same(&first, &run("again", "2", &[]));
+    assert_same(&first, &run("workers_0", "2", &["data.workers=0"]));
+    assert_same(&first, &run("workers_4", "2", &["data.workers=4"]));
+    assert_same(&first, &run("threads_1", "1", &[]));
+    assert_same(&first, &run("threads_3", "3", &[]));
+    let other = run("other", "2", &["seed=2"]);
+    let differing = first.keys().filter(|name| first[*name] != other[*name]).count();
+    assert!(differing > 12, "another seed changes only {differing} files");
+}
+
+/// The loss of each step of a run.
+fn losses(desk: &Desk, run: &str) -> Vec<f64> {
+    let text = desk.read(&format!("{run}/metrics.jsonl"));
+    let records = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    records.filter_map(|record| record["loss"].as_f64()).collect()
+}
+
+/// Made by this program on 2026-11-20; it moves only when the arithmetic, the random numbers or the drawn images do, and
+/// then on purpose.
+const CURVE: [f64; 10] =
+    [1.964805, 1.915248, 1.966709, 1.821550, 1.855946, 1.878983, 1.902964, 1.628007, 1.808800, 1.601172];
+
+/// At higher rates the signs of ReLUs flip on rounding, and processors part ways within ten steps.
+const SLOW: &str = "schedule.cosine.rate=5e-4";
+
+#[test]
+fn the_loss_curve_is_the_recorded_one() {
+    let desk = Desk::new();
+    desk.train(&["tiny.yaml", SLOW, "length=10 steps", "--out", "run"]).ok();
+    let got = losses(&desk, "run");
+    assert_eq!(got.len(), CURVE.len());
+    for (got, expected) in got.iter().zip(CURVE) {
+        assert!((got - expected).abs() < 1e-4, "{:?}", losses(&desk, "run"));
+    }
+}
+
+/// Reads `name    value` of a dry run.
+fn tried(desk: &Desk, arguments: &[&str], variables: &[(&str, &str)]) -> BTreeMap<String, f64> {
+    let arguments = [arguments, &["--dry-run"]].concat();
+    let mut program = desk.program(Program::Train).args(&arguments);
+    for (name, value) in variables {
+        program = program.env(name, value);
+    }
+    let lines = program.say().ok().out;
+    let value = |line: &str| {
+        let (name, rest) = line.trim().split_once("  ")?;
+        Some((name.to_owned(), rest.split_whitespace().next()?.parse().ok()?))
+    };
+    lines.lines().filter_map(value).collect()
+}
+
+fn loss(desk: &Desk, arguments: &[&str]) -> f64 {
+    tried(desk, arguments, &[])["loss of step 1"]
+}
+
+#[test]
+fn the_fallback_ops_give_the_same_loss() {
+    let desk = busy();
+    let mut seen = 0;
+    for recipe in ["tiny.yaml", "busy.yaml"] {
+        let kernels = tried(&desk, &[recipe], &[]);
+        let fallback = tried(&desk, &[recipe], &[("TALLOW_FALLBACK", "1")]);
+        let (a, b) = (kernels["loss of step 1"], fallback["loss of step 1"]);
+        assert!((a - b).abs() < 1e-4, "{recipe}: {a} with kernels, {b} without");
+        assert!(kernels["kernel calls"] > 100.0);
+        assert_eq!(fallback["kernel calls"], 0.0);
+        seen += 1;
+    }
+    assert_eq!(seen, 2);
+}
+
+#[test]
+fn a_whole_run_on_the_fallback_ops_ends_near() {
+    let desk = Desk::new();
+    let arguments = |name: &'static str| ["tiny.yaml", SLOW, "length=10 steps", "--out", name];
+    desk.train(&arguments("kernels")).ok();
+    let arguments = arguments("fallback");
+    desk.program(Program::Train).args(&arguments).env("TALLOW_FALLBACK", "1").say().ok();
+    for (a, b) in losses(&desk, "kernels").iter().zip(losses(&desk, "fallback")) {
+        assert!((a - b).abs() < 1e-4, "{a} != {b}");
+    }
+}
+
+#[test]
+fn every_preset_takes_a_step() {
+    let desk = Desk::new();
+    let mut seen = BTreeMap::new();
+    for (preset, _) in tallow_policy::PRESETS {
+        let loss = loss(&desk, &["tiny.yaml", &format!("policy={preset}")]);
+        // Seven classes, untrained: somewhere about ln 7 = 1.95.
+        assert!((1.0..4.0).contains(&loss), "{preset}: {loss}");
+        seen.insert(loss.to_bits(), preset);
+    }
+    assert!(seen.len() >= 10, "presets that differ: {seen:?}");
+}
+
+#[test]
+fn losses_follow_their_definitions() {
+    let desk = Desk::new();
+    let of = |settings: &[&str]| loss(&desk, &[&["tiny.yaml"], settings].concat());
+    let plain = of(&[]);
+    let near = |a: f64, b: f64| assert!((a - b).abs() < 2e-6, "{a} != {b}");
+    near(of(&["loss.class_weights=[1, 1, 1, 1, 1, 1, 1]"]), plain);
+    near(of(&["loss.class_weights=[2, 2, 2, 2, 2, 2, 2]"]), 2.0 * plain);
+    near(of(&["loss.focal=0"]), plain);
+    assert!(of(&["loss.focal=2"]) < plain);
+    near(of(&["loss.smoothing=0"]), plain);
+    // (1 − ε) t + ε / C is linear in ε.
+    let (some, more) = (of(&["loss.smoothing=0.1"]), of(&["loss.smoothing=0.2"]));
+    near(more - some, some - plain);
+    assert!((some - plain).abs() > 1e-3);
+    assert!((of(&["loss.class_weights=balanced"]) - plain).abs() > 1e-3);
+}
+
+/// All stages frozen: batch norms run on their statistics, rows do not see each other, and cutting a batch changes nothing.
+const FROZEN: &str = "model.freeze=[stem, stage1, stage2, stage3]";
+
+#[test]
+fn accumulation_mixes_the_logical_batch() {
+    let desk = Desk::new();
+    let run = |name: &str, accumulate: &str| {
+        desk.train(&["tiny.yaml", FROZEN, accumulate, "data.images=70", "--out", name]).ok();
+        (losses(&desk, name), tensors(&desk.path(name).join("last/model.safetensors")))
+    };
+    let (whole, weights) = run("whole", "accumulate=1");
+    assert_eq!(whole.len(), 2 * 5); // 70 images in batches of 16: the last has 6 rows
+    for (name, accumulate) in [("halves", "accumulate=2"), ("thirds", "accumulate=3")] {
+        let (losses, tensors) = run(name, accumulate);
+        for (a, b) in whole.iter().zip(&losses) {
+            assert!((a - b).abs() < 1e-5, "{accumulate}: {a} != {b}");
+        }
+        for (name, values) in &weights {
+            let far = values.iter().zip(&tensors[name]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(far < 1e-5, "{accumulate}: {name} differs by {far}");
+        }
+    }
+}
+
+#[test]
+fn frozen_stages_stay_as_they_were() {
+    let desk = Desk::new();
+    let freeze = "model.freeze=[stem, stage1]";
+    let run = |name: &str, length: &str| {
+        desk.train(&["tiny.yaml", freeze, length, "--out", name]).ok();
+        tensors(&desk.path(name).join("last/model.safetensors"))
+    };
+    let (one, eight) = (run("one", "length=1 steps"), run("eight", "length=8 steps"));
+    let (mut frozen, mut moved) = (0, 0);
+    for (name, values) in &one {
+        if ["conv1", "bn1", "layer1"].iter().any(|stage| name.starts_with(stage)) {
+            assert_eq!(values, &eight[name], "{name} moved");
+            frozen += 1;
+        } else if !name.ends_with("num_batches_tracked") {
+            assert_ne!(values, &eight[name], "{name} did not move");
+            moved += 1;
+        }
+    }
+    assert!(frozen > 30 && moved > 60, "{frozen} frozen, {moved} moved");
+}
+
+/// Σ (a − b)² over the tensors that are trained.
+fn distance(a: &BTreeMap<String, Vec<f32>>, b: &BTreeMap<String, Vec<f32>>) -> f64 {
+    let trained = a.iter().filter(|(name, _)| name.ends_with("weight") || name.ends_with("bias"));
+    let pairs = trained.flat_map(|(name, values)| values.iter().zip(&b[name]));
+    pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
+}
+
+#[test]
+fn clipping_bounds_a_step() {
+    let desk = Desk::new();
+    let plain = "optimizer={ sgd: { momentum: 0 } }";
+    let run = |name: &str, settings: &[&str]| {
+        let arguments = ["tiny.yaml", plain, "length=1 steps", "--out", name];
+        desk.train(&[&arguments, settings].concat()).ok();
+        tensors(&desk.path(name).join("last/model.safetensors"))
+    };
+    let start = run("start", &["schedule={ constant: { rate: 1e-30 } }"]);
+    let free = run("free", &["schedule={ constant: { rate: 0.5 } }"]);
+    let loose = run("loose", &["schedule={ constant: { rate: 0.5 } }", "clip=1e9"]);
+    let tight = run("tight", &["schedule={ constant: { rate: 0.5 } }", "clip=0.1"]);
+    assert_eq!(free, loose);
+    assert!(distance(&start, &free) > 0.06, "{}", distance(&start, &free));
+    // rate · clip = 0.05, in the direction of the gradient.
+    assert!((distance(&start, &tight) - 0.05).abs() < 1e-4, "{}", distance(&start, &tight));
+}
+
+#[test]
+fn averages_are_what_is_evaluated_and_saved() {
+    let desk = Desk::new();
+    let run = |name: &str, settings: &[&str]| {
+        desk.train(&[&["tiny.yaml", "--out", name], settings].concat()).ok();
+        tensors(&desk.path(name).join("last/model.safetensors"))
+    };
+    let plain = run("plain", &[]);
+    let instant = run("instant", &["ema={ decay: 0, warmup: false }"]);
+    // An average of decay 0 is the last value, but for the rounding of a + 1 · (w − a).
+    for (name, values) in &plain {
+        let far = values.iter().zip(&instant[name]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(far < 1e-6, "{name}: {far}");
+    }
+    let slow = run("slow", &["ema={ decay: 0.9, warmup: false }"]);
+    let raw = tensors(&desk.path("slow/last/raw.safetensors"));
+    assert_eq!(raw, plain, "an average does not change what is trained");
+    assert!(distance(&slow, &raw) > 1e-3);
+    let kept = tensors(&desk.path("slow/last/ema.safetensors"));
+    for (name, values) in &kept {
+        assert_eq!(values, &slow[name], "{name}");
+    }
+    let said = desk.tallow(&["eval", "slow/last", "--json"]).ok().json();
+    assert_eq!(said, desk.json("slow/last/metrics.json"));
+    assert_ne!(said, desk.json("plain/last/metrics.json"));
+}
+
+#[test]
+fn training_stops_early() {
+    let desk = Desk::new();
+    // A rate this small improves nothing after the first epoch.
+    let settings = [
+        "schedule={ constant: { rate: 1e-30 } }",
+        "early_stop.patience=2",
+        "length=9 epochs",
+        "ema.decay=0.5",
+    ];
+    let arguments =
+        [&["tiny.yaml", "select=accuracy", "images=[]", "--out", "run", "--json"], &settings[..]].concat();
+    let said = desk.train(&arguments).ok().json();
+    assert_eq!(said["stopped_early"], true, "{said}");
+    let epochs = said["epochs"].as_u64().unwrap();
+    assert_eq!(epochs, said["best"]["epoch"].as_u64().unwrap() + 2);
+    let again = desk.train(&[&arguments[..], &["--resume"]].concat()).ok().json();
+    assert_eq!((&again["stopped_early"], again["epochs"].as_u64()), (&true.into(), Some(epochs)));
+}
+
+/// A metric that is undefined (no class is there twice) is no reason to stop, nor to lose the run.
+#[test]
+fn an_undefined_metric_is_kept_and_resumed() {
+    let desk = Desk::new();
+    for (name, count) in [("train/a", 4), ("train/b", 4), ("validation/a", 4)] {
+        for number in 0..count {
+            let shade = (number * 20) as u8;
+            let path = desk.path(&format!("images/{name}/{number}.png"));
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            image::RgbImage::from_pixel(16, 16, image::Rgb([shade, 90, 30])).save(path).unwrap();
+        }
+    }
+    std::fs::create_dir_all(desk.path("images/validation/b")).unwrap();
+    let data = "data={ name: folder, root: images, batch: 4, classes: [a, b] }";
+    let arguments = ["tiny.yaml", data, "select=auroc", "--out", "run"];
+    desk.train(&arguments).ok();
+    assert_eq!(desk.json("run/last/state.json")["best"]["value"], Value::Null);
+    desk.train(&[&arguments[..], &["--resume"]].concat()).ok();
+}
+
+#[test]
+fn a_parameter_without_a_gradient_is_an_error() {
+    let desk = Desk::new();
+    let registry = tallow_policy::Registry::builtin();
+    let plan = tallow_train::Plan::read(&desk.path("tiny.yaml"), &[], &registry).unwrap();
+    let progress = tallow_report::Progress::hidden();
+    let run = tallow_train::Run::build(plan, tallow_train::Start::Recipe, &progress).unwrap();
+    let rows: Vec<u32> = (0..4).collect();
+    let bytes = (0..4 * 16 * 16 * 3).map(|i| (i * 37 % 251) as u8).collect();
+    let view = tallow_data::Pixels { rows: 4, height: 16, width: 16, bytes };
+    let labels = rows.iter().map(|row| run.data.train.label(*row as usize)).collect();
+    let batch = tallow_data::HostBatch { views: vec![view], labels, indices: rows };
+    let moment = tallow_policy::Moment { step: 0, steps: 1, batches_per_epoch: 1, batch: 4 };
+    let seed = tallow_seed::Seed::new(1);
+    let mut step = tallow_train::step(&run, &batch, seed, &moment).unwrap();
+    assert_eq!(step.gradients.len(), run.model.params.trainable.len());
+    let mut state = run.optimizer().state(&run.model.params).unwrap();
+    let mut update = |gradients: &BTreeMap<String, candle_core::Tensor>| {
+        run.optimizer().update(&run.model.params, gradients, &mut state, 0.1, None)
+    };
+    update(&step.gradients).unwrap();
+    step.gradients.remove("layer2.0.conv1.weight").unwrap();
+    let error = update(&step.gradients).unwrap_err().to_string();
+    assert!(error.contains("parameter `layer2.0.conv1.weight` got no gradient"), "{error}");
+}
