@@ -22,6 +22,7 @@ pub struct Position {
     /// Steps that are done.
     pub step: u64,
     /// Σ loss · rows and Σ rows of the epoch so far.
+    #[serde(with = "exact")]
     pub loss: f64,
     pub rows: u64,
     pub best: Option<Best>,
@@ -34,15 +35,25 @@ pub struct Position {
 /// The best epoch so far, by the recipe's `select`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Best {
-    /// NaN where the metric is undefined; `null` in JSON, which has no word for it.
-    #[serde(deserialize_with = "number_or_null")]
+    /// NaN where the metric is undefined.
+    #[serde(with = "exact")]
     pub value: f64,
     /// From 1.
     pub epoch: u64,
 }
 
-fn number_or_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<f64, D::Error> {
-    Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
+/// A number as the shortest text that reads back as the same number: JSON has no NaN, and serde_json's reader of numbers
+/// may be off by the last bit, which a resumed run would show.
+mod exact {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&value.to_string())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
 }
 
 /// What goes into a checkpoint.
@@ -237,4 +248,24 @@ fn sync(folder: &Path) -> Result<()> {
         fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io(folder))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_read_back_to_the_bit() {
+        // 0.1 + 0.2 and 5e-324 / 3 ask for every digit; the metric of an empty class is NaN.
+        for (loss, value) in
+            [(0.1 + 0.2, 1.0 / 3.0), (f64::MIN_POSITIVE / 3.0, -1e300 / 7.0), (0.0, f64::NAN)]
+        {
+            let best = Some(Best { value, epoch: 3 });
+            let position = Position { epoch: 4, loss, best, data: "0f".into(), ..Position::default() };
+            let text = serde_json::to_string(&position).unwrap();
+            let back: Position = serde_json::from_str(&text).unwrap();
+            assert_eq!(back.loss.to_bits(), loss.to_bits(), "{text}");
+            assert_eq!(back.best.unwrap().value.to_bits(), value.to_bits(), "{text}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ pub struct Statistics {
 impl Statistics {
     /// bytes (R, H, W, 3) → values (R, 3, H, W) = (byte / 255 − mean) / std.
     pub fn upload(&self, pixels: &Pixels, dtype: DType, device: &Device) -> Result<Tensor> {
-        let (rows, height, width) = (pixels.rows, pixels.height as usize, pixels.width as usize);
+        let (rows, height, width) = (pixels.rows, pixels.height, pixels.width);
         let table: [[f32; 256]; 3] = std::array::from_fn(|channel| {
             std::array::from_fn(|byte| {
                 ((byte as f64 / 255.0 - self.mean[channel]) / self.std[channel]) as f32

@@ -48,7 +48,16 @@ pub fn predict(arguments: &Predict, registry: &Registry) -> anyhow::Result<()> {
         for file in batch {
             let image = decode(&Encoded::File(file.clone())).map_err(|error| named(file, error))?;
             let image = model.plan.evaluation.run(image, Seed::new(0)).map_err(Error::from)?;
-            (pixels.width, pixels.height) = (image.width as usize, image.height as usize);
+            let size = (image.width as usize, image.height as usize);
+            if pixels.rows > 0 && size != (pixels.width, pixels.height) {
+                let (width, height) = size;
+                let problem = format!(
+                    "{width} by {height} pixels, expected {} by {} as before it; the checkpoint's evaluation does not resize",
+                    pixels.width, pixels.height
+                );
+                return Err(bad(file, &problem).into());
+            }
+            (pixels.width, pixels.height) = size;
             pixels.rows += 1;
             pixels.bytes.extend(image.pixels);
         }
