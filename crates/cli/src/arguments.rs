@@ -73,7 +73,7 @@ pub struct Train {
   tallow eval checkpoints/quickstart
   tallow eval checkpoints/isic2018_resnet50 --split test --json
   tallow eval checkpoints/quickstart data.seed=2 --predictions fresh.csv
-  tallow eval checkpoints/x/best 'data={ name: folder, root: other/images, batch: 32 }' --split test")]
+  tallow eval checkpoints/x 'data={ name: folder, root: images, batch: 32 }' --split all")]
 pub struct Eval {
     /// A checkpoint folder, or a run's folder (its `best`)
     pub checkpoint: PathBuf,
@@ -81,7 +81,7 @@ pub struct Eval {
     #[arg(value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
     /// Which part of the data
-    #[arg(long, default_value = "validation", value_name = "train|validation|test")]
+    #[arg(long, default_value = "validation", value_name = "train|validation|test|all")]
     pub split: String,
     /// Print the metrics as JSON
     #[arg(long)]

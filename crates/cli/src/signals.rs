@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 /// A number that becomes that of the first signal received.
 pub fn watch() -> std::io::Result<Arc<AtomicI32>> {
     let received = Arc::new(AtomicI32::new(0));
+    let again = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        let again = Arc::new(AtomicBool::new(false));
         // In this order: the first signal finds the flag down.
         signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, again.clone())?;
-        signal_hook::flag::register(signal, again)?;
+        signal_hook::flag::register(signal, again.clone())?;
         let received = received.clone();
         // SAFETY: storing to an atomic is all the handler does, which is safe in a signal handler.
         unsafe {

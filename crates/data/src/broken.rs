@@ -1,5 +1,6 @@
 //! Which images cannot be read: asked before a run, not in the middle of it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::{Dataset, decode};
@@ -22,15 +23,22 @@ pub fn broken(dataset: &dyn Dataset, workers: usize, progress: &(dyn Fn(usize) +
             if index >= dataset.len() {
                 return found;
             }
-            if let Err(error) = dataset.image(index).and_then(|encoded| decode(&encoded)) {
-                found.push(Broken { index, id: dataset.id(index).to_string(), reason: error.to_string() });
+            let decoded =
+                catch_unwind(AssertUnwindSafe(|| dataset.image(index).and_then(|encoded| decode(&encoded))));
+            let reason = match decoded {
+                Ok(Ok(_)) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some("the decoder gave up on it (a panic)".to_string()),
+            };
+            if let Some(reason) = reason {
+                found.push(Broken { index, id: dataset.id(index).to_string(), reason });
             }
             progress(done.fetch_add(1, Ordering::Relaxed) + 1);
         }
     };
     let mut found: Vec<Broken> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..workers.max(1)).map(|_| scope.spawn(look)).collect();
-        threads.into_iter().flat_map(|thread| thread.join().expect("decoding does not panic")).collect()
+        threads.into_iter().flat_map(|thread| thread.join().expect("panics of decoders are caught")).collect()
     });
     found.sort_by_key(|image| image.index);
     found

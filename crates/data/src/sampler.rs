@@ -26,6 +26,8 @@ pub enum Sampler {
     NoSingletons,
 }
 
+const REMEDY: &str = "lower data.batch, or write drop_last: false";
+
 impl Sampler {
     /// From a recipe's `data.sampler`: a name, or `{ weighted: { MEL: 4.0, … } }` (other classes: 1), or
     /// `{ weighted: [w₀, w₁, …] }`, one weight for each class.
@@ -70,8 +72,7 @@ impl Sampler {
             return Err(Error::option("sampler.weighted", problem));
         }
         if drop_last && labels.len() < batch {
-            let problem =
-                format!("expected at most {}, the number of training images, got {batch}", labels.len());
+            let problem = format!("{} training images make no batch of {batch}; {REMEDY}", labels.len());
             return Err(Error::option("batch", problem));
         }
         Ok(())

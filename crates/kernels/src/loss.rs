@@ -2,7 +2,7 @@
 
 use crate::element::{Element, by_dtype, same_dtype, tensor, view};
 use crate::node::{Backward, node};
-use crate::switch::composed;
+use crate::switch::{composed, host};
 use candle_core::{D, Result, Tensor, bail};
 use std::marker::PhantomData;
 
@@ -130,11 +130,13 @@ fn fallback(logits: &Tensor, targets: &Tensor, gamma: f64, class_weights: Option
     let logp = z.broadcast_sub(&z.exp()?.sum_keepdim(D::Minus1)?.log()?)?;
     let mut terms = (targets * &logp)?;
     if let Some(weights) = class_weights {
-        let weights = Tensor::from_slice(weights, (1, c), logits.device())?.to_dtype(logits.dtype())?;
+        let weights = host(weights.to_vec(), (1, c), logits)?;
         terms = terms.broadcast_mul(&weights)?;
     }
     if gamma != 0.0 {
-        terms = (terms * (1.0 - logp.exp()?)?.powf(gamma)?)?;
+        // Above 0, where the slope of a power below 1 is infinite.
+        let q = (1.0 - logp.exp()?)?.maximum(f64::from(f32::MIN_POSITIVE))?;
+        terms = (terms * q.powf(gamma)?)?;
     }
     terms.sum_all()? * (-1.0 / r as f64)
 }

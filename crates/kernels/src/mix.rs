@@ -4,7 +4,7 @@ use crate::element::{Element, by_dtype, tensor, view};
 use crate::node::{Backward, node};
 use crate::parallel::{Shared, pieces, product, unfilled};
 use crate::simd::vectorized;
-use crate::switch::composed;
+use crate::switch::{composed, host};
 use candle_core::{Result, Tensor, bail};
 use std::marker::PhantomData;
 
@@ -29,11 +29,11 @@ pub fn mix_rows(entries: &[Vec<(u32, f64)>], values: &Tensor) -> Result<Tensor> 
         }
     }
     if composed(values) {
-        let shares = Tensor::from_vec(dense(entries, rows), (entries.len(), rows), values.device())?;
+        let shares = host(dense(entries, rows), (entries.len(), rows), values)?;
         let flat = values.reshape((rows, ()))?;
         let mut shape = values.dims().to_vec();
         shape[0] = entries.len();
-        return shares.to_dtype(values.dtype())?.matmul(&flat)?.reshape(shape);
+        return shares.matmul(&flat)?.reshape(shape);
     }
     by_dtype!(values.dtype(), run(entries, values, rows))
 }

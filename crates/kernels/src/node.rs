@@ -128,7 +128,8 @@ fn accumulate(sum: Tensor, grad: &Tensor) -> Result<Tensor> {
             Ok(())
         }
     }
-    sum.contiguous()?.inplace_op2(&grad.contiguous()?, &Add)?;
+    let sum = sum.contiguous()?;
+    sum.inplace_op2(&grad.contiguous()?, &Add)?;
     Ok(sum)
 }
 

@@ -3,7 +3,7 @@
 use crate::element::{Element, by_dtype, tensor, view};
 use crate::node::{Backward, node};
 use crate::parallel::{Shared, pieces, unfilled};
-use crate::switch::composed;
+use crate::switch::{composed, host};
 use candle_core::{Result, Tensor, bail};
 use std::marker::PhantomData;
 
@@ -112,7 +112,8 @@ impl Window {
             if self.padding > 0 {
                 let mut dims = x.dims().to_vec();
                 dims[dim] = self.padding;
-                let edge = Tensor::full(fill, dims, x.device())?.to_dtype(x.dtype())?;
+                let size = dims.iter().product();
+                let edge = host(vec![fill; size], dims, &x)?;
                 x = Tensor::cat(&[&edge, &x, &edge], dim)?;
             }
         }
@@ -145,7 +146,7 @@ impl Window {
         let sum = views.try_fold(first, |sum, view| sum + view)?;
         let mut counts = vec![0.0; self.oh * self.ow];
         self.each(|at, rows, columns| counts[at] = 1.0 / self.count(rows, columns, count_include_pad));
-        let counts = Tensor::from_vec(counts, (1, 1, self.oh, self.ow), x.device())?.to_dtype(x.dtype())?;
+        let counts = host(counts, (1, 1, self.oh, self.ow), x)?;
         sum.broadcast_mul(&counts)
     }
 

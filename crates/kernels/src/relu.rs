@@ -12,7 +12,8 @@ use candle_core::{Result, Tensor};
 pub fn relu(x: &Tensor) -> Result<Tensor> {
     if composed(x) {
         let zeros = x.zeros_like()?;
-        return x.gt(&zeros)?.where_cond(x, &zeros);
+        // This way round NaN stays NaN, and the gradient at 0 is 0.
+        return x.le(&zeros)?.where_cond(&zeros, x);
     }
     by_dtype!(x.dtype(), run(x))
 }

@@ -15,11 +15,12 @@ pub(crate) fn vectorized<R>(f: impl FnOnce() -> R) -> R {
             f()
         }
         if wide() {
-            // SAFETY: checked.
+            // SAFETY: `wide` found every feature that v4 enables.
             return unsafe { v4(f) };
         }
-        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-            // SAFETY: checked.
+        use std::arch::is_x86_feature_detected as has;
+        if has!("avx2") && has!("fma") && has!("bmi1") && has!("bmi2") {
+            // SAFETY: every feature that v3 enables was found.
             return unsafe { v3(f) };
         }
     }
@@ -40,7 +41,10 @@ pub(crate) fn wide() -> bool {
         && has!("avx512dq")
         && has!("avx512vl")
         && has!("avx512cd")
+        && has!("avx2")
         && has!("fma")
+        && has!("bmi1")
+        && has!("bmi2")
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Which path an op takes, and how often the kernels ran.
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Result, Shape, Tensor};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -35,4 +35,9 @@ pub(crate) fn count() {
 pub(crate) fn composed(x: &Tensor) -> bool {
     let kernel = x.device().is_cpu() && matches!(x.dtype(), DType::F32 | DType::F64);
     !kernel || forced().load(Ordering::Relaxed)
+}
+
+/// f64 values in the type and on the device of `like`; cast on the host, since not every device has f64.
+pub(crate) fn host(values: Vec<f64>, shape: impl Into<Shape>, like: &Tensor) -> Result<Tensor> {
+    Tensor::from_vec(values, shape.into(), &Device::Cpu)?.to_dtype(like.dtype())?.to_device(like.device())
 }

@@ -22,6 +22,8 @@ pub struct Config {
     pub interpolation: String,
     /// Side of the centre crop over the side that the image is resized to.
     pub crop: f64,
+    /// timm's: `center`, or `squash` for a resize of both sides.
+    pub crop_mode: String,
 }
 
 impl Config {
@@ -41,6 +43,7 @@ impl Config {
             std: channels(spec.std),
             interpolation: "bilinear".into(),
             crop: 0.875,
+            crop_mode: "center".into(),
         }
     }
 
@@ -72,7 +75,7 @@ impl Config {
             "fixed_input_size": false,
             "interpolation": self.interpolation,
             "crop_pct": self.crop,
-            "crop_mode": "center",
+            "crop_mode": self.crop_mode,
             "mean": self.mean,
             "std": self.std,
             "num_classes": self.classes,
@@ -133,6 +136,7 @@ impl Config {
             std: numbers("std")?,
             interpolation: text("interpolation")?,
             crop: key("crop_pct").as_f64().ok_or_else(|| fail("crop_pct", "a number"))?,
+            crop_mode: key("crop_mode").as_str().unwrap_or("center").to_owned(),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The arithmetic of a draw: its shares, and the mixed values. No randomness.
 
 use crate::{Mask, Mixing, Place, Rect, Shares};
-use candle_core::{Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 use tallow_kernels::{blend_masks, mix_rows, paste_boxes};
 
 /// The shares of a draw on `inputs` rows of images or maps of `size`, or what is wrong with the draw. The shares of a
@@ -96,7 +96,9 @@ fn paste_whole(values: &Tensor, partner: &[u32], boxes: &[Rect]) -> Result<Tenso
     let partners = values.index_select(&Tensor::new(partner, values.device())?, 0)?;
     let matrices = |side: usize, span: fn(&Rect) -> (usize, usize)| {
         let entries: Vec<f64> = boxes.iter().flat_map(|rect| into_span(side, span(rect))).collect();
-        Tensor::from_vec(entries, (boxes.len(), 1, side, side), values.device())?.to_dtype(values.dtype())
+        // On the host first: not every device has f64.
+        let matrix = Tensor::from_vec(entries, (boxes.len(), 1, side, side), &Device::Cpu)?;
+        matrix.to_dtype(values.dtype())?.to_device(values.device())
     };
     let rows = matrices(height, |rect| (rect.top, rect.bottom))?; // (B, 1, H, H)
     let columns = matrices(width, |rect| (rect.left, rect.right))?.t()?; // (B, 1, W, W)

@@ -2,7 +2,7 @@
 
 use crate::model::Model;
 use crate::{Error, Result};
-use candle_core::{D, DType, Tensor};
+use candle_core::{D, DType, Device, Tensor};
 use std::sync::Arc;
 use tallow_data::{Dataset, Loader, decode};
 use tallow_metrics::Predictions;
@@ -43,7 +43,8 @@ pub fn evaluate(
 
 /// softmax of logits (R, C), in f64.
 pub fn probabilities(logits: &Tensor) -> Result<Vec<Vec<f64>>> {
-    let logits = logits.to_dtype(DType::F64)?;
+    // On the host: not every device has f64.
+    let logits = logits.to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
     let powers = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?)?.exp()?;
     Ok(powers.broadcast_div(&powers.sum_keepdim(D::Minus1)?)?.to_vec2()?)
 }

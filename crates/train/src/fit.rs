@@ -38,15 +38,22 @@ pub struct Fitted {
 /// Trains a run to its end, into a folder; from its `last` checkpoint if the folder is resumed.
 /// `signal` becomes the number of a signal that asks to stop.
 pub fn fit(run: &Run, folder: &Folder, progress: &Progress, signal: &AtomicI32) -> Result<Fitted> {
+    // A run that ends before its first checkpoint leaves nothing that would stand in the way of the next.
+    train(run, folder, progress, signal).inspect_err(|_| folder.abandon())
+}
+
+fn train(run: &Run, folder: &Folder, progress: &Progress, signal: &AtomicI32) -> Result<Fitted> {
     let began = Instant::now();
     let mut trainer = Trainer::new(run, folder, progress)?;
     let mut evaluated: Option<(Predictions, Summary)> = None;
     // A run that had stopped early is resumed to say so again, not to go on.
     let mut stopped_early = trainer.is_stale();
-    while trainer.position.step < trainer.total && !stopped_early {
+    // Steps of an epoch that was not evaluated: the run was stopped between its last step and its evaluation.
+    while (trainer.position.step < trainer.total || trainer.position.batch > 0) && !stopped_early {
         trainer.epoch(signal)?;
         evaluated = Some(trainer.evaluate()?);
         stopped_early = trainer.is_stale();
+        trainer.stop_on(signal)?;
     }
     let last = match evaluated {
         Some((_, summary)) => summary,
@@ -113,13 +120,16 @@ pub fn try_out(run: &Run, progress: &Progress) -> Result<Tried> {
     Ok(tried)
 }
 
-/// The batches of the first epoch, at least one.
+/// The batches of the first epoch; there is one, as the sampler was checked. Refuses rows that batch norm cannot take.
 fn some_batches(run: &Run) -> Result<Vec<Vec<u32>>> {
     let batches = run.batches(0);
-    if batches.is_empty() {
-        let (images, batch) = (run.data.train.len(), run.plan().data.batch);
-        let remedy = "lower data.batch, or write drop_last: false";
-        let problem = format!("{images} training images make no batch of {batch}; {remedy}");
+    // The least rows of a forward pass: of the last batch, cut by accumulation.
+    let rows = batches.iter().map(Vec::len).min().unwrap_or(0);
+    let least = rows % rows.div_ceil(run.plan().accumulate).max(1);
+    let least = if least == 0 { rows.div_ceil(run.plan().accumulate) } else { least };
+    if least == 1 && run.model.has_single_pixels() {
+        let problem = "a batch of an epoch is cut to one row, of which batch norm sees one value per channel and has no \
+                       variance; write drop_last: true, another data.batch, or a larger model.input";
         return Err(run.plan().mistake("data.batch", problem));
     }
     Ok(batches)
@@ -199,18 +209,18 @@ impl<'a> Trainer<'a> {
                 batch: run.plan().data.batch as u64,
             };
             let seed = Seed::new(run.plan().seed).fold("epoch", epoch).fold("step", self.position.batch);
-            let step = step(run, &batch, seed, &moment)?;
+            let mut step = step(run, &batch, seed, &moment)?;
             step.check(&moment, self.recent.make_contiguous())?;
-            let rate = self.update(&step)?;
+            let rate = self.update(&mut step)?;
             self.position.loss += step.loss * batch.labels.len() as f64;
             self.position.rows += batch.labels.len() as u64;
             self.position.step += 1;
             self.position.batch += 1;
             self.log.step(epoch + 1, self.position.step, &[("loss", step.loss), ("lr", rate)])?;
             bar.tick(batch.labels.len() as u64, &[("loss", self.mean_loss()), ("lr", rate)]);
-            if let signal @ 1.. = signal.load(Ordering::Relaxed) {
+            if signal.load(Ordering::Relaxed) != 0 {
                 self.save("last", None)?;
-                return Err(Error::Interrupted { signal, message: self.interrupted(signal) });
+                self.stop_on(signal)?;
             }
         }
         bar.finish(&[("loss", self.mean_loss())]);
@@ -218,7 +228,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// Clips, steps the optimizer and the average; returns the rate.
-    fn update(&mut self, step: &Step) -> Result<f64> {
+    fn update(&mut self, step: &mut Step) -> Result<f64> {
         let run = self.run;
         if self.recent.len() == 5 {
             self.recent.pop_front();
@@ -226,8 +236,10 @@ impl<'a> Trainer<'a> {
         self.recent.push_back(step.loss);
         let rate = self.schedule.rate(self.position.step);
         let momentum = self.schedule.momentum(self.position.step);
-        let gradients = crate::clip::clipped(&step.gradients, run.plan().clip)?;
-        run.optimizer().update(&run.model.params, &gradients, &mut self.state, rate, momentum)?;
+        if let Some(max_norm) = run.plan().clip {
+            crate::clip::clip(&mut step.gradients, max_norm)?;
+        }
+        run.optimizer().update(&run.model.params, &step.gradients, &mut self.state, rate, momentum)?;
         if let Some(ema) = &mut self.ema {
             ema.update(&run.model.params)?;
         }
@@ -278,8 +290,10 @@ impl<'a> Trainer<'a> {
         self.position = Position { epoch, batch: 0, loss: 0.0, rows: 0, ..self.position.clone() };
         if is_best {
             self.save("best", Some(&summary))?;
-            let path = self.folder.path.join("predictions.csv");
-            predictions.write_csv(&path).map_err(|error| Error::Data(error.to_string()))?;
+            let (fresh, path) =
+                (self.folder.path.join(".predictions.csv.new"), self.folder.path.join("predictions.csv"));
+            predictions.write_csv(&fresh).map_err(|error| Error::Data(error.to_string()))?;
+            std::fs::rename(&fresh, &path).map_err(Error::io(&path))?;
         }
         self.save("last", Some(&summary))?;
         Ok((predictions, summary))
@@ -306,13 +320,19 @@ impl<'a> Trainer<'a> {
         checkpoint::save(&self.folder.path, name, &what)
     }
 
-    fn interrupted(&self, signal: i32) -> String {
-        format!(
+    /// Ends the run where a signal asked for it; `last` has been written.
+    fn stop_on(&self, signal: &AtomicI32) -> Result<()> {
+        let signal = signal.load(Ordering::Relaxed);
+        if signal == 0 {
+            return Ok(());
+        }
+        let message = format!(
             "stopped by signal {signal} after step {} of {}; {} holds it: go on with --resume",
             self.position.step,
             self.total,
             self.folder.path.join("last").display()
-        )
+        );
+        Err(Error::Interrupted { signal, message })
     }
 }
 

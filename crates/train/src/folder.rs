@@ -55,6 +55,23 @@ impl Folder {
         Ok(Folder { path: path.to_owned(), resume, recipe, overwrite: earlier == Earlier::Overwrite })
     }
 
+    /// Removes what a run wrote before its first checkpoint, and the folder if that was all; nothing where there is one.
+    pub fn abandon(&self) {
+        if ["best", "last"].iter().any(|name| checkpoint::find(&self.path, name).is_some()) {
+            return;
+        }
+        let written = ["recipe.yaml", "metrics.jsonl", "summary.csv"];
+        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if written.contains(&&*name) || name.starts_with("events.out.tfevents.") {
+                // The error that ended the run is the one to report.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        let _ = fs::remove_dir(&self.path);
+    }
+
     /// Creates the folder; empties it of an earlier run where asked to.
     pub fn prepare(&self) -> Result<()> {
         if self.overwrite && self.path.exists() {

@@ -4,6 +4,7 @@ use crate::plan::{Plan, Weights};
 use crate::upload::Statistics;
 use crate::{Error, Result, weights};
 use candle_core::{DType, Device, Tensor};
+use serde_yaml::Value;
 use std::path::Path;
 use tallow_data::Pixels;
 use tallow_models::config::Config;
@@ -63,6 +64,7 @@ impl Model {
             }
             (Start::Recipe, None) => {}
         }
+        describe_evaluation(&plan.resolved, &mut config);
         if let Some(mean) = plan.model.mean {
             config.mean = mean.to_vec();
         }
@@ -87,9 +89,36 @@ impl Model {
         Ok(Model::build(plan, classes, device, Start::Checkpoint(folder), progress)?.0)
     }
 
+    /// Whether some tap has maps of a single pixel.
+    pub fn has_single_pixels(&self) -> bool {
+        let side = self.plan.model.input as usize;
+        let outline = self.network.outline([3, side, side]).unwrap_or_default();
+        outline
+            .iter()
+            .any(|(_, outline)| outline.shape.len() == 3 && outline.shape[1] * outline.shape[2] == 1)
+    }
+
     /// Bytes to normalised values on the device.
     pub fn upload(&self, pixels: &Pixels) -> Result<Tensor> {
         Ok(self.statistics.upload(pixels, self.params.dtype(), &self.device)?)
+    }
+}
+
+/// Puts the evaluation transform of a recipe into timm's words: a resize to both sides is `squash`, a resize of the shorter
+/// side and a centre crop are `center` with the crop's share of it.
+fn describe_evaluation(recipe: &Value, config: &mut Config) {
+    let nodes = recipe.get("evaluation").and_then(Value::as_sequence).cloned().unwrap_or_default();
+    let Some(resize) = nodes.iter().find_map(|node| node.get("resize")) else {
+        config.crop = 1.0;
+        return;
+    };
+    let size = resize.get("size").unwrap_or(resize);
+    match size.as_f64() {
+        Some(side) => config.crop = (config.input[1] as f64 / side).min(1.0),
+        None => (config.crop, config.crop_mode) = (1.0, "squash".to_owned()),
+    }
+    if let Some(interpolation) = resize.get("interpolation").and_then(Value::as_str) {
+        config.interpolation = interpolation.to_owned();
     }
 }
 

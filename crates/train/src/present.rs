@@ -50,7 +50,8 @@ pub fn report(run: &Run, folder: &Folder, fitted: &Fitted) -> Result<()> {
         epochs: history(&folder.path)?,
         best_epoch: Some(fitted.best.epoch),
         summary: Some(fitted.summary.clone()),
-        batch: preview(plan, &run.data, 0, 24)?.into_iter().next(),
+        // A branch that mixes, where there is one.
+        batch: preview(plan, &run.data, 0, 24)?.into_iter().max_by_key(|one| one.mixed).map(|one| one.sheet),
         data: DataNotes { splits: splits(run), notes: run.notes.clone(), broken: Vec::new() },
         recipe: folder.recipe.clone(),
         facts: facts(run, fitted),
@@ -79,7 +80,7 @@ fn facts(run: &Run, fitted: &Fitted) -> Vec<(String, String)> {
     let seconds = fitted.seconds;
     let facts = BTreeMap::from([
         ("1 device", crate::device::name(&run.model.device)),
-        ("2 time", format!("{}:{:04.1} min", (seconds / 60.0) as u64, seconds % 60.0)),
+        ("2 time", time(seconds)),
         ("3 epochs, steps", format!("{}, {}", fitted.epochs, fitted.steps)),
         ("4 seed", run.plan().seed.to_string()),
         ("5 parameters", run.model.params.size().to_string()),
@@ -89,20 +90,24 @@ fn facts(run: &Run, fitted: &Fitted) -> Vec<(String, String)> {
     facts.into_iter().map(|(name, value)| (name[2..].to_owned(), value)).collect()
 }
 
+/// `5.4 s`, `12:03 min`.
+fn time(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    if seconds < 60.0 { format!("{seconds:.1} s") } else { format!("{}:{:02} min", whole / 60, whole % 60) }
+}
+
 /// The claim line of a recipe's head: what this run measured.
 pub fn claim(run: &Run, fitted: &Fitted) -> String {
     let s = &fitted.last;
-    let seconds = fitted.seconds.round() as u64;
     format!(
         "validation after the last epoch: micro-F1 {:.3}, macro-F1 {:.3}, balanced accuracy {:.3}, AUROC {:.3} \
-         (seed {}); {}:{:02} min on {}, tallow {} ({})",
+         (seed {}); {} on {}, tallow {} ({})",
         s.micro_f1,
         s.macro_f1,
         s.balanced_accuracy,
         s.auroc,
         run.plan().seed,
-        seconds / 60,
-        seconds % 60,
+        time(fitted.seconds),
         crate::device::name(&run.model.device),
         crate::VERSION,
         crate::COMMIT

@@ -11,8 +11,15 @@ use tallow_policy::{Moment, Rows, View};
 use tallow_report::{Sheet, Tile};
 use tallow_seed::Seed;
 
-/// One sheet per running branch: batch `index` of the first epoch after the branch's mixes at `input`.
-pub fn preview(plan: &Plan, data: &Data, index: u64, tiles: usize) -> Result<Vec<Sheet>> {
+/// What one branch does to a batch.
+pub struct Preview {
+    pub sheet: Sheet,
+    /// Whether a mix happened at `input`.
+    pub mixed: bool,
+}
+
+/// Batch `index` of the first epoch after the mixes at `input`, for each running branch.
+pub fn preview(plan: &Plan, data: &Data, index: u64, tiles: usize) -> Result<Vec<Preview>> {
     let classes = data.train.classes();
     let batches = crate::run::batches(plan, data, 0)?;
     let count = batches.len() as u64;
@@ -23,8 +30,9 @@ pub fn preview(plan: &Plan, data: &Data, index: u64, tiles: usize) -> Result<Vec
         return Err(crate::Error::recipe(format!("--batch {index}: an epoch has {count} batches, from 0")));
     };
     let batch = batch?;
-    let moment =
-        Moment { step: index, steps: count.max(1), batches_per_epoch: count, batch: plan.data.batch as u64 };
+    let size = plan.data.batch as u64;
+    let steps = plan.length.steps(count, size).unwrap_or(count);
+    let moment = Moment { step: index, steps, batches_per_epoch: count, batch: size };
     let seed = Seed::new(plan.seed).fold("epoch", 0).fold("step", index);
     let rows = Rows::one_hot(batch.labels.clone(), data.interned(&batch), classes.len());
     let statistics = Statistics { mean: plan.model.spec.mean, std: plan.model.spec.std };
@@ -49,7 +57,8 @@ pub fn preview(plan: &Plan, data: &Data, index: u64, tiles: usize) -> Result<Vec
             shares: targets[row * classes.len()..(row + 1) * classes.len()].to_vec(),
         };
         let tiles = images.into_iter().take(tiles).enumerate().map(tile).collect();
-        sheets.push(Sheet { title, classes: classes.to_vec(), tiles, columns: None, side: None });
+        let sheet = Sheet { title, classes: classes.to_vec(), tiles, columns: None, side: None };
+        sheets.push(Preview { sheet, mixed: !named.is_empty() });
     }
     Ok(sheets)
 }

@@ -42,9 +42,12 @@ impl Run {
         let data = Data::open(&plan, progress)?;
         let classes = data.train.classes().to_vec();
         let sampler = Sampler::parse(&plan.data.sampler, &classes).map_err(|error| plan.place(error))?;
-        let labels = (0..data.train.len()).map(|index| data.train.label(index));
-        let loss = plan.loss.build(labels, classes.len());
+        let labels: Vec<u32> = (0..data.train.len()).map(|index| data.train.label(index)).collect();
+        let checked = sampler.check(&labels, plan.data.batch, plan.data.drop_last);
+        checked.map_err(|error| plan.place(error))?;
+        let loss = plan.loss.build(labels.into_iter(), classes.len());
         let loss = loss.map_err(|problem| plan.mistake("loss.class_weights", problem))?;
+        fixed_size(&plan, &data)?;
         let views = views(&plan.policy);
         let (model, said) = Model::build(plan, classes, device, start, progress)?;
         let notes = data.notes.iter().cloned().chain(said).collect();
@@ -202,6 +205,17 @@ pub fn part(plan: &Plan, name: &str, progress: &Progress) -> Result<Arc<dyn Data
             })?;
             readable(test, "test", plan, progress, &mut Vec::new())
         }
+        "all" => {
+            let options = Options::new(plan.data.options.clone(), Seed::new(1));
+            let parts = plan.data.source.read(&options)?;
+            match (parts.train, parts.validation, parts.test) {
+                (Some(all), None, None) => readable(all, "all", plan, progress, &mut Vec::new()),
+                _ => Err(Error::recipe(format!(
+                    "--split all: {} has parts of its own here; name one: train, validation, test",
+                    plan.data.source.name
+                ))),
+            }
+        }
         other => Err(Error::recipe(format!("--split: no part `{other}`; parts: train, validation, test"))),
     }
 }
@@ -228,6 +242,25 @@ fn batches_of(sampler: &Sampler, plan: &Plan, data: &Data, epoch: u64) -> Vec<Ve
     let labels: Vec<u32> = (0..data.train.len()).map(|index| data.train.label(index)).collect();
     let seed = Seed::new(plan.seed).fold("epoch", epoch);
     sampler.epoch(&labels, data.train.classes().len(), plan.data.batch, plan.data.drop_last, seed)
+}
+
+/// Refuses chains whose images do not have the model's size: known from the chain alone, or from the first image.
+fn fixed_size(plan: &Plan, data: &Data) -> Result<()> {
+    let stored =
+        data.train.image(0).and_then(|image| tallow_data::size(&image)).map_err(|error| plan.place(error))?;
+    let input = (plan.model.input, plan.model.input);
+    for (key, chain) in [("images", &plan.images), ("evaluation", &plan.evaluation)] {
+        let Some((width, height)) = chain.output_size_from(Some(stored)).filter(|size| *size != input) else {
+            continue;
+        };
+        let side = plan.model.input;
+        let remedy = format!("end the list with {{ resize: [{side}, {side}] }}");
+        let problem = format!(
+            "gives images of {width} by {height} pixels, expected the model's {side} by {side}; {remedy}"
+        );
+        return Err(plan.mistake(key, problem));
+    }
+    Ok(())
 }
 
 /// The part without its broken images, or an error that names them.

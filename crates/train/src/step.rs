@@ -3,7 +3,7 @@
 use crate::optimizer::Gradients;
 use crate::run::Run;
 use crate::{Error, Result};
-use candle_core::Tensor;
+use candle_core::{Tensor, Var};
 use tallow_data::HostBatch;
 use tallow_models::Mode;
 use tallow_policy::{Moment, Rows};
@@ -25,7 +25,11 @@ pub fn step(run: &Run, batch: &HostBatch, seed: Seed, moment: &Moment) -> Result
     for branch in run.plan().policy.running() {
         let mut passage = branch.begin(&sources, seed, *moment);
         // Mixes at `input` see the logical batch, whatever is cut from it afterwards.
-        let values = passage.at("input", run.model.upload(&batch.views[run.view(branch.view)])?)?;
+        let values = run.model.upload(&batch.views[run.view(branch.view)])?;
+        if passage.needs_input_gradient() {
+            passage.provide_input_gradient(input_gradient(run, &values, &sources.targets)?);
+        }
+        let values = passage.at("input", values)?;
         let rows = values.dim(0)?;
         for (start, len) in cuts(rows, run.plan().accumulate) {
             let part =
@@ -47,6 +51,15 @@ pub fn step(run: &Run, batch: &HostBatch, seed: Seed, moment: &Moment) -> Result
         }
     }
     Ok(step)
+}
+
+/// The gradient of the loss of the unmixed rows by the values; statistics and parameters are left alone.
+fn input_gradient(run: &Run, values: &Tensor, targets: &[f64]) -> Result<Tensor> {
+    let values = Var::from_tensor(values)?;
+    let logits = run.model.network.forward(values.as_tensor(), &Mode::Probe)?;
+    let gradient = run.loss.of(&logits, targets)?.backward()?.remove(&values);
+    let missing = || candle_core::Error::Msg("the loss does not reach the input: the graph is cut".into());
+    Ok(gradient.ok_or_else(missing)?)
 }
 
 impl Step {

@@ -34,9 +34,10 @@ pub fn from_recipe(
     notes.extend(report.head);
     let beside = file.with_file_name("config.json");
     if beside.is_file() {
-        let theirs = Config::read(&beside)?;
+        let theirs = Config::read(&beside).map_err(|error| {
+            Error::Data(format!("model.weights: {error}; it lies beside the weights, and should be timm's"))
+        })?;
         (config.mean, config.std) = (theirs.mean, theirs.std);
-        config.interpolation = theirs.interpolation;
         notes.push(format!("mean and std are those of {}", beside.display()));
     }
     Ok(notes)

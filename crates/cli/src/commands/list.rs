@@ -120,7 +120,7 @@ fn policy(spec: &tallow_policy::Spec) -> Entry {
 fn preset(name: &str, text: &str) -> Entry {
     let comment: Vec<&str> =
         text.lines().take_while(|line| line.starts_with('#')).map(|line| line[1..].trim()).collect();
-    let summary = comment.join(" ").split_once(": ").map_or(comment.join(" "), |(_, said)| said.to_owned());
+    let summary = comment.join(" ");
     Entry {
         name: name.into(),
         json: json!({ "name": name, "summary": summary, "yaml": text }),
@@ -162,7 +162,7 @@ fn metric(metric: &tallow_metrics::Metric) -> Entry {
 }
 
 /// Text in lines of at most 80 columns, indented.
-fn wrapped(text: &str, indent: usize) -> String {
+pub fn wrapped(text: &str, indent: usize) -> String {
     let mut lines = vec![" ".repeat(indent)];
     for word in text.split_whitespace() {
         let line = lines.last_mut().expect("there is a first line");

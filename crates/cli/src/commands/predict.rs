@@ -2,7 +2,7 @@
 
 use super::checkpoint;
 use crate::arguments::Predict;
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,20 @@ pub fn predict(arguments: &Predict, registry: &Registry) -> anyhow::Result<()> {
         && file.extension().is_some_and(|extension| extension == "npy")
     {
         let values = Tensor::read_npy(file).map_err(|error| bad(file, &error))?;
-        let values = values.to_dtype(DType::F32)?.to_device(&model.device)?;
+        if !values.dtype().is_float() {
+            let problem = format!(
+                "expected normalised values as floats, got {:?}; images go in as files",
+                values.dtype()
+            );
+            return Err(bad(file, &problem).into());
+        }
+        let values = values.to_dtype(DType::F32)?;
+        if let Some(at) = values.flatten_all()?.to_vec1::<f32>()?.iter().position(|value| !value.is_finite())
+        {
+            let row = at * values.dim(0)? / values.elem_count();
+            return Err(bad(file, &format!("row {row} holds a value that is not finite")).into());
+        }
+        let values = values.to_device(&model.device)?;
         if values.rank() != 4 || values.dim(1)? != 3 {
             let problem = format!("expected normalised values (R, 3, H, W), got {:?}", values.dims());
             return Err(bad(file, &problem).into());
@@ -76,6 +89,8 @@ fn write_rows(
     logits: bool,
 ) -> anyhow::Result<()> {
     let found = model.network.forward(values, &Mode::Eval)?;
+    // On the host: not every device has f64.
+    let found = found.to_device(&Device::Cpu)?;
     let rows = if logits { found.to_dtype(DType::F64)?.to_vec2()? } else { probabilities(&found)? };
     for (name, row) in names.iter().zip(rows) {
         let numbers: Vec<String> = row.iter().map(f64::to_string).collect();

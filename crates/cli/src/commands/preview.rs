@@ -12,7 +12,7 @@ pub fn preview(arguments: &Preview, registry: &Registry) -> anyhow::Result<()> {
     let sheets = tallow_train::preview(&plan, &data, arguments.batch, arguments.tiles)?;
     for (index, sheet) in sheets.iter().enumerate() {
         let path = if sheets.len() == 1 { arguments.out.clone() } else { numbered(&arguments.out, index) };
-        sheet.write(&path)?;
+        sheet.sheet.write(&path)?;
         println!("{}", path.display());
     }
     Ok(())

@@ -46,7 +46,7 @@ pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
     } else {
         writeln!(out, "\nvalidation, epoch {} (best {}):\n", fitted.best.epoch, run.plan().select.name)?;
         writeln!(out, "{}", tallow_report::table(&fitted.summary.per_class, &headline))?;
-        writeln!(out, "{}", tallow_train::claim(&run, &fitted))?;
+        writeln!(out, "{}", super::list::wrapped(&tallow_train::claim(&run, &fitted), 0))?;
         writeln!(out, "report: {}", place.join("report.html").display())?;
     }
     Ok(())

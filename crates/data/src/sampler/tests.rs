@@ -139,7 +139,7 @@ fn an_epoch_without_batches_is_found_before_the_run() {
     assert!(check(Sampler::Shuffled, 4, false).is_ok());
     assert_eq!(
         check(Sampler::Shuffled, 4, true).unwrap_err().to_string(),
-        "data.batch: expected at most 3, the number of training images, got 4"
+        "data.batch: 3 training images make no batch of 4; lower data.batch, or write drop_last: false"
     );
 }
 

@@ -225,8 +225,7 @@ fn one_cycle(node: &Node) -> Option<ShapePlan> {
 
 /// `30 epochs`, `500 steps`, `100000 images`.
 pub fn duration(node: &Node) -> Option<Duration> {
-    let text = node.text()?;
-    node.take(text.parse::<Duration>())
+    node.take(Duration::parse(node.value()))
 }
 
 pub fn loss(root: &Node) -> Option<LossPlan> {
