@@ -38,7 +38,7 @@ pub struct Pixels {
 
 /// The iterator over a list of batches.
 ///
-/// Images, not batches, are what the threads share, so that the first batch comes early. At most [`AHEAD`] batches
+/// Images, not batches, are what the threads share, so that the first batch comes early. At most `AHEAD` batches
 /// are in memory or in work besides the one last returned. Batches come in the order of the list and rows in the order of their
 /// batch, so the number of threads changes nothing. After an error ([`Error::Prepare`], with the id of the first bad image
 /// of the first bad batch; a panic in `prepare` is one too) the iterator ends. Dropping the loader stops its threads.

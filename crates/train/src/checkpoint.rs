@@ -135,7 +135,7 @@ fn old(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!(".{name}.old"))
 }
 
-/// `folder/name`, also where a run was killed between the two renames of [`save`].
+/// `folder/name`, also where a run was killed between the two renames of `save`.
 pub fn find(folder: &Path, name: &str) -> Option<PathBuf> {
     [folder.join(name), old(folder, name)].into_iter().find(|place| place.join("state.json").is_file())
 }
