@@ -55,17 +55,18 @@ impl Fnv {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::written::Rows;
+    use crate::Table;
+    use crate::written::table;
 
     #[test]
     fn is_stable_and_sees_every_change() {
         // RFC 9923, test vectors: the empty text and "a".
         assert_eq!(fingerprint(b""), "6c62272e07bb014262b821756295c58d");
         assert_eq!(fingerprint(b"a"), "d228cb696f1a8caf78912b704e4a8964");
-        let rows = || Rows::new(&[(0, "a"), (1, ""), (0, "b")]);
+        let rows = || table(&[(0, "a"), (1, ""), (0, "b")]);
         let plain = manifest(&rows());
         assert_eq!(plain, manifest(&rows()));
-        let changed = |change: &dyn Fn(&mut Rows)| {
+        let changed = |change: &dyn Fn(&mut Table)| {
             let mut rows = rows();
             change(&mut rows);
             manifest(&rows)

@@ -7,10 +7,10 @@ use crate::{Dataset, Encoded, Error, Image, Result};
 /// Images with their labels. Made by the sources; [`Table::new`] checks what they promise.
 #[derive(Debug)]
 pub struct Table {
-    classes: Vec<String>,
+    pub(crate) classes: Vec<String>,
     /// What a group is: `lesion_id`, `patient_id`.
     group_name: Option<String>,
-    rows: Vec<Row>,
+    pub(crate) rows: Vec<Row>,
     images: Images,
 }
 

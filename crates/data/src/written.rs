@@ -7,7 +7,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{ImageEncoder, RgbImage};
 use tallow_seed::Seed;
 
-use crate::{Dataset, Encoded, Image, Options, Result, Row};
+use crate::{Images, Options, Row, Table};
 
 pub fn options(yaml: &str) -> Options {
     Options::new(serde_yaml::from_str(yaml).unwrap(), Seed::new(1))
@@ -46,56 +46,20 @@ pub fn jpeg_file(path: impl AsRef<Path>) {
     file(path, jpeg(&picture(16, 12), None));
 }
 
-/// A dataset of rows alone; image i is 2×1 pixels of value i.
-pub struct Rows {
-    pub classes: Vec<String>,
-    pub rows: Vec<Row>,
-}
-
-impl Rows {
-    /// (label, group; "" for none) of each image; ids are `image <index>`.
-    pub fn new(rows: &[(u32, &str)]) -> Rows {
-        let most = rows.iter().map(|(label, _)| *label).max().unwrap_or(0);
-        let row = |(index, (label, group)): (usize, &(u32, &str))| Row {
-            id: format!("image {index}"),
-            label: *label,
-            group: (!group.is_empty()).then(|| (*group).to_string()),
-        };
-        Rows {
-            classes: (0..=most).map(|label| format!("class {label}")).collect(),
-            rows: rows.iter().enumerate().map(row).collect(),
-        }
-    }
-}
-
-impl Dataset for Rows {
-    fn classes(&self) -> &[String] {
-        &self.classes
-    }
-
-    fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    fn label(&self, index: usize) -> u32 {
-        self.rows[index].label
-    }
-
-    fn group(&self, index: usize) -> Option<&str> {
-        self.rows[index].group.as_deref()
-    }
-
-    fn group_name(&self) -> Option<&str> {
-        self.rows.iter().any(|row| row.group.is_some()).then_some("lesion_id")
-    }
-
-    fn id(&self, index: usize) -> &str {
-        &self.rows[index].id
-    }
-
-    fn image(&self, index: usize) -> Result<Encoded> {
-        Ok(Encoded::Pixels(Image { width: 2, height: 1, pixels: vec![index as u8; 6] }))
-    }
+/// A dataset of (label, group; "" for none); ids are `image <index>`, image i is 2×1 pixels of value i.
+pub fn table(labels: &[(u32, &str)]) -> Table {
+    let most = labels.iter().map(|(label, _)| *label).max().unwrap_or(0);
+    let row = |(index, (label, group)): (usize, &(u32, &str))| Row {
+        id: format!("image {index}"),
+        label: *label,
+        group: (!group.is_empty()).then(|| (*group).to_string()),
+    };
+    let rows: Vec<Row> = labels.iter().enumerate().map(row).collect();
+    let classes = (0..=most).map(|label| format!("class {label}")).collect();
+    let grouped = rows.iter().any(|row| row.group.is_some()).then(|| "lesion_id".to_string());
+    let bytes = (0..rows.len()).flat_map(|index| [index as u8; 6]).collect();
+    let images = Images::Pixels { width: 2, height: 1, channels: 3, bytes };
+    Table::new("a test", classes, grouped, rows, images).unwrap()
 }
 
 /// Real data, where the environment variable `TALLOW_DATA` names a folder that has it; says so otherwise.

@@ -2,10 +2,10 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use super::*;
-use crate::written::Rows;
+use crate::written::table;
 
 fn rows(count: u32) -> Arc<dyn Dataset> {
-    Arc::new(Rows::new(&(0..count).map(|index| (index % 3, "")).collect::<Vec<_>>()))
+    Arc::new(table(&(0..count).map(|index| (index % 3, "")).collect::<Vec<_>>()))
 }
 
 /// Two views: the pixels, and their complement at double width. Slow at random, so that threads finish out of order.

@@ -9,7 +9,7 @@ use crate::{Error, Result};
 pub struct CsvFile {
     pub path: PathBuf,
     pub header: Vec<String>,
-    /// (line in the file, fields); as many fields as the header has.
+    /// (line in the file where the row begins, fields); as many fields as the header has.
     pub rows: Vec<(u64, Vec<String>)>,
 }
 
@@ -24,17 +24,27 @@ impl CsvFile {
             .rev()
             .max_by_key(|separator| first.bytes().filter(|byte| byte == separator).count())
             .expect("three to choose from");
-        let mut reader =
-            csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).from_reader(text.as_bytes());
+        // Flexible: a row of the wrong length gets our words and line, not the csv crate's.
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(separator)
+            .trim(csv::Trim::All)
+            .flexible(true)
+            .from_reader(text.as_bytes());
         let invalid = |error: csv::Error| Error::invalid(path.display(), error.to_string());
         let header = reader.headers().map_err(invalid)?.iter().map(str::to_string).collect();
-        let mut rows = Vec::new();
+        let mut csv = CsvFile { path: path.to_path_buf(), header, rows: Vec::new() };
+        let mut lines = Lines { text: text.as_bytes(), at: 0, line: 1 };
         for record in reader.records() {
             let record = record.map_err(invalid)?;
-            let line = record.position().map_or(0, csv::Position::line);
-            rows.push((line, record.iter().map(str::to_string).collect()));
+            let line = lines.of(record.position().map_or(0, |position| position.byte() as usize));
+            if record.len() != csv.header.len() {
+                let (expected, got) = (csv.header.len(), record.len());
+                let problem = format!("expected {expected} fields, as the header has, got {got}");
+                return Err(csv.wrong(line, problem));
+            }
+            csv.rows.push((line, record.iter().map(str::to_string).collect()));
         }
-        Ok(CsvFile { path: path.to_path_buf(), header, rows })
+        Ok(csv)
     }
 
     /// Where the column called `name` is, if it is there.
@@ -54,5 +64,67 @@ impl CsvFile {
     /// An error at a line of the file.
     pub fn wrong(&self, line: u64, problem: impl Into<String>) -> Error {
         Error::invalid(format!("{}:{line}", self.path.display()), problem)
+    }
+}
+
+/// Line numbers of rows, as an editor counts them: LF, CRLF and CR each end a line, also within quotes.
+///
+/// The csv crate says where a row begins before it has passed the line feed of the row before it and empty lines, so its
+/// own line is too low after either.
+struct Lines<'a> {
+    text: &'a [u8],
+    /// Of this byte, `line` is known.
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of the first byte at or after `byte` that does not end a line. `byte` never falls from call to call.
+    fn of(&mut self, byte: usize) -> u64 {
+        let ends = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        let begin = byte + self.text[byte..].iter().take_while(|byte| ends(byte)).count();
+        for at in self.at..begin {
+            let ended = match self.text[at] {
+                b'\n' => true,
+                b'\r' => self.text.get(at + 1) != Some(&b'\n'),
+                _ => false,
+            };
+            self.line += u64::from(ended);
+        }
+        self.at = begin;
+        self.line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CsvFile;
+    use crate::written::file;
+
+    fn read(text: &str) -> crate::Result<CsvFile> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        file(&path, text);
+        CsvFile::read(&path)
+    }
+
+    #[test]
+    fn lines_are_those_of_an_editor() {
+        // a at 2, an empty line, b with a cell over 4 and 5, c at 6, two empty lines, d at 9.
+        let text = "x,y\na,1\n\n\"b\nb\",2\nc,3\n\n\nd,4\n";
+        for end in ["\n", "\r\n", "\r"] {
+            for mark in ["", "\u{feff}"] {
+                let csv = read(&format!("{mark}{}", text.replace('\n', end))).unwrap();
+                let found: Vec<(u64, &str)> = csv.rows.iter().map(|(at, row)| (*at, &*row[1])).collect();
+                assert_eq!(found, [(2, "1"), (4, "2"), (6, "3"), (9, "4")], "{end:?} {mark:?}");
+            }
+        }
+        assert_eq!(read("x,y\r\na,1").unwrap().rows[0].0, 2);
+    }
+
+    #[test]
+    fn a_row_of_another_length_is_named_by_its_line() {
+        let error = read("x,y\r\na,1\r\nb,1,2\r\n").err().unwrap().to_string();
+        assert!(error.ends_with("t.csv:3: expected 2 fields, as the header has, got 3"), "{error}");
     }
 }

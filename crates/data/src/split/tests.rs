@@ -1,10 +1,11 @@
 use std::collections::{HashMap, HashSet};
 
 use super::*;
-use crate::written::{Rows, file};
+use crate::Table;
+use crate::written::{file, table};
 
 /// 2000 images of four classes with a long tail; lesions of one to five images and one class.
-fn lesions(seed: u64) -> Rows {
+fn lesions(seed: u64) -> Table {
     let mut rng = Seed::new(seed).rng();
     let mut rows: Vec<(u32, String)> = Vec::new();
     while rows.len() < 2000 {
@@ -13,7 +14,7 @@ fn lesions(seed: u64) -> Rows {
         (0..=rng.below(5)).for_each(|_| rows.push((label, lesion.clone())));
     }
     rng.shuffle(&mut rows);
-    Rows::new(&rows.iter().map(|(label, lesion)| (*label, lesion.as_str())).collect::<Vec<_>>())
+    table(&rows.iter().map(|(label, lesion)| (*label, lesion.as_str())).collect::<Vec<_>>())
 }
 
 fn rule(yaml: &str) -> Split {
@@ -52,7 +53,7 @@ fn single_images_are_divided_to_the_nearest() {
     // 100, 40, 13 and 3 images: shares 15, 6, 1.95 and 0.45.
     let rows: Vec<(u32, &str)> =
         [100, 40, 13, 3].iter().zip(0..).flat_map(|(&n, class)| vec![(class, ""); n]).collect();
-    let divided = divide(Arc::new(Rows::new(&rows)), &rule("{ validation: 0.15 }"), Seed::new(1)).unwrap();
+    let divided = divide(Arc::new(table(&rows)), &rule("{ validation: 0.15 }"), Seed::new(1)).unwrap();
     assert_eq!(counts(&*divided.validation, 4), [15.0, 6.0, 2.0, 0.0]);
 }
 
@@ -91,7 +92,7 @@ fn folds_partition_the_images() {
 fn a_class_smaller_than_the_folds_is_spread() {
     let rows: Vec<(u32, &str)> =
         [50, 3].iter().zip(0..).flat_map(|(&n, class)| vec![(class, ""); n]).collect();
-    let all: Arc<dyn Dataset> = Arc::new(Rows::new(&rows));
+    let all: Arc<dyn Dataset> = Arc::new(table(&rows));
     let rare = |fold: u32| {
         let split = Split { rule: Rule::Fold { folds: 5, fold }, group: None, stratified: true };
         counts(&*divide(all.clone(), &split, Seed::new(1)).unwrap().validation, 2)
@@ -108,7 +109,7 @@ fn written(text: &str) -> (tempfile::TempDir, Split) {
 }
 
 fn four() -> Arc<dyn Dataset> {
-    Arc::new(Rows::new(&[(0, "a"), (0, "a"), (1, "b"), (1, "")]))
+    Arc::new(table(&[(0, "a"), (0, "a"), (1, "b"), (1, "")]))
 }
 
 /// The message without the folder of the test.
@@ -178,8 +179,8 @@ fn a_file_names_every_image_once() {
 
 #[test]
 fn official_parts_share_nothing() {
-    let a = Rows::new(&[(0, "a"), (0, "b")]);
-    let mut b = Rows::new(&[(0, "c"), (0, "d")]);
+    let a = table(&[(0, "a"), (0, "b")]);
+    let mut b = table(&[(0, "c"), (0, "d")]);
     let error = check_disjoint(&[("train", &a), ("test", &b)]).unwrap_err().to_string();
     assert!(error.starts_with(
         "image `image 0` is on 2 sides of the split: test (image 0) and train (image 0); 2 images"
@@ -203,7 +204,7 @@ fn groups_that_a_recipe_names_must_exist() {
         "data.split.group: expected `lesion_id`, as this dataset has, got `patient_id`"
     );
     assert_eq!(
-        message(Arc::new(Rows::new(&[(0, ""), (0, "")])), "lesion_id"),
+        message(Arc::new(table(&[(0, ""), (0, "")])), "lesion_id"),
         "data.split.group: expected groups `lesion_id`, but this dataset has no groups – leave the key out"
     );
 }
