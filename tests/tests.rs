@@ -2,12 +2,14 @@
 //!
 //! - [`recipes`]: every recipe and preset plans; every mistake is answered with its place and remedy.
 //! - [`cli`]: the commands as a person types them.
+//! - [`bench`]: what `tallow bench` prints is there and agrees.
 //! - [`refusals`]: bad data, bad folders, divergence and signals: exit code, remedy, and what is left behind.
 //! - [`training`]: the same seed gives the same bytes, whatever the threads; the knobs do what they say.
 //! - [`checkpoint`]: resumed is uninterrupted; what is broken says so; weights from files.
 //! - [`hub`]: weights from the hub, against a small one on loopback.
 //! - [`lists`]: lists and folders agree; the arrows between the crates are those of the plan.
 
+mod bench;
 mod checkpoint;
 mod cli;
 mod hub;

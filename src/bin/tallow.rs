@@ -1,4 +1,4 @@
-//! All commands: `tallow train`, `eval`, `predict`, `preview`, `check`, `list`.
+//! All commands: `tallow train`, `eval`, `predict`, `preview`, `check`, `bench`, `list`.
 
 #[path = "../allocator.rs"]
 mod allocator;

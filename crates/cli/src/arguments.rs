@@ -1,5 +1,8 @@
 //! What can be typed.
 
+mod bench;
+
+pub use bench::*;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -12,6 +15,7 @@ use std::path::PathBuf;
   tallow preview recipes/quickstart.yaml          a picture of what the policies do
   tallow eval checkpoints/quickstart --json       metrics of the best checkpoint
   tallow list policies                            what can be composed
+  tallow bench step --model resnet18              images per second
 
 exit codes: 0 done, 2 a mistake in the command or recipe, 3 bad data, 4 diverged,
 130/143 interrupted after a checkpoint was written, 1 anything else")]
@@ -32,6 +36,8 @@ pub enum Command {
     Preview(Preview),
     /// Find every mistake of recipes and presets; run nothing
     Check(Check),
+    /// Speed, and what of the machine it uses: steps, evaluation, mixes, loading, epochs
+    Bench(Bench),
     /// What there is: models, policies, presets, datasets, metrics
     List(List),
 }

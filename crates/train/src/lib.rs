@@ -1,5 +1,6 @@
 //! From a recipe to a trained network: recipe → plan → run → fit.
 
+pub mod bench;
 mod checkpoint;
 mod clip;
 mod device;

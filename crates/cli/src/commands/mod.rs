@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod bench;
 mod check;
 mod eval;
 mod list;
@@ -19,6 +20,7 @@ pub fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
         Command::Predict(arguments) => predict::predict(&arguments, registry),
         Command::Preview(arguments) => preview::preview(&arguments, registry),
         Command::Check(arguments) => check::check(&arguments, registry),
+        Command::Bench(arguments) => bench::bench(&arguments, registry),
         Command::List(arguments) => list::list(&arguments, registry),
     }
 }

@@ -1,0 +1,245 @@
+"""One piece of work in PyTorch, in a process of its own; prints one JSON object with the keys of `tallow bench --json`.
+
+    torch_work.py step --model resnet18 --stem cifar --input 32 --batch 128 --variant channels_last
+    torch_work.py eval --model resnet50 --input 224 --batch 32
+    torch_work.py mix zeta_mixup --shape 32,3,224,224 --variant matmul
+    torch_work.py epoch --root data/isic2018 --images 5087 --input 64 --batch 64
+
+Timed as `tallow bench` times: a step is zero_grad, forward, soft cross-entropy, backward and update on a batch that is a tensor
+already; an evaluation is a forward pass in inference mode; a mix is draw, blend and targets; an epoch is everything, from the
+files on.
+"""
+
+import argparse
+import contextlib
+import csv
+import json
+import pathlib
+import statistics
+import time
+
+import torch
+import torch.nn.functional as F
+import torchvision
+from torchvision.transforms import v2
+
+
+def peak_rss():
+    """VmHWM of this process, bytes; loader processes are not in it."""
+    for line in pathlib.Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+
+
+def timed(work, warmup, steps):
+    """Dictionaries of seconds, without the first `warmup`."""
+    return [work(index) for index in range(warmup + steps)][warmup:]
+
+
+def medians(times):
+    return {name: statistics.median(row[name] for row in times) for name in times[0]}
+
+
+def network(options, classes):
+    net = getattr(torchvision.models, options.model)(num_classes=classes)
+    if options.stem == "cifar":
+        net.conv1 = torch.nn.Conv2d(3, 64, 3, 1, 1, bias=False)
+        net.maxpool = torch.nn.Identity()
+    return net
+
+
+def laid_out(options, tensor_or_net):
+    """bf16 is autocast on channels_last, its faster layout."""
+    if options.variant in ("channels_last", "bf16"):
+        return tensor_or_net.to(memory_format=torch.channels_last)
+    return tensor_or_net
+
+
+def precision(options):
+    return torch.autocast("cpu", dtype=torch.bfloat16) if options.variant == "bf16" else contextlib.nullcontext()
+
+
+def sgd(net):
+    return torch.optim.SGD(net.parameters(), 0.01, momentum=0.9, nesterov=True, weight_decay=5e-4, fused=True)
+
+
+def step(options):
+    net = laid_out(options, network(options, options.classes))
+    x = laid_out(options, torch.randn(options.batch, 3, options.input, options.input))
+    targets = F.one_hot(torch.arange(options.batch) % options.classes, options.classes).float()
+    optimizer = sgd(net)
+
+    def work(_):
+        began = time.perf_counter()
+        optimizer.zero_grad()
+        with precision(options):
+            loss = F.cross_entropy(net(x), targets)
+        value = loss.item()
+        forward = time.perf_counter()
+        loss.backward()
+        backward = time.perf_counter()
+        optimizer.step()
+        end = time.perf_counter()
+        assert value == value, "the loss is not a number"
+        return {
+            "step_seconds": end - began,
+            "forward_seconds": forward - began,
+            "backward_seconds": backward - forward,
+            "optimizer_seconds": end - backward,
+        }
+
+    result = medians(timed(work, options.warmup, options.steps))
+    return {"images_per_second": options.batch / result["step_seconds"], **result, "peak_rss_bytes": peak_rss()}
+
+
+def evaluate(options):
+    net = laid_out(options, network(options, options.classes)).eval()
+    x = laid_out(options, torch.randn(options.batch, 3, options.input, options.input))
+
+    def work(_):
+        began = time.perf_counter()
+        with torch.inference_mode(), precision(options):
+            net(x)
+        return {"forward_seconds": time.perf_counter() - began}
+
+    result = medians(timed(work, options.warmup, options.steps))
+    return {"images_per_second": options.batch / result["forward_seconds"], **result, "peak_rss_bytes": peak_rss()}
+
+
+def zeta_shares(m, gamma=2.8):
+    """Each row: rank^-gamma / sum over a random arrangement of the ranks 1..m that has rank 1 on the diagonal."""
+    ranks = torch.rand(m, m).argsort(1) + 1
+    own = torch.arange(m)
+    shift = (ranks == 1).int().argmax(1) - own
+    ranks = ranks.gather(1, (own + shift[:, None]) % m)
+    weights = ranks.float() ** -gamma
+    return weights / weights.sum(1, keepdim=True)
+
+
+def zeta_mixup_einsum(x, labels, classes):
+    shares = zeta_shares(len(x))
+    return torch.einsum("ijkl,pi->pjkl", x, shares), shares @ F.one_hot(labels, classes).float()
+
+
+def zeta_mixup_matmul(x, labels, classes):
+    shares = zeta_shares(len(x))
+    return (shares @ x.flatten(1)).view_as(x), shares @ F.one_hot(labels, classes).float()
+
+
+def mixup_plain(x, labels, classes):
+    """Zhang et al. 2018 as usually written: the loss takes both labels."""
+    share = torch.distributions.Beta(1.0, 1.0).sample().item()
+    order = torch.randperm(len(x))
+    return share * x + (1 - share) * x[order], (labels, labels[order], share)
+
+
+MIXES = {
+    ("zeta_mixup", "einsum"): lambda classes: lambda x, y: zeta_mixup_einsum(x, y, classes),
+    ("zeta_mixup", "matmul"): lambda classes: lambda x, y: zeta_mixup_matmul(x, y, classes),
+    ("mixup", "plain"): lambda classes: lambda x, y: mixup_plain(x, y, classes),
+    ("mixup", "torchvision_v2"): lambda classes: v2.MixUp(num_classes=classes),
+    ("cutmix", "torchvision_v2"): lambda classes: v2.CutMix(num_classes=classes),
+}
+
+
+def mix(options):
+    shape = [int(size) for size in options.shape.split(",")]
+    x, labels = torch.rand(shape), torch.arange(shape[0]) % options.classes
+    run = MIXES[options.policy, options.variant](options.classes)
+
+    def work(_):
+        began = time.perf_counter()
+        run(x, labels)
+        return {"milliseconds": 1e3 * (time.perf_counter() - began)}
+
+    return medians(timed(work, options.warmup, options.steps))
+
+
+CLASSES = ["MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"]
+
+
+class Isic(torch.utils.data.Dataset):
+    """The first `images` of the training part of ISIC 2018 Task 3, in the order of its ground truth."""
+
+    def __init__(self, root, images, transform):
+        name = "ISIC2018_Task3_Training_GroundTruth"
+        tables = [root / name / f"{name}.csv", root / f"{name}.csv"]
+        with open(next(path for path in tables if path.is_file()), newline="") as file:
+            rows = list(csv.DictReader(file))[:images]
+        folder = root / "ISIC2018_Task3_Training_Input"
+        label = lambda row: next(i for i, name in enumerate(CLASSES) if float(row[name]) > 0.5)
+        self.rows = [(folder / f"{row['image']}.jpg", label(row)) for row in rows]
+        self.transform = transform
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, index):
+        path, label = self.rows[index]
+        return self.transform(torchvision.datasets.folder.default_loader(path)), label
+
+
+def epoch(options):
+    transform = v2.Compose(
+        [
+            v2.RandomResizedCrop(options.input, scale=(0.5, 1.0), antialias=True),
+            v2.RandomHorizontalFlip(),
+            v2.RandomVerticalFlip(),
+            v2.PILToTensor(),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+        ]
+    )
+    data = Isic(pathlib.Path(options.root), options.images, transform)
+    assert len(data) == options.images, f"{len(data)} images here"
+    net = laid_out(options, network(options, len(CLASSES)))
+    optimizer = sgd(net)
+    net.train()
+    began, images = time.perf_counter(), 0
+    loader = torch.utils.data.DataLoader(
+        data, options.batch, shuffle=True, drop_last=True, num_workers=options.workers
+    )
+    for x, labels in loader:
+        optimizer.zero_grad()
+        with precision(options):
+            loss = F.cross_entropy(net(laid_out(options, x)), F.one_hot(labels, len(CLASSES)).float())
+        loss.item()
+        loss.backward()
+        optimizer.step()
+        images += len(labels)
+    seconds = time.perf_counter() - began
+    return {
+        "images": images,
+        "images_per_second": images / seconds,
+        "seconds": seconds,
+        "peak_rss_bytes": peak_rss(),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", choices=["step", "eval", "mix", "epoch"])
+    parser.add_argument("policy", nargs="?")
+    parser.add_argument("--model", default="resnet18")
+    parser.add_argument("--stem", default="imagenet")
+    parser.add_argument("--input", type=int, default=224)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--classes", type=int, default=10)
+    parser.add_argument("--shape", default="32,3,224,224")
+    parser.add_argument("--variant", default="nchw")
+    parser.add_argument("--warmup", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--root")
+    parser.add_argument("--images", type=int)
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(1)
+    work = {"step": step, "eval": evaluate, "mix": mix, "epoch": epoch}[options.what]
+    versions = {"torch": torch.__version__, "torchvision": torchvision.__version__}
+    print(json.dumps({"variant": options.variant, "threads": torch.get_num_threads(), **versions, **work(options)}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,254 @@
+//! `bench`: what training costs, and what of the machine it uses.
+
+mod figures;
+
+use crate::arguments::{Bench, EvalBench, MixBench, NetworkBench, Pace, RecipeBench, StepBench, Timed};
+use candle_core::Device;
+use figures::Figures;
+use serde_yaml::{Mapping, Value};
+use tallow_models::Stem;
+use tallow_policy::{PRESETS, Policy, Registry, suggestion};
+use tallow_report::Progress;
+use tallow_train::bench::{self, Machine, Work};
+use tallow_train::{Choice, Data, Error, Plan, Run, Start};
+
+pub fn bench(arguments: &Bench, registry: &Registry) -> anyhow::Result<()> {
+    match &arguments.what {
+        Timed::Step(arguments) => step(arguments, registry),
+        Timed::Eval(arguments) => eval(arguments),
+        Timed::Mix(arguments) => mix(arguments, registry),
+        Timed::Load(arguments) => load(arguments, registry),
+        Timed::Epoch(arguments) => epoch(arguments, registry),
+    }
+}
+
+fn step(arguments: &StepBench, registry: &Registry) -> anyhow::Result<()> {
+    let (pace, work) = (&arguments.pace, work(&arguments.network)?);
+    let policy = policy("--policy", &arguments.policy, registry)?;
+    let taps = policy.check_taps(work.model.name, work.model.taps);
+    if !taps.is_empty() {
+        return Err(mistakes("--policy", taps).into());
+    }
+    let device = open(&pace.device)?;
+    let bench = bench::Bench::build(work, &device)?;
+    let phases = bench.train(&policy, pace.warmup as usize, pace.steps as usize)?;
+    let rss = bench::peak_rss();
+    let machine = bench::machine();
+    let seconds = phases.step.median();
+
+    let mut figures = Figures::new();
+    network(&mut figures, &work, &bench, &device);
+    figures.put("policy", policy.name.as_str(), "");
+    repetitions(&mut figures, pace);
+    figures.put("images_per_second", work.batch as f64 / seconds, "batch / step_seconds");
+    figures.put(
+        "step_seconds",
+        seconds,
+        "median; forward, loss, backward, update, release of memory; no upload",
+    );
+    figures.put("step_seconds_min", phases.step.least(), "");
+    figures.put("forward_seconds", phases.forward.median(), "median; with the loss");
+    figures.put("backward_seconds", phases.backward.median(), "median");
+    figures.put("optimizer_seconds", phases.optimizer.median(), "median; SGD, Nesterov momentum, decay");
+    figures.put("mixing_seconds", phases.mixing.median(), "median; draws, blends, targets");
+    figures.put("loss", phases.loss, "of the last step");
+    figures.put("peak_rss_bytes", rss, "of this process, up to the last step");
+    // A backward pass has two products for each of the forward pass.
+    let branches = policy.running().count() as u64;
+    let flops = bench.forward_flops().map(|forward| 3 * forward * branches);
+    products(&mut figures, flops, seconds, &machine);
+    // Read the gradient, read and write the parameter and its velocity, 4 bytes each.
+    let rate = (5 * 4 * bench.parameters()) as f64 / phases.optimizer.median() / 1e9;
+    figures.put("optimizer_gb_per_second", rate, "5 numbers moved for each parameter");
+    figures.put("machine_gb_per_second", machine.gb_per_second, "triad over arrays beyond the caches");
+    figures.put("optimizer_share_of_bandwidth", rate / machine.gb_per_second, "");
+    figures.print(pace.json)
+}
+
+fn eval(arguments: &EvalBench) -> anyhow::Result<()> {
+    let (pace, work) = (&arguments.pace, work(&arguments.network)?);
+    let device = open(&pace.device)?;
+    let bench = bench::Bench::build(work, &device)?;
+    let times = bench.evaluate(pace.warmup as usize, pace.steps as usize)?;
+    let rss = bench::peak_rss();
+    let machine = bench::machine();
+
+    let mut figures = Figures::new();
+    network(&mut figures, &work, &bench, &device);
+    repetitions(&mut figures, pace);
+    figures.put("images_per_second", work.batch as f64 / times.median(), "batch / forward_seconds");
+    figures.put("forward_seconds", times.median(), "median; no graph, batch norm by its running statistics");
+    figures.put("forward_seconds_min", times.least(), "");
+    figures.put("peak_rss_bytes", rss, "of this process, up to the last pass");
+    products(&mut figures, bench.forward_flops(), times.median(), &machine);
+    figures.put("machine_gb_per_second", machine.gb_per_second, "triad over arrays beyond the caches");
+    figures.print(pace.json)
+}
+
+fn mix(arguments: &MixBench, registry: &Registry) -> anyhow::Result<()> {
+    let (pace, shape) = (&arguments.pace, &arguments.shape.0);
+    let policy = policy("POLICY", &arguments.policy, registry)?;
+    if let Some(mention) = policy.taps().iter().find(|mention| mention.spatial && shape.len() != 4) {
+        let problem = format!("--shape: {} needs images or maps, R,C,H,W, got {shape:?}", mention.policy);
+        return Err(Error::recipe(problem).into());
+    }
+    let device = open(&pace.device)?;
+    let (warmup, steps) = (pace.warmup as usize, pace.steps as usize);
+    let mixed = bench::mix(&policy, shape, arguments.classes as usize, &device, (warmup, steps))?;
+    let machine = bench::machine();
+    let bytes = mixed.bytes / u64::from(pace.steps);
+    let rate = bytes as f64 / mixed.times.median() / 1e9;
+
+    let mut figures = Figures::new();
+    figures.put("policy", policy.name.as_str(), "");
+    figures.put("shape", shape.clone(), "");
+    figures.put("classes", arguments.classes, "");
+    machinery(&mut figures, &device);
+    repetitions(&mut figures, pace);
+    figures.put("milliseconds", 1e3 * mixed.times.median(), "median; draws, blends, targets of a batch");
+    figures.put("milliseconds_min", 1e3 * mixed.times.least(), "");
+    figures.put("mixes", mixed.applied, "that happened in the timed repetitions");
+    figures.put("bytes", bytes, "of a batch: each value in once, out once");
+    figures.put("gb_per_second", rate, "bytes / milliseconds");
+    figures.put("machine_gb_per_second", machine.gb_per_second, "triad over arrays beyond the caches");
+    figures.put("share_of_bandwidth", rate / machine.gb_per_second, "");
+    figures.print(pace.json)
+}
+
+fn load(arguments: &RecipeBench, registry: &Registry) -> anyhow::Result<()> {
+    let progress = Progress::stderr();
+    let plan = Plan::read(&arguments.recipe, &arguments.overrides, registry)?;
+    let data = Data::open(&plan, &progress)?;
+    let loaded = bench::load(&plan, &data, limit(arguments))?;
+
+    let mut figures = Figures::new();
+    figures.put("recipe", plan.name.as_str(), "");
+    figures.put("loader_threads", plan.data.workers, "");
+    figures.put("images", loaded.images, "");
+    figures.put("batches", loaded.batches, "");
+    figures.put("images_per_second", loaded.images as f64 / loaded.seconds, "decoding and image policies");
+    figures.put("seconds", loaded.seconds, "");
+    figures.put("first_batch_seconds", loaded.first_seconds, "");
+    figures.put("peak_rss_bytes", bench::peak_rss(), "of this process");
+    figures.print(arguments.json)
+}
+
+fn epoch(arguments: &RecipeBench, registry: &Registry) -> anyhow::Result<()> {
+    let progress = Progress::stderr();
+    let plan = Plan::read(&arguments.recipe, &arguments.overrides, registry)?;
+    let run = Run::build(plan, Start::Recipe, &progress)?;
+    let trained = bench::epoch(&run, limit(arguments))?;
+
+    let mut figures = Figures::new();
+    figures.put("recipe", run.plan().name.as_str(), "");
+    figures.put("model", run.plan().model.spec.name, "");
+    figures.put("input", run.plan().model.input, "pixels a side");
+    figures.put("batch", run.plan().data.batch, "");
+    figures.put("loader_threads", run.plan().data.workers, "");
+    machinery(&mut figures, &run.model.device);
+    figures.put("images", trained.images, "");
+    figures.put(
+        "images_per_second",
+        trained.images as f64 / trained.seconds,
+        "first batch and its decoding included",
+    );
+    figures.put("seconds", trained.seconds, "");
+    figures.put("waiting_seconds", trained.waiting.sum(), "for the loader");
+    figures.put("step_seconds", trained.step.median(), "median; upload, mixing, forward, backward");
+    figures.put("optimizer_seconds", trained.optimizer.median(), "median; clipping, update, average");
+    figures.put("loss", trained.loss, "mean over the images");
+    figures.put("peak_rss_bytes", bench::peak_rss(), "of this process");
+    figures.print(arguments.json)
+}
+
+fn limit(arguments: &RecipeBench) -> usize {
+    arguments.limit.map_or(usize::MAX, |limit| limit as usize)
+}
+
+fn open(device: &str) -> Result<Device, Error> {
+    let mistake = |problem| Error::recipe(format!("--device: {problem}"));
+    device.parse::<Choice>().map_err(mistake)?.open().map_err(mistake)
+}
+
+fn work(arguments: &NetworkBench) -> Result<Work, Error> {
+    let model = tallow_models::find(&arguments.model)?;
+    let stem = arguments.stem.as_deref().map(|stem| match stem {
+        "cifar" => Stem::Cifar,
+        _ => Stem::ImageNet,
+    });
+    let input = arguments.input.map_or(model.input, |input| input as usize);
+    Ok(Work { model, stem, input, batch: arguments.batch as usize, classes: arguments.classes as usize })
+}
+
+/// A preset by its name, else one mix, by its name or as a node of a recipe.
+fn policy(argument: &str, text: &str, registry: &Registry) -> Result<Policy, Error> {
+    if PRESETS.iter().any(|(name, _)| *name == text) {
+        return Policy::preset(text, registry).map_err(|found| mistakes(argument, found));
+    }
+    let value: Value =
+        serde_yaml::from_str(text).map_err(|error| Error::recipe(format!("{argument}: {error}")))?;
+    let node = match value {
+        Value::String(name) => {
+            let mixes = registry.policies.iter().filter(|spec| !spec.is_image()).map(|spec| spec.name);
+            if !mixes.clone().any(|known| known == name) {
+                let near = suggestion(&name, mixes.chain(PRESETS.iter().map(|(name, _)| *name)));
+                return Err(Error::recipe(format!("{argument}: no preset or mix `{name}`{near}")));
+            }
+            mapping(&name, Value::Mapping(Mapping::new()))
+        }
+        other => other,
+    };
+    let branch = mapping("policies", Value::Sequence(vec![node]));
+    let branches = mapping("branches", Value::Sequence(vec![branch]));
+    Policy::parse(text, &branches, registry).map_err(|found| mistakes(argument, found))
+}
+
+fn mapping(key: &str, value: Value) -> Value {
+    Value::Mapping(Mapping::from_iter([(key.into(), value)]))
+}
+
+fn mistakes(argument: &str, found: Vec<tallow_policy::Mistake>) -> Error {
+    let line = |mistake: &tallow_policy::Mistake| {
+        let text = mistake.to_string();
+        let text = text.strip_prefix("branches[0].policies[0].").unwrap_or(&text);
+        format!("{argument}: {text}")
+    };
+    Error::Recipe(found.iter().map(line).collect())
+}
+
+fn network(figures: &mut Figures, work: &Work, bench: &bench::Bench, device: &Device) {
+    figures.put("model", work.model.name, "");
+    let stem = match work.stem.unwrap_or(work.model.stem) {
+        Stem::Cifar => "cifar",
+        Stem::ImageNet => "imagenet",
+    };
+    figures.put("stem", stem, "");
+    figures.put("input", work.input, "pixels a side");
+    figures.put("batch", work.batch, "");
+    figures.put("classes", work.classes, "");
+    figures.put("parameters", bench.parameters(), "");
+    machinery(figures, device);
+}
+
+fn machinery(figures: &mut Figures, device: &Device) {
+    figures.put("version", tallow_train::VERSION, "");
+    figures.put("commit", tallow_train::COMMIT, "");
+    figures.put("device", tallow_train::device_name(device), "");
+    figures.put("threads", bench::threads(), "of the arithmetic");
+    figures.put("dtype", "f32", "");
+    figures.put("layout", "NCHW", "at the taps");
+}
+
+fn repetitions(figures: &mut Figures, pace: &Pace) {
+    figures.put("warmup", pace.warmup, "repetitions before the timed ones");
+    figures.put("steps", pace.steps, "timed repetitions");
+}
+
+fn products(figures: &mut Figures, flops: Option<u64>, seconds: f64, machine: &Machine) {
+    let rate = flops.map(|flops| flops as f64 / seconds / 1e9);
+    let note = "2 for each multiply-add of convolutions and linear layers, computed directly; training is 3 × forward";
+    figures.put("flops", flops, note);
+    figures.put("gflops", rate, "flops / seconds / 10⁹; Winograd needs fewer products than are counted");
+    figures.put("machine_gflops", machine.gflops, "f32 products of the gemm crate, one on each thread");
+    figures.put("share_of_peak", rate.map(|rate| rate / machine.gflops), "");
+}

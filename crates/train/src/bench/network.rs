@@ -1,0 +1,188 @@
+//! Steps and evaluations of a network of the zoo on one batch of random pixels.
+
+use super::{Clock, Times};
+use crate::Result;
+use crate::loss::{Kind, Loss};
+use crate::optimizer::{Gradients, Optimizer, Rule, State};
+use crate::upload::Statistics;
+use candle_core::{DType, Device, Tensor, Var};
+use tallow_data::Pixels;
+use tallow_models::{Mode, ModelOptions, ModelSpec, Network, Params, Stem};
+use tallow_policy::{Moment, Policy, Rows};
+use tallow_seed::Seed;
+
+/// The work of one step.
+#[derive(Clone, Copy)]
+pub struct Work {
+    pub model: &'static ModelSpec,
+    /// `None`: the model's own.
+    pub stem: Option<Stem>,
+    /// Side of the square input, pixels.
+    pub input: usize,
+    pub batch: usize,
+    pub classes: usize,
+}
+
+/// A network in f32 with initial values, and a batch on the device.
+pub struct Bench {
+    work: Work,
+    device: Device,
+    params: Params,
+    network: Network,
+    values: Tensor,
+    rows: Rows,
+}
+
+/// Seconds of training steps and of their parts.
+#[derive(Clone, Debug, Default)]
+pub struct Phases {
+    /// All of it, and the release of what it made.
+    pub step: Times,
+    /// Network and loss, without mixing.
+    pub forward: Times,
+    /// Down to every parameter's gradient.
+    pub backward: Times,
+    pub optimizer: Times,
+    /// Draws, blends and targets of the policy.
+    pub mixing: Times,
+    /// Of the last step.
+    pub loss: f64,
+}
+
+impl Bench {
+    pub fn build(work: Work, device: &Device) -> Result<Bench> {
+        let seed = Seed::new(1);
+        let mut params = Params::new(seed.fold("init", 0), DType::F32, device);
+        let options = ModelOptions { stem: work.stem, ..ModelOptions::new(work.classes) };
+        let network = (work.model.build)(&mut params, &options)?;
+        let mut rng = seed.fold("pixels", 0).rng();
+        let bytes = (0..work.batch * work.input * work.input * 3).map(|_| rng.below(256) as u8).collect();
+        let pixels = Pixels { rows: work.batch, height: work.input, width: work.input, bytes };
+        let statistics = Statistics { mean: work.model.mean, std: work.model.std };
+        let values = statistics.upload(&pixels, DType::F32, device)?;
+        let labels = (0..work.batch).map(|row| (row % work.classes) as u32).collect();
+        let rows = Rows::one_hot(labels, vec![None; work.batch], work.classes);
+        Ok(Bench { work, device: device.clone(), params, network, values, rows })
+    }
+
+    /// Numbers in the trainable tensors.
+    pub fn parameters(&self) -> usize {
+        self.params.size()
+    }
+
+    /// Operations of the convolutions and linear layers of a forward pass of the batch, two for each multiply-add, counted
+    /// on this network as if each were computed directly.
+    pub fn forward_flops(&self) -> Option<u64> {
+        let side = self.work.input;
+        self.network.macs([3, side, side]).map(|macs| 2 * macs * self.work.batch as u64)
+    }
+
+    /// Training steps: a policy's branches, soft cross-entropy, gradients of every parameter, SGD with Nesterov momentum 0.9
+    /// and decay 5e-4 of all. The first `warmup` are not timed.
+    pub fn train(&self, policy: &Policy, warmup: usize, steps: usize) -> Result<Phases> {
+        let rule = Rule::Sgd { momentum: 0.9, nesterov: true };
+        let optimizer = Optimizer { rule, decay: 5e-4, decay_all: true, head_rate: 1.0 };
+        let mut state = optimizer.state(&self.params)?;
+        let total = warmup + steps;
+        let mut phases = Phases::default();
+        for index in 0..total {
+            if index == warmup {
+                phases = Phases::default();
+            }
+            let moment = Moment {
+                step: index as u64,
+                steps: total as u64,
+                batches_per_epoch: total as u64,
+                batch: self.work.batch as u64,
+            };
+            self.step(policy, &moment, &optimizer, &mut state, &mut phases)?;
+        }
+        Ok(phases)
+    }
+
+    fn step(
+        &self,
+        policy: &Policy,
+        moment: &Moment,
+        optimizer: &Optimizer,
+        state: &mut State,
+        phases: &mut Phases,
+    ) -> Result<()> {
+        let loss_of = Loss { kind: Kind::CrossEntropy, smoothing: 0.0, class_weights: None };
+        let seed = Seed::new(1).fold("step", moment.step);
+        let (mut forward, mut backward, mut mixing) = (0.0, 0.0, 0.0);
+        let mut clock = Clock::start(&self.device)?;
+        let mut gradients = Gradients::new();
+        phases.loss = 0.0;
+        for branch in policy.running() {
+            let mut passage = branch.begin(&self.rows, seed, *moment);
+            if passage.needs_input_gradient() {
+                passage.provide_input_gradient(self.input_gradient(&loss_of)?);
+            }
+            let values = passage.at("input", self.values.clone())?;
+            mixing += clock.lap()?;
+            let mode = Mode::Train { seed: seed.fold("network", branch.index as u64) };
+            let logits = self.network.walk(values, &mode, |tap, values| {
+                if tap == "input" {
+                    return Ok(values);
+                }
+                forward += clock.lap()?;
+                let values = passage.at(tap, values)?;
+                mixing += clock.lap()?;
+                Ok(values)
+            })?;
+            forward += clock.lap()?;
+            let targets = passage.targets();
+            mixing += clock.lap()?;
+            let loss = (loss_of.of(&logits, &targets)? * branch.weight)?;
+            phases.loss += f64::from(loss.to_scalar::<f32>()?);
+            forward += clock.lap()?;
+            let mut store = loss.backward()?;
+            for (name, param) in &self.params.trainable {
+                let Some(gradient) = store.remove(param.var()) else { continue };
+                let sum = match gradients.remove(name) {
+                    Some(sum) => (sum + gradient)?,
+                    None => gradient,
+                };
+                gradients.insert(name.clone(), sum);
+            }
+            drop(store);
+            backward += clock.lap()?;
+        }
+        optimizer.update(&self.params, &gradients, state, 0.01, None)?;
+        let updating = clock.lap()?;
+        drop(gradients);
+        clock.lap()?;
+        phases.step.push(clock.total());
+        phases.forward.push(forward);
+        phases.backward.push(backward);
+        phases.optimizer.push(updating);
+        phases.mixing.push(mixing);
+        Ok(())
+    }
+
+    /// What a policy that looks at the input's gradient makes training pay.
+    fn input_gradient(&self, loss: &Loss) -> Result<Tensor> {
+        let values = Var::from_tensor(&self.values)?;
+        let logits = self.network.forward(values.as_tensor(), &Mode::Probe)?;
+        let gradient = loss.of(&logits, &self.rows.targets)?.backward()?.remove(&values);
+        let missing =
+            || candle_core::Error::Msg("the loss does not reach the input: the graph is cut".into());
+        Ok(gradient.ok_or_else(missing)?)
+    }
+
+    /// Forward passes in evaluation mode, without a graph.
+    pub fn evaluate(&self, warmup: usize, steps: usize) -> Result<Times> {
+        let mut times = Times::default();
+        for index in 0..warmup + steps {
+            let mut clock = Clock::start(&self.device)?;
+            let logits = self.network.forward(&self.values, &Mode::Eval)?;
+            clock.lap()?;
+            drop(logits);
+            if index >= warmup {
+                times.push(clock.total());
+            }
+        }
+        Ok(times)
+    }
+}
