@@ -3,6 +3,8 @@
 pub mod bench;
 mod checkpoint;
 mod clip;
+#[cfg(test)]
+mod curve;
 mod device;
 mod ema;
 mod error;

@@ -1,0 +1,130 @@
+//! 50 training steps give PyTorch's losses: network, loss, gradients and optimizer together.
+//!
+//! `tests/golden/curve.py` makes the file and says what the steps are.
+
+use crate::loss::{Kind, Loss};
+use crate::optimizer::{Gradients, Optimizer, Rule};
+use candle_core::{DType, Device, Tensor};
+use serde_json::Value;
+use tallow_models::{Mode, ModelOptions, Network, Params, Stem, find};
+use tallow_seed::Seed;
+
+/// Numbers in [−1, 1) from a name: `u` of `tests/golden/models.py`, to the bit.
+fn unit(name: &str, n: usize) -> Vec<f64> {
+    let fnv1a = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100000001b3);
+    let start = name.bytes().fold(0xcbf29ce484222325, fnv1a);
+    let number = |i: u64| {
+        let z = start.wrapping_add(i).wrapping_add(0x9e3779b97f4a7c15);
+        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58476d1ce4e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d049bb133111eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    };
+    (0..n as u64).map(number).collect()
+}
+
+/// What that script fills a tensor with.
+fn formula(name: &str, shape: &[usize]) -> Vec<f64> {
+    let map = |u: f64| match *shape {
+        [outputs, _, height, width] => u * (6.0 / (outputs * height * width) as f64).sqrt(),
+        [_, inputs] => u * (3.0 / inputs as f64).sqrt(),
+        _ if name.ends_with("running_var") => 1.0 + u / 2.0,
+        _ if name.ends_with("bias") || name.ends_with("running_mean") => u / 4.0,
+        _ => 1.0 + u / 4.0,
+    };
+    unit(name, shape.iter().product()).into_iter().map(map).collect()
+}
+
+/// A case of the file.
+struct Case {
+    shape: Vec<usize>,
+    classes: usize,
+    rate: f64,
+    losses: Vec<f64>,
+}
+
+fn read(case: &str) -> Case {
+    let file = include_str!("../../../tests/golden/curve/curve.json");
+    let value: Value = serde_json::from_str(file).unwrap();
+    let list = |key: &str| value[case][key].as_array().unwrap().iter();
+    Case {
+        shape: list("shape").map(|n| n.as_u64().unwrap() as usize).collect(),
+        classes: value[case]["classes"].as_u64().unwrap() as usize,
+        rate: value[case]["rate"].as_f64().unwrap(),
+        losses: list("losses").map(|loss| loss.as_f64().unwrap()).collect(),
+    }
+}
+
+fn build(model: &str, stem: Option<Stem>, classes: usize, dtype: DType) -> (Params, Network) {
+    let mut params = Params::new(Seed::new(0), dtype, &Device::Cpu);
+    let options = ModelOptions { stem, ..ModelOptions::new(classes) };
+    let network = (find(model).unwrap().build)(&mut params, &options).unwrap();
+    for (name, param) in params.trainable.iter().chain(&params.buffers) {
+        let shape = param.var().dims();
+        let values = Tensor::from_vec(formula(name, shape), shape, &Device::Cpu).unwrap();
+        param.var().set(&values.to_dtype(dtype).unwrap()).unwrap();
+    }
+    (params, network)
+}
+
+/// The losses of `steps` steps.
+fn train(case: &Case, model: &str, stem: Option<Stem>, dtype: DType, steps: usize) -> Vec<f64> {
+    let (params, network) = build(model, stem, case.classes, dtype);
+    let loss = Loss { kind: Kind::CrossEntropy, smoothing: 0.0, class_weights: None };
+    let rule = Rule::Sgd { momentum: 0.9, nesterov: true };
+    let optimizer = Optimizer { rule, decay: 5e-4, decay_all: true, head_rate: 1.0 };
+    let mut state = optimizer.state(&params).unwrap();
+    let mut losses = Vec::new();
+    for step in 0..steps {
+        let number = step % 4;
+        let images = unit(&format!("images.{number}"), case.shape.iter().product());
+        let images = images.into_iter().map(|u| u * 3f64.sqrt()).collect();
+        let images = Tensor::from_vec(images, &case.shape[..], &Device::Cpu).unwrap();
+        let mut targets = unit(&format!("targets.{number}"), case.shape[0] * case.classes);
+        for row in targets.chunks_mut(case.classes) {
+            row.iter_mut().for_each(|target| *target += 1.0);
+            let sum: f64 = row.iter().sum();
+            row.iter_mut().for_each(|target| *target /= sum);
+        }
+        let mode = Mode::Train { seed: Seed::new(0) };
+        let logits = network.forward(&images.to_dtype(dtype).unwrap(), &mode).unwrap();
+        let value = loss.of(&logits, &targets).unwrap();
+        let mut store = value.backward().unwrap();
+        let gradients: Gradients = params
+            .trainable
+            .iter()
+            .map(|(name, param)| (name.clone(), store.remove(param.var()).expect("a gradient")))
+            .collect();
+        optimizer.update(&params, &gradients, &mut state, case.rate, None).unwrap();
+        losses.push(value.to_dtype(DType::F64).unwrap().to_scalar().unwrap());
+    }
+    losses
+}
+
+fn check(name: &str, model: &str, stem: Option<Stem>) {
+    let case = read(name);
+    assert_eq!(case.losses.len(), 50);
+    // The curve is one of learning: a step that did nothing would not pass.
+    assert!(case.losses[49] < case.losses[0] - 0.2, "{:?}", case.losses);
+    let losses = train(&case, model, stem, DType::F64, 50);
+    for (step, (ours, torchs)) in losses.iter().zip(&case.losses).enumerate() {
+        let difference = (ours - torchs).abs();
+        assert!(difference <= 1e-9, "{name}, step {step}: {ours} and {torchs} differ by {difference:e}");
+    }
+    let first = train(&case, model, stem, DType::F32, 1)[0];
+    assert!((first - case.losses[0]).abs() <= 1e-4, "{name}: {first} in f32, {} in f64", case.losses[0]);
+    let worst = losses.iter().zip(&case.losses).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    println!(
+        "{name}: f64 curve within {worst:.1e}, first f32 loss within {:.1e}",
+        (first - case.losses[0]).abs()
+    );
+}
+
+#[test]
+fn resnet20_learns_as_in_pytorch() {
+    check("resnet20", "resnet20", None);
+}
+
+#[test]
+fn resnet18_with_the_cifar_stem_learns_as_in_pytorch() {
+    check("resnet18_cifar", "resnet18", Some(Stem::Cifar));
+}

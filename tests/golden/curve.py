@@ -1,0 +1,83 @@
+#!/usr/bin/env python
+"""Golden loss curves of 50 training steps, made with PyTorch 2.15 and torchvision 0.29, fp64 on the CPU.
+
+    python tests/golden/curve.py            writes tests/golden/curve/curve.json
+    python tests/golden/curve.py --check    makes it again and compares bytes
+
+Weights are those of the formula of models.py. Step s sees batch b = s mod 4: images u("images.b") * sqrt(3), targets the rows of
+(u("targets.b") + 1) / sum. Each step is soft cross-entropy (mean over rows), its gradient, and SGD with Nesterov momentum 0.9,
+decay 5e-4 of every parameter and the rate of the case. The loss recorded is that before the update.
+
+The second layout, channels_last, is no part of the file: the largest difference of its curve is printed, and says how far two
+correct orders of the same sums drift apart in 50 steps.
+"""
+
+import argparse
+import json
+import pathlib
+import sys
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from models import CifarResNet, cifar_stem, fill, u
+from torchvision.models import resnet18
+
+OUT = pathlib.Path(__file__).parent / "curve" / "curve.json"
+STEPS, BATCHES = 50, 4
+
+# Case: (network, image shape, classes, rate).
+CASES = {
+    "resnet20": (lambda c: CifarResNet(3, c), (8, 3, 16, 16), 10, 0.05),
+    "resnet18_cifar": (lambda c: cifar_stem(resnet18(num_classes=c)), (8, 3, 16, 16), 10, 0.01),
+}
+
+
+def batch(number, shape, classes):
+    images = torch.from_numpy(u(f"images.{number}", shape) * np.sqrt(3.0))
+    targets = u(f"targets.{number}", (shape[0], classes)) + 1.0
+    return images, torch.from_numpy(targets / targets.sum(1, keepdims=True))
+
+
+def curve(case, layout):
+    build, shape, classes, rate = CASES[case]
+    model = build(classes).double().to(memory_format=layout)
+    fill(model)
+    model.train()
+    optimizer = torch.optim.SGD(model.parameters(), rate, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    batches = [batch(number, shape, classes) for number in range(BATCHES)]
+    losses = []
+    for step in range(STEPS):
+        images, targets = batches[step % BATCHES]
+        optimizer.zero_grad()
+        loss = -(targets * F.log_softmax(model(images.to(memory_format=layout)), 1)).sum(1).mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    made = {}
+    for case, (_, shape, classes, rate) in CASES.items():
+        losses = curve(case, torch.contiguous_format)
+        other = curve(case, torch.channels_last)
+        drift = max(abs(a - b) for a, b in zip(losses, other))
+        print(f"{case}: loss {losses[0]:.4f} to {losses[-1]:.4f}; channels_last differs by {drift:.1e}")
+        made[case] = {"shape": shape, "classes": classes, "rate": rate, "losses": losses}
+    text = json.dumps(made, indent=1) + "\n"
+    if check:
+        same = OUT.is_file() and OUT.read_text() == text
+        print(f"{OUT.name}: {'same bytes' if same else 'DIFFERS'}")
+        sys.exit(not same)
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
