@@ -1,4 +1,4 @@
-"""Golden values of the metrics, made by scikit-learn.
+"""Golden values of the metrics, made by scikit-learn; the calibration error, which it lacks, by numpy.
 
     python tests/golden/metrics.py            write tests/golden/metrics/cases.json
     python tests/golden/metrics.py --check    make it again and compare bytes
@@ -79,6 +79,15 @@ def cases(rng):
     yield "single_precision", 8, labels, p.astype(np.float32).astype(np.float64)
 
 
+def ece(y, p, bins=15):
+    """Guo et al. 2017, equation 3: bins of equal width, closed above, of the largest probability."""
+    confidence, right = p.max(axis=1), p.argmax(axis=1) == y
+    # edges i/15: the last is 1, and confidence is above 0
+    bin = np.digitize(confidence, np.arange(bins + 1) / bins, right=True).clip(1, bins)
+    inside = [bin == b for b in range(1, bins + 1)]
+    return sum(i.mean() * abs(right[i].mean() - confidence[i].mean()) for i in inside if i.any())
+
+
 def expected(classes, y, p):
     labels = list(range(classes))
     predicted = p.argmax(axis=1)
@@ -93,6 +102,7 @@ def expected(classes, y, p):
     out["kappa"] = sk.cohen_kappa_score(y, predicted, labels=labels)
     out["log_loss"] = sk.log_loss(y, p, labels=labels)
     out["brier"] = sk.brier_score_loss(y, p, labels=labels)
+    out["ece"] = ece(y, p)
 
     precision, recall, f1, support = sk.precision_recall_fscore_support(y, predicted, average=None, **fixed)
     specificity = [sk.recall_score(y != c, predicted != c, pos_label=True, zero_division=0) for c in labels]

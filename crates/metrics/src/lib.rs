@@ -24,7 +24,7 @@ pub use error::{Error, Result};
 pub use interval::{Comparison, compare, interval};
 pub use metric::{Better, METRICS, Metric, find};
 pub use predictions::Predictions;
-pub use probability::{brier, log_loss};
+pub use probability::{brier, ece, log_loss};
 pub use ranking::{
     auroc, auroc_of_class, auroc_weighted, average_precision, average_precision_of_class,
     average_precision_weighted, top_k_accuracy,

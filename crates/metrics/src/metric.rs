@@ -72,6 +72,11 @@ pub const METRICS: &[Metric] = &[
         probability::log_loss,
     ),
     lower("brier", "mean Σ (p − y)², halved for two classes", probability::brier),
+    lower(
+        "ece",
+        "expected calibration error: Σ (n_b / n) |accuracy_b − confidence_b| over 15 bins of equal width of the largest probability",
+        probability::ece,
+    ),
     higher("mcc", "Matthews' correlation of truth and prediction; 0 if one of them is constant", |p| {
         Confusion::of(p).mcc()
     }),

@@ -20,6 +20,7 @@ pub struct Summary {
     pub average_precision_weighted: f64,
     pub log_loss: f64,
     pub brier: f64,
+    pub ece: f64,
     pub mcc: f64,
     pub kappa: f64,
     pub macro_precision: f64,
@@ -71,6 +72,7 @@ impl Summary {
             average_precision_weighted: ranking::average_precision_weighted(predictions),
             log_loss: probability::log_loss(predictions),
             brier: probability::brier(predictions),
+            ece: probability::ece(predictions),
             mcc: confusion.mcc(),
             kappa: confusion.kappa(),
             macro_precision: confusion.mean_precision(Macro),
@@ -108,7 +110,7 @@ mod tests {
                 seen += 1;
             }
         }
-        assert_eq!(seen, 16);
+        assert_eq!(seen, 17);
         assert_eq!(METRICS.len() - seen, 7); // micro and weighted precision and recall, top 2, 3, 5: on demand
     }
 

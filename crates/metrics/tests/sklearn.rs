@@ -63,7 +63,7 @@ fn metrics_equal_scikit_learn() {
             }
         }
     }
-    assert_eq!((compared + without, without), (23 * 23, 5 * 3)); // cases · metrics; cases of two classes · top-k
+    assert_eq!((compared + without, without), (23 * 24, 5 * 3)); // cases · metrics; cases of two classes · top-k
 }
 
 #[test]
