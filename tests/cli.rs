@@ -87,14 +87,38 @@ const KEYS: [&str; 9] = [
 #[test]
 fn eval_says_what_the_training_said() {
     let (desk, said) = trained();
-    let best = desk.tallow(&["eval", "run", "--json"]).ok().json();
+    // All but the intervals, which the training does not write.
+    let eval = |place: &str| {
+        let mut said = desk.tallow(&["eval", place, "--json"]).ok().json();
+        let intervals = said.as_object_mut().unwrap().remove("intervals").expect("intervals");
+        (said, intervals)
+    };
+    let (best, intervals) = eval("run");
     for key in KEYS {
         assert!(!best[key].is_null(), "no {key} in {best}");
     }
     assert_eq!(best, said["validation"]);
     assert_eq!(best, desk.json("run/best/metrics.json"));
-    let last = desk.tallow(&["eval", "run/last", "--json"]).ok().json();
-    assert_eq!(last, said["last"]);
+    assert_eq!(eval("run/last").0, said["last"]);
+    let of = &intervals["metrics"];
+    for metric in
+        ["balanced_accuracy", "macro_f1", "micro_f1", "weighted_f1", "auroc", "average_precision", "brier"]
+    {
+        let ([low, high], value) =
+            ([0, 1].map(|end| of[metric][end].as_f64().unwrap()), best[metric].as_f64().unwrap());
+        assert!(low <= value && value <= high && low < high, "{metric}: {low} {value} {high}");
+    }
+    assert!(of["ece"].is_null() && best["ece"].as_f64().is_some());
+    // Drawn lesions have one to four images: what is drawn are lesions.
+    let csv = desk.read("run/predictions.csv");
+    let lesions: std::collections::BTreeSet<&str> =
+        csv.lines().skip(1).map(|line| line.split(',').nth(1).unwrap()).collect();
+    assert_eq!(intervals["over"], "groups");
+    assert_eq!((&intervals["units"], &intervals["level"]), (&lesions.len().into(), &0.95.into()));
+    assert_eq!(
+        (&intervals["method"], &intervals["resamples"]),
+        (&"percentile bootstrap".into(), &1000.into())
+    );
     let cells = best["confusion"].as_array().unwrap().iter().flat_map(|row| row.as_array().unwrap());
     assert_eq!(cells.map(|cell| cell.as_u64().unwrap()).sum::<u64>(), 28);
     let classes = best["per_class"].as_array().unwrap();
@@ -118,9 +142,80 @@ fn eval_reads_any_part_and_other_data() {
     images(&["data.seed=5", "--predictions", "fresh.csv"]);
     assert_eq!(std::fs::read_to_string(path).unwrap().lines().count(), 1 + 28);
     let table = desk.tallow(&["eval", "run"]).ok().out;
-    assert!(table.contains("balanced_accuracy") || table.contains("balanced accuracy"), "{table}");
+    assert!(
+        table.contains("balanced_accuracy") && table.contains("intervals: 95 %, bootstrap over "),
+        "{table}"
+    );
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
     desk.tallow(&["eval", "run", "--split", "tset"]).complains(2, &["--split", "tset", "validation"]);
     desk.tallow(&["eval", "nowhere"]).complains(2, &["nowhere", "model.safetensors"]);
+}
+
+#[test]
+fn eval_matches_classes_by_name() {
+    let (desk, _) = trained();
+    for (class, shift) in [("VASC", 200), ("MEL", 10), ("NV", 90)] {
+        for number in 0..3u8 {
+            let path = desk.path(&format!("clinic/{class}/{number}.png"));
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            picture(20 + u32::from(number), shift + number).save(path).unwrap();
+        }
+    }
+    let data = |more: &str| format!("data={{ name: folder, root: clinic, batch: 4{more} }}");
+    // In the folders' order MEL, NV, VASC, in another, and one alone; the checkpoint has seven classes.
+    for (more, classes) in [("", 3), (", classes: [VASC, MEL, NV]", 3), (", classes: [VASC]", 1)] {
+        let arguments =
+            ["eval", "run", &data(more), "--split", "all", "--predictions", "clinic.csv", "--json"];
+        let said = desk.tallow(&arguments).ok().json();
+        assert_eq!(said["images"], 3 * classes);
+        assert_eq!(said["intervals"]["over"], "images");
+        let support = |class: &str| {
+            let one = said["per_class"].as_array().unwrap().iter().find(|one| one["class"] == class);
+            one.unwrap_or_else(|| panic!("no {class}"))["support"].as_u64().unwrap()
+        };
+        assert_eq!((support("VASC"), support("BCC")), (3, 0));
+        let asked = desk.tallow(&["predict", "run", "clinic/VASC"]).ok().out;
+        let table = desk.read("clinic.csv");
+        for line in table.lines().skip(1) {
+            let fields: Vec<&str> = line.split(',').collect();
+            assert!(fields[0].contains(&format!("{}/", fields[2])), "{line}");
+            // The same image, asked by itself.
+            if fields[2] == "VASC" {
+                assert!(
+                    asked.contains(&format!("clinic/{},{},", fields[0], fields[3])),
+                    "{line} not in {asked}"
+                );
+            }
+        }
+    }
+    std::fs::rename(desk.path("clinic/NV"), desk.path("clinic/naevus")).unwrap();
+    desk.tallow(&["eval", "run", &data(""), "--split", "all"])
+        .complains(3, &["`naevus` (3 images)", "expected some of MEL, NV,", "rename"]);
+    // Folders without parts have no validation part: said with what to write.
+    desk.tallow(&["eval", "run", &data("")])
+        .complains(3, &["--split validation", "--split all", "data.split.validation"]);
+    let divided = data(", split: { validation: 0.34 }, classes: [MEL, VASC]");
+    assert_eq!(desk.tallow(&["eval", "run", &divided, "--json"]).ok().json()["images"], 2);
+}
+
+#[test]
+fn eval_looks_first_whether_predictions_can_be_written() {
+    let (desk, _) = trained();
+    // Not even the data is asked for.
+    let arguments = ["eval", "run", "data={ name: folder, root: nowhere, batch: 4 }", "--predictions"];
+    for path in ["absent/p.csv", "run"] {
+        let said = desk.tallow(&[&arguments[..], &[path]].concat());
+        said.complains(
+            2,
+            &[&format!("--predictions {path}: cannot be written"), "in a folder that is there"],
+        );
+    }
+    // A look leaves nothing, and keeps what is there.
+    desk.tallow(&[&arguments[..], &["new.csv"]].concat()).complains(3, &["nowhere: no such folder"]);
+    assert!(!desk.path("new.csv").exists());
+    desk.write("old.csv", "mine");
+    desk.tallow(&[&arguments[..], &["old.csv"]].concat()).complains(3, &["nowhere: no such folder"]);
+    assert_eq!(desk.read("old.csv"), "mine");
 }
 
 /// A picture of two colours.
@@ -137,12 +232,13 @@ fn predict_reads_files_and_folders() {
     picture(33, 90).save(folder.join("b.JPG")).unwrap();
     picture(16, 200).save(desk.path("pictures/c.jpeg")).unwrap();
     desk.write("pictures/notes.txt", "not an image");
+    desk.write("pictures/._a.png", "what a Mac leaves");
     let said = desk.tallow(&["predict", "run", "pictures", "pictures/c.jpeg"]).ok();
     let lines: Vec<&str> = said.out.lines().collect();
     let header: Vec<&str> = lines[0].split(',').collect();
     assert_eq!((header[0], header[1], header.len()), ("image", "predicted", 2 + 7));
     let names: Vec<&str> = lines[1..].iter().map(|line| line.split(',').next().unwrap()).collect();
-    assert_eq!(names, ["pictures/below/a.png", "pictures/below/b.JPG", "pictures/c.jpeg", "pictures/c.jpeg"]);
+    assert_eq!(names, ["pictures/below/a.png", "pictures/below/b.JPG", "pictures/c.jpeg"]);
     for line in &lines[1..] {
         let fields: Vec<&str> = line.split(',').collect();
         let numbers: Vec<f64> = fields[2..].iter().map(|field| field.parse().unwrap()).collect();
@@ -151,15 +247,41 @@ fn predict_reads_files_and_folders() {
         let at = numbers.iter().position(|number| *number == best).unwrap();
         assert_eq!(header[2 + at], fields[1]);
     }
-    assert_eq!(lines[3], lines[4]);
-    desk.write("pictures_broken/x.png", "not a png");
-    desk.tallow(&["predict", "run", "pictures_broken"]).complains(3, &["x.png"]);
+    // Images are named in full, a comma and a quote in a name included.
+    std::fs::copy(desk.path("pictures/c.jpeg"), desk.path("a \"b\", c.jpeg")).unwrap();
+    let quoted = desk.tallow(&["predict", "run", "a \"b\", c.jpeg"]).ok().out;
+    assert_eq!(quoted.lines().nth(1), Some(&*lines[3].replace("pictures/c.jpeg", "\"a \"\"b\"\", c.jpeg\"")));
     // Without a resize, pictures of different sizes cannot be asked about together.
     let other = Desk::new();
     other.train(&["tiny.yaml", "evaluation=[]", "length=1 steps", "--out", "run"]).ok();
     let said = other.tallow(&["predict", "run", folder.parent().unwrap().to_str().unwrap()]);
     said.complains(3, &["b.JPG", "33 by 33", "20 by 20"]);
-    desk.tallow(&["predict", "run", "absent.png"]).complains(3, &["absent.png"]);
+    assert_eq!(said.out, "");
+    desk.tallow(&["predict", "run", "absent.png", "--skip-broken"])
+        .complains(3, &["absent.png: no such file"]);
+}
+
+#[test]
+fn predict_names_every_broken_image_or_skips_them() {
+    let (desk, _) = trained();
+    let folder = desk.path("mixed");
+    std::fs::create_dir_all(&folder).unwrap();
+    picture(20, 10).save(folder.join("b.png")).unwrap();
+    picture(24, 30).save(folder.join("d.png")).unwrap();
+    let whole = std::fs::read(folder.join("d.png")).unwrap();
+    desk.write("mixed/a.png", "not a png");
+    desk.write("mixed/c.png", &whole[..whole.len() / 2]);
+    let said = desk.tallow(&["predict", "run", "mixed"]);
+    said.complains(3, &["2 of 4 images cannot be read", "mixed/a.png: ", "mixed/c.png: ", "--skip-broken"]);
+    assert_eq!(said.out, "", "nothing is printed before everything was looked at");
+    let skipped = desk.tallow(&["predict", "run", "mixed", "--skip-broken"]).ok();
+    assert_eq!(skipped.out, desk.tallow(&["predict", "run", "mixed/b.png", "mixed/d.png"]).ok().out);
+    assert_eq!(skipped.out.lines().count(), 1 + 2);
+    for word in ["left out: 2 of 4", "mixed/a.png", "mixed/c.png"] {
+        assert!(skipped.err.contains(word), "no {word} in {}", skipped.err);
+    }
+    desk.tallow(&["predict", "run", "mixed/a.png", "--skip-broken"])
+        .complains(3, &["1 of 1", "expected at least one"]);
 }
 
 #[test]
@@ -183,7 +305,9 @@ fn predict_gives_logits_of_normalised_values() {
         }
     }
     values.flatten_all().unwrap().write_npy(desk.path("flat.npy")).unwrap();
-    desk.tallow(&["predict", "run", "flat.npy"]).complains(3, &["flat.npy", "(R, 3, H, W)"]);
+    let flat = desk.tallow(&["predict", "run", "flat.npy"]);
+    flat.complains(3, &["flat.npy", "(R, 3, H, W)"]);
+    assert_eq!(flat.out, "");
 }
 
 #[test]

@@ -90,6 +90,29 @@ fn a_truncated_picture() {
 }
 
 #[test]
+fn broken_pictures_of_all_parts_are_named_at_once() {
+    let desk = Desk::new();
+    pictures(&desk, "images", 4);
+    let rows =
+        ["a/a0.jpg,a,train", "a/a1.jpg,a,val", "b/b0.jpg,b,train", "b/b1.jpg,b,val", "a/a2.jpg,a,test"];
+    desk.write("images.csv", format!("path,label,split\n{}\n", rows.join("\n")));
+    for name in ["a/a0", "b/b1", "a/a2"] {
+        desk.write(&format!("images/{name}.jpg"), "not a jpeg");
+    }
+    let data = "data={ name: csv, file: images.csv, root: images, batch: 2 }";
+    desk.train(&["tiny.yaml", data, SQUARE]).complains(
+        3,
+        &[
+            "1 of 2 train images cannot be read:\n  a/a0.jpg: ",
+            "1 of 2 validation images cannot be read:\n  b/b1.jpg: ",
+            "1 of 1 test images cannot be read:\n  a/a2.jpg: ",
+            "broken: skip",
+        ],
+    );
+    nothing_left(&desk, &["images", "images.csv"]);
+}
+
+#[test]
 fn a_lesion_on_both_sides() {
     let desk = Desk::new();
     pictures(&desk, "images", 4);

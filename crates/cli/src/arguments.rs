@@ -89,7 +89,7 @@ pub struct Eval {
     /// Which part of the data
     #[arg(long, default_value = "validation", value_name = "train|validation|test|all")]
     pub split: String,
-    /// Print the metrics as JSON
+    /// Print the metrics as JSON, with their 95 % intervals
     #[arg(long)]
     pub json: bool,
     /// Write the prediction of every image
@@ -100,16 +100,20 @@ pub struct Eval {
 #[derive(Args)]
 #[command(after_help = "examples:
   tallow predict checkpoints/quickstart images/ lesion.jpg > predictions.csv
+  tallow predict checkpoints/quickstart images/ --skip-broken > predictions.csv
   tallow predict checkpoints/quickstart batch.npy --logits     values already normalised, (R, 3, H, W)")]
 pub struct Predict {
     /// A checkpoint folder, or a run's folder (its `best`)
     pub checkpoint: PathBuf,
-    /// Images, folders of images, or one .npy file of normalised values (R, 3, H, W)
+    /// Images (each once), folders of images, or one .npy file of normalised values (R, 3, H, W)
     #[arg(required = true)]
     pub inputs: Vec<PathBuf>,
     /// Print logits instead of probabilities
     #[arg(long)]
     pub logits: bool,
+    /// Go on without images that cannot be read; stderr names them
+    #[arg(long)]
+    pub skip_broken: bool,
     /// Where to compute
     #[arg(long, default_value = "auto", value_name = "auto|cpu|cuda:N|metal")]
     pub device: String,

@@ -13,6 +13,21 @@ pub struct Broken {
     pub reason: String,
 }
 
+/// "2 of 90 train images cannot be read:", then a line for each, of at most `most` images; `part` may be empty.
+pub fn complaint(broken: &[Broken], images: usize, part: &str, most: usize) -> String {
+    let space = if part.is_empty() { "" } else { " " };
+    let mut text = format!("{} of {images} {part}{space}images cannot be read:", broken.len());
+    for Broken { id, reason, .. } in broken.iter().take(most) {
+        // The system's word about a file names it already.
+        let id = if reason.starts_with(id) { String::new() } else { format!("{id}: ") };
+        text += &format!("\n  {id}{reason}");
+    }
+    if broken.len() > most {
+        text += &format!("\n  … and {} more", broken.len() - most);
+    }
+    text
+}
+
 /// Decodes every image on `workers` threads and returns those that fail, in order. `progress` hears the number done.
 pub fn broken(dataset: &dyn Dataset, workers: usize, progress: &(dyn Fn(usize) + Sync)) -> Vec<Broken> {
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -74,6 +89,12 @@ mod tests {
         assert_eq!(found[0].reason, "expected an image, got an empty file");
         assert_eq!(found[1].id, "image 13");
         assert!(found[1].reason.starts_with("truncated JPEG: "));
+        assert_eq!(
+            complaint(&found, 20, "train", 1),
+            "2 of 20 train images cannot be read:\n  image 4: expected an image, got an empty file\n  … and 1 more"
+        );
+        let named = Broken { index: 0, id: "x.png".into(), reason: "x.png: denied".into() };
+        assert_eq!(complaint(&[named], 1, "", 9), "1 of 1 images cannot be read:\n  x.png: denied");
         let rest = Subset::without(table, &found);
         assert_eq!(rest.len(), 18);
         assert_eq!(rest.id(4), "image 5");

@@ -17,7 +17,7 @@ mod table;
 #[cfg(test)]
 mod written;
 
-pub use broken::{Broken, broken};
+pub use broken::{Broken, broken, complaint};
 pub use decode::{decode, size};
 pub use error::{Error, Result};
 pub use image::{Encoded, Image};
@@ -25,7 +25,7 @@ pub use loader::{HostBatch, Loader, Pixels, Prepare};
 pub use manifest::{fingerprint, manifest};
 pub use options::Options;
 pub use sampler::Sampler;
-pub use sources::{Parts, SOURCES, SourceSpec, find};
+pub use sources::{EXTENSIONS, Parts, SOURCES, SourceSpec, find, images_below};
 pub use split::{Divided, Rule, Split, check_disjoint, divide};
 pub use subset::Subset;
 pub use table::{Images, Row, Table};

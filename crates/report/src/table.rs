@@ -33,20 +33,22 @@ impl Headline {
     }
 }
 
-/// Per-class precision, recall, F1, AUROC and support, then the headline metrics with their intervals, for stdout. – where a number
-/// is undefined.
+/// Per-class precision, recall (the sensitivity), specificity, F1, AUROC and support, then the headline metrics with their
+/// intervals and what those are, for stdout. – where a number is undefined.
 pub fn table(classes: &[ClassSummary], headline: &[Headline]) -> String {
     let names = classes.iter().map(|class| &class.class).chain(headline.iter().map(|line| &line.name));
-    let width = names.map(|name| name.chars().count()).max().unwrap_or(0).clamp(5, 80 - 45);
+    let width = names.map(|name| name.chars().count()).max().unwrap_or(0).clamp(5, 80 - 57);
     let mut out = format!(
-        "{:<width$} {:>10} {:>7} {:>7} {:>7} {:>9}\n",
-        "class", "precision", "recall", "f1", "auroc", "support"
+        "{:<width$} {:>10} {:>7} {:>12} {:>7} {:>7} {:>8}\n",
+        "class", "precision", "recall", "specificity", "f1", "auroc", "support"
     );
     for class in classes {
-        let [precision, recall, f1, auroc] =
-            [class.precision, class.recall, class.f1, class.auroc].map(share);
+        let [precision, recall, specificity, f1, auroc] =
+            [class.precision, class.recall, class.specificity, class.f1, class.auroc].map(share);
         let (name, support) = (ellipsis(&class.class, width), class.support);
-        out += &format!("{name:<width$} {precision:>10} {recall:>7} {f1:>7} {auroc:>7} {support:>9}\n");
+        out += &format!(
+            "{name:<width$} {precision:>10} {recall:>7} {specificity:>12} {f1:>7} {auroc:>7} {support:>8}\n"
+        );
     }
     out.push('\n');
     for line in headline {
@@ -54,6 +56,11 @@ pub fn table(classes: &[ClassSummary], headline: &[Headline]) -> String {
             line.interval.map_or(String::new(), |(low, high)| format!("  [{}, {}]", share(low), share(high)));
         out += &format!("{:<width$} {:>10}{interval}\n", ellipsis(&line.name, width), share(line.value));
     }
+    let mut notes: Vec<&str> =
+        headline.iter().filter(|line| line.interval.is_some()).map(|line| &*line.note).collect();
+    notes.dedup();
+    notes.retain(|note| !note.is_empty());
+    notes.iter().for_each(|note| out += &format!("\nintervals: {note}\n"));
     out
 }
 
@@ -90,21 +97,23 @@ mod tests {
         let mut headline = Headline::list(&summary, "accuracy");
         headline.truncate(2);
         headline[1].interval = Some((0.2, 0.4));
+        headline[1].note = "95 %, bootstrap over 3 images".into();
         // Precision of MEL 2/3, F1 2 · (2/3) / (5/3) = 0.8; MEL outranks the other once of two times; macro F1 0.8 / 2 or / 3.
         let text = table(&summary.per_class, &headline);
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(
             lines[..3],
             [
-                "class     precision  recall      f1   auroc   support",
-                "MEL           0.667   1.000   0.800   0.500         2",
-                "NV            0.000   0.000   0.000   1.000         1",
+                "class     precision  recall  specificity      f1   auroc  support",
+                "MEL           0.667   1.000        0.000   0.800   0.500        2",
+                "NV            0.000   0.000        1.000   0.000   1.000        1",
             ]
         );
-        assert!(lines[3].starts_with("VASC  ") && lines[3].ends_with("      –         0"), "{text}");
+        assert!(lines[3].starts_with("VASC  ") && lines[3].ends_with("      –        0"), "{text}");
         assert_eq!(lines[4], "");
         assert_eq!(lines[5], "accuracy      0.667");
         assert!(lines[6].starts_with("macro_f1  ") && lines[6].ends_with("  [0.200, 0.400]"), "{text}");
+        assert_eq!(lines[7..], ["", "intervals: 95 %, bootstrap over 3 images"]);
     }
 
     #[test]

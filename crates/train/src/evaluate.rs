@@ -11,34 +11,80 @@ use tallow_report::{Progress, Unit};
 use tallow_seed::Seed;
 
 /// Predictions for every image of a dataset, in its order, under the evaluation transform.
+///
+/// Classes are matched by name: the dataset may have fewer of them, or in another order. Errors: [`Error::Data`] where it
+/// has images of a class that the model does not know.
 pub fn evaluate(
     model: &Model,
     dataset: &Arc<dyn Dataset>,
     label: &str,
     progress: &Progress,
 ) -> Result<Predictions> {
-    let bar = progress.bar(label, Unit::Images, Some(dataset.len() as u64));
-    let indices: Vec<u32> = (0..dataset.len() as u32).collect();
-    let batches = indices.chunks(model.plan.data.batch).map(<[u32]>::to_vec).collect();
-    let chain = model.plan.evaluation.clone();
-    // The plan refuses policies that draw here: the seed is never used.
-    let prepare = move |encoded, _| Ok(vec![chain.run(decode(&encoded)?, Seed::new(0))?]);
+    let labels = labels(&model.classes, &**dataset)?;
     let mut predictions = Predictions::new(&model.classes);
-    for batch in Loader::new(dataset.clone(), batches, Arc::new(prepare), model.plan.data.workers) {
-        let batch = batch?;
-        let logits = model.network.forward(&model.upload(&batch.views[0])?, &Mode::Eval)?;
-        for (row, &index) in probabilities(&logits)?.iter().zip(&batch.indices) {
+    forward(model, dataset, label, progress, |indices, logits| {
+        for (row, &index) in probabilities(logits)?.iter().zip(indices) {
             let index = index as usize;
-            let (id, group, label) = (dataset.id(index), dataset.group(index), dataset.label(index));
+            let (id, group, label) = (dataset.id(index), dataset.group(index), labels[index]);
             predictions.push(id, group, label, row).map_err(|error| {
                 Error::Diverged(format!(
                     "{error}\nlower schedule.rate, lengthen the warm-up, or clip gradients (clip: 1.0)"
                 ))
             })?;
         }
+        Ok::<(), Error>(())
+    })?;
+    Ok(predictions)
+}
+
+/// Runs the network over a dataset, in its order, under the evaluation transform, and hands on each batch's indices with
+/// their logits (R, C).
+pub fn forward<E: From<Error>>(
+    model: &Model,
+    dataset: &Arc<dyn Dataset>,
+    label: &str,
+    progress: &Progress,
+    mut each: impl FnMut(&[u32], &Tensor) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    let bar = progress.bar(label, Unit::Images, Some(dataset.len() as u64));
+    let indices: Vec<u32> = (0..dataset.len() as u32).collect();
+    let batches = indices.chunks(model.plan.data.batch).map(<[u32]>::to_vec).collect();
+    let chain = model.plan.evaluation.clone();
+    // The plan refuses policies that draw here: the seed is never used.
+    let prepare = move |encoded, _| Ok(vec![chain.run(decode(&encoded)?, Seed::new(0))?]);
+    for batch in Loader::new(dataset.clone(), batches, Arc::new(prepare), model.plan.data.workers) {
+        let batch = batch.map_err(Error::from)?;
+        let values = model.upload(&batch.views[0])?;
+        each(&batch.indices, &model.network.forward(&values, &Mode::Eval).map_err(Error::from)?)?;
         bar.tick(batch.labels.len() as u64, &[]);
     }
-    Ok(predictions)
+    Ok(())
+}
+
+/// The label of each image as an index into `known`, by the names of the classes.
+fn labels(known: &[String], dataset: &dyn Dataset) -> Result<Vec<u32>> {
+    let place = |class: &String| known.iter().position(|name| name == class);
+    let places: Vec<Option<usize>> = dataset.classes().iter().map(place).collect();
+    let mut strangers = vec![0u64; places.len()];
+    let mut labels = Vec::with_capacity(dataset.len());
+    for index in 0..dataset.len() {
+        let label = dataset.label(index) as usize;
+        match places[label] {
+            Some(place) => labels.push(place as u32),
+            None => strangers[label] += 1,
+        }
+    }
+    let named = dataset.classes().iter().zip(strangers).filter(|(_, count)| *count > 0);
+    let named: Vec<String> = named.map(|(class, count)| format!("`{class}` ({count} images)")).collect();
+    if named.is_empty() {
+        return Ok(labels);
+    }
+    Err(Error::Data(format!(
+        "the data has classes that the checkpoint does not know: {}; expected some of {}; rename them in the data, or take \
+         their images out",
+        named.join(", "),
+        known.join(", ")
+    )))
 }
 
 /// softmax of logits (R, C), in f64.
@@ -47,4 +93,30 @@ pub fn probabilities(logits: &Tensor) -> Result<Vec<Vec<f64>>> {
     let logits = logits.to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
     let powers = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?)?.exp()?;
     Ok(powers.broadcast_div(&powers.sum_keepdim(D::Minus1)?)?.to_vec2()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::labels;
+    use tallow_data::{Images, Row, Table};
+
+    #[test]
+    fn classes_are_matched_by_name() {
+        let known = ["MEL", "NV", "BCC"].map(str::to_owned);
+        let data = |classes: &[&str], of: &[u32]| {
+            let classes = classes.iter().map(|&class| class.to_owned()).collect();
+            let row = |(index, &label): (usize, &u32)| Row { id: index.to_string(), label, group: None };
+            let rows = of.iter().enumerate().map(row).collect();
+            Table::new("a test", classes, None, rows, Images::Bytes(vec![Vec::new(); of.len()])).unwrap()
+        };
+        assert_eq!(labels(&known, &data(&["BCC", "MEL"], &[0, 1, 0])).unwrap(), [2, 0, 2]);
+        // A class of which there is no image may have any name.
+        assert_eq!(labels(&known, &data(&["SCC", "NV"], &[1])).unwrap(), [1]);
+        let error = labels(&known, &data(&["mel", "NV", "SCC"], &[0, 1, 2, 2])).unwrap_err().to_string();
+        assert!(
+            error.contains(
+                "does not know: `mel` (1 images), `SCC` (2 images); expected some of MEL, NV, BCC;"
+            )
+        );
+    }
 }

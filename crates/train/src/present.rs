@@ -5,6 +5,7 @@ use crate::folder::Folder;
 use crate::preview::preview;
 use crate::run::Run;
 use crate::{Error, Result};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use tallow_data::Dataset;
 use tallow_metrics::{Metric, Predictions, interval};
@@ -12,25 +13,65 @@ use tallow_report::{DataNotes, Headline, Report, SplitNote, history};
 use tallow_seed::Seed;
 
 /// The metrics at the top of a table or report.
-const HEADLINE: [&str; 6] =
-    ["balanced_accuracy", "macro_f1", "micro_f1", "weighted_f1", "auroc", "average_precision"];
+const HEADLINE: [&str; 8] = [
+    "balanced_accuracy",
+    "macro_f1",
+    "micro_f1",
+    "weighted_f1",
+    "auroc",
+    "average_precision",
+    "brier",
+    "ece",
+];
 
 /// Bootstrap resamples of an interval: its ends then move by less than its third digit.
 const RESAMPLES: u32 = 1000;
+const LEVEL: f64 = 0.95;
 
-/// The headline metrics with 95 % intervals: percentile bootstrap over groups where there are any, else over images.
+/// The headline metrics with 95 % intervals: percentile bootstrap over groups where there are any (an image without one
+/// is its own), else over images. The calibration error has none: resampling alone raises it, so that its percentiles need
+/// not hold its value.
 pub fn headline(predictions: &Predictions) -> Vec<Headline> {
-    let by_group = predictions.groups.iter().any(Option::is_some);
+    let (units, by_group) = units(predictions);
     let metric = |name: &&str| tallow_metrics::METRICS.iter().find(|metric| metric.name == *name);
-    let line = |metric: &Metric| Headline {
-        name: metric.name.to_owned(),
-        value: (metric.of)(predictions),
-        interval: interval(predictions, metric, RESAMPLES, 0.95, by_group, Seed::new(0))
-            .ok()
-            .filter(|(low, high)| low.is_finite() && high.is_finite()),
-        note: format!("95 %, bootstrap over {}", if by_group { "groups" } else { "images" }),
+    let line = |metric: &Metric| {
+        let value = (metric.of)(predictions);
+        if metric.name == "ece" {
+            let note = "top class, 15 bins; lower is better".to_owned();
+            return Headline { name: metric.name.to_owned(), value, interval: None, note };
+        }
+        Headline {
+            name: metric.name.to_owned(),
+            value,
+            interval: interval(predictions, metric, RESAMPLES, LEVEL, by_group, Seed::new(0))
+                .ok()
+                .filter(|(low, high)| low.is_finite() && high.is_finite()),
+            note: format!("95 %, bootstrap over {units} {}", if by_group { "groups" } else { "images" }),
+        }
     };
     HEADLINE.iter().filter_map(metric).map(line).collect()
+}
+
+/// The intervals of [`headline`] for programs: how they were made, and [low, high] of each metric that has one.
+pub fn intervals(predictions: &Predictions, headline: &[Headline]) -> Value {
+    let (units, by_group) = units(predictions);
+    let ends = |line: &Headline| Some((line.name.clone(), json!(line.interval?)));
+    let metrics: Map<String, Value> = headline.iter().filter_map(ends).collect();
+    json!({
+        "method": "percentile bootstrap",
+        "level": LEVEL,
+        "resamples": RESAMPLES,
+        "over": if by_group { "groups" } else { "images" },
+        "units": units,
+        "metrics": metrics,
+    })
+}
+
+/// How many units a bootstrap draws, and whether they are groups.
+fn units(predictions: &Predictions) -> (usize, bool) {
+    let groups: BTreeSet<&String> = predictions.groups.iter().flatten().collect();
+    let alone = predictions.groups.iter().filter(|group| group.is_none()).count();
+    (groups.len() + alone, !groups.is_empty())
 }
 
 /// Writes `report.html` into the run's folder.

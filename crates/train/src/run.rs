@@ -8,7 +8,7 @@ use crate::schedule::{Schedule, Shape};
 use crate::{Error, Result};
 use std::collections::HashMap;
 use std::sync::Arc;
-use tallow_data::{Dataset, Encoded, HostBatch, Options, Sampler, Subset};
+use tallow_data::{Dataset, Encoded, HostBatch, Options, Parts, Sampler, Subset};
 use tallow_policy::{Policy, View};
 use tallow_report::{Progress, Unit};
 use tallow_seed::Seed;
@@ -119,48 +119,20 @@ impl Run {
 impl Data {
     /// Opens, divides and checks the data of a plan.
     pub fn open(plan: &Plan, progress: &Progress) -> Result<Data> {
-        // Sources that draw their images have their own seed; the split of a dataset must not move with the run's.
-        let options = Options::new(plan.data.options.clone(), Seed::new(1));
-        let parts = plan.data.source.read(&options).map_err(|error| plan.place(error))?;
-        let mut notes = parts.notes;
-        let whole = parts.train.ok_or_else(|| {
-            Error::Data(format!("data: {} has no training part here; see data.root", plan.data.source.name))
-        })?;
-        let (train, validation): (Arc<dyn Dataset>, Arc<dyn Dataset>) =
-            match (&plan.data.split, parts.validation) {
-                (Some(split), _) => {
-                    let divided = tallow_data::divide(whole, split, Seed::new(1).fold("split", 0));
-                    let divided = divided.map_err(|error| plan.place(error))?;
-                    (divided.train, divided.validation)
-                }
-                (None, Some(validation)) => (whole, validation),
-                (None, None) => {
-                    let remedy = "write, for example, split: { validation: 0.15 } below data";
-                    return Err(plan.mistake(
-                        "data.split",
-                        format!("{} has no validation part here; {remedy}", plan.data.source.name),
-                    ));
-                }
-            };
-        let mut data = [Some(train), Some(validation), parts.test];
-        for (part, name) in data.iter_mut().zip(["train", "validation", "test"]) {
-            if let Some(part) = part {
-                *part = readable(part.clone(), name, plan, progress, &mut notes)?;
-            }
-        }
-        let [Some(train), Some(validation), test] = data else { unreachable!("both were put there") };
-        let mut named: Vec<(&str, &dyn Dataset)> = vec![("train", &*train), ("validation", &*validation)];
-        if let Some(test) = &test {
-            named.push(("test", &**test));
-        }
-        tallow_data::check_disjoint(&named)?;
+        let (mut parts, mut notes) = divided(plan, official(plan)?)?;
+        readable(&mut parts, plan, progress, &mut notes)?;
+        disjoint(&parts)?;
+        let manifests: Vec<String> = parts.iter().map(|(_, part)| tallow_data::manifest(&**part)).collect();
+        let mut parts = parts.into_iter().map(|(_, part)| part);
+        let (Some(train), Some(validation), test) = (parts.next(), parts.next(), parts.next()) else {
+            unreachable!("a division has both")
+        };
         if train.is_empty() || validation.is_empty() {
             let (a, b) = (train.len(), validation.len());
             return Err(Error::Data(format!(
                 "data: expected images in both parts, got train {a}, validation {b}"
             )));
         }
-        let manifests: Vec<String> = named.iter().map(|(_, part)| tallow_data::manifest(*part)).collect();
         let mut groups = HashMap::new();
         for group in (0..train.len()).filter_map(|index| train.group(index)) {
             let next = groups.len() as u32;
@@ -189,35 +161,105 @@ impl Data {
     }
 }
 
-/// One part of a plan's data, by name; the official test part without opening or dividing the others.
+/// One part of a plan's data, by name, and what people should know of it as notes. Only its own images are looked at.
 pub fn part(plan: &Plan, name: &str, progress: &Progress) -> Result<Arc<dyn Dataset>> {
-    match name {
-        "train" => Ok(Data::open(plan, progress)?.train),
-        "validation" | "val" => Ok(Data::open(plan, progress)?.validation),
-        "test" => {
-            let options = Options::new(plan.data.options.clone(), Seed::new(1));
-            let parts = plan.data.source.read(&options).map_err(|error| plan.place(error))?;
-            let test = parts.test.ok_or_else(|| {
-                Error::Data(format!(
-                    "{} has no test part here; parts: train, validation",
-                    plan.data.source.name
-                ))
-            })?;
-            readable(test, "test", plan, progress, &mut Vec::new())
+    let official = official(plan)?;
+    let known: Vec<&str> = [
+        ("train", official.train.is_some()),
+        (
+            "validation",
+            official.validation.is_some() || (official.train.is_some() && plan.data.split.is_some()),
+        ),
+        ("test", official.test.is_some()),
+    ]
+    .iter()
+    .filter_map(|(name, is_there)| is_there.then_some(*name))
+    .collect();
+    let source = plan.data.source.name;
+    let name = match name {
+        "train" => "train",
+        "validation" | "val" => "validation",
+        "test" => "test",
+        "all" => "all",
+        other => {
+            let problem = format!("--split: no part `{other}`; parts: train, validation, test, all");
+            return Err(Error::recipe(problem));
         }
-        "all" => {
-            let options = Options::new(plan.data.options.clone(), Seed::new(1));
-            let parts = plan.data.source.read(&options)?;
-            match (parts.train, parts.validation, parts.test) {
-                (Some(all), None, None) => readable(all, "all", plan, progress, &mut Vec::new()),
-                _ => Err(Error::recipe(format!(
-                    "--split all: {} has parts of its own here; name one: train, validation, test",
-                    plan.data.source.name
-                ))),
-            }
-        }
-        other => Err(Error::recipe(format!("--split: no part `{other}`; parts: train, validation, test"))),
+    };
+    if name == "all" && (official.train.is_none() || official.validation.is_some() || official.test.is_some())
+    {
+        let problem =
+            format!("--split all: {source} has parts of its own here; name one: {}", known.join(", "));
+        return Err(Error::recipe(problem));
     }
+    if name != "all" && !known.contains(&name) {
+        let remedy = match known[..] {
+            ["train"] => "take all of it (--split all), or divide it (data.split.validation=0.15)".to_owned(),
+            _ => format!("parts: {}", known.join(", ")),
+        };
+        return Err(Error::Data(format!("--split {name}: {source} has no {name} part here; {remedy}")));
+    }
+    let (parts, mut notes) = match (name, &plan.data.split, official) {
+        // Neither moves with a split, nor needs one.
+        ("all" | "test", _, Parts { train, test, notes, .. }) => {
+            (vec![(name, if name == "all" { train } else { test }.expect("was found to be there"))], notes)
+        }
+        ("train", None, Parts { train: Some(train), validation: None, notes, .. }) => {
+            (vec![(name, train)], notes)
+        }
+        (_, _, official) => {
+            let (parts, notes) = divided(plan, official)?;
+            disjoint(&parts)?;
+            (parts, notes)
+        }
+    };
+    let mut part: Vec<_> = parts.into_iter().filter(|(part, _)| *part == name).collect();
+    readable(&mut part, plan, progress, &mut notes)?;
+    notes.iter().for_each(|note| progress.note(note));
+    let (_, part) = part.pop().expect("was found to be there");
+    if part.is_empty() {
+        return Err(Error::Data(format!("--split {name}: expected images, got none")));
+    }
+    Ok(part)
+}
+
+/// Datasets by name: train and validation, and test where there is one.
+type Named = Vec<(&'static str, Arc<dyn Dataset>)>;
+
+/// The official parts of a plan's data.
+fn official(plan: &Plan) -> Result<Parts> {
+    // Sources that draw their images have their own seed; the split of a dataset must not move with the run's.
+    let options = Options::new(plan.data.options.clone(), Seed::new(1));
+    plan.data.source.read(&options).map_err(|error| plan.place(error))
+}
+
+/// The parts that a plan trains with, and the source's notes.
+fn divided(plan: &Plan, parts: Parts) -> Result<(Named, Vec<String>)> {
+    let source = plan.data.source.name;
+    let whole = parts
+        .train
+        .ok_or_else(|| Error::Data(format!("data: {source} has no training part here; see data.root")))?;
+    let (train, validation): (Arc<dyn Dataset>, Arc<dyn Dataset>) = match (&plan.data.split, parts.validation)
+    {
+        (Some(split), _) => {
+            let divided = tallow_data::divide(whole, split, Seed::new(1).fold("split", 0));
+            let divided = divided.map_err(|error| plan.place(error))?;
+            (divided.train, divided.validation)
+        }
+        (None, Some(validation)) => (whole, validation),
+        (None, None) => {
+            let remedy = "write, for example, split: { validation: 0.15 } below data";
+            return Err(plan.mistake("data.split", format!("{source} has no validation part here; {remedy}")));
+        }
+    };
+    let mut named = vec![("train", train), ("validation", validation)];
+    named.extend(parts.test.map(|test| ("test", test)));
+    Ok((named, parts.notes))
+}
+
+fn disjoint(parts: &Named) -> Result<()> {
+    let parts: Vec<(&str, &dyn Dataset)> = parts.iter().map(|(name, part)| (*name, &**part)).collect();
+    Ok(tallow_data::check_disjoint(&parts)?)
 }
 
 /// The views that the branches see, each once.
@@ -263,37 +305,31 @@ fn fixed_size(plan: &Plan, data: &Data) -> Result<()> {
     Ok(())
 }
 
-/// The part without its broken images, or an error that names them.
-fn readable(
-    part: Arc<dyn Dataset>,
-    name: &str,
-    plan: &Plan,
-    progress: &Progress,
-    notes: &mut Vec<String>,
-) -> Result<Arc<dyn Dataset>> {
+/// Leaves the broken images out of every part; an error that names those of all parts, unless the plan skips them.
+fn readable(parts: &mut Named, plan: &Plan, progress: &Progress, notes: &mut Vec<String>) -> Result<()> {
+    const NAMED: usize = 20;
     // Pixels in memory cannot be broken.
-    if part.is_empty() || matches!(part.image(0), Ok(Encoded::Pixels(_))) {
-        return Ok(part);
+    let drawn = |part: &dyn Dataset| part.is_empty() || matches!(part.image(0), Ok(Encoded::Pixels(_)));
+    let mut stored: Vec<_> = parts.iter_mut().filter(|(_, part)| !drawn(&**part)).collect();
+    if stored.is_empty() {
+        return Ok(());
     }
-    let bar = progress.bar(&format!("checking {name}"), Unit::Images, Some(part.len() as u64));
-    let broken = tallow_data::broken(&*part, plan.data.workers, &|_| bar.tick(1, &[]));
-    drop(bar);
-    if broken.is_empty() {
-        return Ok(part);
+    let images: usize = stored.iter().map(|(_, part)| part.len()).sum();
+    let names: Vec<&str> = stored.iter().map(|(name, _)| *name).collect();
+    let label = format!("checking {}", names.join(", "));
+    let bar = progress.bar(&label, Unit::Images, Some(images as u64));
+    let mut complaints = Vec::new();
+    for (name, part) in &mut stored {
+        let broken = tallow_data::broken(&**part, plan.data.workers, &|_| bar.tick(1, &[]));
+        if !broken.is_empty() {
+            complaints.push(tallow_data::complaint(&broken, part.len(), name, NAMED));
+            *part = Arc::new(Subset::without(part.clone(), &broken));
+        }
     }
-    let first: Vec<String> = broken.iter().take(5).map(|b| format!("  {}: {}", b.id, b.reason)).collect();
-    let more =
-        if broken.len() > 5 { format!("\n  … and {} more", broken.len() - 5) } else { String::new() };
-    let summary = format!(
-        "{} of {} {name} images cannot be read:\n{}{more}",
-        broken.len(),
-        part.len(),
-        first.join("\n")
-    );
-    if !plan.data.skip_broken {
+    if !complaints.is_empty() && !plan.data.skip_broken {
         let remedy = "fetch them again, or write broken: skip below data to go on without them";
-        return Err(Error::Data(format!("{summary}\n{remedy}")));
+        return Err(Error::Data(format!("{}\n{remedy}", complaints.join("\n"))));
     }
-    notes.push(format!("left out: {summary}"));
-    Ok(Arc::new(Subset::without(part, &broken)))
+    notes.extend(complaints.iter().map(|complaint| format!("left out: {complaint}")));
+    Ok(())
 }

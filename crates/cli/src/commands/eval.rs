@@ -2,34 +2,53 @@
 
 use super::checkpoint;
 use crate::arguments::Eval;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::path::Path;
 use tallow_metrics::Summary;
 use tallow_policy::Registry;
 use tallow_report::Progress;
-use tallow_train::{Error, Model, evaluate, headline, part};
+use tallow_train::{Error, Model, evaluate, headline, intervals, part};
 
 pub fn eval(arguments: &Eval, registry: &Registry) -> anyhow::Result<()> {
     let progress = Progress::stderr();
     let place = checkpoint(&arguments.checkpoint)?;
+    if let Some(path) = &arguments.predictions {
+        writable(path)?;
+    }
     let model = Model::open(&place, &arguments.overrides, registry, &progress)?;
     let data = part(&model.plan, &arguments.split, &progress)?;
-    if data.classes() != model.classes {
-        let (here, there) = (data.classes().join(", "), model.classes.join(", "));
-        return Err(
-            Error::Data(format!("the data has the classes {here}; the checkpoint knows {there}")).into()
-        );
-    }
     let predictions = evaluate(&model, &data, &arguments.split, &progress)?;
     if let Some(path) = &arguments.predictions {
         predictions.write_csv(path)?;
     }
     let summary = Summary::of(&predictions);
+    let headline = headline(&predictions);
     let mut out = std::io::stdout().lock();
     if arguments.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&summary)?)?;
+        let mut said = serde_json::to_value(&summary)?;
+        said["intervals"] = intervals(&predictions, &headline);
+        writeln!(out, "{}", serde_json::to_string_pretty(&said)?)?;
     } else {
         writeln!(out, "{}: {} part, {} images\n", place.display(), arguments.split, predictions.len())?;
-        writeln!(out, "{}", tallow_report::table(&summary.per_class, &headline(&predictions)))?;
+        write!(out, "{}", tallow_report::table(&summary.per_class, &headline))?;
     }
     Ok(())
+}
+
+/// Refuses a file that could not be written when the work is done. Leaves no file where there was none.
+fn writable(path: &Path) -> Result<(), Error> {
+    let refused = |error: std::io::Error| {
+        let place = path.display();
+        Error::recipe(format!(
+            "--predictions {place}: cannot be written ({error}); name a file in a folder that is there"
+        ))
+    };
+    match File::create_new(path) {
+        Ok(_) => std::fs::remove_file(path).map_err(refused),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            OpenOptions::new().append(true).open(path).map(drop).map_err(refused)
+        }
+        Err(error) => Err(refused(error)),
+    }
 }

@@ -3,160 +3,190 @@
 use super::checkpoint;
 use crate::arguments::Predict;
 use candle_core::{DType, Device, Tensor};
-use std::collections::BTreeSet;
-use std::io::Write;
+use std::collections::HashSet;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
-use tallow_data::{Encoded, Pixels, decode};
+use std::sync::Arc;
+use tallow_data::{Dataset, EXTENSIONS, Images, Row, Subset, Table, broken, complaint};
 use tallow_models::Mode;
 use tallow_policy::Registry;
 use tallow_report::{Progress, Unit};
-use tallow_seed::Seed;
-use tallow_train::{Error, Model, probabilities};
+use tallow_train::{Error, Model, forward, probabilities};
 
-const EXTENSIONS: [&str; 7] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"];
-
+/// Everything that can be refused is refused before the first line of the CSV.
 pub fn predict(arguments: &Predict, registry: &Registry) -> anyhow::Result<()> {
     let place = checkpoint(&arguments.checkpoint)?;
-    let device = format!("device={}", arguments.device);
     let progress = Progress::stderr();
-    let model = Model::open(&place, &[device], registry, &progress)?;
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    let predicted = if arguments.logits { "" } else { ",predicted" };
-    let classes: Vec<String> = model.classes.iter().map(|class| quoted(class)).collect();
-    writeln!(out, "image{predicted},{}", classes.join(","))?;
     if let [file] = &arguments.inputs[..]
         && file.extension().is_some_and(|extension| extension == "npy")
     {
-        let values = Tensor::read_npy(file).map_err(|error| bad(file, &error))?;
-        if !values.dtype().is_float() {
-            let problem = format!(
-                "expected normalised values as floats, got {:?}; images go in as files",
-                values.dtype()
-            );
-            return Err(bad(file, &problem).into());
+        let model = open(&place, arguments, registry, &progress)?;
+        let values = values(file)?.to_device(&model.device)?;
+        let (rows, batch) = (values.dim(0)?, model.plan.data.batch);
+        let mut csv = Csv::new(&model, arguments.logits);
+        for start in (0..rows).step_by(batch) {
+            let part = values.narrow(0, start, batch.min(rows - start))?.contiguous()?;
+            let found = model.network.forward(&part, &Mode::Eval)?;
+            csv.write((start..rows).map(|row| row.to_string()), &found)?;
         }
-        let values = values.to_dtype(DType::F32)?;
-        if let Some(at) = values.flatten_all()?.to_vec1::<f32>()?.iter().position(|value| !value.is_finite())
-        {
-            let row = at * values.dim(0)? / values.elem_count();
-            return Err(bad(file, &format!("row {row} holds a value that is not finite")).into());
-        }
-        let values = values.to_device(&model.device)?;
-        if values.rank() != 4 || values.dim(1)? != 3 {
-            let problem = format!("expected normalised values (R, 3, H, W), got {:?}", values.dims());
-            return Err(bad(file, &problem).into());
-        }
-        let rows = values.dim(0)?;
-        for start in (0..rows).step_by(model.plan.data.batch) {
-            let part = values.narrow(0, start, model.plan.data.batch.min(rows - start))?.contiguous()?;
-            let names: Vec<String> = (start..rows).map(|row| row.to_string()).collect();
-            write_rows(&mut out, &model, &part, &names, arguments.logits)?;
-        }
-        return Ok(out.flush()?);
+        return Ok(csv.end()?);
     }
-    let files = images(&arguments.inputs)?;
-    let bar = progress.bar("predict", Unit::Images, Some(files.len() as u64));
-    for batch in files.chunks(model.plan.data.batch) {
-        let mut pixels = Pixels { rows: 0, height: 0, width: 0, bytes: Vec::new() };
-        for file in batch {
-            let image = decode(&Encoded::File(file.clone())).map_err(|error| named(file, error))?;
-            let image = model.plan.evaluation.run(image, Seed::new(0)).map_err(Error::from)?;
-            let size = (image.width as usize, image.height as usize);
-            if pixels.rows > 0 && size != (pixels.width, pixels.height) {
-                let (width, height) = size;
-                let problem = format!(
-                    "{width} by {height} pixels, expected {} by {} as before it; the checkpoint's evaluation does not resize",
-                    pixels.width, pixels.height
-                );
-                return Err(bad(file, &problem).into());
-            }
-            (pixels.width, pixels.height) = size;
-            pixels.rows += 1;
-            pixels.bytes.extend(image.pixels);
-        }
-        let names: Vec<String> = batch.iter().map(|file| quoted(&file.display().to_string())).collect();
-        write_rows(&mut out, &model, &model.upload(&pixels)?, &names, arguments.logits)?;
-        bar.tick(batch.len() as u64, &[]);
-    }
-    Ok(out.flush()?)
+    let files = files(&arguments.inputs)?;
+    let model = open(&place, arguments, registry, &progress)?;
+    let images = readable(files, &model, arguments.skip_broken, &progress)?;
+    one_size(&*images, &model)?;
+    let mut csv = Csv::new(&model, arguments.logits);
+    forward(&model, &images, "predict", &progress, |indices, found| -> anyhow::Result<()> {
+        Ok(csv.write(indices.iter().map(|&index| images.id(index as usize).to_owned()), found)?)
+    })?;
+    Ok(csv.end()?)
 }
 
-fn write_rows(
-    out: &mut impl Write,
-    model: &Model,
-    values: &Tensor,
-    names: &[String],
+fn open(place: &Path, arguments: &Predict, registry: &Registry, progress: &Progress) -> Result<Model, Error> {
+    Model::open(place, &[format!("device={}", arguments.device)], registry, progress)
+}
+
+/// The CSV on stdout; its header comes with the first rows.
+struct Csv<'a> {
+    out: csv::Writer<BufWriter<std::io::StdoutLock<'static>>>,
+    model: &'a Model,
     logits: bool,
-) -> anyhow::Result<()> {
-    let found = model.network.forward(values, &Mode::Eval)?;
-    // On the host: not every device has f64.
-    let found = found.to_device(&Device::Cpu)?;
-    let rows = if logits { found.to_dtype(DType::F64)?.to_vec2()? } else { probabilities(&found)? };
-    for (name, row) in names.iter().zip(rows) {
-        let numbers: Vec<String> = row.iter().map(f64::to_string).collect();
-        if logits {
-            writeln!(out, "{name},{}", numbers.join(","))?;
+    is_begun: bool,
+}
+
+impl Csv<'_> {
+    fn new(model: &Model, logits: bool) -> Csv<'_> {
+        let out = csv::Writer::from_writer(BufWriter::new(std::io::stdout().lock()));
+        Csv { out, model, logits, is_begun: false }
+    }
+
+    /// One row for each of `found`, logits (R, C).
+    fn write(&mut self, names: impl Iterator<Item = String>, found: &Tensor) -> anyhow::Result<()> {
+        // On the host: not every device has f64.
+        let rows = if self.logits {
+            found.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.to_vec2()?
         } else {
+            probabilities(found)?
+        };
+        let classes = &self.model.classes;
+        if !std::mem::replace(&mut self.is_begun, true) {
+            let fixed: &[&str] = if self.logits { &["image"] } else { &["image", "predicted"] };
+            self.record(fixed.iter().copied().chain(classes.iter().map(String::as_str)))?;
+        }
+        for (name, row) in names.zip(rows) {
             // Ties go to the first class, as everywhere.
             let best =
                 (1..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best });
-            writeln!(out, "{name},{},{}", quoted(&model.classes[best]), numbers.join(","))?;
+            let predicted = (!self.logits).then(|| classes[best].clone());
+            let numbers = row.iter().map(f64::to_string);
+            self.record([name].into_iter().chain(predicted).chain(numbers))?;
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, fields: impl Iterator<Item = impl AsRef<[u8]>>) -> std::io::Result<()> {
+        // A closed pipe is told from other errors by its kind.
+        Ok(self.out.write_record(fields)?)
+    }
+
+    fn end(mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Normalised values (R, 3, H, W) in f32.
+fn values(file: &Path) -> anyhow::Result<Tensor> {
+    let values = Tensor::read_npy(file).map_err(|error| bad(file, &error))?;
+    if !values.dtype().is_float() {
+        let problem =
+            format!("expected normalised values as floats, got {:?}; images go in as files", values.dtype());
+        return Err(bad(file, &problem).into());
+    }
+    if values.rank() != 4 || values.dim(1)? != 3 || values.elem_count() == 0 {
+        let problem = format!("expected normalised values (R, 3, H, W), got {:?}", values.dims());
+        return Err(bad(file, &problem).into());
+    }
+    let values = values.to_dtype(DType::F32)?;
+    if let Some(at) = values.flatten_all()?.to_vec1::<f32>()?.iter().position(|value| !value.is_finite()) {
+        let row = at * values.dim(0)? / values.elem_count();
+        return Err(bad(file, &format!("row {row} holds a value that is not finite")).into());
+    }
+    Ok(values)
+}
+
+/// The files named, and the images below the folders named, in name order; each once.
+fn files(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+    let mut files = Vec::new();
+    for input in inputs {
+        if input.is_dir() {
+            let found = tallow_data::images_below(input)?;
+            if found.is_empty() {
+                let problem = format!("no image below it; expected files of {}", EXTENSIONS.join(", "));
+                return Err(bad(input, &problem));
+            }
+            files.extend(found);
+        } else if input.exists() {
+            files.push(input.clone());
+        } else {
+            return Err(bad(input, &"no such file or folder"));
+        }
+    }
+    let mut seen = HashSet::new();
+    files.retain(|file| seen.insert(file.clone()));
+    Ok(files)
+}
+
+/// The images that can be decoded; an error that names the others, unless they are to be skipped.
+fn readable(
+    files: Vec<PathBuf>,
+    model: &Model,
+    skip: bool,
+    progress: &Progress,
+) -> Result<Arc<dyn Dataset>, Error> {
+    let row = |file: &PathBuf| Row { id: file.display().to_string(), label: 0, group: None };
+    let (rows, count) = (files.iter().map(row).collect(), files.len());
+    let images = Table::new("predict", model.classes.clone(), None, rows, Images::Files(files))?;
+    let images: Arc<dyn Dataset> = Arc::new(images);
+    let bar = progress.bar("checking", Unit::Images, Some(count as u64));
+    let broken = broken(&*images, model.plan.data.workers, &|_| bar.tick(1, &[]));
+    drop(bar);
+    if broken.is_empty() {
+        return Ok(images);
+    }
+    let complaint = complaint(&broken, count, "", usize::MAX);
+    if broken.len() == count {
+        return Err(Error::Data(format!("{complaint}\nexpected at least one that can")));
+    }
+    if !skip {
+        let remedy = "fetch them again, or write --skip-broken to go on without them";
+        return Err(Error::Data(format!("{complaint}\n{remedy}")));
+    }
+    progress.note(&format!("left out: {complaint}"));
+    Ok(Arc::new(Subset::without(images, &broken)))
+}
+
+/// Refuses images that the evaluation transform leaves at different sizes: they make no batch.
+fn one_size(images: &dyn Dataset, model: &Model) -> Result<(), Error> {
+    let chain = &model.plan.evaluation;
+    if chain.output_size().is_some() {
+        return Ok(());
+    }
+    let mut first = None;
+    for index in 0..images.len() {
+        let stored = tallow_data::size(&images.image(index)?)?;
+        let Some((width, height)) = chain.output_size_from(Some(stored)) else { continue };
+        let (expected_width, expected_height) = *first.get_or_insert((width, height));
+        if (width, height) != (expected_width, expected_height) {
+            let problem = format!(
+                "{width} by {height} pixels, expected {expected_width} by {expected_height} as the first; the \
+                 checkpoint's evaluation does not resize: ask about one size at a time"
+            );
+            return Err(bad(Path::new(images.id(index)), &problem));
         }
     }
     Ok(())
 }
 
-/// The files named, and the images below the folders named, in name order.
-fn images(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
-    let mut files = Vec::new();
-    for input in inputs {
-        if !input.is_dir() {
-            files.push(input.clone());
-            continue;
-        }
-        let mut found = BTreeSet::new();
-        let mut folders = vec![input.clone()];
-        while let Some(folder) = folders.pop() {
-            let entries = std::fs::read_dir(&folder).map_err(Error::io(&folder))?;
-            for entry in entries {
-                let path = entry.map_err(Error::io(&folder))?.path();
-                let extension =
-                    path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-                if path.is_dir() {
-                    folders.push(path);
-                } else if EXTENSIONS.contains(&extension.as_str()) {
-                    found.insert(path);
-                }
-            }
-        }
-        if found.is_empty() {
-            return Err(bad(
-                input,
-                &format!("no image below it; expected files of {}", EXTENSIONS.join(", ")),
-            ));
-        }
-        files.extend(found);
-    }
-    Ok(files)
-}
-
-/// An error of decoding, with the file that it does not name itself.
-fn named(file: &Path, error: tallow_data::Error) -> Error {
-    match error {
-        tallow_data::Error::Image(problem) => bad(file, &problem),
-        other => other.into(),
-    }
-}
-
 fn bad(file: &Path, problem: &dyn std::fmt::Display) -> Error {
     Error::Data(format!("{}: {problem}", file.display()))
-}
-
-/// A CSV field.
-fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
 }

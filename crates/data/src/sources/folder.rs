@@ -22,7 +22,16 @@ pub const SPEC: SourceSpec = SourceSpec {
     open,
 };
 
+/// Names that image files end in, in any case.
 pub const EXTENSIONS: [&str; 7] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"];
+
+/// The image files below a folder, told by [`EXTENSIONS`], in the order of their names, without hidden ones.
+pub fn images_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    walk(folder, &mut files)?;
+    files.retain(|path| is_image(path));
+    Ok(files)
+}
 
 fn open(options: &Options) -> Result<Parts> {
     let root = options.path("root")?.ok_or_else(|| {
@@ -72,8 +81,7 @@ fn read(root: &Path, part: &str, labels: &Labels, notes: &mut Vec<String>) -> Re
         let before = paths.len();
         for path in files {
             let id = relative(root, &path);
-            let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-            if EXTENSIONS.contains(&extension.to_lowercase().as_str()) {
+            if is_image(&path) {
                 rows.push(Row { id, label: label as u32, group: None });
                 paths.push(path);
             } else {
@@ -98,6 +106,11 @@ fn read(root: &Path, part: &str, labels: &Labels, notes: &mut Vec<String>) -> Re
         ));
     }
     Table::new(&place.display().to_string(), labels.classes.clone(), None, rows, Images::Files(paths))
+}
+
+fn is_image(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    EXTENSIONS.contains(&extension.to_lowercase().as_str())
 }
 
 /// Names of the folders in a folder, sorted, without hidden ones.

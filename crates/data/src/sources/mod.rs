@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+pub use folder::{EXTENSIONS, images_below};
 use labels::Part;
 
 use crate::options::suggestion;
