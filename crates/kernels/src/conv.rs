@@ -2,6 +2,12 @@
 
 mod depthwise;
 mod im2col;
+mod lanes;
+mod product;
+mod taps;
+#[cfg(test)]
+mod tests;
+mod two;
 mod winograd;
 
 use crate::element::{Element, by_dtype, same_dtype, tensor, view};
@@ -133,8 +139,13 @@ macro_rules! by_way {
             if g.depthwise() {
                 return depthwise::$f(a, b, g);
             }
-            if let (Some(a), Some(b), true) = (same(a), same(b), winograd::fits(g)) {
-                return cast(winograd::$f(a, b, g));
+            if let (Some(a), Some(b)) = (same(a), same(b)) {
+                if two::fits(g) {
+                    return cast(two::$f(a, b, g));
+                }
+                if winograd::fits(g) {
+                    return cast(winograd::$f(a, b, g));
+                }
             }
             im2col::$f(a, b, g)
         }

@@ -7,20 +7,23 @@
 //! All matrices are `[frequency][block of 16 channels][row][16]`, the lanes of a vector being channels; rows are tiles, or the
 //! other operand's channels. Planes are transposed to that and back a block of channels at a time.
 
-mod product;
 mod transform;
 
 use super::Geometry;
+use super::lanes::{B, frequency, from_lanes, on_vectors, to_lanes};
+use super::product::{self, Left, accumulate};
+use super::taps::{self, CELL, Lane, Taps};
 use crate::parallel::{Lines, Shared, each, fold_parts, pieces, scratch, unfilled};
-use product::{Left, accumulate};
-use transform::{Lanes, on_vectors};
+use std::ops::Range;
 
 /// Frequencies of a 6×6 tile.
 const F: usize = 36;
-/// Channels of a block.
-const B: usize = 16;
 /// Tiles whose transforms stay in the second cache while they are multiplied.
 const TILES: usize = 64;
+/// Tiles of a batch whose transforms all stay in the third cache.
+const FEW: usize = 8 * TILES;
+/// Blocks of output channels of a product: what the widest one takes at once.
+const BLOCKS: usize = 2;
 
 /// Whether this convolution is worth it: maps that fill tiles, channels that fill vectors.
 pub(super) fn fits(g: &Geometry) -> bool {
@@ -35,13 +38,17 @@ pub(super) fn fits(g: &Geometry) -> bool {
 }
 
 pub(super) fn forward(x: &[f32], weight: &[f32], g: &Geometry) -> Vec<f32> {
-    let k = kernel(weight, g.o, g.c, |o, c, i| (o * g.c + c) * 9 + i);
-    convolve(x, &k, &Grid::new((g.r, g.c, g.h, g.w), (g.o, g.oh, g.ow), g.conv.padding))
+    let taps = Taps { weight, o: g.o, c: g.c, lane: Lane::Output };
+    convolve(x, &taps, &Grid::new((g.r, g.c, g.h, g.w), (g.o, g.oh, g.ow), g.conv.padding))
 }
 
 pub(super) fn input_gradient(dy: &[f32], weight: &[f32], g: &Geometry) -> Vec<f32> {
-    let k = kernel(weight, g.c, g.o, |c, o, i| (o * g.c + c) * 9 + 8 - i);
-    convolve(dy, &k, &Grid::new((g.r, g.o, g.oh, g.ow), (g.c, g.h, g.w), 2 - g.conv.padding))
+    let taps = Taps { weight, o: g.o, c: g.c, lane: Lane::InputTurned };
+    convolve(dy, &taps, &Grid::new((g.r, g.o, g.oh, g.ow), (g.c, g.h, g.w), 2 - g.conv.padding))
+}
+
+fn convolve(x: &[f32], taps: &Taps, grid: &Grid) -> Vec<f32> {
+    if grid.r * grid.across * grid.down < FEW { by_output(x, taps, grid) } else { by_chunk(x, taps, grid) }
 }
 
 /// A convolution cut into chunks of tiles.
@@ -71,11 +78,6 @@ struct Chunk {
     r1: usize,
 }
 
-/// Numbers from one frequency to the next: an odd number of cache lines, so that the 36 of a tile fall into different sets.
-fn frequency(rows: usize, channels: usize) -> usize {
-    ((rows * channels / B) | 1) * B
-}
-
 impl Grid {
     fn new(
         (r, c, h, w): (usize, usize, usize, usize),
@@ -83,7 +85,7 @@ impl Grid {
         padding: usize,
     ) -> Grid {
         let (across, down) = (ow.div_ceil(4), oh.div_ceil(4));
-        let images = (TILES / (across * down)).max(1);
+        let images = (TILES / (across * down)).clamp(1, r.div_ceil(8));
         let rows = if images > 1 { down } else { (TILES / across).clamp(1, down) };
         Grid { r, c, h, w, o, oh, ow, padding, across, down, images, rows }
     }
@@ -109,43 +111,55 @@ impl Grid {
     }
 }
 
-/// U[f][block of `outer`][inner][16] = G g Gᵀ with g[i] = weight[at(outer, inner, i)].
-fn kernel(
-    weight: &[f32],
-    outer: usize,
-    inner: usize,
-    at: impl Fn(usize, usize, usize) -> usize + Sync,
-) -> Lines<f32> {
+/// U[f][block of lanes][row][16] = G g Gᵀ.
+fn kernel(taps: &Taps) -> Lines<f32> {
+    let (outer, inner) = taps.sizes();
     let stride = frequency(inner, outer);
     let mut u = Lines::<f32>::unfilled(F * stride);
     let out = Shared::new(&mut u);
-    let cells = outer / B * inner;
-    pieces(cells, 64, |start, end| {
-        on_vectors!(V => for cell in start..end {
-            let (block, row) = (cell / inner, cell % inner);
-            let mut g = [Lanes::ZERO; 9];
-            for lane in 0..B {
-                for (i, g) in g.iter_mut().enumerate() {
-                    g.0[lane] = weight[at(block * B + lane, row, i)];
-                }
-            }
-            // SAFETY: one row of one block per cell, in each of the frequencies.
-            unsafe {
-                let to = out.pointer().add(cell * B);
-                transform::kernel::<V>(g.as_ptr().cast(), (3 * B, B), to, (6 * stride, stride));
-            }
-        });
+    let groups = inner / B;
+    pieces(outer / B * groups, 4, |start, end| {
+        for cell in start..end {
+            let (block, group) = (cell / groups, cell % groups);
+            // SAFETY: sixteen rows of one block per cell, in each of the frequencies.
+            unsafe { transform_kernel(taps, block, group, out.pointer(), block * inner, stride) };
+        }
     });
     u
 }
 
-fn convolve(x: &[f32], kernel: &[f32], grid: &Grid) -> Vec<f32> {
+/// The sixteen rows of one cell of a kernel, the first of its block at row `first`.
+///
+/// # Safety
+/// `u` is valid for writes of those rows in all frequencies, `stride` apart.
+unsafe fn transform_kernel(
+    taps: &Taps,
+    block: usize,
+    group: usize,
+    u: *mut f32,
+    first: usize,
+    stride: usize,
+) {
+    scratch(CELL, |cell: &mut [f32]| {
+        taps.read(block, group, cell);
+        on_vectors!(V => for (row, g) in (group * B..).zip(cell.chunks_exact(9 * B)) {
+            // SAFETY: by contract.
+            unsafe {
+                let to = u.add((first + row) * B);
+                transform::kernel::<V>(g.as_ptr(), (3 * B, B), to, (6 * stride, stride));
+            }
+        });
+    });
+}
+
+/// Many tiles: the kernel's transform first, then a chunk of tiles after the other.
+fn by_chunk(x: &[f32], taps: &Taps, grid: &Grid) -> Vec<f32> {
+    let kernel = kernel(taps);
     let mut y = unfilled(grid.r * grid.o * grid.oh * grid.ow);
     let out = Shared::new(&mut y);
     each(grid.chunks(), |i| {
         let chunk = grid.chunk(i);
-        let tiles = grid.tiles(&chunk);
-        let rows = tiles.next_multiple_of(product::ROWS);
+        let rows = grid.tiles(&chunk).next_multiple_of(product::ROWS);
         let (sv, sm, sk) = (frequency(rows, grid.c), frequency(rows, grid.o), frequency(grid.c, grid.o));
         scratch(F * sv, |v: &mut [f32]| {
             scratch(F * sm, |m: &mut [f32]| {
@@ -156,7 +170,46 @@ fn convolve(x: &[f32], kernel: &[f32], grid: &Grid) -> Vec<f32> {
                     let right = &kernel[f * sk..][..grid.c * grid.o];
                     accumulate(&left, rows, right, grid.c, &mut m[f * sm..][..rows * grid.o], false);
                 }
-                scatter(m, rows, grid, &chunk, &out);
+                scatter(m, rows, grid, &chunk, 0, 0..grid.o / B, &out);
+            });
+        });
+    });
+    y
+}
+
+/// Few tiles: all their transforms first, then a few output channels after the others, whose part of the kernel is
+/// transformed where it is used and never goes to memory.
+fn by_output(x: &[f32], taps: &Taps, grid: &Grid) -> Vec<f32> {
+    let tiles = grid.r * grid.down * grid.across;
+    let rows = tiles.next_multiple_of(product::ROWS);
+    let sv = frequency(rows, grid.c);
+    let mut v = Lines::unfilled(F * sv);
+    let shared = Shared::new(&mut v);
+    each(grid.chunks(), |i| gather(x, grid, &grid.chunk(i), &shared, rows, grid.before(i)));
+    let mut y = unfilled(grid.r * grid.o * grid.oh * grid.ow);
+    let out = Shared::new(&mut y);
+    pieces(grid.o / B, BLOCKS, |b0, b1| {
+        let size = (b1 - b0) * B;
+        let (su, sm) = (frequency(grid.c, size), frequency(rows, size));
+        scratch(F * su, |u: &mut [f32]| {
+            let shared = Shared::new(u);
+            for block in b0..b1 {
+                for group in 0..grid.c / B {
+                    // SAFETY: memory of this task alone.
+                    unsafe {
+                        transform_kernel(taps, block, group, shared.pointer(), (block - b0) * grid.c, su)
+                    };
+                }
+            }
+            scratch(F * sm, |m: &mut [f32]| {
+                for f in 0..F {
+                    let left = Left { at: &v[f * sv..][..rows * grid.c], block: rows * B, row: B, step: 1 };
+                    let right = &u[f * su..][..grid.c * size];
+                    accumulate(&left, rows, right, grid.c, &mut m[f * sm..][..rows * size], false);
+                }
+                for i in 0..grid.chunks() {
+                    scatter(m, rows, grid, &grid.chunk(i), grid.before(i), b0..b1, &out);
+                }
             });
         });
     });
@@ -182,7 +235,7 @@ fn gather(x: &[f32], grid: &Grid, chunk: &Chunk, v: &Shared<f32>, rows: usize, o
                     let (y, x) = (p / grid.w + grid.padding - top, p % grid.w);
                     (x < columns).then(|| (y * width + x + left) * B)
                 };
-                transform::to_lanes(x, plane, first * grid.w, last.max(first) * grid.w, strip, place);
+                to_lanes(x, plane, first * grid.w, last.max(first) * grid.w, strip, place);
                 on_vectors!(V => {
                     let mut row = row;
                     for ty in 0..chunk.r1 - chunk.r0 {
@@ -203,23 +256,31 @@ fn gather(x: &[f32], grid: &Grid, chunk: &Chunk, v: &Shared<f32>, rows: usize, o
     });
 }
 
-/// y = Aᵀ m A of a chunk's tiles.
-fn scatter(m: &[f32], rows: usize, grid: &Grid, chunk: &Chunk, out: &Shared<f32>) {
-    let (plane, blocks) = (grid.oh * grid.ow, grid.o / B);
+/// y = Aᵀ m A of a chunk's tiles, from row `offset` on, in some blocks of output channels: all that `m` holds.
+fn scatter(
+    m: &[f32],
+    rows: usize,
+    grid: &Grid,
+    chunk: &Chunk,
+    offset: usize,
+    blocks: Range<usize>,
+    out: &Shared<f32>,
+) {
+    let plane = grid.oh * grid.ow;
     let top = 4 * chunk.r0;
     let height = (4 * chunk.r1).min(grid.oh) - top;
-    let (width, stride) = (4 * grid.across, frequency(rows, grid.o));
+    let (width, stride) = (4 * grid.across, frequency(rows, blocks.len() * B));
     scratch(4 * (chunk.r1 - chunk.r0) * width * B, |strip: &mut [f32]| {
         for n in chunk.n0..chunk.n1 {
-            let first = (n - chunk.n0) * (chunk.r1 - chunk.r0) * grid.across;
-            for block in 0..blocks {
+            let first = offset + (n - chunk.n0) * (chunk.r1 - chunk.r0) * grid.across;
+            for (i, block) in blocks.clone().enumerate() {
                 on_vectors!(V => {
                     let mut row = first;
                     for ty in 0..chunk.r1 - chunk.r0 {
                         for tx in 0..grid.across {
                             // SAFETY: inside m; whole tiles inside the strip.
                             unsafe {
-                                let from = m.as_ptr().add((block * rows + row) * B);
+                                let from = m.as_ptr().add((i * rows + row) * B);
                                 let to = strip.as_mut_ptr().add((4 * ty * width + 4 * tx) * B);
                                 transform::output::<V>(from, (6 * stride, stride), to, (width * B, B));
                             }
@@ -230,13 +291,13 @@ fn scatter(m: &[f32], rows: usize, grid: &Grid, chunk: &Chunk, out: &Shared<f32>
                 let start = (n * grid.o + block * B) * plane + top * grid.ow;
                 if width == grid.ow {
                     // SAFETY: the strips of a chunk, in all its channels, belong to one task.
-                    unsafe { transform::from_lanes(strip, height * width, plane, out.pointer().add(start)) };
+                    unsafe { from_lanes(strip, height * width, plane, out.pointer().add(start)) };
                 } else {
                     for y in 0..height {
                         // SAFETY: as above.
                         unsafe {
                             let to = out.pointer().add(start + y * grid.ow);
-                            transform::from_lanes(&strip[y * width * B..], grid.ow, plane, to);
+                            from_lanes(&strip[y * width * B..], grid.ow, plane, to);
                         }
                     }
                 }
@@ -258,7 +319,7 @@ fn spread(dy: &[f32], grid: &Grid, chunk: &Chunk, dm: &Shared<f32>, rows: usize,
             for block in 0..blocks {
                 let dy = &dy[(n * grid.o + block * B) * plane..][..B * plane];
                 let place = |p: usize| Some(((p / grid.ow - top) * width + p % grid.ow) * B);
-                transform::to_lanes(dy, plane, top * grid.ow, last * grid.ow, strip, place);
+                to_lanes(dy, plane, top * grid.ow, last * grid.ow, strip, place);
                 on_vectors!(V => {
                     let mut row = row;
                     for ty in 0..chunk.r1 - chunk.r0 {
@@ -362,66 +423,21 @@ fn tall(v: &Left, c: usize, tiles: usize, dm: &[f32], du: &mut [f32], add: bool)
     }
 }
 
-/// dw of one block of output channels = Gᵀ dU G.
+/// dw of one block of output channels = Gᵀ dU G; the block belongs to the calling task.
 fn fold(du: &[f32], grid: &Grid, block: usize, dw: &Shared<f32>) {
     let stride = frequency(grid.c, grid.o);
     assert!(du.len() >= (F - 1) * stride + grid.c * grid.o);
-    // SAFETY: the output channels of one block.
-    let dw = unsafe { dw.slice(block * B * grid.c * 9, B * grid.c * 9) };
-    on_vectors!(V => for c in 0..grid.c {
-        let mut g = [Lanes::ZERO; 9];
-        // SAFETY: inside du.
-        unsafe {
-            let from = du.as_ptr().add((block * grid.c + c) * B);
-            transform::kernel_gradient::<V>(from, (6 * stride, stride), g.as_mut_ptr().cast(), (3 * B, B));
-        }
-        for lane in 0..B {
-            for (i, g) in g.iter().enumerate() {
-                dw[(lane * grid.c + c) * 9 + i] = g.0[lane];
-            }
+    scratch(CELL, |cell: &mut [f32]| {
+        for group in 0..grid.c / B {
+            on_vectors!(V => for (c, g) in (group * B..).zip(cell.chunks_exact_mut(9 * B)) {
+                // SAFETY: inside du.
+                unsafe {
+                    let from = du.as_ptr().add((block * grid.c + c) * B);
+                    transform::kernel_gradient::<V>(from, (6 * stride, stride), g.as_mut_ptr(), (3 * B, B));
+                }
+            });
+            // SAFETY: one block per task.
+            unsafe { taps::write(dw, grid.c, block, group, cell) };
         }
     });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Conv;
-    use crate::simd::NARROW;
-    use tallow_seed::Seed;
-
-    /// The vectors of any machine agree with AVX-512's, and both with f64, to 1e-5 of the norm (F(4×4)'s own error is about 1e-6).
-    #[test]
-    fn narrow_and_wide() {
-        let conv = Conv { stride: 1, padding: 1, dilation: 1, groups: 1 };
-        for (c, o) in [(16, 48), (96, 112)] {
-            let g = Geometry { r: 3, c, h: 9, w: 19, o, kh: 3, kw: 3, oh: 9, ow: 19, conv };
-            assert!(fits(&g));
-            let mut rng = Seed::new(5).rng();
-            let mut numbers = |n: usize| -> Vec<f64> { (0..n).map(|_| rng.normal()).collect() };
-            let (x, w, dy) = (numbers(g.input()), numbers(g.weight()), numbers(g.output()));
-            use super::super::im2col;
-            let exact = [
-                im2col::forward(&x, &w, &g),
-                im2col::input_gradient(&dy, &w, &g),
-                im2col::weight_gradient(&dy, &x, &g),
-            ];
-            let [x, w, dy] = [x, w, dy].map(|x| x.into_iter().map(|x| x as f32).collect::<Vec<_>>());
-            for narrow in [true, false] {
-                // One thread, so that the switch of this thread holds for all of the work.
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build();
-                NARROW.set(narrow);
-                let work =
-                    || [forward(&x, &w, &g), input_gradient(&dy, &w, &g), weight_gradient(&dy, &x, &g)];
-                let got = pool.map_or_else(|_| work(), |pool| pool.install(work));
-                NARROW.set(false);
-                for (part, (got, exact)) in got.iter().zip(&exact).enumerate() {
-                    let square: f64 = exact.iter().map(|x| x * x).sum();
-                    let error: f64 = got.iter().zip(exact).map(|(a, b)| (f64::from(*a) - b).powi(2)).sum();
-                    let error = (error / square).sqrt();
-                    assert!(error < 1e-5, "{c}→{o}, narrow {narrow}, part {part}: {error:e}");
-                }
-            }
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! The product of one frequency, in registers: eight rows by 32 columns on AVX-512.
 
-use super::B;
+use super::lanes::B;
 
 /// Rows that the widest kernel takes at once; matrices of tiles are padded to a multiple.
 pub(super) const ROWS: usize = 8;

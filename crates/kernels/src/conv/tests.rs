@@ -1,0 +1,55 @@
+//! Every way of the f32 convolution, with the vectors of this machine and of any, against the column matrix in f64.
+
+use super::*;
+use crate::simd::NARROW;
+use tallow_seed::Seed;
+
+/// (rows, in, out, height, width, kernel, stride, padding): F(4×4)'s own error is about 1e-6 of the norm.
+const CASES: [(usize, usize, usize, usize, usize, usize, usize, usize); 5] = [
+    // Winograd by output channels, with one block, two, and an odd number of them.
+    (3, 16, 48, 9, 19, 3, 1, 1),
+    (3, 96, 112, 9, 19, 3, 1, 1),
+    // By chunks of tiles: 5 · 11 · 10 of them.
+    (5, 16, 48, 43, 38, 3, 1, 0),
+    // Maps of 2×2.
+    (5, 32, 48, 2, 2, 3, 1, 1),
+    (1, 16, 16, 2, 2, 3, 1, 1),
+];
+
+#[test]
+fn narrow_and_wide() {
+    for (r, c, o, h, w, k, stride, padding) in CASES {
+        let conv = Conv { stride, padding, dilation: 1, groups: 1 };
+        let size = |n: usize| (n + 2 * padding - k) / stride + 1;
+        let g = Geometry { r, c, h, w, o, kh: k, kw: k, oh: size(h), ow: size(w), conv };
+        let mut rng = Seed::new(5).rng();
+        let mut numbers = |n: usize| -> Vec<f64> { (0..n).map(|_| rng.normal()).collect() };
+        let (x, weight, dy) = (numbers(g.input()), numbers(g.weight()), numbers(g.output()));
+        let exact = [
+            im2col::forward(&x, &weight, &g),
+            im2col::input_gradient(&dy, &weight, &g),
+            im2col::weight_gradient(&dy, &x, &g),
+        ];
+        let [x, weight, dy] = [x, weight, dy].map(|x| x.into_iter().map(|x| x as f32).collect::<Vec<_>>());
+        for narrow in [true, false] {
+            let work = || {
+                [
+                    run_forward(&x, &weight, &g),
+                    run_input_gradient(&dy, &weight, &g),
+                    run_weight_gradient(&dy, &x, &g),
+                ]
+            };
+            // One thread, so that the switch of this thread holds for all of the work.
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build();
+            NARROW.set(narrow);
+            let got = pool.map_or_else(|_| work(), |pool| pool.install(work));
+            NARROW.set(false);
+            for (part, (got, exact)) in got.iter().zip(&exact).enumerate() {
+                let square: f64 = exact.iter().map(|x| x * x).sum();
+                let error: f64 = got.iter().zip(exact).map(|(a, b)| (f64::from(*a) - b).powi(2)).sum();
+                let error = (error / square).sqrt();
+                assert!(error < 1e-5, "{c}→{o}, {h}×{w}, narrow {narrow}, part {part}: {error:e}");
+            }
+        }
+    }
+}
