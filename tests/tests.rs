@@ -6,12 +6,14 @@
 //! - [`refusals`]: bad data, bad folders, divergence and signals: exit code, remedy, and what is left behind.
 //! - [`training`]: the same seed gives the same bytes, whatever the threads; the knobs do what they say.
 //! - [`checkpoint`]: resumed is uninterrupted; what is broken says so; weights from files.
+//! - [`drawn`]: what the drawn data promise: no linear classifier tells the classes apart.
 //! - [`hub`]: weights from the hub, against a small one on loopback.
 //! - [`lists`]: lists and folders agree; the arrows between the crates are those of the plan.
 
 mod bench;
 mod checkpoint;
 mod cli;
+mod drawn;
 mod hub;
 mod lists;
 /// The built programs, each started in a folder of its own.
