@@ -234,7 +234,7 @@ struct Axis {
 
 impl Axis {
     /// Around all finite values; steps of 1, 2 or 5 times a power of ten, about `count` of them. `tight`: from the first to the
-    /// last value, in whole steps of at least 1.
+    /// last value, in whole steps of at least 1; a single one is in the middle and has the only tick.
     fn over(values: impl Iterator<Item = f64>, count: usize, tight: bool) -> Option<Axis> {
         let (mut low, mut high) =
             values.filter(|v| v.is_finite()).fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(v), h.max(v)));
@@ -242,7 +242,10 @@ impl Axis {
             return None;
         }
         if high - low <= 1e-12 * high.abs() {
-            let around = if tight { 1. } else { (0.1 * high.abs()).max(1e-12) };
+            if tight {
+                return Some(Axis { low: low - 0.5, high: high + 0.5, step: 1. });
+            }
+            let around = if high == 0. { 1. } else { 0.1 * high.abs() };
             (low, high) = (low - around, high + around);
         }
         let raw = (high - low) / count as f64;
@@ -271,7 +274,9 @@ impl Axis {
             return "0".into();
         }
         if self.step < 1e-4 {
-            return format!("{tick:.0e}");
+            // As many digits as tell neighbouring ticks apart: 1.5e-4, 2.0e-4.
+            let digits = tick.abs().log10().floor() - (self.step.log10() + 1e-9).floor();
+            return format!("{tick:.*e}", digits.max(0.) as usize);
         }
         if self.step >= 1000. {
             return format!("{}k", tick / 1000.);
@@ -348,7 +353,8 @@ mod tests {
         assert_eq!(labels(0.12, 0.93, 5, false), ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(labels(1., 20., 7, true), ["5", "10", "15", "20"]);
         assert_eq!(labels(1., 3., 7, true), ["1", "2", "3"]);
-        assert_eq!(labels(0., 0.00021, 5, false), ["0", "5e-5", "1e-4", "2e-4", "2e-4", "3e-4"]);
+        assert_eq!(labels(1., 1., 7, true), ["1"]);
+        assert_eq!(labels(0., 0.00021, 5, false), ["0", "5e-5", "1.0e-4", "1.5e-4", "2.0e-4", "2.5e-4"]);
         assert_eq!(labels(0., 30000., 5, false).last().unwrap(), "30k");
     }
 

@@ -36,19 +36,25 @@ pub fn caption(shares: &[f64], classes: &[String]) -> String {
 
 /// The caption in pieces that stay on one line.
 pub(crate) fn words(shares: &[f64], classes: &[String]) -> Vec<String> {
+    pieces(shares, MOST_NAMED, |class, _| classes[class].clone())
+}
+
+/// The same with at most `most` classes named, each as `name` has it beside a share of that many characters.
+fn pieces(shares: &[f64], most: usize, name: impl Fn(usize, usize) -> String) -> Vec<String> {
     let present = present(shares);
     if let [(at, share)] = present[..]
         && share >= 0.995
     {
-        return vec![classes[at].clone()];
+        return vec![name(at, 0)];
     }
     let mut out: Vec<_> = present
         .iter()
-        .take(4)
-        .map(|(at, share)| format!("{} {}", classes[*at], hundredths(*share)))
+        .take(most)
+        .map(|(at, share)| (at, hundredths(*share)))
+        .map(|(at, share)| format!("{} {share}", name(*at, share.len() + 1)))
         .collect();
-    if present.len() > 4 {
-        out.push(format!("+{}", present.len() - 4));
+    if present.len() > most {
+        out.push(format!("+{}", present.len() - most));
     }
     out
 }
@@ -70,6 +76,7 @@ const INK: [u8; 3] = [28, 36, 48];
 const SOFT: [u8; 3] = [91, 102, 117];
 const GAP: u32 = 12;
 const MOST_LINES: usize = 4;
+const MOST_NAMED: usize = 4;
 
 impl Sheet {
     /// The sheet as one picture, RGB8.
@@ -86,7 +93,6 @@ impl Sheet {
         let title = wrap(
             &self.title.split(' ').map(str::to_string).collect::<Vec<_>>(),
             letters_in(width - 2 * GAP, 2),
-            3,
         );
         let captions: Vec<_> = self.tiles.iter().map(|tile| self.lines(tile, letters)).collect();
         let most = captions.iter().map(Vec::len).max().unwrap_or(0) as u32;
@@ -142,9 +148,13 @@ impl Sheet {
         Ok(self.side.unwrap_or(factor * largest).clamp(16, if self.side.is_some() { 4096 } else { 224 }))
     }
 
+    /// A caption of at most [`MOST_LINES`] lines under the note: as many classes as fit, then `+n`.
     fn lines(&self, tile: &Tile, letters: usize) -> Vec<String> {
-        let note = (!tile.note.is_empty()).then(|| crate::table::ellipsis(&tile.note, letters));
-        note.into_iter().chain(wrap(&words(&tile.shares, &self.classes), letters, MOST_LINES)).collect()
+        let note = (!tile.note.is_empty()).then(|| end_of(&tile.note, letters));
+        let name = |class, beside| short(class, &self.classes, letters.saturating_sub(beside));
+        let caption = |most| wrap(&pieces(&tile.shares, most, name), letters);
+        let fits = (1..=MOST_NAMED).rev().map(caption).find(|lines| lines.len() <= MOST_LINES);
+        note.into_iter().chain(fits.unwrap_or_else(|| caption(1))).collect()
     }
 }
 
@@ -179,11 +189,11 @@ fn letters_in(width: u32, scale: u32) -> usize {
     (width / (font::ADVANCE * scale)) as usize
 }
 
-/// Words into lines of at most `letters` characters. A word that is too long is cut; what does not fit into `most` lines becomes `…`.
-fn wrap(words: &[String], letters: usize, most: usize) -> Vec<String> {
+/// Words into lines of at most `letters` characters. A word that is too long is cut.
+fn wrap(words: &[String], letters: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in words.iter().filter(|word| !word.is_empty()) {
-        let word = shorten(word, letters);
+        let word = crate::table::ellipsis(word, letters);
         match lines.last_mut() {
             Some(line) if line.chars().count() + 1 + word.chars().count() <= letters => {
                 line.push(' ');
@@ -192,25 +202,24 @@ fn wrap(words: &[String], letters: usize, most: usize) -> Vec<String> {
             _ => lines.push(word),
         }
     }
-    if lines.len() > most {
-        lines.truncate(most);
-        let last = lines.pop().unwrap_or_default();
-        lines.push(crate::table::ellipsis(
-            &format!("{last}{}", "…".repeat(letters)),
-            (last.chars().count() + 1).min(letters),
-        ));
-    }
     lines
 }
 
-/// A class name and its share: the name gives way, the number stays.
-fn shorten(word: &str, letters: usize) -> String {
-    match word.rsplit_once(' ') {
-        Some((name, share)) if word.chars().count() > letters && letters > share.len() + 2 => {
-            format!("{} {share}", crate::table::ellipsis(name, letters - share.len() - 1))
-        }
-        _ => crate::table::ellipsis(word, letters),
+/// The name of a class in at most `letters` characters: its beginning, or its end where another class begins the same.
+fn short(class: usize, classes: &[String], letters: usize) -> String {
+    let begin = |name: &String| crate::table::ellipsis(name, letters);
+    let shown = begin(&classes[class]);
+    let is_alone = classes.iter().filter(|name| begin(name) == shown).nth(1).is_none();
+    if is_alone { shown } else { end_of(&classes[class], letters) }
+}
+
+/// At most `letters` characters, the first an … where some are missing: ids and paths differ at their ends.
+fn end_of(text: &str, letters: usize) -> String {
+    let count = text.chars().count();
+    if count <= letters {
+        return text.into();
     }
+    std::iter::once('…').chain(text.chars().skip(count + 1 - letters.max(1))).collect()
 }
 
 struct Canvas(Image);

@@ -77,10 +77,29 @@ fn small_pictures_stay_sharp_and_large_ones_are_averaged() {
 }
 
 #[test]
-fn text_is_wrapped_and_shortened() {
+fn text_is_wrapped() {
     let words = |text: &[&str]| text.iter().map(|word| word.to_string()).collect::<Vec<_>>();
-    assert_eq!(wrap(&words(&["NV .71", "MEL .29", "DF .01"]), 14, 4), ["NV .71 MEL .29", "DF .01"]);
-    assert_eq!(wrap(&words(&["basal cell carcinoma .71"]), 12, 4), ["basal c… .71"]);
-    assert_eq!(wrap(&words(&["a .1", "b .1", "c .1"]), 5, 2), ["a .1", "b .1…"]);
-    assert_eq!(wrap(&[], 5, 2), [""; 0]);
+    assert_eq!(wrap(&words(&["NV .71", "MEL .29", "DF .01"]), 14), ["NV .71 MEL .29", "DF .01"]);
+    assert_eq!(wrap(&words(&["branch", "augmented"]), 8), ["branch", "augment…"]);
+    assert_eq!(wrap(&[], 5), [""; 0]);
+}
+
+/// 10 letters: names give way to shares, ids keep their ends, and what is not named is counted.
+#[test]
+fn captions_of_a_tile_keep_what_tells_apart() {
+    let lines = |note: &str, classes: [&str; 6], shares: &[f64]| {
+        let tile = Tile { image: grey(8, 8, 0), note: note.into(), shares: shares.to_vec() };
+        Sheet { classes: classes.map(String::from).to_vec(), ..Sheet::default() }.lines(&tile, 10)
+    };
+    let short = ["A", "B", "C", "D", "E", "F"];
+    let long = ["basal cell", "naevus", "lesion_benign", "lesion_malign", "DF", "VASC"];
+    assert_eq!(
+        lines("images/ISIC_0024306", short, &[0.5, 0.5, 0., 0., 0., 0.]),
+        ["…C_0024306", "A .50 B .50"]
+    );
+    let all = [0.4, 0.2, 0.15, 0.1, 0.09, 0.06];
+    // Four names and `+2` would be five lines: three names, and three that are not.
+    assert_eq!(lines("", long, &all), ["basal… .40", "naevus .20", "…enign .15", "+3"]);
+    assert_eq!(lines("", short, &all), ["A .40", "B .20", "C .15", "D .10 +2"]);
+    assert_eq!(lines("x", long, &[0., 0., 0., 1., 0., 0.]), ["x", "…on_malign"]);
 }
