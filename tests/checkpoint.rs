@@ -50,12 +50,37 @@ fn resumed_is_uninterrupted() {
     // A torn line, as a full disk leaves it.
     let torn = fs::read_to_string(&log).unwrap() + "{\"epoch\":3,\"st";
     fs::write(&log, torn).unwrap();
+    let before = desk.json("run/time.json")["seconds"].as_f64().unwrap();
     resume().say().ok();
     assert_same(&whole, &desk.bytes("run"));
-    // After the end there is nothing to do.
-    let said = desk.train(&["long.yaml", "--out", "run", "--resume", "--json"]).ok().json();
+    // The time is that of all parts.
+    let seconds = desk.json("run/time.json")["seconds"].as_f64().unwrap();
+    assert!(before > 0.0 && seconds > before, "{before}, {seconds}");
+    // After the end there is nothing to do, and that is said.
+    let said = desk.train(&["long.yaml", "--out", "run", "--resume", "--json"]).ok();
+    assert!(said.err.contains("is finished after 3 epochs, 120 steps"), "{}", said.err);
+    assert!(said.err.contains("resume with a longer length"), "{}", said.err);
+    let said = said.json();
     assert_eq!((&said["steps"], &said["epochs"]), (&120.into(), &3.into()));
+    assert_eq!(said["seconds"].as_f64(), Some(seconds));
     assert_same(&whole, &desk.bytes("run"));
+}
+
+/// As the message of a finished run says. With a schedule that does not depend on the length, it is the longer run.
+#[test]
+fn a_finished_run_goes_on_with_a_longer_length() {
+    let desk = Desk::new();
+    let arguments = ["tiny.yaml", "schedule={ constant: { rate: 0.05 } }", "--out"];
+    let train = |place: &str, more: &[&str]| desk.train(&[&arguments[..], &[place], more].concat()).ok();
+    train("short", &["length=1 epochs"]);
+    let said = train("short", &["--resume"]);
+    assert!(said.err.contains("began with length 1 epochs and goes on to 2 epochs"), "{}", said.err);
+    train("long", &[]);
+    for name in ["metrics.jsonl", "summary.csv", "predictions.csv", "recipe.yaml", "last/state.json"] {
+        assert_eq!(desk.read(&format!("short/{name}")), desk.read(&format!("long/{name}")), "{name}");
+    }
+    let weights = |run: &str| tensors(&desk.path(run).join("last/model.safetensors"));
+    assert_eq!(weights("short"), weights("long"));
 }
 
 #[test]
@@ -66,7 +91,8 @@ fn killed_before_the_first_checkpoint() {
     assert_eq!(said.code, 128 + 9);
     desk.train(&["long.yaml", "--out", "run", "--resume"])
         .complains(2, &["run: holds no `last`", "--overwrite"]);
-    desk.train(&["long.yaml", "--out", "run"]).complains(2, &["--resume", "--overwrite", "--out"]);
+    let said = desk.train(&["long.yaml", "--out", "run"]);
+    said.complains(2, &["run: holds a run that ended before its first checkpoint", "--overwrite", "--out"]);
     desk.train(&["long.yaml", "--out", "run", "--overwrite", "length=1 epochs"]).ok();
     assert_eq!(desk.read("run/summary.csv").lines().count(), 2);
 }
@@ -194,6 +220,18 @@ fn weights_of_a_file_with_a_new_head() {
     let (_, said) = run("folder", &["model.weights=theirs"]);
     assert!(said.contains("mean and std are those of theirs/config.json"), "{said}");
     assert_eq!(desk.json("folder/last/config.json")["pretrained_cfg"]["mean"][2], 0.3);
+    // random_erasing paints with that mean: 255 · (.1, .2, .3) = (25.5, 51, 76.5), not with the model's (125, 123, 114).
+    let loss = |fill: &str| {
+        let erasing = format!(
+            "images=[ {{ resize: [16, 16] }}, {{ random_erasing: {{ p: 1, scale: [0.3, 0.33]{fill} }} }} ]"
+        );
+        let said =
+            desk.train(&["tiny.yaml", &erasing, "policy=none", "model.weights=theirs", "--dry-run"]).ok().out;
+        let line = said.lines().find(|line| line.contains("loss of step 1")).unwrap().to_owned();
+        line.split_whitespace().last().unwrap().to_owned()
+    };
+    assert_eq!(loss(""), loss(", fill: [26, 51, 77]"));
+    assert_ne!(loss(""), loss(", fill: [125, 123, 114]"));
 }
 
 #[test]
@@ -211,6 +249,14 @@ fn weights_that_do_not_fit() {
     some.insert("layer3.0.conv1.waight".into(), taken);
     save(&desk.path("w.safetensors"), &some);
     refused(&["- layer3.0.conv1.weight", "+ layer3.0.conv1.waight [64, 32, 3, 3]"]);
+    let mut broken = weights(7, 1);
+    let tensor = &broken["layer3.0.conv1.weight"];
+    let mut values = tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    (values[3], values[70]) = (f32::NAN, f32::INFINITY);
+    let tensor = candle_core::Tensor::from_vec(values, tensor.shape(), &Device::Cpu).unwrap();
+    broken.insert("layer3.0.conv1.weight".into(), tensor);
+    save(&desk.path("w.safetensors"), &broken);
+    refused(&["w.safetensors: `layer3.0.conv1.weight` has 2 of 18432 values that are not finite"]);
     desk.write("w.safetensors", b"PK\x03\x04 a pickle");
     refused(&["w.safetensors", "a pickle of PyTorch"]);
 }

@@ -23,8 +23,16 @@ fn train_writes_the_whole_folder() {
     let (events, rest): (Vec<&String>, Vec<&String>) =
         names.iter().partition(|name| name.starts_with("events.out.tfevents."));
     assert_eq!(events.len(), 1);
-    let expected =
-        ["best", "last", "metrics.jsonl", "predictions.csv", "recipe.yaml", "report.html", "summary.csv"];
+    let expected = [
+        "best",
+        "last",
+        "metrics.jsonl",
+        "predictions.csv",
+        "recipe.yaml",
+        "report.html",
+        "summary.csv",
+        "time.json",
+    ];
     assert_eq!(rest, expected);
     let checkpoint = [
         "config.json",
@@ -403,7 +411,7 @@ fn help_fits_and_shows_examples() {
     let commands = ["train", "eval", "predict", "preview", "check", "list"];
     let mut seen = 0;
     for arguments in commands.map(|command| vec![command, "--help"]).into_iter().chain([vec!["--help"]]) {
-        let said = desk.program(Program::Tallow).args(&arguments).env("COLUMNS", "80").say().ok();
+        let said = desk.program(Program::Tallow).args(&arguments).env("COLUMNS", "200").say().ok();
         for line in said.out.lines() {
             assert!(line.chars().count() <= 80, "{arguments:?}: {line}");
         }

@@ -87,7 +87,8 @@ fn every_dataset_is_in_the_list() {
 #[test]
 fn every_model_and_metric_is_found_by_its_name() {
     for model in tallow_models::MODELS {
-        assert_eq!(tallow_models::find(model.name).unwrap().name, model.name);
+        let same = tallow_models::MODELS.iter().filter(|other| other.name == model.name).count();
+        assert_eq!((tallow_models::find(model.name).unwrap().name, same), (model.name, 1));
         assert_eq!((model.taps[0], model.taps.last()), ("input", Some(&"penultimate")), "{}", model.name);
     }
     let names: BTreeSet<&str> = tallow_metrics::METRICS.iter().map(|metric| metric.name).collect();
@@ -95,19 +96,26 @@ fn every_model_and_metric_is_found_by_its_name() {
     assert!(tallow_models::MODELS.len() >= 8 && names.len() >= 16);
 }
 
-/// What each crate may use. An absence here is one that Cargo does not enforce.
-const ARROWS: [(&str, &[&str]); 10] = [
-    ("seed", &[]),
-    ("metrics", &["seed"]),
-    ("data", &["seed"]),
-    ("kernels", &["seed"]),
-    ("models", &["kernels", "seed"]),
-    ("policy", &["kernels", "data", "seed"]),
-    ("report", &["metrics", "data", "seed"]),
-    ("hub", &["models"]),
-    ("train", &["policy", "models", "kernels", "data", "metrics", "report", "seed", "hub"]),
-    ("cli", &["policy", "models", "kernels", "data", "metrics", "report", "seed", "hub", "train"]),
-];
+/// What each crate may use, by the table of ARCHITECTURE.md: `name` | names, without what stands in brackets or after a `;`.
+fn arrows() -> BTreeMap<String, BTreeSet<String>> {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let (_, table) = text.split_once("| crate | may use |").expect("a table of what each crate may use");
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let mut arrows = BTreeMap::new();
+    for row in rows {
+        let [names, uses] = row.trim_matches('|').split('|').collect::<Vec<_>>()[..] else { panic!("{row}") };
+        let words = |text: &str| -> Vec<String> {
+            let outside: Vec<&str> =
+                text.split('(').map(|part| part.split_once(')').map_or(part, |(_, rest)| rest)).collect();
+            let names = outside.concat().replace([';', '`'], ",");
+            names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+        };
+        for name in words(names) {
+            arrows.insert(name, words(uses).into_iter().collect());
+        }
+    }
+    arrows
+}
 
 /// Names of the dependencies of a crate, without those of its tests.
 fn dependencies(manifest: &str) -> BTreeSet<String> {
@@ -127,24 +135,26 @@ fn dependencies(manifest: &str) -> BTreeSet<String> {
 
 #[test]
 fn the_arrows_are_those_of_the_plan() {
-    let allowed = BTreeMap::from(ARROWS);
-    let crates: BTreeSet<String> = fs::read_dir(root().join("crates"))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    assert_eq!(
-        crates.iter().map(String::as_str).collect::<Vec<_>>(),
-        allowed.keys().copied().collect::<Vec<_>>()
-    );
-    for (name, allowed) in allowed {
+    let arrows = arrows();
+    let entries = fs::read_dir(root().join("crates")).unwrap();
+    let crates: BTreeSet<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(arrows.keys().cloned().collect::<BTreeSet<_>>(), crates);
+    for (name, uses) in &arrows {
         let manifest = fs::read_to_string(root().join(format!("crates/{name}/Cargo.toml"))).unwrap();
-        let used = dependencies(&manifest);
-        assert!(!used.is_empty(), "{name} was not read");
-        for other in used.iter().filter_map(|other| other.strip_prefix("tallow-")) {
-            assert!(allowed.contains(&other), "{name} may not use {other}");
+        let found = dependencies(&manifest);
+        assert!(!found.is_empty(), "{name} was not read");
+        let ours: BTreeSet<String> =
+            found.iter().filter_map(|other| other.strip_prefix("tallow-")).map(str::to_owned).collect();
+        match uses.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["everything"] => assert!(ours.is_subset(&crates)),
+            ["nothing of ours"] => {
+                assert!(ours.is_empty(), "{name} may use nothing of ours, and uses {ours:?}")
+            }
+            _ => assert_eq!(&ours, uses, "{name}: its Cargo.toml and ARCHITECTURE.md differ"),
         }
         if name != "seed" {
-            let random: Vec<&String> = used.iter().filter(|other| other.starts_with("rand")).collect();
+            let random: Vec<&String> = found.iter().filter(|other| other.starts_with("rand")).collect();
             assert!(random.is_empty(), "{name} makes random numbers of its own: {random:?}");
         }
     }

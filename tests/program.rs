@@ -90,7 +90,7 @@ impl Desk {
 
     /// Every file of a run that has no wall-clock time in it, by name.
     pub fn bytes(&self, run: &str) -> BTreeMap<String, Vec<u8>> {
-        let timed = |name: &str| name.starts_with("events.") || name == "report.html";
+        let timed = |name: &str| name.starts_with("events.") || ["report.html", "time.json"].contains(&name);
         let mut found = BTreeMap::new();
         let mut open = vec![self.path(run)];
         while let Some(folder) = open.pop() {

@@ -69,6 +69,15 @@ fn overrides_are_places_too() {
     let lines = said.fails(2);
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert_eq!(lines[0], "override `data.batch=0`: data.batch: expected a whole number, 1 or more, got 0");
+    let said = desk.train(&["tiny.yaml", "ema.warmup=false", "images[0].crop.size=20"]);
+    assert_eq!(
+        said.fails(2),
+        [
+            "override `ema.warmup=false`: ema.decay: is missing; write, for example, `decay: 0.999`",
+            "override `images[0].crop.size=20`: images: ends with images of 20 by 20 pixels, expected the model's 16 by \
+             16; change the last size, or model.input",
+        ]
+    );
     assert!(lines[1].starts_with("override `model.name=resnet200`: model.name: unknown model `resnet200`"));
     let said = desk.train(&["tiny.yaml", "data.batch", "images[7]={}"]);
     assert_eq!(

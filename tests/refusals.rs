@@ -133,7 +133,12 @@ fn a_lesion_on_both_sides() {
 fn a_folder_that_holds_something() {
     let desk = Desk::new();
     desk.write("run/notes.txt", "mine");
-    desk.train(&["tiny.yaml", "--out", "run"]).complains(2, &["run", "--resume", "--overwrite", "--out DIR"]);
+    let said = desk.train(&["tiny.yaml", "--out", "run"]);
+    said.complains(2, &["run: is not empty, and holds no run", "--overwrite", "--out DIR"]);
+    let said = desk.train(&["tiny.yaml", "--out", "run", "--resume"]);
+    said.complains(2, &["run: holds no run to resume", "leave --resume out"]);
+    let said = desk.train(&["tiny.yaml", "--out", "absent", "--resume"]);
+    said.complains(2, &["absent: there is no such folder to resume", "leave --resume out"]);
     desk.train(&["tiny.yaml", "--out", "tiny.yaml"]).complains(2, &["tiny.yaml: is a file", "--out DIR"]);
     nothing_left(&desk, &["run"]);
     assert_eq!(desk.names("run"), ["notes.txt"]);
@@ -142,6 +147,8 @@ fn a_folder_that_holds_something() {
     desk.train(&["tiny.yaml", "--out", "run", "--overwrite", "length=1 epochs"]).ok();
     assert_eq!(desk.read("run/notes.txt"), "mine");
     assert!(!desk.path("run/last/ema.safetensors").exists());
+    let said = desk.train(&["tiny.yaml", "--out", "run"]);
+    said.complains(2, &["run: holds an earlier run", "--resume", "--overwrite", "--out DIR"]);
     let events = desk.names("run").into_iter().filter(|name| name.starts_with("events.")).count();
     assert_eq!(events, 1);
 }
@@ -153,9 +160,28 @@ fn a_folder_that_cannot_be_written() {
     let said = desk.train(&["tiny.yaml", "--out", "tiny.yaml/run"]);
     said.complains(2, &["tiny.yaml/run: cannot be written", "--out DIR"]);
     let said = desk.tallow(&["preview", "tiny.yaml", "--out", "tiny.yaml/sheet.png"]);
-    assert_eq!(said.code, 1, "{}", said.err);
-    assert!(said.err.contains("tiny.yaml/sheet.png"), "{}", said.err);
+    said.complains(2, &["--out tiny.yaml/sheet.png: cannot be written"]);
     nothing_left(&desk, &[]);
+}
+
+#[test]
+fn a_preview_that_cannot_be_drawn() {
+    let desk = Desk::new();
+    desk.write("mine.yaml", "branches:\n  - policies: [ { mixup: { alpha: 1 } } ]\n");
+    fs::create_dir(desk.path("there")).unwrap();
+    let preview = |arguments: &[&str]| desk.tallow(&[&["preview"], arguments].concat());
+    preview(&["tiny.yaml", "--out", "there"])
+        .complains(2, &["--out there: is a folder", "--out there/preview.png"]);
+    preview(&["tiny.yaml", "--out", "a.jpg"])
+        .complains(2, &["--out a.jpg: pictures are written as PNG", "a.png"]);
+    preview(&["tiny.yaml", "--tiles", "0"]).complains(2, &["'0'", "--tiles"]);
+    for command in ["preview", "train"] {
+        let said = desk.tallow(&[command, "mine.yaml"]);
+        said.complains(2, &["mine.yaml: is a preset, not a recipe", "policy=mine"]);
+    }
+    nothing_left(&desk, &["mine.yaml", "there"]);
+    preview(&["tiny.yaml", "--tiles", "2", "--out", "new/folder/a.PNG"]).ok();
+    image::open(desk.path("new/folder/a.PNG")).unwrap();
 }
 
 #[test]
@@ -173,8 +199,31 @@ fn a_device_that_is_not_there() {
 fn a_stem_that_the_model_lacks() {
     let desk = Desk::new();
     desk.train(&["tiny.yaml", "model.stem=imagenet"])
-        .complains(2, &["override `model.stem=imagenet`", "cifar"]);
+        .complains(2, &["override `model.stem=imagenet`", "resnet20 has one stem", "leave `stem` out"]);
     nothing_left(&desk, &[]);
+}
+
+/// What lies beyond the end shows at the latest when the steps of an epoch are known.
+#[test]
+fn a_schedule_longer_than_its_run() {
+    let desk = Desk::new();
+    for (schedule, words) in [
+        ("{ cosine: { rate: 0.1, warmup: 9 steps } }", "schedule.cosine.warmup: is longer than the run"),
+        (
+            "{ multistep: { rate: 0.1, at: [ 0.5, 128 images ] } }",
+            "schedule.multistep.at[1]: is never reached",
+        ),
+        ("{ multistep: { rate: 0.1, at: [ 5 steps, 1 epochs ] } }", "schedule.multistep.at[1]: is not after"),
+    ] {
+        let schedule = format!("schedule={schedule}");
+        for mode in [&["--dry-run"][..], &[]] {
+            let said = desk.train(&[&["tiny.yaml", &schedule, "--out", "run"], mode].concat());
+            said.complains(2, &[&format!("override `{schedule}`: {words}")]);
+        }
+    }
+    nothing_left(&desk, &[]);
+    // Eight steps: a warm-up of all of them is one.
+    desk.train(&["tiny.yaml", "schedule={ cosine: { rate: 0.1, warmup: 2 epochs } }", "--dry-run"]).ok();
 }
 
 #[test]

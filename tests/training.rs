@@ -277,7 +277,8 @@ fn training_stops_early() {
     assert_eq!((&again["stopped_early"], again["epochs"].as_u64()), (&true.into(), Some(epochs)));
 }
 
-/// A metric that is undefined (no class is there twice) is no reason to stop, nor to lose the run.
+/// A metric that is undefined (all validation images are of one class) is no reason to stop, nor to lose the run; it is said
+/// before the run begins, and so are classes without images.
 #[test]
 fn an_undefined_metric_is_kept_and_resumed() {
     let desk = Desk::new();
@@ -292,7 +293,27 @@ fn an_undefined_metric_is_kept_and_resumed() {
     std::fs::create_dir_all(desk.path("images/validation/b")).unwrap();
     let data = "data={ name: folder, root: images, batch: 4, classes: [a, b] }";
     let arguments = ["tiny.yaml", data, "select=auroc", "--out", "run"];
-    desk.train(&arguments).ok();
+    for said in [desk.train(&[&arguments[..], &["--dry-run"]].concat()).ok(), desk.train(&arguments).ok()] {
+        for words in [
+            "warning: no validation image is of b: ",
+            "warning: select: auroc is undefined on the validation part",
+            "such as `select: accuracy`",
+        ] {
+            assert!(said.err.contains(words), "expected `{words}` in: {}", said.err);
+        }
+    }
+    let report = desk.read("run/report.html");
+    assert!(report.contains("no validation image is of b"), "{report}");
+    let swapped = data.replace("[a, b]", "[a, b, c]");
+    for class in ["train/c", "validation/c"] {
+        std::fs::create_dir_all(desk.path(&format!("images/{class}"))).unwrap();
+    }
+    let said = desk.train(&["tiny.yaml", &swapped, "--dry-run"]).ok().err;
+    assert!(said.contains("warning: no training image is of c: nothing can be learnt"), "{said}");
+    assert!(
+        said.contains("warning: no validation image is of b, c: ") && !said.contains("undefined"),
+        "{said}"
+    );
     assert_eq!(desk.json("run/last/state.json")["best"]["value"], "NaN");
     desk.train(&[&arguments[..], &["--resume"]].concat()).ok();
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// A model zoo and training toolkit for image classification, with augmentation policies that mix samples.
 #[derive(Parser)]
-#[command(name = "tallow", version, arg_required_else_help = true)]
+#[command(name = "tallow", version, arg_required_else_help = true, max_term_width = 80)]
 #[command(after_help = "examples:
   tallow train recipes/quickstart.yaml            train, evaluate, report
   tallow check recipes/*.yaml                     find every mistake, run nothing
@@ -44,11 +44,11 @@ pub enum Command {
 
 /// Train a recipe: read it, check it, train, evaluate, write checkpoints and a report.
 #[derive(Parser)]
-#[command(name = "train", version)]
+#[command(name = "train", version, max_term_width = 80)]
 #[command(after_help = "examples:
   train recipes/quickstart.yaml
-  train recipes/isic2018_resnet50.yaml data.root=data/isic2018 length='10 epochs'
-  train recipes/quickstart.yaml policy=mixup seed=2 --out checkpoints/mixup_seed2
+  train recipes/isic2018_resnet50.yaml data.root=isic length='10 epochs'
+  train recipes/quickstart.yaml policy=mixup seed=2 --out checkpoints/mixup2
   train recipes/quickstart.yaml --resume")]
 pub struct Train {
     /// The recipe
@@ -101,7 +101,7 @@ pub struct Eval {
 #[command(after_help = "examples:
   tallow predict checkpoints/quickstart images/ lesion.jpg > predictions.csv
   tallow predict checkpoints/quickstart images/ --skip-broken > predictions.csv
-  tallow predict checkpoints/quickstart batch.npy --logits     values already normalised, (R, 3, H, W)")]
+  tallow predict checkpoints/quickstart batch.npy --logits")]
 pub struct Predict {
     /// A checkpoint folder, or a run's folder (its `best`)
     pub checkpoint: PathBuf,
@@ -133,8 +133,8 @@ pub struct Preview {
     #[arg(long, default_value_t = 0)]
     pub batch: u64,
     /// How many pictures of it
-    #[arg(long, default_value_t = 24)]
-    pub tiles: usize,
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..))]
+    pub tiles: u16,
     /// The PNG to write; with several branches, one file each (…_0.png, …_1.png)
     #[arg(long, default_value = "preview.png", value_name = "PNG")]
     pub out: PathBuf,

@@ -23,7 +23,7 @@ pub use error::{Error, Result};
 pub use image::{Encoded, Image};
 pub use loader::{HostBatch, Loader, Pixels, Prepare};
 pub use manifest::{fingerprint, manifest};
-pub use options::Options;
+pub use options::{Options, nearest};
 pub use sampler::Sampler;
 pub use sources::{EXTENSIONS, Parts, SOURCES, SourceSpec, find, images_below};
 pub use split::{Divided, Rule, Split, check_disjoint, divide};

@@ -113,12 +113,25 @@ pub(crate) fn shown(value: &Value) -> String {
 
 /// " – did you mean `near`?", or nothing.
 pub(crate) fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let near = known
-        .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&word.to_lowercase(), &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= name.len().max(word.len()) / 3)
-        .min_by_key(|(distance, _)| *distance);
-    near.map_or(String::new(), |(_, name)| format!(" – did you mean `{name}`?"))
+    nearest(word, known).map_or(String::new(), |name| format!(" – did you mean `{name}`?"))
+}
+
+/// The known name that was probably meant, whatever its case; the first of equals.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let (name, known) = (name.to_lowercase(), known.into_iter().map(|known| (known.to_lowercase(), known)));
+    let known: Vec<(String, &str)> = known.collect();
+    // One slip of the fingers first: `resnet21` is `resnet20`, not `resnet152`.
+    if name.len() > 2
+        && let Some((_, slip)) = known.iter().find(|(known, _)| strsim::osa_distance(&name, known) <= 1)
+    {
+        return Some(slip);
+    }
+    // 0.75 takes `prob` for `p` and `cutmix_zeta` for `cutmix_zeta_mixup`, and leaves unrelated words alone.
+    let scores = known.iter().map(|(known, shown)| (strsim::jaro_winkler(&name, known), *shown));
+    scores
+        .filter(|(score, _)| *score >= 0.75)
+        .reduce(|best, next| if next.0 > best.0 { next } else { best })
+        .map(|(_, near)| near)
 }
 
 fn scalar(value: &Value) -> Option<String> {
@@ -176,5 +189,9 @@ mod tests {
     fn suggests_only_what_is_near() {
         assert_eq!(suggestion("isic2081", ["isic2018", "folder"]), " – did you mean `isic2018`?");
         assert_eq!(suggestion("zebra", ["isic2018", "folder"]), "");
+        let models = ["resnet18", "resnet152", "resnet20"];
+        for (name, near) in [("resnet21", "resnet20"), ("ResNet-18", "resnet18"), ("resnt152", "resnet152")] {
+            assert_eq!(nearest(name, models), Some(near));
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// A mistake in predictions, in a file of them, or in the name of a metric.
+/// A mistake in predictions or in a file of them.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -20,9 +20,6 @@ pub enum Error {
     /// The operating system's word about a file.
     #[error("{path}: {source}", path = path.display())]
     Io { path: PathBuf, source: std::io::Error },
-    /// No metric bears the name.
-    #[error("metric `{name}` is not known; {hint}metrics: {known}")]
-    Unknown { name: String, hint: String, known: String },
     /// An argument of a bootstrap out of its range.
     #[error("{0}")]
     Argument(String),

@@ -1,7 +1,7 @@
 //! The list of metrics: what `select:` and `tallow list` know.
 
 use crate::confusion::Average::{Macro, Micro, Weighted};
-use crate::{Confusion, Error, Predictions, Result, probability, ranking};
+use crate::{Confusion, Predictions, probability, ranking};
 
 /// Which way a metric is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,37 +115,9 @@ pub const METRICS: &[Metric] = &[
     }),
 ];
 
-/// What other libraries call ours: suggested, never accepted.
-const ELSEWHERE: &[(&str, &str)] = &[
-    ("acc", "accuracy"),
-    ("ap", "average_precision"),
-    ("auc", "auroc"),
-    ("f1", "macro_f1"),
-    ("map", "average_precision"),
-    ("roc_auc", "auroc"),
-];
-
-/// The metric of that name; the error suggests the nearest name and lists all.
-pub fn find(name: &str) -> Result<&'static Metric> {
-    METRICS.iter().find(|metric| metric.name == name).ok_or_else(|| {
-        let elsewhere = ELSEWHERE.iter().map(|(theirs, ours)| (f64::from(u8::from(name == *theirs)), *ours));
-        let nearest = METRICS.iter().map(|metric| (likeness(name, metric.name), metric.name));
-        let (score, suggestion) =
-            elsewhere.chain(nearest).fold((0.0, ""), |best, next| if next.0 > best.0 { next } else { best });
-        let hint = if score > 0.8 { format!("did you mean `{suggestion}`? ") } else { String::new() };
-        let known: Vec<_> = METRICS.iter().map(|metric| metric.name).collect();
-        Error::Unknown { name: name.to_owned(), hint, known: known.join(", ") }
-    })
-}
-
-/// From 0 to 1, whatever the order of the words: scikit-learn says `f1_macro`.
-fn likeness(a: &str, b: &str) -> f64 {
-    let sorted = |name: &str| {
-        let mut words: Vec<_> = name.split(['_', '-', ' ']).map(str::to_lowercase).collect();
-        words.sort();
-        words.join("_")
-    };
-    strsim::jaro_winkler(a, b).max(strsim::jaro_winkler(&sorted(a), &sorted(b)))
+/// The metric of that name.
+pub fn find(name: &str) -> Option<&'static Metric> {
+    METRICS.iter().find(|metric| metric.name == name)
 }
 
 const fn higher(name: &'static str, summary: &'static str, of: fn(&Predictions) -> f64) -> Metric {
@@ -167,21 +139,6 @@ mod tests {
             assert!(METRICS[..index].iter().all(|other| other.name != metric.name), "{} twice", metric.name);
             assert!(metric.summary.len() > 10, "{}", metric.name);
         }
-    }
-
-    #[test]
-    fn a_wrong_name_is_answered_with_the_nearest_and_the_list() {
-        let error = |name| find(name).unwrap_err().to_string();
-        assert!(
-            error("macro_f2")
-                .starts_with("metric `macro_f2` is not known; did you mean `macro_f1`? metrics: accuracy, ")
-        );
-        assert!(error("f1_macro").contains("`macro_f1`?"));
-        assert!(error("acuracy").contains("`accuracy`?"));
-        for (theirs, ours) in super::ELSEWHERE {
-            assert!(error(theirs).contains(&format!("did you mean `{ours}`?")), "{theirs}");
-        }
-        assert!(error("xyz").starts_with("metric `xyz` is not known; metrics: accuracy, micro_f1, "));
     }
 
     #[test]

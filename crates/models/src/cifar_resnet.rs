@@ -26,6 +26,7 @@ const fn spec(name: &'static str, build: fn(&mut Params, &ModelOptions) -> Resul
         input: 32,
         taps: TAPS,
         stem: Stem::Cifar,
+        has_stems: false,
         mean: [0.4914, 0.4822, 0.4465],
         std: [0.2470, 0.2435, 0.2616],
         weights: &[],

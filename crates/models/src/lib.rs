@@ -5,7 +5,7 @@
 //! use tallow_models::{Mode, ModelOptions, Params, find};
 //! use tallow_seed::Seed;
 //!
-//! let spec = find("resnet20")?;
+//! let spec = find("resnet20").unwrap();
 //! let mut params = Params::new(Seed::new(1), DType::F32, &Device::Cpu);
 //! let network = (spec.build)(&mut params, &ModelOptions::new(7))?;
 //! let images = Tensor::zeros((2, 3, 32, 32), DType::F32, &Device::Cpu)?;

@@ -18,6 +18,7 @@ macro_rules! resnet {
             input: 224,
             taps: TAPS,
             stem: Stem::ImageNet,
+            has_stems: true,
             mean: [0.485, 0.456, 0.406],
             std: [0.229, 0.224, 0.225],
             weights: &[$(concat!("timm/", $name, ".", $weights)),*],

@@ -78,6 +78,11 @@ pub fn load(params: &Params, path: &Path, head: Head) -> Result<LoadReport> {
         match tensors.get(name) {
             None => difference.missing.push(format!("- {name} {expected:?}")),
             Some(tensor) if tensor.dims() != expected => {
+                if let ("conv1.weight", [theirs, .., 3 | 7]) = (name.as_str(), tensor.dims())
+                    && *theirs == expected[0]
+                {
+                    difference.stem = Some(if tensor.dims().ends_with(&[7]) { "imagenet" } else { "cifar" });
+                }
                 difference.changed.push(format!("~ {name} {expected:?}: {:?} in the file", tensor.dims()));
             }
             Some(tensor) if !tensor.dtype().is_float() => {
@@ -85,7 +90,7 @@ pub fn load(params: &Params, path: &Path, head: Head) -> Result<LoadReport> {
                     .changed
                     .push(format!("~ {name}: expected floats, the file has {:?}", tensor.dtype()));
             }
-            Some(tensor) => values.push((param.var(), tensor)),
+            Some(tensor) => values.push((name, param.var(), tensor)),
         }
     }
     let known = |name: &String| params.trainable.contains_key(name) || params.buffers.contains_key(name);
@@ -100,7 +105,18 @@ pub fn load(params: &Params, path: &Path, head: Head) -> Result<LoadReport> {
     // Everything that can fail comes before the first tensor is set.
     let values = values
         .into_iter()
-        .map(|(var, tensor)| Ok((var, tensor.to_dtype(params.dtype())?.to_device(params.device())?)))
+        .map(|(name, var, tensor)| {
+            let tensor = tensor.to_dtype(params.dtype())?;
+            match not_finite(&tensor)? {
+                0 => Ok((var, tensor.to_device(params.device())?)),
+                count => Err(Error::File(format!(
+                    "{}: `{name}` has {count} of {} values that are not finite (NaN or infinite) – fetch the file again, \
+                     or take weights from before that training diverged",
+                    path.display(),
+                    tensor.elem_count()
+                ))),
+            }
+        })
         .collect::<Result<Vec<_>>>()?;
     for (var, tensor) in &values {
         var.set(tensor)?;
@@ -112,6 +128,15 @@ pub fn load(params: &Params, path: &Path, head: Head) -> Result<LoadReport> {
         }
     }
     Ok(LoadReport { loaded: values.len(), head: kept, metadata })
+}
+
+/// How many values of a float tensor are NaN or infinite.
+fn not_finite(tensor: &Tensor) -> Result<usize> {
+    let values = tensor.flatten_all()?;
+    Ok(match values.dtype() {
+        DType::F64 => values.to_vec1::<f64>()?.iter().filter(|value| !value.is_finite()).count(),
+        _ => values.to_dtype(DType::F32)?.to_vec1::<f32>()?.iter().filter(|value| !value.is_finite()).count(),
+    })
 }
 
 /// Writes tensors, contiguous and in their types, and the metadata. The same input gives the same bytes. The file appears
@@ -189,6 +214,8 @@ struct Difference {
     missing: Vec<String>,
     unexpected: Vec<String>,
     changed: Vec<String>,
+    /// The file's stem, where that is another.
+    stem: Option<&'static str>,
 }
 
 impl Difference {
@@ -217,6 +244,9 @@ impl std::fmt::Display for Difference {
         write!(f, "the tensors do not fit the model (- missing, + unexpected, ~ different)")?;
         if let Some(guess) = self.guess() {
             write!(f, "; {guess}")?;
+        }
+        if let Some(stem) = self.stem {
+            write!(f, "; the file's stem is another: write `stem: {stem}` below model (model.stem)")?;
         }
         for lines in [&self.missing, &self.unexpected, &self.changed] {
             for line in lines.iter().take(SHOWN) {

@@ -1,6 +1,6 @@
 //! The list of models, and how one is found by name.
 
-use crate::{Error, Network, Params, Result, cifar_resnet, resnet};
+use crate::{Network, Params, Result, cifar_resnet, resnet};
 use serde::{Deserialize, Serialize};
 
 /// A model as the zoo knows it.
@@ -14,6 +14,8 @@ pub struct ModelSpec {
     pub taps: &'static [&'static str],
     /// The stem when the options leave it open.
     pub stem: Stem,
+    /// Whether there is a choice of stems.
+    pub has_stems: bool,
     /// Of the training images, per channel, in [0, 1]; weights with a `config.json` bring their own.
     pub mean: [f64; 3],
     pub std: [f64; 3],
@@ -61,17 +63,7 @@ pub const MODELS: &[&ModelSpec] = &[
     &cifar_resnet::RESNET56,
 ];
 
-/// The model of this name; the error suggests the nearest and lists all.
-pub fn find(name: &str) -> Result<&'static ModelSpec> {
-    if let Some(spec) = MODELS.iter().find(|spec| spec.name == name) {
-        return Ok(spec);
-    }
-    let nearest = MODELS
-        .iter()
-        .map(|spec| (strsim::damerau_levenshtein(spec.name, &name.to_lowercase()), spec.name))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, nearest)| *distance * 2 <= nearest.len());
-    let hint = nearest.map_or(String::new(), |(_, name)| format!("did you mean `{name}`? "));
-    let all: Vec<&str> = MODELS.iter().map(|spec| spec.name).collect();
-    Err(Error::Option(format!("there is no model `{name}`; {hint}models: {}", all.join(", "))))
+/// The model of this name.
+pub fn find(name: &str) -> Option<&'static ModelSpec> {
+    MODELS.iter().copied().find(|spec| spec.name == name)
 }

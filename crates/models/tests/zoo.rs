@@ -59,7 +59,7 @@ fn every_tap_has_the_shape_of_its_outline() {
             let options = ModelOptions { classes: 5, channels: 2, stem: Some(stem) };
             let mut params = Params::new(Seed::new(7), DType::F32, &Device::Cpu);
             let Ok(network) = (spec.build)(&mut params, &options) else {
-                assert!(spec.stem == Stem::Cifar && stem == Stem::ImageNet, "{}", spec.name);
+                assert!(!spec.has_stems && stem != spec.stem, "{}", spec.name);
                 continue;
             };
             assert_eq!(network.taps(), spec.taps);
@@ -247,18 +247,6 @@ fn parameters_know_their_stage_and_whether_they_decay() {
         "freeze: there is no stage `stage5`; stages: stem, stage1, stage2, stage3, stage4, penultimate, head"
     );
     assert!(params.trainable.values().all(|param| !param.frozen()), "nothing is frozen by a mistake");
-}
-
-#[test]
-fn an_unknown_model_is_suggested_and_listed() {
-    let all = "models: resnet18, resnet34, resnet50, resnet101, resnet152, resnet20, resnet32, resnet56";
-    for (name, said) in [
-        ("resnt50", format!("there is no model `resnt50`; did you mean `resnet50`? {all}")),
-        ("ResNet-18", format!("there is no model `ResNet-18`; did you mean `resnet18`? {all}")),
-        ("vit", format!("there is no model `vit`; {all}")),
-    ] {
-        assert_eq!(find(name).err().unwrap().to_string(), said);
-    }
 }
 
 #[test]

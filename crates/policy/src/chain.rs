@@ -143,7 +143,10 @@ impl Parser<'_> {
         let Value::Sequence(entries) = value else {
             return Err(vec![Mistake::new(
                 "",
-                format!("expected a list of image policies, got {}", text(value)),
+                format!(
+                    "expected a list of image policies such as `[ {{ flip: {{}} }} ]`, got {}",
+                    text(value)
+                ),
             )]);
         };
         let mut nodes = Vec::new();

@@ -2,7 +2,8 @@
 
 use crate::duration::{Moment, Window};
 use crate::passage::{Passage, Rows};
-use crate::{Mistake, Mix, Needs, Pairing, nearest};
+use crate::{Mistake, Mix, Needs, Pairing};
+use tallow_data::nearest;
 use tallow_seed::Seed;
 
 /// What a recipe's `policy` names: branches, each with its policies.

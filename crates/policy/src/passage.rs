@@ -4,7 +4,7 @@ use crate::blend::{blend, shares};
 use crate::duration::Moment;
 use crate::node::{Action, Branch, Node, Tapped};
 use crate::{Error, Needs, Result, Shares, Site};
-use candle_core::{DType, Device, Tensor};
+use candle_core::Tensor;
 use tallow_seed::Seed;
 
 /// What the engine knows of the rows of a batch.
@@ -112,11 +112,6 @@ impl<'a> Passage<'a> {
     /// shares · targets, (R_out, classes), row-major.
     pub fn targets(&self) -> Vec<f64> {
         self.shares.mix(&self.rows.targets, self.rows.n_classes)
-    }
-
-    /// The same as a tensor.
-    pub fn target_tensor(&self, dtype: DType, device: &Device) -> candle_core::Result<Tensor> {
-        Tensor::from_vec(self.targets(), (self.shares.len(), self.rows.n_classes), device)?.to_dtype(dtype)
     }
 
     /// The mixes so far, in order.

@@ -2,6 +2,7 @@
 
 use crate::{BUILTIN, ImagePolicy, Mix, ModelInput};
 use serde_yaml::Value;
+use tallow_data::nearest;
 
 /// Everything about a policy that is not its arithmetic. A policy's only mention outside its file is in [`BUILTIN`].
 pub struct Spec {
@@ -87,6 +88,7 @@ pub(crate) fn join(parent: &str, child: &str) -> String {
 }
 
 /// The policies a program knows: the built-in ones and those its author pushed.
+#[derive(Clone)]
 pub struct Registry {
     pub policies: Vec<&'static Spec>,
 }
@@ -131,21 +133,4 @@ pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> S
         None if list.is_empty() => String::new(),
         None => format!("; known: {list}"),
     }
-}
-
-/// The known name that was probably meant; the first of equals.
-pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let known: Vec<&str> = known.into_iter().collect();
-    // One slip of the fingers first: `resnet21` is `resnet20`, not `resnet152`.
-    if name.len() > 2
-        && let Some(slip) = known.iter().find(|known| strsim::osa_distance(name, known) == 1)
-    {
-        return Some(slip);
-    }
-    // 0.75 takes `prob` for `p` and `cutmix_zeta` for `cutmix_zeta_mixup`, and leaves unrelated words alone.
-    let scores = known.into_iter().map(|known| (strsim::jaro_winkler(name, known), known));
-    scores
-        .filter(|(score, _)| *score >= 0.75)
-        .reduce(|best, next| if next.0 > best.0 { next } else { best })
-        .map(|(_, near)| near)
 }

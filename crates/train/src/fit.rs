@@ -31,7 +31,7 @@ pub struct Fitted {
     pub epochs: u64,
     pub steps: u64,
     pub stopped_early: bool,
-    /// Of this call; an earlier part of a resumed run is not in it.
+    /// Of all parts of the run, but for steps that were lost when it was killed.
     pub seconds: f64,
 }
 
@@ -43,11 +43,13 @@ pub fn fit(run: &Run, folder: &Folder, progress: &Progress, signal: &AtomicI32) 
 }
 
 fn train(run: &Run, folder: &Folder, progress: &Progress, signal: &AtomicI32) -> Result<Fitted> {
-    let began = Instant::now();
     let mut trainer = Trainer::new(run, folder, progress)?;
     let mut evaluated: Option<(Predictions, Summary)> = None;
     // A run that had stopped early is resumed to say so again, not to go on.
     let mut stopped_early = trainer.is_stale();
+    if let Some(note) = trainer.nothing_to_do(stopped_early) {
+        progress.note(&note);
+    }
     // Steps of an epoch that was not evaluated: the run was stopped between its last step and its evaluation.
     while (trainer.position.step < trainer.total || trainer.position.batch > 0) && !stopped_early {
         trainer.epoch(signal)?;
@@ -55,10 +57,10 @@ fn train(run: &Run, folder: &Folder, progress: &Progress, signal: &AtomicI32) ->
         stopped_early = trainer.is_stale();
         trainer.stop_on(signal)?;
     }
-    let last = match evaluated {
-        Some((_, summary)) => summary,
+    let (last, seconds) = match evaluated {
+        Some((_, summary)) => (summary, trainer.seconds()),
         // Resumed after the end: nothing to do but to look again.
-        None => trainer.judge()?.1,
+        None => (trainer.judge()?.1, trainer.before),
     };
     let best = trainer.position.best.clone().expect("every run evaluates at least once");
     let predictions = Predictions::read_csv(&folder.path.join("predictions.csv"))
@@ -71,7 +73,7 @@ fn train(run: &Run, folder: &Folder, progress: &Progress, signal: &AtomicI32) ->
         epochs: trainer.position.epoch,
         steps: trainer.position.step,
         stopped_early,
-        seconds: began.elapsed().as_secs_f64(),
+        seconds,
     })
 }
 
@@ -101,7 +103,7 @@ pub fn try_out(run: &Run, progress: &Progress) -> Result<Tried> {
         let seed = Seed::new(plan.seed).fold("epoch", 0).fold("step", 0);
         let step = step(run, &batch?, seed, &moment)?;
         step.check(&moment, &[])?;
-        let schedule = run.schedule(total, count);
+        let schedule = run.schedule(total, count)?;
         tried.loss = step.loss;
         tried.rate = schedule.rate(0);
         let mut state = run.optimizer().state(&run.model.params)?;
@@ -150,12 +152,17 @@ struct Trainer<'a> {
     total: u64,
     /// The last losses, for the message when one is not finite.
     recent: VecDeque<f64>,
+    began: Instant,
+    /// Seconds of earlier parts of the run.
+    before: f64,
 }
 
 impl<'a> Trainer<'a> {
     fn new(run: &'a Run, folder: &'a Folder, progress: &'a Progress) -> Result<Trainer<'a>> {
+        let began = Instant::now();
         let batches = some_batches(run)?.len() as u64;
         let total = run.steps(batches)?;
+        let schedule = run.schedule(total, batches)?;
         let (position, state, ema) = match &folder.resume {
             Some(place) => {
                 let restored = checkpoint::restore(place, run)?;
@@ -169,7 +176,6 @@ impl<'a> Trainer<'a> {
         folder.prepare()?;
         let log = Log::open(&folder.path, folder.resume.as_ref().map(|_| position.step))?;
         checkpoint::write(&folder.path.join("recipe.yaml"), folder.recipe.as_bytes())?;
-        let schedule = run.schedule(total, batches);
         Ok(Trainer {
             run,
             folder,
@@ -182,14 +188,35 @@ impl<'a> Trainer<'a> {
             batches,
             total,
             recent: VecDeque::new(),
+            began,
+            before: folder.seconds(),
         })
+    }
+
+    /// What to say of a run that is resumed after its end.
+    fn nothing_to_do(&self, stopped_early: bool) -> Option<String> {
+        let Position { step, epoch, batch, .. } = self.position;
+        let done = step >= self.total && batch == 0;
+        (self.folder.resume.is_some() && (done || stopped_early)).then(|| {
+            let (why, remedy) = if stopped_early {
+                ("stopped early (early_stop.patience)", "train with another recipe, and --out DIR")
+            } else {
+                ("is finished", "to train longer, resume with a longer length, such as length='100 epochs'")
+            };
+            format!("  this run {why} after {epoch} epochs, {step} steps: there is nothing left to train; {remedy}")
+        })
+    }
+
+    /// Of the whole run.
+    fn seconds(&self) -> f64 {
+        self.before + self.began.elapsed().as_secs_f64()
     }
 
     /// What is left of an epoch, at most to the end of the run.
     fn epoch(&mut self, signal: &AtomicI32) -> Result<()> {
         let run = self.run;
         let epoch = self.position.epoch;
-        let left = self.total - self.position.step;
+        let left = self.total.saturating_sub(self.position.step);
         let batches: Vec<Vec<u32>> =
             run.batches(epoch).into_iter().skip(self.position.batch as usize).take(left as usize).collect();
         let images = batches.iter().map(|batch| batch.len() as u64).sum();
@@ -272,7 +299,7 @@ impl<'a> Trainer<'a> {
             step: self.position.step,
             train_loss: self.mean_loss(),
             val_loss: Some(summary.log_loss),
-            metrics: headline(&summary),
+            metrics: columns(&summary),
             lr: self.schedule.rate(self.position.step - 1),
         })?;
         let is_best = self.position.best.as_ref().is_none_or(|best| select.better.beats(value, best.value));
@@ -317,7 +344,8 @@ impl<'a> Trainer<'a> {
             recipe: &self.folder.recipe,
             summary,
         };
-        checkpoint::save(&self.folder.path, name, &what)
+        checkpoint::save(&self.folder.path, name, &what)?;
+        self.folder.keep_seconds(self.seconds())
     }
 
     /// Ends the run where a signal asked for it; `last` has been written.
@@ -352,7 +380,7 @@ pub fn prepare(plan: &Plan, views: &[View], epoch: u64) -> Arc<Prepare> {
 }
 
 /// The metrics of `summary.csv`, in its order.
-fn headline(summary: &Summary) -> Vec<(String, f64)> {
+fn columns(summary: &Summary) -> Vec<(String, f64)> {
     [
         ("accuracy", summary.accuracy),
         ("macro_f1", summary.macro_f1),

@@ -21,38 +21,88 @@ pub struct Folder {
     pub resume: Option<PathBuf>,
     /// The resolved recipe, as written to `recipe.yaml`.
     pub recipe: String,
+    /// What to know before going on.
+    pub notes: Vec<String>,
     overwrite: bool,
 }
+
+/// What only a run writes into its folder.
+const OF_A_RUN: [&str; 4] = ["best", "last", "recipe.yaml", "metrics.jsonl"];
+
+/// Seconds of training so far, over all parts of a run. Beside the checkpoints and not in them: the same run writes the same
+/// checkpoint, byte for byte.
+const TIME: &str = "time.json";
 
 impl Folder {
     /// Looks at the folder. Errs where it holds a run that the command does not mention, or cannot be resumed.
     pub fn look(path: &Path, plan: &Plan, earlier: Earlier) -> Result<Folder> {
         let recipe = resolved(plan);
         let shown = path.display();
-        let is_empty = fs::read_dir(path).map_or(true, |mut entries| entries.next().is_none());
         if path.exists() && !path.is_dir() {
             return Err(Error::recipe(format!("{shown}: is a file; name a folder with --out DIR")));
         }
+        let is_there = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+        let is_run = OF_A_RUN.iter().any(|name| path.join(name).exists());
+        let last = checkpoint::find(path, "last");
+        let refuse = |problem: &str| Err(Error::recipe(format!("{shown}: {problem}")));
+        let mut notes = Vec::new();
+        match earlier {
+            Earlier::Refuse if last.is_some() => {
+                return refuse(
+                    "holds an earlier run; go on with --resume, replace it with --overwrite, or write elsewhere with \
+                     --out DIR",
+                );
+            }
+            Earlier::Refuse if is_run => {
+                return refuse(
+                    "holds a run that ended before its first checkpoint; replace it with --overwrite, or write elsewhere \
+                     with --out DIR",
+                );
+            }
+            Earlier::Refuse if is_there => {
+                return refuse(
+                    "is not empty, and holds no run; write elsewhere with --out DIR, or beside what is there with --overwrite",
+                );
+            }
+            Earlier::Resume if !path.exists() => {
+                return refuse(
+                    "there is no such folder to resume; leave --resume out to begin, or name the run's folder with \
+                     --out DIR",
+                );
+            }
+            Earlier::Resume => match &last {
+                Some(place) => notes.extend(same_recipe(place, &recipe)?),
+                None if is_run => {
+                    return refuse(
+                        "holds no `last` checkpoint to resume: the run ended before its first one; begin again with \
+                         --overwrite",
+                    );
+                }
+                None => {
+                    return refuse(
+                        "holds no run to resume; leave --resume out to begin, or name the run's folder with --out DIR",
+                    );
+                }
+            },
+            _ => {}
+        }
         writable(path)?;
-        let resume = match earlier {
-            Earlier::Refuse if !is_empty => {
-                return Err(Error::recipe(format!(
-                    "{shown}: holds an earlier run; go on with --resume, replace it with --overwrite, \
-                     or write elsewhere with --out DIR"
-                )));
-            }
-            Earlier::Resume => {
-                let place = checkpoint::find(path, "last").ok_or_else(|| {
-                    Error::recipe(format!(
-                        "{shown}: holds no `last` checkpoint to resume; begin again with --overwrite"
-                    ))
-                })?;
-                same_recipe(&place, &recipe)?;
-                Some(place)
-            }
-            _ => None,
-        };
-        Ok(Folder { path: path.to_owned(), resume, recipe, overwrite: earlier == Earlier::Overwrite })
+        let resume = last.filter(|_| earlier == Earlier::Resume);
+        let overwrite = earlier == Earlier::Overwrite;
+        Ok(Folder { path: path.to_owned(), resume, recipe, notes, overwrite })
+    }
+
+    /// Seconds that earlier parts of a resumed run took; 0 where that is not known.
+    pub fn seconds(&self) -> f64 {
+        let text = self.resume.as_ref().and_then(|_| fs::read_to_string(self.path.join(TIME)).ok());
+        let value: Option<serde_json::Value> = text.and_then(|text| serde_json::from_str(&text).ok());
+        value.and_then(|value| value["seconds"].as_f64()).unwrap_or(0.0)
+    }
+
+    /// Notes the seconds of all parts so far.
+    pub fn keep_seconds(&self, seconds: f64) -> Result<()> {
+        let place = self.path.join(TIME);
+        fs::write(&place, format!("{{ \"seconds\": {seconds:.3} }}\n")).map_err(Error::io(place))
     }
 
     /// Removes what a run wrote before its first checkpoint, and the folder if that was all; nothing where there is one.
@@ -81,7 +131,7 @@ impl Folder {
                     fs::remove_dir_all(&place).map_err(Error::io(&place))?;
                 }
             }
-            for name in ["predictions.csv", "report.html"] {
+            for name in ["predictions.csv", "report.html", TIME] {
                 let place = self.path.join(name);
                 if place.exists() {
                     fs::remove_file(&place).map_err(Error::io(&place))?;
@@ -99,8 +149,8 @@ fn resolved(plan: &Plan) -> String {
     format!("# {}{policy}: resolved, complete\n{body}", plan.name)
 }
 
-/// Refuses to go on with a recipe that would have trained something else.
-fn same_recipe(place: &Path, recipe: &str) -> Result<()> {
+/// Refuses to go on with a recipe that would have trained something else; another length is only said.
+fn same_recipe(place: &Path, recipe: &str) -> Result<Option<String>> {
     let path = place.join("recipe.yaml");
     let then = fs::read_to_string(&path).map_err(Error::io(&path))?;
     let read = |text: &str| {
@@ -111,11 +161,18 @@ fn same_recipe(place: &Path, recipe: &str) -> Result<()> {
     };
     let (then, now) = (read(&then), read(recipe));
     if then == now {
-        return Ok(());
+        return Ok(None);
     }
     let keys: Vec<&str> =
         now.as_mapping().into_iter().flat_map(|map| map.keys()).filter_map(|key| key.as_str()).collect();
     let changed: Vec<&str> = keys.iter().copied().filter(|key| then.get(*key) != now.get(*key)).collect();
+    if changed == ["length"] {
+        let shown = |recipe: &serde_yaml::Value| tallow_policy::text(&recipe["length"]);
+        let (then, now) = (shown(&then), shown(&now));
+        return Ok(Some(format!(
+            "  this run began with length {then} and goes on to {now}: the schedule is that of {now} from here"
+        )));
+    }
     Err(Error::recipe(format!(
         "{}: this run began with another recipe (differs in: {}); resume with the same one, or --overwrite",
         path.display(),

@@ -22,6 +22,7 @@ mod run;
 mod schedule;
 mod step;
 mod upload;
+mod warnings;
 mod weights;
 
 pub use checkpoint::{Best, find as find_checkpoint};

@@ -38,7 +38,7 @@ pub enum Start<'a> {
 impl Model {
     /// The network of a plan, and what people should know of its weights.
     pub fn build(
-        plan: Plan,
+        mut plan: Plan,
         classes: Vec<String>,
         device: Device,
         start: Start,
@@ -73,6 +73,7 @@ impl Model {
         }
         network.freeze(&params, &plan.model.freeze)?;
         let statistics = Statistics { mean: triple(&config.mean)?, std: triple(&config.std)? };
+        plan.paint_with(statistics.mean);
         Ok((Model { plan, classes, params, network, options, config, statistics, device }, notes))
     }
 

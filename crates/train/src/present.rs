@@ -93,7 +93,11 @@ pub fn report(run: &Run, folder: &Folder, fitted: &Fitted) -> Result<()> {
         summary: Some(fitted.summary.clone()),
         // A branch that mixes, where there is one.
         batch: preview(plan, &run.data, 0, 24)?.into_iter().max_by_key(|one| one.mixed).map(|one| one.sheet),
-        data: DataNotes { splits: splits(run), notes: run.notes.clone(), broken: Vec::new() },
+        data: DataNotes {
+            splits: splits(run),
+            notes: run.warnings.iter().chain(&run.notes).cloned().collect(),
+            broken: Vec::new(),
+        },
         recipe: folder.recipe.clone(),
         facts: facts(run, fitted),
     };

@@ -44,12 +44,16 @@ pub fn preview(plan: &Plan, data: &Data, index: u64, tiles: usize) -> Result<Vec
         let targets = passage.targets();
         let named: Vec<String> = passage.record().iter().map(|applied| applied.policy.clone()).collect();
         let later: Vec<String> = passage.due().map(str::to_owned).collect();
-        let mut title = format!("{} · branch {} · {}", plan.name, branch.index, word(branch.view));
-        title +=
-            &if named.is_empty() { " · no mix".to_owned() } else { format!(" · {}", named.join(", ")) };
-        if !later.is_empty() {
-            title += &format!(" · then mixed at {} (not pictures)", later.join(", "));
-        }
+        let policy = plan.preset.as_deref().map_or(String::new(), |name| format!(", policy {name}"));
+        let (here, later) = (named.join(", "), later.join(", "));
+        let mixes = match (here.is_empty(), later.is_empty()) {
+            (false, true) => format!("{here} at input"),
+            (false, false) => format!("{here} at input, then a mix at {later}, inside the network"),
+            (true, false) => format!("before the mix at {later}, inside the network"),
+            (true, true) => "no mix in this batch".to_owned(),
+        };
+        let title =
+            format!("{}{policy} · branch {}, {} · {mixes}", plan.name, branch.index, word(branch.view));
         let images = statistics.download(&values)?;
         let tile = |(row, image): (usize, Image)| Tile {
             image,

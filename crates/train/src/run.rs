@@ -3,13 +3,14 @@
 use crate::loss::Loss;
 use crate::model::{Model, Start};
 use crate::optimizer::Optimizer;
-use crate::plan::{Plan, ShapePlan};
+use crate::plan::{AT_LEAST_ONE, Plan, ShapePlan, misfits};
 use crate::schedule::{Schedule, Shape};
+use crate::warnings::{is_undefined, warnings};
 use crate::{Error, Result};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tallow_data::{Dataset, Encoded, HostBatch, Options, Parts, Sampler, Subset};
-use tallow_policy::{Policy, View};
+use tallow_policy::{Duration, Mistake, Policy, View};
 use tallow_report::{Progress, Unit};
 use tallow_seed::Seed;
 
@@ -23,6 +24,8 @@ pub struct Run {
     views: Vec<View>,
     /// What people should know, one sentence each.
     pub notes: Vec<String>,
+    /// What people should doubt before they wait for the result.
+    pub warnings: Vec<String>,
 }
 
 /// The parts of a dataset, disjoint by image and group.
@@ -48,10 +51,19 @@ impl Run {
         let loss = plan.loss.build(labels.into_iter(), classes.len());
         let loss = loss.map_err(|problem| plan.mistake("loss.class_weights", problem))?;
         fixed_size(&plan, &data)?;
+        let mut warnings = warnings(&*data.train, &*data.validation);
+        if is_undefined(plan.select, &*data.validation) {
+            warnings.push(format!(
+                "select: {} is undefined on the validation part, whose images are all of one class, so that no epoch is \
+                 better than the first; select another metric, such as `select: accuracy`, or divide the data otherwise \
+                 (data.split)",
+                plan.select.name
+            ));
+        }
         let views = views(&plan.policy);
         let (model, said) = Model::build(plan, classes, device, start, progress)?;
         let notes = data.notes.iter().cloned().chain(said).collect();
-        Ok(Run { model, data, loss, sampler, views, notes })
+        Ok(Run { model, data, loss, sampler, views, notes, warnings })
     }
 
     pub fn plan(&self) -> &Plan {
@@ -83,19 +95,21 @@ impl Run {
         let plan = &self.model.plan;
         match plan.length.steps(batches, plan.data.batch as u64) {
             Some(steps) if steps > 0 => Ok(steps),
-            Some(_) => Err(plan.mistake("length", "expected at least one step, such as 1 epochs")),
-            None => {
-                Err(plan.mistake("length", "expected a number of epochs, steps or images, such as 30 epochs"))
-            }
+            _ => Err(plan.mistake("length", AT_LEAST_ONE)),
         }
     }
 
-    /// The schedule over `total` steps.
-    pub fn schedule(&self, total: u64, batches: u64) -> Schedule {
-        let plan = &self.model.plan.schedule;
-        let steps = |duration: tallow_policy::Duration| {
-            duration.steps_of(total, batches, self.model.plan.data.batch as u64)
+    /// The schedule over `total` steps; errs where its warm-up or a milestone lies beyond them.
+    pub fn schedule(&self, total: u64, batches: u64) -> Result<Schedule> {
+        let (plan, batch) = (&self.model.plan.schedule, self.model.plan.data.batch as u64);
+        let share = |duration| match duration {
+            Duration::Epochs(n) => Some(n * batches as f64 / total as f64),
+            other => Some(other.steps_of(total, batches, batch) as f64 / total as f64),
         };
+        if let Some(Mistake { path, message }) = misfits(plan, share).into_iter().next() {
+            return Err(self.model.plan.mistake(&path, message));
+        }
+        let steps = |duration: Duration| duration.steps_of(total, batches, batch);
         let shape = match &plan.shape {
             ShapePlan::Constant => Shape::Constant,
             ShapePlan::Step { every, factor } => Shape::Step { every: steps(*every).max(1), factor: *factor },
@@ -108,7 +122,7 @@ impl Run {
                 Shape::OneCycle { rise, start_divisor, final_divisor, linear, momentum }
             }
         };
-        Schedule { shape, rate: plan.rate, warmup: plan.warmup.map_or(0, steps), total }
+        Ok(Schedule { shape, rate: plan.rate, warmup: plan.warmup.map_or(0, steps), total })
     }
 
     pub fn optimizer(&self) -> &Optimizer {

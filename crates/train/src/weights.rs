@@ -1,6 +1,6 @@
 //! Initial weights: a file, a hub repository, a checkpoint.
 
-use crate::plan::Weights;
+use crate::plan::{Plan, Weights};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 use tallow_models::Params;
@@ -41,6 +41,20 @@ pub fn from_recipe(
         notes.push(format!("mean and std are those of {}", beside.display()));
     }
     Ok(notes)
+}
+
+impl Plan {
+    /// As a training will: with the mean of the weights' `config.json`, where that lies on this machine beside a file.
+    pub fn paint_as_weights(&mut self) {
+        let Some(Weights::File(path)) = &self.model.weights else { return };
+        let beside =
+            if path.is_dir() { path.join("config.json") } else { path.with_file_name("config.json") };
+        // A file that cannot be read is the training's to report.
+        let theirs = Config::read(&beside).ok().and_then(|config| config.mean.try_into().ok());
+        if let (None, Some(mean)) = (self.model.mean, theirs) {
+            self.paint_with(mean);
+        }
+    }
 }
 
 /// Loads a checkpoint folder, which must fit.

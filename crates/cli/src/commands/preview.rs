@@ -4,18 +4,39 @@ use crate::arguments::Preview;
 use std::path::{Path, PathBuf};
 use tallow_policy::Registry;
 use tallow_report::Progress;
-use tallow_train::{Data, Plan};
+use tallow_train::{Data, Error, Plan};
 
 pub fn preview(arguments: &Preview, registry: &Registry) -> anyhow::Result<()> {
-    let plan = Plan::read(&arguments.recipe, &arguments.overrides, registry)?;
+    let mut plan = Plan::read(&arguments.recipe, &arguments.overrides, registry)?;
+    ready(&arguments.out)?;
+    plan.paint_as_weights();
     let data = Data::open(&plan, &Progress::stderr())?;
-    let sheets = tallow_train::preview(&plan, &data, arguments.batch, arguments.tiles)?;
+    let sheets = tallow_train::preview(&plan, &data, arguments.batch, usize::from(arguments.tiles))?;
     for (index, sheet) in sheets.iter().enumerate() {
         let path = if sheets.len() == 1 { arguments.out.clone() } else { numbered(&arguments.out, index) };
         sheet.sheet.write(&path)?;
         println!("{}", path.display());
     }
     Ok(())
+}
+
+/// Refuses a path that is no PNG's, and makes the folders above it.
+fn ready(path: &Path) -> Result<(), Error> {
+    let refuse = |problem: String| Err(Error::recipe(format!("--out {}: {problem}", path.display())));
+    if path.is_dir() {
+        return refuse(format!(
+            "is a folder; name the picture too: --out {}",
+            path.join("preview.png").display()
+        ));
+    }
+    if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("png")) {
+        let other = path.with_extension("png");
+        return refuse(format!("pictures are written as PNG; name one: --out {}", other.display()));
+    }
+    match path.parent().map(std::fs::create_dir_all) {
+        Some(Err(error)) => refuse(format!("cannot be written ({error}); name another place")),
+        _ => Ok(()),
+    }
 }
 
 /// `preview.png` → `preview_0.png`.

@@ -26,6 +26,7 @@ pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
     let start = folder.resume.as_deref().map_or(Start::Recipe, Start::Checkpoint);
     let run = Run::build(plan, start, &progress)?;
     introduce(&run, &progress);
+    folder.notes.iter().for_each(|note| progress.note(note));
     let signal = signals::watch().context("cannot watch for signals")?;
     let fitted = tallow_train::fit(&run, &folder, &progress, &signal)?;
     tallow_train::report(&run, &folder, &fitted)?;
@@ -70,6 +71,7 @@ fn introduce(run: &Run, progress: &Progress) {
         tallow_train::device_name(&model.device)
     ));
     run.notes.iter().for_each(|note| progress.note(&format!("  {note}")));
+    run.warnings.iter().for_each(|warning| progress.note(&format!("warning: {warning}")));
 }
 
 /// One step and one evaluation batch; nothing is written.

@@ -113,7 +113,7 @@ fn p_is_one_draw_per_image() {
 #[test]
 fn mistakes_have_a_place_and_a_remedy() {
     for (yaml, expected) in [
-        ("flip", ": expected a list of image policies, got flip"),
+        ("flip", ": expected a list of image policies such as `[ { flip: {} } ]`, got flip"),
         ("[flip]", "[0]: expected a map such as { flip: {} }, got flip"),
         ("[{}]", "[0]: expected the name of an image policy, got none"),
         ("[{p: 0.5}]", "[0]: expected the name of an image policy, got none"),

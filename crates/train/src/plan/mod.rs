@@ -1,9 +1,11 @@
 //! The plan: a recipe resolved and checked. After it, no mistake can come from the recipe's text.
 
+mod length;
 mod policy;
 mod read;
 mod sections;
 
+pub use length::{AT_LEAST_ONE, misfits};
 pub use policy::{check_preset, is_preset};
 
 use crate::device::Choice;
@@ -49,6 +51,7 @@ pub struct Plan {
     pub device: Choice,
     /// Knows the place of what can be judged only once the data are open.
     document: Document,
+    registry: Registry,
 }
 
 pub struct DataPlan {
@@ -147,6 +150,13 @@ pub struct EmaPlan {
 impl Plan {
     /// Reads and checks a recipe with its overrides; all mistakes at once.
     pub fn read(path: &Path, overrides: &[String], registry: &Registry) -> Result<Plan> {
+        if is_preset(path) {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            return Err(Error::recipe(format!(
+                "{}: is a preset, not a recipe; name it in one: recipes/quickstart.yaml policy={name}",
+                path.display()
+            )));
+        }
         let document = Document::read(path, overrides).map_err(Error::Recipe)?;
         let mistakes = RefCell::new(Vec::new());
         let mut foreign = Vec::new();
@@ -154,9 +164,17 @@ impl Plan {
         let mut lines = document.locate_all(&mistakes.borrow());
         lines.extend(foreign);
         match plan {
-            Some(plan) if lines.is_empty() => Ok(plan(document)),
+            Some(plan) if lines.is_empty() => Ok(plan(document, registry.clone())),
             _ => Err(Error::Recipe(lines)),
         }
+    }
+
+    /// Makes `mean` the colour that image policies paint with: that of the weights is known only when they are there.
+    pub fn paint_with(&mut self, mean: [f64; 3]) {
+        let size = (self.model.input, self.model.input);
+        let images = self.document.value.get("images").unwrap_or(&Value::Null);
+        let chain = ImageChain::parse(images, &self.registry, size, mean);
+        self.images = Arc::new(chain.expect("the list was read before"));
     }
 
     /// A mistake at `path` that showed only once the data were open, with its place.

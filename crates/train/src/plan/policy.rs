@@ -26,7 +26,10 @@ pub fn policy(
 ) -> Option<Found> {
     match (root.get("policy"), root.get("branches")) {
         (Some(name), None) => {
-            let name_text = name.text()?;
+            const EXAMPLE: &str = "`policy: mixup`, or `branches: [ { policies: [ { mixup: {} } ] } ]`";
+            let Some(name_text) = name.value().as_str() else {
+                return name.expected(&format!("the name of a preset, such as {EXAMPLE}"));
+            };
             let (file, text) = preset(document, &name, name_text)?;
             let preset = Document::parse(&file, &text).map_err(|line| foreign.push(line)).ok()?;
             let mistakes = RefCell::new(Vec::new());
@@ -98,12 +101,12 @@ pub fn resolve(mut recipe: Value, found: &Found) -> Value {
     recipe
 }
 
-/// Whether a file is a preset: it has `branches`, and neither `data` nor a base.
+/// Whether a file is a preset: it has `branches`, and neither `data` nor `model` nor a base.
 pub fn is_preset(path: &Path) -> bool {
     let value: Option<Value> =
         std::fs::read_to_string(path).ok().and_then(|text| serde_yaml::from_str(&text).ok());
-    let has = |key: &str| value.as_ref().is_some_and(|value| value.get(key).is_some());
-    has("branches") && !has("data") && !has("extends")
+    let has = |key| value.as_ref().is_some_and(|value: &Value| value.get(key).is_some());
+    has("branches") && !["data", "model", "extends"].into_iter().any(has)
 }
 
 /// Every mistake of a preset's file; taps are known only together with a model.

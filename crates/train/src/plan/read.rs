@@ -1,9 +1,10 @@
 //! Reading a whole recipe: every section is walked, whatever the others hold.
 
 use super::Plan;
+use super::length::{length, misfits, share_of};
 use super::policy::policy;
 use super::policy::resolve;
-use super::sections::{data, duration, ema, loss, metric, model, optimizer, schedule};
+use super::sections::{data, ema, loss, metric, model, optimizer, patience, schedule};
 use crate::device::Choice;
 use crate::recipe::{Document, Node};
 use std::sync::Arc;
@@ -36,7 +37,7 @@ pub fn plan(
     registry: &Registry,
     root: &Node,
     foreign: &mut Vec<String>,
-) -> Option<impl FnOnce(Document) -> Plan + use<>> {
+) -> Option<impl FnOnce(Document, Registry) -> Plan + use<>> {
     root.only(&KEYS);
     let data = root.required("data", "{ name: synthetic, batch: 64 }").and_then(|node| data(&node));
     let model = root.required("model", "{ name: resnet18 }").and_then(|node| model(&node));
@@ -48,7 +49,10 @@ pub fn plan(
     let optimizer =
         root.required("optimizer", "{ sgd: { momentum: 0.9 } }").and_then(|node| optimizer(&node));
     let schedule = root.required("schedule", "{ cosine: { rate: 0.01 } }").and_then(|node| schedule(&node));
-    let length = root.required("length", "30 epochs").and_then(|node| duration(&node));
+    let length = root.required("length", "30 epochs").and_then(|node| length(&node));
+    if let (Some(schedule), Some(length)) = (&schedule, length) {
+        root.adopt(misfits(schedule, share_of(length)));
+    }
     let loss = loss(root);
     let accumulate = root.get("accumulate").map_or(Some(1), |node| node.count(1));
     if let (Some(found), Some(accumulate), Some(node)) = (&policy, accumulate, root.get("accumulate"))
@@ -70,10 +74,7 @@ pub fn plan(
         .map_or(Some(Choice::Auto), |node| node.text().and_then(|text| node.take(text.parse())));
     let clip = optional(root, "clip", |node| node.positive());
     let ema = optional(root, "ema", |node| ema(&node));
-    let patience = optional(root, "early_stop", |node| {
-        node.only(&["patience"]);
-        node.required("patience", "10").and_then(|node| node.count(1)).map(|n| n as u64)
-    });
+    let patience = optional(root, "early_stop", |node| patience(&node));
     let found = policy?;
     let name = document.path.file_stem().map_or("recipe".into(), |stem| stem.to_string_lossy().into_owned());
     let resolved = resolve(document.value.clone(), &found);
@@ -81,7 +82,7 @@ pub fn plan(
     let (loss, optimizer, schedule, length) = (loss?, optimizer?, schedule?, length?);
     let (clip, accumulate, ema, select, patience) = (clip?, accumulate?, ema?, select?, patience?);
     let (seed, device) = (seed?, device?);
-    Some(move |document| Plan {
+    Some(move |document, registry| Plan {
         name,
         resolved,
         preset: found.preset,
@@ -102,6 +103,7 @@ pub fn plan(
         seed,
         device,
         document,
+        registry,
     })
 }
 

@@ -14,7 +14,11 @@ use tallow_policy::{Duration, Mistake, suggestion};
 /// The keys of `data` that belong to the engine; all others are the source's.
 const DATA_KEYS: [&str; 7] = ["name", "split", "batch", "sampler", "drop_last", "workers", "broken"];
 
+/// Images of a batch: more is a slip of the hand.
+const LARGEST_BATCH: u64 = 1_000_000;
+
 pub fn data(node: &Node) -> Option<DataPlan> {
+    let node = node.section("{ name: synthetic, batch: 64 }")?;
     let names = SOURCES.iter().map(|source| source.name);
     let source = node.required("name", "synthetic").and_then(|name| {
         let text = name.text()?;
@@ -41,7 +45,7 @@ pub fn data(node: &Node) -> Option<DataPlan> {
             None
         }
     });
-    let batch = node.required("batch", "64").and_then(|batch| batch.count(1));
+    let batch = node.required("batch", "64").and_then(|batch| batch.whole(1, LARGEST_BATCH));
     let sampler = node.get("sampler").map_or("shuffled".into(), |sampler| sampler.value().clone());
     let drop_last = node.get("drop_last").map_or(Some(false), |n| n.boolean());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -53,7 +57,7 @@ pub fn data(node: &Node) -> Option<DataPlan> {
         source: source?,
         options,
         split: split?,
-        batch: batch?,
+        batch: batch? as usize,
         sampler,
         drop_last: drop_last?,
         workers: workers?,
@@ -70,30 +74,28 @@ fn below_data(error: tallow_data::Error) -> Mistake {
 }
 
 pub fn model(node: &Node) -> Option<ModelPlan> {
+    let node = node.section("{ name: resnet18 }")?;
     node.only(&["name", "weights", "input", "stem", "mean", "std", "freeze"]);
     let names = MODELS.iter().map(|model| model.name);
     let spec = node.required("name", "resnet18").and_then(|name| {
         let text = name.text()?;
-        let found = MODELS.iter().find(|model| model.name == text);
+        let found = tallow_models::find(text);
         if found.is_none() {
             name.mistake(format!("unknown model `{text}`{}", suggestion(text, names)));
         }
-        found.copied()
+        found
     });
-    let weights = node.get("weights").map_or(Some(None), |weights| {
-        let text = weights.text()?;
-        match text.strip_prefix("hub:") {
-            Some(id) if id.split('/').count() == 2 => Some(Some(Weights::Hub(id.to_owned()))),
-            Some(id) => {
-                weights.mistake(format!("expected hub:owner/name[@revision], got hub:{id}"));
-                None
-            }
-            None => Some(Some(Weights::File(PathBuf::from(text)))),
-        }
-    });
+    let weights = node.get("weights").map_or(Some(None), |node| weights(&node).map(Some));
     let input = node.get("input").map_or(spec.map(|spec| spec.input), |input| input.count(1));
     let stems = [("imagenet", Stem::ImageNet), ("cifar", Stem::Cifar)];
-    let stem = node.get("stem").map_or(Some(None), |stem| stem.one_of("stem", &stems).map(Some));
+    let stem = node.get("stem").map_or(Some(None), |stem| match spec {
+        Some(spec) if !spec.has_stems => {
+            let remedy = "leave `stem` out, or take a model that has both stems, such as resnet18";
+            stem.mistake(format!("{} has one stem and no choice of it; {remedy}", spec.name));
+            None
+        }
+        _ => stem.one_of("stem", &stems).map(Some),
+    });
     let mean = node.get("mean").map_or(Some(None), |mean| triple(&mean, false).map(Some));
     let std = node.get("std").map_or(Some(None), |std| triple(&std, true).map(Some));
     let freeze = node.get("freeze").map_or(Some(Vec::new()), |freeze| {
@@ -112,6 +114,22 @@ pub fn model(node: &Node) -> Option<ModelPlan> {
     })
 }
 
+/// `hub:owner/name[@revision]`, or a path.
+fn weights(node: &Node) -> Option<Weights> {
+    const EXAMPLE: &str = "such as `weights: hub:timm/resnet18.tv_in1k`";
+    let whole = |id: &str| id.split('/').count() == 2 && id.split('/').all(|part| !part.is_empty());
+    match node.value().as_str().map(|text| (text, text.strip_prefix("hub:"))) {
+        Some((_, Some(id))) if whole(id) => Some(Weights::Hub(id.to_owned())),
+        Some((text, Some(_))) => {
+            node.mistake(format!("expected hub:owner/name[@revision], {EXAMPLE}, got {text}"));
+            None
+        }
+        Some((path, None)) if !path.is_empty() => Some(Weights::File(PathBuf::from(path))),
+        // YAML reads a bare `hub:` as a mapping.
+        _ => node.expected(&format!("the path of a safetensors file, or hub:owner/name, {EXAMPLE}")),
+    }
+}
+
 /// Three numbers, one per channel; in (0, ∞) if `positive`.
 fn triple(node: &Node, positive: bool) -> Option<[f64; 3]> {
     let items = node.list()?;
@@ -125,7 +143,8 @@ fn triple(node: &Node, positive: bool) -> Option<[f64; 3]> {
 }
 
 pub fn optimizer(node: &Node) -> Option<Optimizer> {
-    let (name, node) = node.choice(&["sgd", "adamw"])?;
+    let (name, node) = node.section("{ sgd: { momentum: 0.9 } }")?.choice(&["sgd", "adamw"])?;
+    let node = node.section(if name == "sgd" { "{ momentum: 0.9 }" } else { "{ decay: 0.05 }" })?;
     let groups = ["decay", "decay_on", "head_rate"];
     let number = |key: &str, default: f64| node.get(key).map_or(Some(default), |n| n.nonnegative());
     let fraction = |key: &str, default: f64| node.get(key).map_or(Some(default), |n| n.fraction());
@@ -157,7 +176,9 @@ pub fn optimizer(node: &Node) -> Option<Optimizer> {
 }
 
 pub fn schedule(node: &Node) -> Option<SchedulePlan> {
+    let node = node.section("{ cosine: { rate: 0.01 } }")?;
     let (name, node) = node.choice(&["constant", "step", "multistep", "cosine", "one_cycle"])?;
+    let node = node.section("{ rate: 0.01 }")?;
     let factor = |default: f64| node.get("factor").map_or(Some(default), |n| n.positive());
     let mut keys = vec!["rate"];
     if name != "one_cycle" {
@@ -184,7 +205,7 @@ pub fn schedule(node: &Node) -> Option<SchedulePlan> {
         }
         _ => {
             keys.extend(["rise", "start_divisor", "final_divisor", "anneal", "momentum"]);
-            one_cycle(&node)
+            one_cycle(node)
         }
     };
     node.only(&keys);
@@ -236,6 +257,7 @@ pub fn loss(root: &Node) -> Option<LossPlan> {
             class_weights: ClassWeights::None,
         });
     };
+    let node = node.section("{ smoothing: 0.1 }")?;
     node.only(&["smoothing", "class_weights", "focal"]);
     let smoothing = node.get("smoothing").map_or(Some(0.0), |n| n.fraction());
     let kind = node
@@ -247,15 +269,20 @@ pub fn loss(root: &Node) -> Option<LossPlan> {
         Some(n) if n.value().is_sequence() => {
             n.list()?.iter().map(|n| n.nonnegative()).collect::<Option<Vec<f64>>>().map(ClassWeights::Given)
         }
-        Some(n) => {
-            n.mistake("expected `balanced` or a list of numbers, one per class");
-            None
-        }
+        Some(n) => n.expected("`balanced` or a list of numbers, one per class"),
     };
     Some(LossPlan { kind: kind?, smoothing: smoothing?, class_weights: class_weights? })
 }
 
+/// Epochs to wait for a better `select`.
+pub fn patience(node: &Node) -> Option<u64> {
+    let node = node.section("{ patience: 10 }")?;
+    node.only(&["patience"]);
+    node.required("patience", "10").and_then(|node| node.count(1)).map(|n| n as u64)
+}
+
 pub fn ema(node: &Node) -> Option<EmaPlan> {
+    let node = node.section("{ decay: 0.999 }")?;
     node.only(&["decay", "warmup"]);
     let decay = node.required("decay", "0.999").and_then(|n| n.fraction());
     let warmup = node.get("warmup").map_or(Some(true), |n| n.boolean());
@@ -263,10 +290,23 @@ pub fn ema(node: &Node) -> Option<EmaPlan> {
 }
 
 pub fn metric(node: &Node, name: &str) -> Option<&'static Metric> {
-    let found = METRICS.iter().find(|metric| metric.name == name);
+    let found = tallow_metrics::find(name);
     if found.is_none() {
         let names = METRICS.iter().map(|metric| metric.name);
-        node.mistake(format!("unknown metric `{name}`{}", suggestion(name, names)));
+        let theirs = ELSEWHERE.iter().find(|(theirs, _)| *theirs == name);
+        let near =
+            theirs.map_or_else(|| suggestion(name, names), |(_, ours)| format!("; did you mean `{ours}`?"));
+        node.mistake(format!("unknown metric `{name}`{near}"));
     }
     found
 }
+
+/// What other libraries call our metrics: suggested, never accepted.
+const ELSEWHERE: [(&str, &str); 6] = [
+    ("acc", "accuracy"),
+    ("ap", "average_precision"),
+    ("auc", "auroc"),
+    ("f1", "macro_f1"),
+    ("map", "average_precision"),
+    ("roc_auc", "auroc"),
+];

@@ -67,8 +67,11 @@ impl Document {
         let Some((key, value)) = text.split_once('=') else {
             return Err(format!("{name}: expected key=value, such as optimizer.sgd.momentum=0.9"));
         };
-        let value: Value =
-            serde_yaml::from_str(value).map_err(|e| format!("{name}: {e}; quote the value"))?;
+        let value: Value = serde_yaml::from_str(value).map_err(|e| {
+            let message = e.to_string();
+            let shown = too_long(&message).unwrap_or_else(|| format!("{message}; quote the value"));
+            format!("{name}: {shown}")
+        })?;
         let mut node = &mut self.value;
         let segments =
             segments(key).ok_or_else(|| format!("{name}: expected a path such as a.b or a[0].b"))?;
@@ -141,16 +144,21 @@ impl Document {
         }
     }
 
-    /// The layer that set a path last, and where; of what encloses it where it is written nowhere (a missing key).
+    /// The layer that set a path or a part of its value last, and where; of what encloses it where it is written nowhere (a
+    /// missing key).
     fn place(&self, path: &str) -> Option<(usize, Mark)> {
-        let mut path = path;
-        while !path.is_empty() {
-            let found = self.layers.iter().enumerate().rev();
-            let mut found = found.filter_map(|(index, layer)| Some((index, layer.place(path)?)));
-            if let Some(found) = found.next() {
+        let last = |place: &dyn Fn(&Layer) -> Option<Mark>| {
+            self.layers.iter().enumerate().rev().find_map(|(index, layer)| Some((index, place(layer)?)))
+        };
+        let within = |path: &str| last(&|layer| layer.place(path).or_else(|| layer.below(path)));
+        let mut enclosing = path;
+        while !enclosing.is_empty() {
+            // What an override set beside a missing key is not to blame, unless nothing else wrote what encloses both.
+            let found = if enclosing == path { within(path) } else { last(&|layer| layer.place(enclosing)) };
+            if let Some(found) = found.or_else(|| within(enclosing)) {
                 return Some(found);
             }
-            path = path.rfind(['.', '[']).map_or("", |end| &path[..end]);
+            enclosing = enclosing.rfind(['.', '[']).map_or("", |end| &enclosing[..end]);
         }
         None
     }
@@ -160,8 +168,7 @@ impl Layer {
     /// The place of a path in this layer, if the layer wrote it.
     fn place(&self, path: &str) -> Option<Mark> {
         let Some(marks) = &self.marks else {
-            let rest = path.strip_prefix(&self.prefix)?;
-            return (rest.is_empty() || rest.starts_with(['.', '['])).then_some(Mark::START);
+            return encloses(&self.prefix, path).then_some(Mark::START);
         };
         // A block that begins below its key is found by its key.
         match (marks.value(path), marks.key(path)) {
@@ -169,6 +176,16 @@ impl Layer {
             (value, key) => value.or(key),
         }
     }
+
+    /// The place of an override that set a part of what stands at a path.
+    fn below(&self, path: &str) -> Option<Mark> {
+        (self.marks.is_none() && encloses(path, &self.prefix)).then_some(Mark::START)
+    }
+}
+
+/// Whether `path` is `outer` or below it.
+fn encloses(outer: &str, path: &str) -> bool {
+    path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 /// Reads a file and, before it, what it extends.
@@ -211,7 +228,7 @@ fn parse(name: &str, text: &str) -> Result<Value, String> {
             let message = message.split(" at line ").next().unwrap_or_default();
             let shown = match message.split_once("duplicate entry with key ") {
                 Some((_, key)) => format!("the key {} is written twice; keep one", key.replace('"', "`")),
-                None => format!("not YAML: {message}"),
+                None => too_long(message).unwrap_or_else(|| format!("not YAML: {message}")),
             };
             format!("{name}:{}:{}: {shown}", at.line(), at.column())
         }
@@ -224,6 +241,13 @@ fn parse(name: &str, text: &str) -> Result<Value, String> {
         )),
         other => Err(format!("{name}:1:1: expected `key: value` lines, got {}", kind(&other))),
     }
+}
+
+/// What to say where serde refuses a whole number beyond 64 bits.
+fn too_long(message: &str) -> Option<String> {
+    let (_, rest) = message.split_once("invalid type: integer `")?;
+    let (number, _) = rest.split_once("` as ")?;
+    Some(format!("expected whole numbers up to {}, got {number}", u64::MAX))
 }
 
 /// Lays `over` on `base`: mappings merge, everything else is replaced.
@@ -313,6 +337,13 @@ mod tests {
         assert_eq!(document.locate(&mistake("b[1].c")), "override `b[1].c=5=6`: b[1].c: wrong");
         assert_eq!(document.locate(&mistake("b[1].zzz")), format!("{}:4:8: b[1].zzz: wrong", name(&recipe)));
         assert_eq!(document.locate(&mistake("length")), format!("{}: length: wrong", name(&recipe)));
+        // What an override set a part of.
+        assert_eq!(document.locate(&mistake("b")), "override `b[1].c=5=6`: b: wrong");
+        assert_eq!(document.locate(&mistake("b[0]")), format!("{}:4:5: b[0]: wrong", name(&recipe)));
+        let overrides = ["ema.warmup=false".to_string()];
+        let document = Document::read(&recipe, &overrides).unwrap();
+        assert_eq!(document.locate(&mistake("ema.decay")), "override `ema.warmup=false`: ema.decay: wrong");
+        assert_eq!(document.locate(&mistake("emable")), format!("{}: emable: wrong", name(&recipe)));
     }
 
     #[test]

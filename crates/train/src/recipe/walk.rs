@@ -45,7 +45,8 @@ impl<'a> Node<'a> {
         result.map_err(|message| self.mistake(message.to_string())).ok()
     }
 
-    fn expected<T>(&self, what: &str) -> Option<T> {
+    /// Records that something else was expected here.
+    pub fn expected<T>(&self, what: &str) -> Option<T> {
         self.mistake(format!("expected {what}, got {}", kind(self.value)));
         None
     }
@@ -55,6 +56,15 @@ impl<'a> Node<'a> {
             Value::Mapping(map) => Some(map),
             _ => self.expected("a mapping"),
         }
+    }
+
+    /// The node, if it is a mapping; the mistake says what to write, such as `ema: { decay: 0.999 }`.
+    pub fn section(&self, example: &str) -> Option<&Node<'a>> {
+        if self.value.is_mapping() {
+            return Some(self);
+        }
+        let key = self.path.rsplit('.').next().unwrap_or_default();
+        self.expected(&format!("a mapping such as `{key}: {example}`"))
     }
 
     /// Reports keys other than these, with the nearest of them.
@@ -146,7 +156,10 @@ impl<'a> Node<'a> {
     pub fn whole(&self, least: u64, most: u64) -> Option<u64> {
         match self.value.as_u64() {
             Some(n) if n >= least && n <= most => Some(n),
-            Some(n) if n > most => self.expected(&format!("a whole number, {most} or less")),
+            // Beyond u64 a number is a float.
+            _ if self.value.as_f64().is_some_and(|x| x > most as f64) => {
+                self.expected(&format!("a whole number from {least} to {most}"))
+            }
             _ => self.expected(&format!("a whole number, {least} or more")),
         }
     }
