@@ -171,7 +171,11 @@ fn open(device: &str) -> Result<Device, Error> {
 }
 
 fn work(arguments: &NetworkBench) -> Result<Work, Error> {
-    let model = tallow_models::find(&arguments.model)?;
+    let name = &arguments.model;
+    let model = tallow_models::find(name).ok_or_else(|| {
+        let known = tallow_models::MODELS.iter().map(|model| model.name);
+        Error::recipe(format!("--model: unknown model `{name}`{}", tallow_policy::suggestion(name, known)))
+    })?;
     let stem = arguments.stem.as_deref().map(|stem| match stem {
         "cifar" => Stem::Cifar,
         _ => Stem::ImageNet,

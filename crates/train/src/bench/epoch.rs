@@ -57,7 +57,7 @@ pub fn epoch(run: &Run, limit: usize) -> Result<Trained> {
     let batches = run.batches(0);
     let count = batches.len() as u64;
     let total = run.steps(count)?;
-    let schedule = run.schedule(total, count);
+    let schedule = run.schedule(total, count)?;
     let mut state = run.optimizer().state(&run.model.params)?;
     let mut ema = plan.ema.map(|ema| crate::ema::Ema::new(ema, &run.model.params)).transpose()?;
     let mut trained = Trained {
