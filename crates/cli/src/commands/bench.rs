@@ -174,7 +174,7 @@ fn work(arguments: &NetworkBench) -> Result<Work, Error> {
     let name = &arguments.model;
     let model = tallow_models::find(name).ok_or_else(|| {
         let known = tallow_models::MODELS.iter().map(|model| model.name);
-        Error::recipe(format!("--model: unknown model `{name}`{}", tallow_policy::suggestion(name, known)))
+        Error::recipe(format!("--model: unknown model `{name}`{}", suggestion(name, known)))
     })?;
     let stem = arguments.stem.as_deref().map(|stem| match stem {
         "cifar" => Stem::Cifar,
