@@ -7,7 +7,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{ImageEncoder, RgbImage};
 use tallow_seed::Seed;
 
-use crate::{Images, Options, Row, Table};
+use crate::{Images, Options, Result, Row, Table};
 
 pub fn options(yaml: &str) -> Options {
     Options::new(serde_yaml::from_str(yaml).unwrap(), Seed::new(1))
@@ -39,6 +39,12 @@ pub fn file(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
     let path = path.as_ref();
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, bytes).unwrap();
+}
+
+/// The message of a refusal, ROOT in place of the folder.
+pub fn refused<T>(folder: &tempfile::TempDir, result: Result<T>) -> String {
+    let error = result.err().expect("refused").to_string();
+    error.replace(&folder.path().display().to_string(), "ROOT")
 }
 
 /// A small JPEG file.

@@ -21,21 +21,12 @@ pub fn auroc_of_class(predictions: &Predictions, class: usize) -> f64 {
 
 /// Mean of [`auroc_of_class`] over the classes where it is defined; of two classes, that of class 1. NaN if nowhere.
 pub fn auroc(predictions: &Predictions) -> f64 {
-    if predictions.classes.len() == 2 {
-        return auroc_of_class(predictions, 1);
-    }
-    weighted_mean((0..predictions.classes.len()).map(|class| (1.0, auroc_of_class(predictions, class))))
+    mean(predictions, auroc_of_class, false)
 }
 
 /// Mean of [`auroc_of_class`], weighted by support, over the classes where it is defined; of two classes, that of class 1.
 pub fn auroc_weighted(predictions: &Predictions) -> f64 {
-    if predictions.classes.len() == 2 {
-        return auroc_of_class(predictions, 1);
-    }
-    weighted_mean((0..predictions.classes.len()).map(|class| {
-        let (support, _) = sides(predictions, class);
-        (support as f64, auroc_of_class(predictions, class))
-    }))
+    mean(predictions, auroc_of_class, true)
 }
 
 /// Average precision of `class` against the rest, Σ (R_k − R_{k−1}) P_k over descending thresholds (no
@@ -59,23 +50,12 @@ pub fn average_precision_of_class(predictions: &Predictions, class: usize) -> f6
 
 /// Mean of [`average_precision_of_class`] over all classes, absent ones with 0; of two classes, that of class 1.
 pub fn average_precision(predictions: &Predictions) -> f64 {
-    if predictions.classes.len() == 2 {
-        return average_precision_of_class(predictions, 1);
-    }
-    weighted_mean(
-        (0..predictions.classes.len()).map(|class| (1.0, average_precision_of_class(predictions, class))),
-    )
+    mean(predictions, average_precision_of_class, false)
 }
 
 /// Mean of [`average_precision_of_class`], weighted by support; of two classes, that of class 1.
 pub fn average_precision_weighted(predictions: &Predictions) -> f64 {
-    if predictions.classes.len() == 2 {
-        return average_precision_of_class(predictions, 1);
-    }
-    weighted_mean((0..predictions.classes.len()).map(|class| {
-        let (support, _) = sides(predictions, class);
-        (support as f64, average_precision_of_class(predictions, class))
-    }))
+    mean(predictions, average_precision_of_class, true)
 }
 
 /// Share of the images whose label is among the `k` most probable classes; 1 if `k` is at least the number of classes.
@@ -115,10 +95,20 @@ fn thresholds(predictions: &Predictions, class: usize) -> Vec<(u64, u64)> {
         .collect()
 }
 
-/// Σ w x / Σ w over the pairs (w, x) where x is a number. NaN if there is none.
-fn weighted_mean(values: impl Iterator<Item = (f64, f64)>) -> f64 {
-    let defined = values.filter(|(_, value)| !value.is_nan());
-    let (sum, weights) = defined.fold((0.0, 0.0), |(sum, weights), (w, x)| (sum + w * x, weights + w));
+/// Mean over the classes where `of` is defined, by support if `weighted`; of two classes, that of class 1. NaN if nowhere.
+fn mean(predictions: &Predictions, of: fn(&Predictions, usize) -> f64, weighted: bool) -> f64 {
+    if predictions.classes.len() == 2 {
+        return of(predictions, 1);
+    }
+    let (mut sum, mut weights) = (0.0, 0.0);
+    for class in 0..predictions.classes.len() {
+        let value = of(predictions, class);
+        if !value.is_nan() {
+            let weight = if weighted { sides(predictions, class).0 as f64 } else { 1.0 };
+            sum += weight * value;
+            weights += weight;
+        }
+    }
     sum / weights
 }
 

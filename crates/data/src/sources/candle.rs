@@ -2,12 +2,27 @@
 //! CIFAR-10's binary files (not its `load`, which transposes every image).
 
 use std::path::Path;
+use std::sync::Arc;
 
+use super::Parts;
 use super::labels::Part;
-use crate::{Error, Images, Result};
+use crate::{Error, Images, Result, Row, Table};
 
 /// (part, images, labels).
 pub type Loaded = Vec<(Part, Images, Vec<u32>)>;
+
+/// The parts as datasets; ids are `<part>/<row>`.
+pub fn parts(loaded: Loaded, place: &Path, classes: &[String]) -> Result<Parts> {
+    let mut parts = Parts::default();
+    for (part, images, labels) in loaded {
+        let rows = labels.into_iter().enumerate();
+        let rows = rows.map(|(row, label)| Row { id: format!("{}/{row}", part.name()), label, group: None });
+        let place = place.display().to_string();
+        let table = Table::new(&place, classes.to_vec(), None, rows.collect(), images)?;
+        *parts.slot(part) = Some(Arc::new(table));
+    }
+    Ok(parts)
+}
 
 /// The four IDX files of MNIST in `folder`: 28×28, grey.
 #[cfg(feature = "hub")]

@@ -1,12 +1,11 @@
 //! CIFAR-10 and CIFAR-100: 32×32, RGB; the binary files of the authors, or parquet.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::labels::Part;
 use super::parquet_file::Columns;
 use super::{Parts, SourceSpec, candle, hub, parquet};
-use crate::{Dataset, Error, Images, Options, Result, Row, Table};
+use crate::{Error, Images, Options, Result};
 
 pub const CIFAR10: SourceSpec = SourceSpec {
     name: "cifar10",
@@ -105,16 +104,7 @@ fn open(options: &Options, kind: &Kind) -> Result<Parts> {
         );
         return Err(Error::missing(root.display(), problem, remedy));
     };
-    let mut parts = Parts::default();
-    for (part, images, labels) in (kind.binary)(&folder)? {
-        let rows = labels.into_iter().enumerate();
-        let rows = rows.map(|(row, label)| Row { id: format!("{}/{row}", part.name()), label, group: None });
-        let place = folder.display().to_string();
-        let table: Arc<dyn Dataset> =
-            Arc::new(Table::new(&place, classes.clone(), None, rows.collect(), images)?);
-        *parts.slot(part) = Some(table);
-    }
-    Ok(parts)
+    candle::parts((kind.binary)(&folder)?, &folder, &classes)
 }
 
 /// A record of CIFAR-100's binary files: coarse label, fine label, then the three planes.

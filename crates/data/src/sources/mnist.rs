@@ -1,10 +1,8 @@
 //! MNIST and Fashion-MNIST: 28×28, grey, ten classes.
 
-use std::sync::Arc;
-
 use super::parquet_file::Columns;
 use super::{Parts, SourceSpec, candle, hub, parquet};
-use crate::{Dataset, Error, Options, Result, Row, Table};
+use crate::{Error, Options, Result};
 
 pub const MNIST: SourceSpec = SourceSpec {
     name: "mnist",
@@ -84,16 +82,7 @@ fn open(options: &Options, kind: &Kind) -> Result<Parts> {
         );
         return Err(Error::missing(root.display(), format!("{} are not here", absent.join(", ")), remedy));
     }
-    let mut parts = Parts::default();
-    for (part, images, labels) in candle::mnist(&root)? {
-        let rows = labels.into_iter().enumerate();
-        let rows = rows.map(|(row, label)| Row { id: format!("{}/{row}", part.name()), label, group: None });
-        let place = root.display().to_string();
-        let table: Arc<dyn Dataset> =
-            Arc::new(Table::new(&place, classes.clone(), None, rows.collect(), images)?);
-        *parts.slot(part) = Some(table);
-    }
-    Ok(parts)
+    candle::parts(candle::mnist(&root)?, &root, &classes)
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::written::{file, jpeg_file, options, picture};
+use crate::written::{file, jpeg_file, options, picture, refused};
 
 fn read(folder: &tempfile::TempDir, more: &str) -> Result<Parts> {
     SPEC.read(&options(&format!("{{ root: {}{more} }}", folder.path().display())))
@@ -79,10 +79,7 @@ fn a_class_may_be_called_train() {
 #[test]
 fn says_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
-    let message = |result: Result<Parts>| {
-        let error = result.err().expect("refused").to_string();
-        error.replace(&folder.path().display().to_string(), "ROOT")
-    };
+    let message = |result: Result<Parts>| refused(&folder, result);
     assert_eq!(
         message(SPEC.read(&options("{}"))),
         "data.root: expected the folder that holds the class folders, got nothing – data.root=…"

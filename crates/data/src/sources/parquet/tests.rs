@@ -7,7 +7,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 
 use super::*;
-use crate::written::{jpeg, options, picture};
+use crate::written::{jpeg, options, picture, refused};
 
 /// A file as `datasets` writes it: `image: struct { bytes, path }`, an integer `label`, a `patient`.
 fn write(path: &Path, labels: &[i64], metadata: Option<&str>) {
@@ -95,10 +95,7 @@ fn reads_named_files_and_names_classes() {
 #[test]
 fn says_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
-    let message = |result: Result<Parts>| {
-        let error = result.err().expect("refused").to_string();
-        error.replace(&folder.path().display().to_string(), "ROOT")
-    };
+    let message = |result: Result<Parts>| refused(&folder, result);
     assert!(
         message(read(&folder, ""))
             .starts_with("ROOT: no parquet files here named after a part; expected train-*")
