@@ -293,6 +293,17 @@ fn predict_names_every_broken_image_or_skips_them() {
 }
 
 #[test]
+fn predict_may_be_cut_short() {
+    let (desk, _) = trained();
+    // More rows than any buffer on the way holds.
+    let values =
+        candle_core::Tensor::zeros((600, 3, 16, 16), candle_core::DType::F32, &candle_core::Device::Cpu);
+    values.unwrap().write_npy(desk.path("many.npy")).unwrap();
+    let said = desk.program(Program::Tallow).args(&["predict", "run", "many.npy"]).unheard();
+    assert_eq!((said.code, &*said.err), (0, ""));
+}
+
+#[test]
 fn predict_gives_logits_of_normalised_values() {
     let (desk, _) = trained();
     let values: Vec<f32> = (0..5 * 3 * 16 * 16).map(|i| (i % 17) as f32 / 8.0 - 1.0).collect();

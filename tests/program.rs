@@ -160,6 +160,14 @@ impl Running {
         Said::of(self.command.output().expect("the program starts"))
     }
 
+    /// To its end, its stdout closed at once, as `head` does.
+    pub fn unheard(mut self) -> Said {
+        let child = self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = child.expect("the program starts");
+        drop(child.stdout.take());
+        Said::of(child.wait_with_output().expect("a child ends"))
+    }
+
     /// Until `file` has `lines` lines, each written by anyone; then `signal` (a name that `kill` knows).
     pub fn until(mut self, file: &Path, lines: usize, signal: &str) -> Said {
         let child = self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();

@@ -37,7 +37,7 @@ pub fn predict(arguments: &Predict, registry: &Registry) -> anyhow::Result<()> {
     one_size(&*images, &model)?;
     let mut csv = Csv::new(&model, arguments.logits);
     forward(&model, &images, "predict", &progress, |indices, found| -> anyhow::Result<()> {
-        Ok(csv.write(indices.iter().map(|&index| images.id(index as usize).to_owned()), found)?)
+        csv.write(indices.iter().map(|&index| images.id(index as usize).to_owned()), found)
     })?;
     Ok(csv.end()?)
 }
@@ -85,8 +85,11 @@ impl Csv<'_> {
     }
 
     fn record(&mut self, fields: impl Iterator<Item = impl AsRef<[u8]>>) -> std::io::Result<()> {
-        // A closed pipe is told from other errors by its kind.
-        Ok(self.out.write_record(fields)?)
+        // The csv crate hides the kind of an error, by which a closed pipe is told from others.
+        self.out.write_record(fields).map_err(|error| match error.into_kind() {
+            csv::ErrorKind::Io(error) => error,
+            other => std::io::Error::other(format!("{other:?}")),
+        })
     }
 
     fn end(mut self) -> std::io::Result<()> {
