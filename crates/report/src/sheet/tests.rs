@@ -95,11 +95,11 @@ fn captions_of_a_tile_keep_what_tells_apart() {
     let long = ["basal cell", "naevus", "lesion_benign", "lesion_malign", "DF", "VASC"];
     assert_eq!(
         lines("images/ISIC_0024306", short, &[0.5, 0.5, 0., 0., 0., 0.]),
-        ["…C_0024306", "A .50 B .50"]
+        ["…C_0024306", "A .50", "B .50"]
     );
     let all = [0.4, 0.2, 0.15, 0.1, 0.09, 0.06];
     // Four names and `+2` would be five lines: three names, and three that are not.
     assert_eq!(lines("", long, &all), ["basal… .40", "naevus .20", "…enign .15", "+3"]);
     assert_eq!(lines("", short, &all), ["A .40", "B .20", "C .15", "D .10 +2"]);
-    assert_eq!(lines("x", long, &[0., 0., 0., 1., 0., 0.]), ["x", "…on_malign"]);
+    assert_eq!(lines("x", long, &[0., 0., 0., 1., 0., 0.]), ["x", "lesion_ma…"]);
 }

@@ -134,7 +134,6 @@ fn wants_one_class_for_each_image() {
     assert_eq!(
         with("image,MEL,NV,BCC,AK,BKL,DF,VASC\nISIC_9,0,0,0,0,0,0,1\n"),
         "CSV: expected a column `AKIEC` – did you mean `AK`?; columns: image, MEL, NV, BCC, AK, BKL, DF, VASC"
-            .replace(" – did you mean `AK`?", "")
     );
     assert_eq!(
         with(&format!("{header}ISIC_9,0,0,0,0,0,0,1\nISIC_9,0,0,0,0,0,0,1\n")),
