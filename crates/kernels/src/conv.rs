@@ -1,6 +1,7 @@
 //! Two-dimensional convolution.
 
 mod depthwise;
+mod direct;
 mod im2col;
 mod lanes;
 mod product;
@@ -134,27 +135,28 @@ fn run<T: Element>(x: &Tensor, weight: &Tensor, g: Geometry) -> Result<Tensor> {
 
 /// The three computations, by the way that suits the sizes.
 macro_rules! by_way {
-    ($name:ident, $f:ident) => {
+    ($name:ident, $f:ident, $direct:ident) => {
         fn $name<T: Element>(a: &[T], b: &[T], g: &Geometry) -> Vec<T> {
             if g.depthwise() {
                 return depthwise::$f(a, b, g);
             }
-            if let (Some(a), Some(b)) = (same(a), same(b)) {
-                if two::fits(g) {
-                    return cast(two::$f(a, b, g));
-                }
-                if winograd::fits(g) {
-                    return cast(winograd::$f(a, b, g));
-                }
+            let (Some(x), Some(y)) = (same(a), same(b)) else { return im2col::$f(a, b, g) };
+            if two::fits(g) {
+                cast(two::$f(x, y, g))
+            } else if winograd::fits(g) {
+                cast(winograd::$f(x, y, g))
+            } else if direct::$direct(g) {
+                cast(direct::$f(x, y, g))
+            } else {
+                im2col::$f(a, b, g)
             }
-            im2col::$f(a, b, g)
         }
     };
 }
 
-by_way!(run_forward, forward);
-by_way!(run_input_gradient, input_gradient);
-by_way!(run_weight_gradient, weight_gradient);
+by_way!(run_forward, forward, fits_output);
+by_way!(run_input_gradient, input_gradient, fits_input);
+by_way!(run_weight_gradient, weight_gradient, fits_output);
 
 /// As f32, where T is.
 fn same<T: Element>(x: &[T]) -> Option<&[f32]> {

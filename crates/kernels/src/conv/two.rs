@@ -8,7 +8,7 @@
 
 use super::Geometry;
 use super::lanes::{B, Lanes, Vector, frequency};
-use super::product::{Left, ROWS, accumulate, accumulate_part};
+use super::product::{Left, Places, ROWS, accumulate};
 use super::taps::{self, CELL, Lane, Taps};
 use crate::parallel::{Lines, Shared, pieces, scratch, unfilled};
 use crate::simd::vectorized;
@@ -62,7 +62,11 @@ fn convolve(x: &[f32], taps: &Taps, r: usize) -> Vec<f32> {
             scratch(F * sm, |m: &mut [f32]| {
                 let size = (b1 - b0) * B;
                 for f in 0..F {
-                    let left = Left { at: &v[f * sv..][..rows * c], block: rows * B, row: B, step: 1 };
+                    let left = Left {
+                        at: &v[f * sv..][..rows * c],
+                        rows: Places::Every(B),
+                        steps: Places::Blocks(rows * B, 1),
+                    };
                     accumulate(
                         &left,
                         rows,
@@ -108,12 +112,12 @@ pub(super) fn weight_gradient(dy: &[f32], x: &[f32], g: &Geometry) -> Vec<f32> {
         scratch(F * su, |du: &mut [f32]| {
             for f in 0..F {
                 let right = &dm[f * sm + b0 * r * B..][..size * r];
-                for block in 0..c / B {
-                    let at = &v[f * sv + block * r * B..][..r * B];
-                    let left = Left { at, block: B * B, row: 1, step: B };
-                    let du = &mut du[f * su..][..size * c];
-                    accumulate_part(&left, B, right, r, du, c, block * B, false);
-                }
+                let left = Left {
+                    at: &v[f * sv..][..r * c],
+                    rows: Places::Blocks(r * B, 1),
+                    steps: Places::Every(B),
+                };
+                accumulate(&left, c, right, r, &mut du[f * su..][..size * c], false);
             }
             scratch(CELL, |cell: &mut [f32]| {
                 for (block, group) in (b0..b1).flat_map(|block| (0..c / B).map(move |group| (block, group))) {

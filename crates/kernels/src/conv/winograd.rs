@@ -11,7 +11,7 @@ mod transform;
 
 use super::Geometry;
 use super::lanes::{B, frequency, from_lanes, on_vectors, to_lanes};
-use super::product::{self, Left, accumulate};
+use super::product::{self, Left, Places, accumulate};
 use super::taps::{self, CELL, Lane, Taps};
 use crate::parallel::{Lines, Shared, each, fold_parts, pieces, scratch, unfilled};
 use std::ops::Range;
@@ -166,7 +166,11 @@ fn by_chunk(x: &[f32], taps: &Taps, grid: &Grid) -> Vec<f32> {
                 let shared = Shared::new(v);
                 gather(x, grid, &chunk, &shared, rows, 0);
                 for f in 0..F {
-                    let left = Left { at: &v[f * sv..][..rows * grid.c], block: rows * B, row: B, step: 1 };
+                    let left = Left {
+                        at: &v[f * sv..][..rows * grid.c],
+                        rows: Places::Every(B),
+                        steps: Places::Blocks(rows * B, 1),
+                    };
                     let right = &kernel[f * sk..][..grid.c * grid.o];
                     accumulate(&left, rows, right, grid.c, &mut m[f * sm..][..rows * grid.o], false);
                 }
@@ -203,7 +207,11 @@ fn by_output(x: &[f32], taps: &Taps, grid: &Grid) -> Vec<f32> {
             }
             scratch(F * sm, |m: &mut [f32]| {
                 for f in 0..F {
-                    let left = Left { at: &v[f * sv..][..rows * grid.c], block: rows * B, row: B, step: 1 };
+                    let left = Left {
+                        at: &v[f * sv..][..rows * grid.c],
+                        rows: Places::Every(B),
+                        steps: Places::Blocks(rows * B, 1),
+                    };
                     let right = &u[f * su..][..grid.c * size];
                     accumulate(&left, rows, right, grid.c, &mut m[f * sm..][..rows * size], false);
                 }
@@ -365,9 +373,8 @@ fn by_group(dy: &[f32], x: &[f32], grid: &Grid) -> Vec<f32> {
                     gather(x, grid, &chunk, &Shared::new(v), rows, 0);
                     spread(dy, grid, &chunk, &Shared::new(dm), rows, 0);
                     for f in 0..F {
-                        let left = Left { at: &v[f * sv..][..rows * grid.c], block: B * B, row: 1, step: B };
-                        let right = &dm[f * sm..][..rows * grid.o];
-                        tall(&left, grid.c, rows, right, &mut du[f * su..][..square], i > group * per);
+                        let (v, dm) = (&v[f * sv..][..rows * grid.c], &dm[f * sm..][..rows * grid.o]);
+                        tall(v, grid.c, rows, dm, &mut du[f * su..][..square], i > group * per);
                     }
                 });
             }
@@ -402,10 +409,16 @@ fn by_frequency(dy: &[f32], x: &[f32], grid: &Grid) -> Vec<f32> {
             }
             let (v, dm, out) = (&*v, &*dm, Shared::new(&mut du));
             each(F, |f| {
-                let left = Left { at: &v[f * sv..][..rows * grid.c], block: B * B, row: 1, step: B };
                 // SAFETY: one frequency per task.
                 let du = unsafe { out.slice(f * su, square) };
-                tall(&left, grid.c, rows, &dm[f * sm..][..rows * grid.o], du, start > 0);
+                tall(
+                    &v[f * sv..][..rows * grid.c],
+                    grid.c,
+                    rows,
+                    &dm[f * sm..][..rows * grid.o],
+                    du,
+                    start > 0,
+                );
             });
         });
     }
@@ -416,11 +429,9 @@ fn by_frequency(dy: &[f32], x: &[f32], grid: &Grid) -> Vec<f32> {
 }
 
 /// du[block of o][c][16] (+)= Σ over tiles of v[block of c][tile][c] · dm[block of o][tile][16].
-fn tall(v: &Left, c: usize, tiles: usize, dm: &[f32], du: &mut [f32], add: bool) {
-    for block in 0..c / B {
-        let left = Left { at: &v.at[block * tiles * B..][..tiles * B], ..*v };
-        product::accumulate_part(&left, B, dm, tiles, du, c, block * B, add);
-    }
+fn tall(v: &[f32], c: usize, tiles: usize, dm: &[f32], du: &mut [f32], add: bool) {
+    let left = Left { at: v, rows: Places::Blocks(tiles * B, 1), steps: Places::Every(B) };
+    accumulate(&left, c, dm, tiles, du, add);
 }
 
 /// dw of one block of output channels = Gᵀ dU G; the block belongs to the calling task.
