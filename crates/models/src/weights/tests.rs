@@ -1,5 +1,5 @@
 use super::*;
-use crate::{ModelOptions, find};
+use crate::{ModelOptions, Stem, find};
 use tallow_seed::Seed;
 
 fn model(classes: usize, seed: u64) -> Params {
@@ -166,6 +166,25 @@ fn a_long_difference_is_cut_and_a_known_layout_named() {
     assert!(error.contains("its names begin with `module.`"), "{error}");
     assert!(error.contains("- … and 85 more") && error.contains("+ … and 85 more"), "{error}");
     assert_eq!(error.lines().count(), 1 + 13 + 13);
+}
+
+#[test]
+fn another_stem_is_named() {
+    let folder = folder();
+    let path = folder.path().join("model.safetensors");
+    let with = |stem| {
+        let mut params = Params::new(Seed::new(1), DType::F32, &Device::Cpu);
+        let options = ModelOptions { stem: Some(stem), ..ModelOptions::new(3) };
+        (find("resnet18").unwrap().build)(&mut params, &options).unwrap();
+        params
+    };
+    for (theirs, ours, name) in
+        [(Stem::Cifar, Stem::ImageNet, "cifar"), (Stem::ImageNet, Stem::Cifar, "imagenet")]
+    {
+        save(&with(theirs).tensors().unwrap(), &path, &BTreeMap::new()).unwrap();
+        let error = load(&with(ours), &path, Head::MustFit).unwrap_err().to_string();
+        assert!(error.contains(&format!("write `stem: {name}` below model (model.stem)\n")), "{error}");
+    }
 }
 
 #[test]
