@@ -5,22 +5,28 @@
     python benches/peers/run.py                                   all rows that need no data
     python benches/peers/run.py --isic data/isic2018              with the epoch from JPEG files
     python benches/peers/run.py --rows step eval_resnet50 --rounds 5
+    python benches/peers/run.py --print                           the tables of what was measured before
 
-Needs the packages of requirements.txt. Prints a table of ratios, in Markdown, and writes every figure to a file of JSON
-lines under benches/raw/. A figure is the median over the rounds of each process's own median over its repetitions.
+Needs the packages of requirements.txt. Every figure goes to benches/raw/<row>.jsonl, one line for each process; the tables of
+ratios, in Markdown, are made from all files there. A figure is the median over the rounds of each process's own median over
+its repetitions.
 """
 
 import argparse
+import atexit
 import datetime
 import json
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+RAW = HERE.parent / "raw"
 LAYOUTS = ["nchw", "channels_last", "bf16"]
 
 
@@ -46,6 +52,7 @@ ROWS = {
     "mix_mixup_128x3x32": mixing("mixup", "128,3,32,32", "plain"),
     "mix_mixup_256x3x224": mixing("mixup", "256,3,224,224", "torchvision_v2"),
     "mix_cutmix_256x3x224": mixing("cutmix", "256,3,224,224", "torchvision_v2"),
+    "load_jpeg_600x450_to_224": (["load"], ["load", "--input", "224"], ["pillow", "torchvision_io"]),
     "epoch_isic2018_64_b64": (["epoch"], ["epoch", *net("resnet18", "imagenet", 64, 64)], LAYOUTS[:2]),
 }
 KEPT = [
@@ -66,32 +73,87 @@ def said(command, threads):
     return {key: figures[key] for key in KEPT if figures.get(key) not in (None, "")}
 
 
-def measure(name, options, raw):
-    """Figures of all rounds: {"tallow" or variant: [figures, …]}."""
+JPEGS = 400
+LOADING = """data: {{ name: folder, root: {root}, batch: 32, workers: 0 }}
+model: {{ name: resnet18 }}
+images: [ {{ random_resized_crop: {{}} }} ]
+evaluation: [ {{ resize: [224, 224] }} ]
+policy: none
+optimizer: {{ sgd: {{}} }}
+schedule: {{ constant: {{ rate: 0.1 }} }}
+length: 1 epochs
+"""
+
+
+def jpegs():
+    """A folder with pictures of 600 x 450, smooth with a little noise, and a recipe that reads them."""
+    import numpy as np
+    from PIL import Image
+
+    folder = pathlib.Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    random = np.random.default_rng(1)
+    for part, count in [("train", JPEGS), ("validation", 2)]:
+        for number in range(count):
+            place = folder / "images" / part / "ab"[number % 2]
+            place.mkdir(parents=True, exist_ok=True)
+            coarse = Image.fromarray(random.integers(0, 256, (9, 12, 3), dtype=np.uint8))
+            smooth = np.asarray(coarse.resize((600, 450), Image.Resampling.BICUBIC), dtype=np.int16)
+            noisy = (smooth + random.integers(-8, 9, smooth.shape)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(noisy).save(place / f"{number}.jpg", quality=90)
+    recipe = folder / "recipe.yaml"
+    recipe.write_text(LOADING.format(root=folder / "images"))
+    return folder / "images" / "train", recipe
+
+
+def commands(name, options):
+    """{"tallow" or variant: command}, and the threads of the row."""
     ours, theirs, variants = ROWS[name]
-    pace = [] if ours[0] in ("mix", "epoch") else ["--steps", str(options.steps), "--warmup", str(options.warmup)]
-    found = {variant: [] for variant in ["tallow", *variants]}
-    for number in range(options.rounds):
-        for who in found:
-            if who != "tallow":
-                command = [options.python, HERE / "torch_work.py", *theirs, *pace, "--variant", who]
-                command += ["--threads", str(options.threads)]
-                if ours[0] == "epoch":
-                    images = found["tallow"][0]["images"]
-                    command += ["--root", str(options.isic.resolve()), "--images", str(images)]
-            elif ours[0] == "epoch":
-                recipe = ["recipes/isic2018_small_none.yaml", f"data.root={options.isic.resolve()}", "data.workers=2"]
-                command = [options.tallow.resolve(), "bench", "epoch", *recipe, "--json"]
-            else:
-                command = [options.tallow.resolve(), "bench", *ours, *pace, "--json"]
-            figures = said(command, options.threads)
-            found[who].append(figures)
-            line = {"row": name, "round": number + 1, "who": who, **figures}
-            raw.write(json.dumps(line) + "\n")
-            raw.flush()
-            speed = figures.get("images_per_second")
-            shown = f"{speed:.1f} images/s" if speed else f"{figures['milliseconds']:.2f} ms"
-            print(f"  {name} round {number + 1} {who}: {shown}", file=sys.stderr)
+    tallow, torch = [options.tallow.resolve(), "bench"], [options.python, HERE / "torch_work.py", *theirs]
+    if ours[0] == "load":
+        images, recipe = jpegs()
+        tallow += ["load", recipe]
+        torch += ["--root", images, "--threads", "1"]
+    elif ours[0] == "epoch":
+        root = options.isic.resolve()
+        tallow += ["epoch", "recipes/isic2018_small_none.yaml", f"data.root={root}", "data.workers=2"]
+        torch += ["--root", root, "--threads", str(options.threads)]
+    else:
+        pace = [] if ours[0] == "mix" else ["--steps", str(options.steps), "--warmup", str(options.warmup)]
+        tallow += [*ours, *pace]
+        torch += [*pace, "--threads", str(options.threads)]
+    found = {"tallow": [*tallow, "--json"]}
+    found.update({variant: [*torch, "--variant", variant] for variant in variants})
+    return found, 1 if ours[0] == "load" else options.threads
+
+
+def measure(name, options):
+    """Rounds of all who take part, into the row's file."""
+    lines, threads = commands(name, options)
+    images = None
+    with open(RAW / f"{name}.jsonl", "w") as raw:
+        for number in range(options.rounds):
+            for who, command in lines.items():
+                if who != "tallow" and name.startswith("epoch"):
+                    command = [*command, "--images", images]
+                figures = said(command, threads)
+                images = str(figures.get("images", images))
+                line = {"round": number + 1, "who": who, "date": str(datetime.date.today()), **figures}
+                raw.write(json.dumps(line) + "\n")
+                raw.flush()
+                speed = figures.get("images_per_second")
+                shown = f"{speed:.1f} images/s" if speed else f"{figures['milliseconds']:.2f} ms"
+                print(f"  {name} round {number + 1} {who}: {shown}", file=sys.stderr)
+
+
+def measured():
+    """{row: {who: [figures, …]}} of the files there are."""
+    found = {}
+    for name in ROWS:
+        path = RAW / f"{name}.jsonl"
+        for line in path.read_text().splitlines() if path.is_file() else []:
+            figures = json.loads(line)
+            found.setdefault(name, {}).setdefault(figures["who"], []).append(figures)
     return found
 
 
@@ -104,50 +166,58 @@ def cell(value, digits):
     return "–" if value is None else f"{value:,.{digits}f}"
 
 
-def networks_table(found):
-    lines = [
-        "| work, images per second | tallow | torch NCHW | channels_last | bf16 | to best fp32 | to bf16 | share of peak "
-        "| MB: tallow | torch | ratio |",
-        "|" + "---|" * 11,
-    ]
-    for name, rows in found.items():
-        ours = middle(rows["tallow"], "images_per_second")
-        theirs = {variant: middle(rows[variant], "images_per_second") for variant in rows if variant != "tallow"}
-        best = max(theirs["nchw"], theirs["channels_last"])
-        bf16 = theirs.get("bf16")
-        memory = middle(rows["tallow"], "peak_rss_bytes")
-        peer = min(middle(rows[variant], "peak_rss_bytes") for variant in ("nchw", "channels_last"))
-        share = middle(rows["tallow"], "share_of_peak")
-        cells = [
-            name,
-            cell(ours, 1),
-            *(cell(theirs.get(variant), 1) for variant in LAYOUTS),
-            f"**{ours / best:.2f}×**",
-            f"{ours / bf16:.2f}×" if bf16 else "–",
-            f"{share:.0%}" if share else "–",
-            cell(memory / 1e6, 0),
-            cell(peer / 1e6, 0),
-            f"{memory / peer:.2f}×",
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines
+def table(head, rows):
+    return ["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *("| " + " | ".join(row) + " |" for row in rows), ""]
 
 
-def mixes_table(found):
-    lines = ["| mix, milliseconds | tallow | PyTorch | faster by | GB/s | share of bandwidth |", "|" + "---|" * 6]
-    for name, rows in found.items():
-        ours = middle(rows["tallow"], "milliseconds")
-        theirs = {variant: middle(rows[variant], "milliseconds") for variant in rows if variant != "tallow"}
-        cells = [
-            name,
-            cell(ours, 2),
-            ", ".join(f"{variant} {value:.2f}" for variant, value in theirs.items()),
-            ", ".join(f"**{value / ours:.2f}×**" for value in theirs.values()),
-            cell(middle(rows["tallow"], "gb_per_second"), 1),
-            f"{middle(rows['tallow'], 'share_of_bandwidth'):.0%}",
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines
+def networks(found):
+    head = ["work, images/s", "tallow", "torch NCHW", "channels_last", "bf16", "to best fp32", "to bf16", "product limit"]
+    head += ["of it", "MB: tallow", "torch", "ratio"]
+    rows = []
+    for name, figures in found.items():
+        ours = middle(figures["tallow"], "images_per_second")
+        theirs = [middle(figures.get(variant, []), "images_per_second") for variant in LAYOUTS]
+        best, bf16 = max(theirs[:2]), theirs[2]
+        memory = middle(figures["tallow"], "peak_rss_bytes")
+        peer = min(middle(figures[variant], "peak_rss_bytes") for variant in LAYOUTS[:2])
+        share = middle(figures["tallow"], "share_of_peak")
+        rows.append(
+            [
+                name,
+                cell(ours, 1),
+                *(cell(speed, 1) for speed in theirs),
+                f"**{ours / best:.2f}×**",
+                f"{ours / bf16:.2f}×" if bf16 else "–",
+                cell(ours / share, 0) if share else "–",
+                f"{share:.0%}" if share else "–",
+                cell(memory / 1e6, 0),
+                cell(peer / 1e6, 0),
+                f"{memory / peer:.2f}×",
+            ]
+        )
+    return table(head, rows)
+
+
+def mixes(found):
+    rows = []
+    for name, figures in found.items():
+        ours = middle(figures["tallow"], "milliseconds")
+        theirs = {who: middle(runs, "milliseconds") for who, runs in figures.items() if who != "tallow"}
+        share = middle(figures["tallow"], "share_of_bandwidth")
+        peers = ", ".join(f"{who} {value:.2f}" for who, value in theirs.items())
+        faster = ", ".join(f"**{value / ours:.2f}×**" for value in theirs.values())
+        rows.append([name, cell(ours, 2), peers, faster, cell(ours * share, 2), f"{share:.0%}"])
+    return table(["mix, milliseconds", "tallow", "PyTorch", "faster by", "bandwidth limit", "of it"], rows)
+
+
+def loads(found):
+    rows = []
+    for name, figures in found.items():
+        ours = middle(figures["tallow"], "images_per_second")
+        theirs = {who: middle(runs, "images_per_second") for who, runs in figures.items() if who != "tallow"}
+        peers = ", ".join(f"{who} {value:.0f}" for who, value in theirs.items())
+        rows.append([name, cell(ours, 0), peers, ", ".join(f"**{ours / value:.2f}×**" for value in theirs.values())])
+    return table(["one thread, images/s", "tallow", "PyTorch", "faster by"], rows)
 
 
 def main():
@@ -160,27 +230,24 @@ def main():
     parser.add_argument("--isic", type=pathlib.Path, help="folder of ISIC 2018 Task 3, for the epoch row")
     parser.add_argument("--tallow", type=pathlib.Path, default=ROOT / "target/debug/tallow")
     parser.add_argument("--python", default=sys.executable, help="an interpreter that has PyTorch")
-    parser.add_argument("--raw", type=pathlib.Path, help="file of JSON lines [default: benches/raw/<date>.jsonl]")
+    parser.add_argument("--print", action="store_true", help="measure nothing")
     options = parser.parse_args()
     names = [name for name in ROWS if any(name.startswith(row) for row in options.rows)]
     if options.isic is None:
         names = [name for name in names if not name.startswith("epoch")]
     if not names:
         sys.exit(f"no row begins with {' or '.join(options.rows)}; rows: {', '.join(ROWS)} (epoch needs --isic)")
-    path = options.raw or HERE.parent / "raw" / f"{datetime.date.today()}.jsonl"
-    path.parent.mkdir(exist_ok=True)
-    with open(path, "w") as raw:
-        found = {name: measure(name, options, raw) for name in names}
-    nets = {name: rows for name, rows in found.items() if not name.startswith("mix")}
-    mixes = {name: rows for name, rows in found.items() if name.startswith("mix")}
-    lines = (networks_table(nets) if nets else []) + [""] + (mixes_table(mixes) if mixes else [])
-    print("\n".join(lines).strip())
-    machine = [row["tallow"] for row in found.values()]
-    peaks = [figures for rows in machine for figures in rows]
-    peak, bandwidth = middle(peaks, "machine_gflops"), middle(peaks, "machine_gb_per_second")
-    if bandwidth:
-        print(f"\n{options.threads} threads, {options.rounds} rounds; ", end="")
-        print(f"product peak {cell(peak, 0)} GFLOP/s, bandwidth {cell(bandwidth, 1)} GB/s; raw: {path}")
+    RAW.mkdir(exist_ok=True)
+    for name in [] if options.print else names:
+        measure(name, options)
+    found = measured()
+    of = lambda *kinds: {name: rows for name, rows in found.items() if name.startswith(kinds)}
+    for part, make in [(of("step", "eval", "epoch"), networks), (of("mix"), mixes), (of("load"), loads)]:
+        if part:
+            print("\n".join(make(part)))
+    ours = [figures for rows in found.values() for figures in rows["tallow"]]
+    peak, bandwidth = middle(ours, "machine_gflops"), middle(ours, "machine_gb_per_second")
+    print(f"product peak {cell(peak, 0)} GFLOP/s, bandwidth {cell(bandwidth, 1)} GB/s")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
     torch_work.py step --model resnet18 --stem cifar --input 32 --batch 128 --variant channels_last
     torch_work.py eval --model resnet50 --input 224 --batch 32
     torch_work.py mix zeta_mixup --shape 32,3,224,224 --variant matmul
+    torch_work.py load --root FOLDER --input 224 --variant pillow
     torch_work.py epoch --root data/isic2018 --images 5087 --input 64 --batch 64
 
 Timed as `tallow bench` times: a step is zero_grad, forward, soft cross-entropy, backward and update on a batch that is a tensor
-already; an evaluation is a forward pass in inference mode; a mix is draw, blend and targets; an epoch is everything, from the
-files on.
+already; an evaluation is a forward pass in inference mode; a mix is draw, blend and targets; loading is decoding and a random
+resized crop of every JPEG below a folder, into batches of bytes; an epoch is everything, from the files on.
 """
 
 import argparse
@@ -155,6 +156,33 @@ def mix(options):
     return medians(timed(work, options.warmup, options.steps))
 
 
+class Jpegs(torch.utils.data.Dataset):
+    """Decoded and cropped: by Pillow, or by torchvision's own decoder on tensors."""
+
+    def __init__(self, root, options):
+        self.paths = sorted(pathlib.Path(root).rglob("*.jpg"))
+        crop = v2.RandomResizedCrop(options.input, antialias=True)
+        if options.variant == "torchvision_io":
+            self.read = lambda path: crop(torchvision.io.decode_jpeg(torchvision.io.read_file(str(path))))
+        else:
+            image = v2.Compose([crop, v2.PILToTensor()])
+            self.read = lambda path: image(torchvision.datasets.folder.default_loader(path))
+
+    def __len__(self):
+        return len(self.paths)
+
+    def __getitem__(self, index):
+        return self.read(self.paths[index])
+
+
+def load(options):
+    began, images = time.perf_counter(), 0
+    for batch in torch.utils.data.DataLoader(Jpegs(options.root, options), options.batch, shuffle=True):
+        images += len(batch)
+    seconds = time.perf_counter() - began
+    return {"images": images, "images_per_second": images / seconds, "seconds": seconds}
+
+
 CLASSES = ["MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"]
 
 
@@ -218,7 +246,7 @@ def epoch(options):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["step", "eval", "mix", "epoch"])
+    parser.add_argument("what", choices=["step", "eval", "mix", "load", "epoch"])
     parser.add_argument("policy", nargs="?")
     parser.add_argument("--model", default="resnet18")
     parser.add_argument("--stem", default="imagenet")
@@ -236,7 +264,7 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
-    work = {"step": step, "eval": evaluate, "mix": mix, "epoch": epoch}[options.what]
+    work = {"step": step, "eval": evaluate, "mix": mix, "load": load, "epoch": epoch}[options.what]
     versions = {"torch": torch.__version__, "torchvision": torchvision.__version__}
     print(json.dumps({"variant": options.variant, "threads": torch.get_num_threads(), **versions, **work(options)}))
 
