@@ -197,7 +197,7 @@ pub(super) fn input_gradient(dy: &[f32], weight: &[f32], g: &Geometry) -> Vec<f3
     // Coordinate s·j + b of the input is position j of residue b.
     let cut = Cut::new(g.r, g.h.div_ceil(s), g.w.div_ceil(s));
     let (back_y, back_x) = ((g.kh - 1) / s, (g.kw - 1) / s);
-    let spread = (s - 1 + p) / s - p / s;
+    let spread = p.div_ceil(s) - p / s;
     let frame = |r0: usize| Frame {
         h: g.oh,
         w: g.ow,

@@ -138,7 +138,6 @@ impl Panel<'_> {
             let right = self.right.add(block * steps * B);
             let rows: [usize; M] = std::array::from_fn(|i| self.left.rows.place(m + i));
             let mut sums = [[[0.0f32; B]; N]; M];
-            let mut sums = [[[0.0f32; B]; N]; M];
             let left = self.left.at.as_ptr();
             match self.left.steps {
                 Places::Every(stride) => {
