@@ -80,6 +80,7 @@ def optimizer(make):
 def document():
     weights = [0.5, 1.0, 2.0, 0.25]
     z, t = numbers([5, 4], 11) * 4, targets([5, 4], 12)
+    x = numbers([2, 3, 4, 5], 30) * 5
     return {
         "torch": torch.__version__,
         "conv2d": [
@@ -96,6 +97,10 @@ def document():
             pool("avg", 3, 2, 1, False),
             pool("avg", 3, 2, 1, True),
         ],
+        "hard_swish": op(F.hardswish, x),
+        # Not F.hardsigmoid: its gradient has 1/6 in single precision, in float64 too.
+        "hard_sigmoid": op(lambda x: F.relu6(x + 3) / 6, x),
+        "scale_channels": op(lambda x, s: x * s[:, :, None, None], x, numbers([2, 3], 31)),
         "cross_entropy": [
             {"weights": w, **op(lambda z: F.cross_entropy(z, t, None if w is None else torch.tensor(w).double()), z)}
             for w in (None, weights)

@@ -7,6 +7,8 @@
 mod batch_norm;
 mod conv;
 mod element;
+mod hard_sigmoid;
+mod hard_swish;
 mod linear;
 mod loss;
 mod mix;
@@ -16,11 +18,14 @@ mod parallel;
 mod paste;
 mod pool;
 mod relu;
+mod scale_channels;
 mod simd;
 mod switch;
 
 pub use batch_norm::{BatchNorm, RunningStats, Stats, batch_norm};
 pub use conv::{Conv, conv2d};
+pub use hard_sigmoid::hard_sigmoid;
+pub use hard_swish::hard_swish;
 pub use linear::linear;
 pub use loss::{focal_loss, soft_cross_entropy};
 pub use mix::mix_rows;
@@ -28,4 +33,5 @@ pub use optimizer::{AdamW, Sgd, adamw_step, ema_update, grad_norm, scale, sgd_st
 pub use paste::{blend_masks, paste_boxes};
 pub use pool::{avg_pool2d, global_avg_pool, max_pool2d};
 pub use relu::relu;
+pub use scale_channels::scale_channels;
 pub use switch::{calls, force_fallback, reset_calls};

@@ -325,9 +325,14 @@ impl<T: Element> Backward for GlobalGradient<T> {
         let plane = self.h * self.w;
         let mut dx = unfilled::<T>(r * c * plane);
         let dy = view::<T>(&grad)?;
-        for (dx, dy) in dx.chunks_exact_mut(plane).zip(dy.iter()) {
-            dx.fill(*dy / T::from_f64(plane as f64));
-        }
+        let (dy, out): (&[T], _) = (&dy, Shared::new(&mut dx));
+        pieces(r * c, (32768 / plane).max(1), |p0, p1| {
+            // SAFETY: pieces are disjoint.
+            let dx = unsafe { out.slice(p0 * plane, (p1 - p0) * plane) };
+            for (dx, dy) in dx.chunks_exact_mut(plane).zip(&dy[p0..p1]) {
+                dx.fill(*dy / T::from_f64(plane as f64));
+            }
+        });
         Ok(vec![Some(tensor(dx, (r, c, self.h, self.w)))])
     }
 }

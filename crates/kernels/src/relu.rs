@@ -47,7 +47,7 @@ pub(crate) fn gradient<T: Element>(dy: &[T], y: &[T]) -> Vec<T> {
 }
 
 /// f(a[i], b[i]) for all i; b may be empty, and is 0 then.
-fn zip<T: Element>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Send + Sync) -> Vec<T> {
+pub(crate) fn zip<T: Element>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Send + Sync) -> Vec<T> {
     let mut out = unfilled(a.len());
     let shared = Shared::new(&mut out);
     pieces(a.len(), 1 << 15, |start, end| {

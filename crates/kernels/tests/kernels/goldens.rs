@@ -93,6 +93,15 @@ fn pools() -> Result<()> {
 }
 
 #[test]
+fn gates() -> Result<()> {
+    let golden = golden();
+    let x = (numbers(&[2, 3, 4, 5], 30) * 5.0)?;
+    agree(&golden["hard_swish"], std::slice::from_ref(&x), |t| hard_swish(&t[0]))?;
+    agree(&golden["hard_sigmoid"], std::slice::from_ref(&x), |t| hard_sigmoid(&t[0]))?;
+    agree(&golden["scale_channels"], &[x, numbers(&[2, 3], 31)], |t| scale_channels(&t[0], &t[1]))
+}
+
+#[test]
 fn cross_entropies() -> Result<()> {
     let golden = golden();
     let targets = (numbers(&[5, 4], 12) + 1.25)?;

@@ -143,6 +143,52 @@ fn variance_of_shifted_values() -> Result<()> {
 }
 
 #[test]
+fn hard_activations() -> Result<()> {
+    for shape in [&[3, 5, 2][..], &[1], &[2, 3, 41, 37]] {
+        let x = [(numbers(shape, 1) * 3.0)?];
+        check(&format!("hard_swish {shape:?}"), &x, |t| hard_swish(&t[0]))?;
+        check(&format!("hard_sigmoid {shape:?}"), &x, |t| hard_sigmoid(&t[0]))?;
+    }
+    // The bends: PyTorch's values and gradients.
+    let x = [-4.0, -3.0, 0.0, 3.0, 4.0];
+    for fallback in [false, true] {
+        let both = |f: fn(&Tensor) -> Result<Tensor>| -> Result<_> {
+            let x = Var::new(&x, &Device::Cpu)?;
+            support::on(fallback, || {
+                let y = f(x.as_tensor())?;
+                let gradient = y.sum_all()?.backward()?.get(&x).unwrap().to_vec1::<f64>()?;
+                Ok((y.to_vec1::<f64>()?, gradient))
+            })
+        };
+        let sixth = 1.0 / 6.0;
+        assert_eq!(both(hard_swish)?, (vec![0.0, 0.0, 0.0, 3.0, 4.0], vec![0.0, 0.0, 0.5, 1.0, 1.0]));
+        assert_eq!(both(hard_sigmoid)?, (vec![0.0, 0.0, 0.5, 1.0, 1.0], vec![0.0, 0.0, sixth, 0.0, 0.0]));
+        let nan = Tensor::new(&[f32::NAN], &Device::Cpu)?;
+        for f in [hard_swish, hard_sigmoid] {
+            assert!(support::on(fallback, || f(&nan))?.to_vec1::<f32>()?[0].is_nan());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn channels_scaled() -> Result<()> {
+    for shape in [[1, 1, 1, 1], [2, 3, 7, 5], [3, 2, 4, 8], [2, 5, 9, 11]] {
+        let inputs = [numbers(&shape, 1), numbers(&shape[..2], 2)];
+        check(&format!("scale_channels {shape:?}"), &inputs, |t| scale_channels(&t[0], &t[1]))?;
+        // Squeeze-and-excitation: the factors are made of what they scale.
+        check(&format!("gate {shape:?}"), &inputs[..1], |t| {
+            scale_channels(&t[0], &hard_sigmoid(&global_avg_pool(&t[0])?)?)
+        })?;
+    }
+    let refused =
+        |x: &[usize], s: &[usize]| scale_channels(&numbers(x, 1), &numbers(s, 2)).unwrap_err().to_string();
+    assert!(refused(&[2, 3, 4, 4], &[3, 2]).contains("expected (R, C, H, W)"));
+    assert!(refused(&[2, 3, 4], &[2, 3]).contains("expected (R, C, H, W)"));
+    Ok(())
+}
+
+#[test]
 fn rectifier() -> Result<()> {
     check("relu", &[numbers(&[3, 5, 2], 1)], |t| relu(&t[0]))?;
     for fallback in [false, true] {

@@ -1,0 +1,53 @@
+//! The piecewise linear sigmoid of MobileNetV3's gates.
+
+use crate::element::{Element, by_dtype, tensor, view};
+use crate::node::{Backward, node};
+use crate::relu::zip;
+use crate::switch::composed;
+use candle_core::{Result, Tensor};
+use std::marker::PhantomData;
+
+/// min(max(x + 3, 0), 6) / 6, any shape; the gradient is 0 at ±3, as in PyTorch.
+///
+/// Source: Howard et al. 2019, arXiv:1905.02244, section 5.2.
+pub fn hard_sigmoid(x: &Tensor) -> Result<Tensor> {
+    if composed(x) {
+        let (zeros, ones) = (x.zeros_like()?, x.ones_like()?);
+        let inside = x.ge(3.0)?.where_cond(&ones, &x.affine(1.0 / 6.0, 0.5)?)?;
+        return x.le(-3.0)?.where_cond(&zeros, &inside);
+    }
+    by_dtype!(x.dtype(), run(x))
+}
+
+fn run<T: Element>(x: &Tensor) -> Result<Tensor> {
+    let xc = x.contiguous()?;
+    let (sixth, half) = (T::from_f64(1.0 / 6.0), T::from_f64(0.5));
+    let (three, minus_three) = (T::from_f64(3.0), T::from_f64(-3.0));
+    let y = zip(&view::<T>(&xc)?, &[], |x, _| {
+        let inside = x * sixth + half; // NaN stays NaN
+        let y = if x >= three { T::one() } else { inside };
+        if x <= minus_three { T::zero() } else { y }
+    });
+    node(&[x], y, x.shape(), Gradient::<T> { x: xc.detach(), element: PhantomData })
+}
+
+struct Gradient<T> {
+    x: Tensor,
+    element: PhantomData<T>,
+}
+
+impl<T: Element> Backward for Gradient<T> {
+    fn name(&self) -> &'static str {
+        "hard_sigmoid"
+    }
+
+    fn gradients(&self, _: &Tensor, grad: Tensor, _: &[bool]) -> Result<Vec<Option<Tensor>>> {
+        let sixth = T::from_f64(1.0 / 6.0);
+        let (three, minus_three) = (T::from_f64(3.0), T::from_f64(-3.0));
+        let dx = zip(&view::<T>(&grad)?, &view::<T>(&self.x)?, |dy, x| {
+            let dx = if x < three { dy * sixth } else { T::zero() };
+            if x > minus_three { dx } else { T::zero() }
+        });
+        Ok(vec![Some(tensor(dx, grad.shape()))])
+    }
+}
