@@ -353,7 +353,7 @@ fn list_shows_everything_and_each() {
     }
     let everything = desk.tallow(&["list", "--json"]).ok().json();
     for (what, name, least) in [
-        ("models", "resnet18", 8),
+        ("models", "mobilenet_v3_large", 10),
         ("policies", "zeta_mixup", 13),
         ("presets", "synermix", 11),
         ("datasets", "synthetic", 8),

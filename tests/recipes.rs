@@ -33,7 +33,7 @@ fn every_preset_fits_the_taps_of_every_model() {
             seen += 1;
         }
     }
-    assert!(seen >= 11 * 8, "{seen}");
+    assert!(seen >= 11 * 10, "{seen}");
 }
 
 /// `# expect: LINE` at the head of a file of `tests/bad`.

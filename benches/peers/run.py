@@ -45,6 +45,7 @@ ROWS = {
     "step_resnet18_cifar_32_b128": (["step", *net("resnet18", "cifar", 32, 128)],) * 2 + (LAYOUTS,),
     "step_resnet50_224_b16": (["step", *net("resnet50", "imagenet", 224, 16)],) * 2 + (LAYOUTS,),
     "step_resnet18_64_b64": (["step", *net("resnet18", "imagenet", 64, 64)],) * 2 + (LAYOUTS,),
+    "step_mobilenet_v3_large_224_b16": (["step", *net("mobilenet_v3_large", "imagenet", 224, 16)],) * 2 + (LAYOUTS,),
     "eval_resnet50_224_b32": (["eval", *net("resnet50", "imagenet", 224, 32)],) * 2 + (LAYOUTS,),
     "mix_zeta_mixup_32x3x224": mixing("zeta_mixup", "32,3,224,224", "einsum", "matmul"),
     "mix_mixup_32x3x224": mixing("mixup", "32,3,224,224", "plain"),

@@ -10,14 +10,15 @@ Weights and images come from a formula that the Rust test evaluates too, to the 
     u(name, i)    = (hash(name, i) >> 11) / 2^52 - 1                   in [-1, 1)
 
     convolution   u * sqrt(6 / (out * kernel^2))      the variance of torchvision's initial values
-    fc.weight     u * sqrt(3 / in)
-    bn weight     1 + u / 4        bn bias, fc.bias   u / 4
+    depthwise     u * sqrt(6 / kernel^2)              so that values keep their size in evaluation too
+    linear        u * sqrt(3 / in)
+    bn weight     1 + u / 4        all biases         u / 4
     running_mean  u / 4            running_var        1 + u / 2
     images        u * sqrt(3)      targets            rows of (u + 1) / sum
 
 Recorded for each case: `logits` in training mode, the soft cross-entropy `loss` (mean over rows), `grad.<name>` of every
 parameter and of `images`, the running statistics after that step as `<name>`, then `eval`: logits in evaluation mode with the
-running statistics of the formula.
+running statistics of the formula. Dropout is off: p = 0.
 
 Only logits and loss are stored whole. Of any other tensor t with n > 32 elements its 33 numbers are stored: the norm, and the
 projections p_k = sum_i s_k(i) t_i, k = 0..31, where s_k(i) is +1 if bit k of hash("sign", i) is set, else -1. For a
@@ -34,7 +35,8 @@ import torch
 import torch.nn.functional as F
 from safetensors.numpy import load_file, save_file
 from torch import nn
-from torchvision.models import resnet18, resnet50
+from torchvision.models import mobilenet_v3_large, mobilenet_v3_small, resnet18, resnet50
+from torchvision.ops import SqueezeExcitation
 
 OUT = pathlib.Path(__file__).parent / "models"
 K = 32
@@ -58,6 +60,8 @@ def u(name, shape):
 
 def formula(name, shape):
     values = u(name, shape)
+    if len(shape) == 4 and shape[1] == 1:
+        return values * np.sqrt(6.0 / (shape[2] * shape[3]))
     if len(shape) == 4:
         return values * np.sqrt(6.0 / (shape[0] * shape[2] * shape[3]))
     if len(shape) == 2:
@@ -91,6 +95,21 @@ def cifar_stem(model):
     """torchvision's net with the stem that the CIFAR papers give it."""
     model.conv1 = nn.Conv2d(model.conv1.in_channels, 64, 3, 1, 1, bias=False)
     model.maxpool = nn.Identity()
+    return model
+
+
+class HardSigmoid(nn.Module):
+    """nn.Hardsigmoid, whose gradient has 1/6 in single precision, in fp64 too, to all digits."""
+
+    def forward(self, x):
+        return F.relu6(x + 3.0) / 6.0
+
+
+def mobilenet(build, classes):
+    model = build(num_classes=classes, dropout=0.0)
+    for module in model.modules():
+        if isinstance(module, SqueezeExcitation):
+            module.scale_activation = HardSigmoid()
     return model
 
 
@@ -139,6 +158,8 @@ CASES = {
     "resnet18_odd": (lambda c: resnet18(num_classes=c), (2, 3, 139, 75), 10),
     "resnet18_cifar": (lambda c: cifar_stem(resnet18(num_classes=c)), (2, 3, 32, 32), 10),
     "resnet20": (lambda c: CifarResNet(3, c), (4, 3, 32, 32), 10),
+    "mobilenet_v3_large": (lambda c: mobilenet(mobilenet_v3_large, c), (3, 3, 64, 64), 7),
+    "mobilenet_v3_small": (lambda c: mobilenet(mobilenet_v3_small, c), (2, 3, 75, 64), 5),
 }
 
 

@@ -29,6 +29,8 @@ const fn spec(name: &'static str, build: fn(&mut Params, &ModelOptions) -> Resul
         has_stems: false,
         mean: [0.4914, 0.4822, 0.4465],
         std: [0.2470, 0.2435, 0.2616],
+        first_conv: "conv1",
+        classifier: "fc",
         weights: &[],
         build,
     }

@@ -2,7 +2,7 @@
 //!
 //! Source: timm 1.0 `models/_hub.py` (`save_config_for_hf`) and `models/_pretrained.py`.
 
-use crate::{Error, ModelOptions, ModelSpec, Network, Result, Stem};
+use crate::{Error, ModelOptions, ModelSpec, Network, Result, Stem, find};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -49,13 +49,16 @@ impl Config {
 
     /// The file. `extra` are top-level keys of our own, which timm keeps and ignores.
     ///
-    /// timm has no CIFAR stem and no CIFAR family: for those the key `tallow` says what the architecture leaves out.
+    /// timm has no CIFAR stem: the key `tallow` says what the architecture leaves out. Nor has it the CIFAR family, or
+    /// torchvision's MobileNetV3 by these tensor names.
     pub fn to_json(&self, options: &ModelOptions, network: &Network, extra: Map<String, Value>) -> Value {
         let outline = network.outline(self.input).unwrap_or_default();
         let before = |back: usize| outline.len().checked_sub(back).map(|i| &outline[i].1.shape);
         // … last stage, penultimate, head
         let features = before(2).and_then(|shape| shape.first());
         let pool = before(3).and_then(|shape| shape.get(1..));
+        let (first_conv, classifier) =
+            find(&self.architecture).map_or(("conv1", "fc"), |spec| (spec.first_conv, spec.classifier));
         let mut config = json!({
             "architecture": self.architecture,
             "num_classes": self.classes,
@@ -80,8 +83,8 @@ impl Config {
             "std": self.std,
             "num_classes": self.classes,
             "pool_size": pool,
-            "first_conv": "conv1",
-            "classifier": "fc",
+            "first_conv": first_conv,
+            "classifier": classifier,
         });
         top.insert("pretrained_cfg".into(), pretrained);
         if options.stem == Some(Stem::Cifar) {

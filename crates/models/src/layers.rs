@@ -1,7 +1,7 @@
 //! The layers that the families are built of: parameters with torchvision's names and initial values, run by `kernels`.
 
 use crate::{Count, Init, Layer, Mode, Outline, Param, Params, Result};
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use tallow_kernels::{RunningStats, Stats};
 
 /// A convolution without bias, square kernel.
@@ -23,6 +23,18 @@ impl Conv {
         Ok(Conv { weight, geometry: tallow_kernels::Conv { stride, padding, dilation: 1, groups: 1 } })
     }
 
+    /// A kernel for each channel: `{name}.weight` (channels, 1, kernel, kernel), initial values as [`Conv::new`]'s.
+    pub fn depthwise(
+        params: &mut Params,
+        name: &str,
+        channels: usize,
+        (kernel, stride, padding): (usize, usize, usize),
+    ) -> Result<Conv> {
+        let mut conv = Conv::new(params, name, (1, channels), (kernel, stride, padding))?;
+        conv.geometry.groups = channels;
+        Ok(conv)
+    }
+
     pub fn forward(&self, values: &Tensor, mode: &Mode) -> Result<Tensor> {
         Ok(tallow_kernels::conv2d(values, &self.weight.tensor(mode), self.geometry)?)
     }
@@ -30,10 +42,10 @@ impl Conv {
     pub fn outline(&self, row: &[usize]) -> Option<Outline> {
         let (_, input, kernel, _) = self.weight.var().dims4().ok()?;
         let [channels, height, width] = *row else { return None };
-        if channels != input {
+        let tallow_kernels::Conv { stride, padding, groups, .. } = self.geometry;
+        if channels != input * groups {
             return None;
         }
-        let tallow_kernels::Conv { stride, padding, .. } = self.geometry;
         let size = |n: usize| Some((n + 2 * padding).checked_sub(kernel)? / stride + 1);
         let shape = vec![self.weight.var().dim(0).ok()?, size(height)?, size(width)?];
         let macs = (shape.iter().product::<usize>() * input * kernel * kernel) as u64;
@@ -41,25 +53,38 @@ impl Conv {
     }
 }
 
-/// Batch norm over (R, H, W), ε = 1e-5, momentum 0.1: torch's defaults. Frozen, it is an affine map by the running
-/// statistics.
+/// Batch norm over (R, H, W). Frozen, it is an affine map by the running statistics.
 pub struct BatchNorm {
     weight: Param,
     bias: Param,
     mean: Param,
     variance: Param,
     batches: Count,
+    eps: f64,
+    momentum: f64,
 }
 
 impl BatchNorm {
-    /// `{name}.weight` 1, `.bias` 0, `.running_mean` 0, `.running_var` 1, `.num_batches_tracked` 0.
+    /// ε = 1e-5, momentum 0.1: torch's defaults. Tensors as [`BatchNorm::with`]'s.
     pub fn new(params: &mut Params, name: &str, channels: usize) -> Result<BatchNorm> {
+        BatchNorm::with(params, name, channels, (1e-5, 0.1))
+    }
+
+    /// `{name}.weight` 1, `.bias` 0, `.running_mean` 0, `.running_var` 1, `.num_batches_tracked` 0.
+    pub fn with(
+        params: &mut Params,
+        name: &str,
+        channels: usize,
+        (eps, momentum): (f64, f64),
+    ) -> Result<BatchNorm> {
         Ok(BatchNorm {
             weight: params.parameter(&format!("{name}.weight"), &[channels], Init::Ones)?,
             bias: params.parameter(&format!("{name}.bias"), &[channels], Init::Zeros)?,
             mean: params.buffer(&format!("{name}.running_mean"), &[channels], Init::Zeros)?,
             variance: params.buffer(&format!("{name}.running_var"), &[channels], Init::Ones)?,
             batches: params.count(&format!("{name}.num_batches_tracked")),
+            eps,
+            momentum,
         })
     }
 
@@ -78,7 +103,7 @@ impl BatchNorm {
             Mode::Eval => Stats::Running,
         };
         let running = RunningStats { mean: self.mean.var().clone(), var: self.variance.var().clone() };
-        let options = tallow_kernels::BatchNorm { eps: 1e-5, momentum: 0.1, training };
+        let options = tallow_kernels::BatchNorm { eps: self.eps, momentum: self.momentum, training };
         let (weight, bias) = (self.weight.tensor(mode), self.bias.tensor(mode));
         let result = tallow_kernels::batch_norm(values, &weight, &bias, &running, options, residual, relu)?;
         if matches!(training, Stats::BatchAndUpdate) {
@@ -98,9 +123,19 @@ impl Linear {
     /// `{name}.weight` (out, in) and `{name}.bias` (out), both uniform in ±1/√in: torch's default.
     pub fn new(params: &mut Params, name: &str, (input, output): (usize, usize)) -> Result<Linear> {
         let init = Init::Uniform(1.0 / (input as f64).sqrt());
+        Linear::with(params, name, (input, output), (init, init))
+    }
+
+    /// The same tensors with initial values of one's own: (weight, bias).
+    pub fn with(
+        params: &mut Params,
+        name: &str,
+        (input, output): (usize, usize),
+        (weight, bias): (Init, Init),
+    ) -> Result<Linear> {
         Ok(Linear {
-            weight: params.parameter(&format!("{name}.weight"), &[output, input], init)?,
-            bias: params.parameter(&format!("{name}.bias"), &[output], init)?,
+            weight: params.parameter(&format!("{name}.weight"), &[output, input], weight)?,
+            bias: params.parameter(&format!("{name}.bias"), &[output], bias)?,
         })
     }
 }
@@ -113,6 +148,28 @@ impl Layer for Linear {
     fn outline(&self, row: &[usize]) -> Option<Outline> {
         let (output, input) = self.weight.var().dims2().ok()?;
         (row == [input]).then(|| Outline { shape: vec![output], macs: (output * input) as u64 })
+    }
+}
+
+/// In training each value is 0 with probability `rate`, else values / (1 − rate), keyed by the pass's seed and `name`;
+/// in any other mode the identity.
+pub struct Dropout {
+    pub name: &'static str,
+    pub rate: f64,
+}
+
+impl Layer for Dropout {
+    fn forward(&self, values: &Tensor, mode: &Mode) -> Result<Tensor> {
+        let Mode::Train { seed } = mode else { return Ok(values.clone()) };
+        let mut rng = seed.fold(self.name, 0).rng();
+        let kept = 1.0 / (1.0 - self.rate);
+        let factors = (0..values.elem_count()).map(|_| if rng.bernoulli(self.rate) { 0.0 } else { kept });
+        let factors = Tensor::from_vec(factors.collect::<Vec<f64>>(), values.shape(), &Device::Cpu)?;
+        Ok((values * factors.to_dtype(values.dtype())?.to_device(values.device())?)?)
+    }
+
+    fn outline(&self, row: &[usize]) -> Option<Outline> {
+        Some(Outline { shape: row.to_vec(), macs: 0 })
     }
 }
 

@@ -18,6 +18,7 @@
 mod cifar_resnet;
 pub mod config;
 pub mod layers;
+mod mobilenet_v3;
 mod network;
 mod params;
 mod resnet;

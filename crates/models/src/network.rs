@@ -11,7 +11,7 @@ pub enum Mode {
     Train { seed: Seed },
     /// Running statistics, no graph.
     Eval,
-    /// Gradients as in training, statistics untouched.
+    /// Gradients and batch statistics as in training, the running ones untouched; nothing is drawn.
     Probe,
 }
 
@@ -38,6 +38,16 @@ pub trait Layer: Send + Sync {
     /// The outline for a row of this shape; `None`, the default, where the layer does not know.
     fn outline(&self, _row: &[usize]) -> Option<Outline> {
         None
+    }
+}
+
+impl<L: Layer + ?Sized> Layer for Box<L> {
+    fn forward(&self, values: &Tensor, mode: &Mode) -> Result<Tensor> {
+        (**self).forward(values, mode)
+    }
+
+    fn outline(&self, row: &[usize]) -> Option<Outline> {
+        (**self).outline(row)
     }
 }
 

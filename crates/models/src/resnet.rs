@@ -21,6 +21,8 @@ macro_rules! resnet {
             has_stems: true,
             mean: [0.485, 0.456, 0.406],
             std: [0.229, 0.224, 0.225],
+            first_conv: "conv1",
+            classifier: "fc",
             weights: &[$(concat!("timm/", $name, ".", $weights)),*],
             build: |params, options| build(params, options, Block::$block, $blocks),
         };

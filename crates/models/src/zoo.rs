@@ -1,6 +1,6 @@
 //! The list of models, and how one is found by name.
 
-use crate::{Network, Params, Result, cifar_resnet, resnet};
+use crate::{Network, Params, Result, cifar_resnet, mobilenet_v3, resnet};
 use serde::{Deserialize, Serialize};
 
 /// A model as the zoo knows it.
@@ -19,6 +19,9 @@ pub struct ModelSpec {
     /// Of the training images, per channel, in [0, 1]; weights with a `config.json` bring their own.
     pub mean: [f64; 3],
     pub std: [f64; 3],
+    /// The layers that a change of image channels or of classes makes anew: timm's `first_conv` and `classifier`.
+    pub first_conv: &'static str,
+    pub classifier: &'static str,
     /// Hub ids of weights known to fit.
     pub weights: &'static [&'static str],
     /// Makes the network and its tensors in a store that holds no other.
@@ -45,7 +48,7 @@ impl ModelOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stem {
-    /// 7×7 convolution at stride 2, then 3×3 maximum at stride 2: a quarter of the side.
+    /// The family's own. ResNet's: 7×7 convolution at stride 2, then 3×3 maximum at stride 2, a quarter of the side.
     ImageNet,
     /// 3×3 convolution at stride 1, no maximum: for 32 px.
     Cifar,
@@ -61,6 +64,8 @@ pub const MODELS: &[&ModelSpec] = &[
     &cifar_resnet::RESNET20,
     &cifar_resnet::RESNET32,
     &cifar_resnet::RESNET56,
+    &mobilenet_v3::LARGE,
+    &mobilenet_v3::SMALL,
 ];
 
 /// The model of this name.

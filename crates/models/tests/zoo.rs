@@ -27,7 +27,7 @@ fn numbers(tensor: &Tensor) -> Vec<f64> {
 /// 0.46 M and 0.85 M parameters.
 #[test]
 fn sizes_are_the_published_ones() {
-    let published: [(&str, usize, usize, f64); 8] = [
+    let published: [(&str, usize, usize, f64); 10] = [
         ("resnet18", 1000, 11_689_512, 1.814),
         ("resnet34", 1000, 21_797_672, 3.664),
         ("resnet50", 1000, 25_557_032, 4.089),
@@ -37,6 +37,8 @@ fn sizes_are_the_published_ones() {
         ("resnet20", 10, 269_722, 0.041),
         ("resnet32", 10, 464_154, 0.069),
         ("resnet56", 10, 853_018, 0.126),
+        ("mobilenet_v3_large", 1000, 5_483_032, 0.217),
+        ("mobilenet_v3_small", 1000, 2_542_856, 0.057),
     ];
     assert_eq!(published.map(|row| row.0).to_vec(), MODELS.iter().map(|spec| spec.name).collect::<Vec<_>>());
     for (name, classes, parameters, gigamacs) in published {
@@ -98,6 +100,57 @@ fn resnet18s_taps_at_224_px() {
 }
 
 #[test]
+fn mobilenets_taps_at_224_px() {
+    for (name, channels, features) in [
+        ("mobilenet_v3_large", [16, 24, 40, 112, 960], 1280),
+        ("mobilenet_v3_small", [16, 16, 24, 48, 576], 1024),
+    ] {
+        let (_, network) = build(find(name).unwrap(), &ModelOptions::new(9));
+        let outline = network.outline([3, 224, 224]).unwrap();
+        let shapes: Vec<_> = outline.into_iter().map(|(_, o)| o.shape).collect();
+        let mut expected = vec![vec![3, 224, 224]];
+        expected.extend(channels.iter().zip([112, 56, 28, 14, 7]).map(|(c, side)| vec![*c, side, side]));
+        expected.extend([vec![features], vec![9]]);
+        assert_eq!(shapes, expected, "{name}");
+    }
+}
+
+/// Of the two taps around it, and of passes that differ in the seed alone.
+#[test]
+fn dropout_acts_in_training_alone() {
+    let (params, network) = build(find("mobilenet_v3_small").unwrap(), &ModelOptions::new(5));
+    let values = images([8, 3, 32, 32]);
+    let logits = |mode: &Mode, rows: &Tensor| numbers(&network.head.forward(rows, mode).unwrap());
+    let mut features = None;
+    let keep = |tap: &str, values: Tensor| {
+        if tap == "penultimate" {
+            features = Some(values.clone());
+        }
+        Ok(values)
+    };
+    network.walk(values, &Mode::Probe, keep).unwrap();
+    let features = features.unwrap();
+    let train = |seed: u64| Mode::Train { seed: Seed::new(seed) };
+    assert_eq!(logits(&Mode::Probe, &features), logits(&Mode::Eval, &features));
+    assert_eq!(logits(&train(1), &features), logits(&train(1), &features));
+    assert_ne!(logits(&train(1), &features), logits(&train(2), &features));
+    assert_ne!(logits(&train(1), &features), logits(&Mode::Probe, &features));
+
+    // A head that adds up all features: 1024 ones, each 0 or 1 / (1 − 0.2).
+    let weight = params.trainable["classifier.3.weight"].var();
+    weight.set(&weight.ones_like().unwrap()).unwrap();
+    let ones = Tensor::ones((100, 1024), DType::F32, &Device::Cpu).unwrap();
+    let sums = logits(&train(1), &ones);
+    let kept: Vec<f64> = sums.iter().map(|sum| sum * 0.8 / 1024.0).collect();
+    assert!(kept.iter().all(|share| (share * 1024.0 - (share * 1024.0).round()).abs() < 1e-2));
+    let mean = kept.iter().sum::<f64>() / kept.len() as f64;
+    // Of 102 400 draws: sd √(0.8 · 0.2 / 102 400) = 0.00125.
+    assert!((mean - 0.8).abs() < 0.005, "{mean}");
+    assert!(kept.windows(10).any(|pair| pair[0] != pair[5]), "each row draws its own");
+    assert!(logits(&Mode::Eval, &ones).iter().all(|sum| *sum == 1024.0));
+}
+
+#[test]
 fn every_trainable_parameter_gets_a_gradient() {
     for spec in MODELS {
         let (params, network) = build(spec, &ModelOptions::new(5));
@@ -147,6 +200,29 @@ fn initial_values_are_torchvisions() {
                 assert!(values.iter().all(|&v| v == f64::from(u8::from(one))), "{name}");
             }
         }
+    }
+}
+
+/// Normal: the sample variance has the relative sd √(2 / n).
+#[test]
+fn initial_values_of_mobilenet_v3_are_torchvisions() {
+    let (params, _) = build(find("mobilenet_v3_small").unwrap(), &ModelOptions::new(1000));
+    for (name, param) in params.trainable.iter().chain(&params.buffers) {
+        let values = numbers(param.var());
+        let variance = match *param.var().dims() {
+            [output, _, height, width] => 2.0 / (output * height * width) as f64,
+            [_, _] => 0.01 * 0.01,
+            _ => {
+                // 1-d weights are those of norms.
+                let one = name.ends_with("weight") || name.ends_with("running_var");
+                assert!(values.iter().all(|&v| v == f64::from(u8::from(one))), "{name}");
+                continue;
+            }
+        };
+        let n = values.len() as f64;
+        let found = values.iter().map(|v| v * v).sum::<f64>() / n;
+        assert!((found / variance - 1.0).abs() < 5.0 * (2.0 / n).sqrt(), "{name}: {found} {variance}");
+        assert!((values.iter().sum::<f64>() / n).abs() < 5.0 * (variance / n).sqrt(), "{name}");
     }
 }
 
@@ -247,6 +323,18 @@ fn parameters_know_their_stage_and_whether_they_decay() {
         "freeze: there is no stage `stage5`; stages: stem, stage1, stage2, stage3, stage4, penultimate, head"
     );
     assert!(params.trainable.values().all(|param| !param.frozen()), "nothing is frozen by a mistake");
+}
+
+#[test]
+fn mobilenet_has_no_cifar_stem() {
+    let options = ModelOptions { stem: Some(Stem::Cifar), ..ModelOptions::new(5) };
+    let mut params = Params::new(Seed::new(7), DType::F32, &Device::Cpu);
+    let error = (find("mobilenet_v3_small").unwrap().build)(&mut params, &options).err().unwrap().to_string();
+    assert_eq!(
+        error,
+        "stem: MobileNetV3 has its own only (3×3 at stride 2) – leave `stem` out, or take resnet18 for a CIFAR stem"
+    );
+    assert!(params.trainable.is_empty());
 }
 
 #[test]

@@ -46,6 +46,17 @@ fn what_timm_lacks_is_told_apart() {
     assert_eq!(Config::from_json(&file).unwrap(), config);
 }
 
+#[test]
+fn other_families_name_their_own_first_and_last_layers() {
+    let options = ModelOptions::new(2);
+    let (spec, network) = network("mobilenet_v3_small", &options);
+    let file = Config::new(spec, &options, 224, &[]).to_json(&options, &network, Map::new());
+    assert_eq!(file["pretrained_cfg"]["first_conv"], json!("features.0.0"));
+    assert_eq!(file["pretrained_cfg"]["classifier"], json!("classifier.3"));
+    assert_eq!(file["pretrained_cfg"]["pool_size"], json!([7, 7]));
+    assert_eq!(file["num_features"], json!(1024));
+}
+
 /// The file of hf.co/timm/resnet18.a1_in1k, abridged.
 #[test]
 fn a_file_from_the_hub_is_read() {
