@@ -127,6 +127,13 @@ impl Shares {
 
 /// Sorts the entries of one row by column and adds up those of one column.
 fn gather(inputs: usize, mut row: Vec<(u32, f64)>) -> Vec<(u32, f64)> {
+    if row.len() > inputs / 8 {
+        // A full row is sorted by writing it down.
+        let mut sums = vec![0.0; inputs];
+        row.into_iter().for_each(|(j, share)| sums[j as usize] += share);
+        let entries = sums.into_iter().enumerate().filter(|(_, share)| *share != 0.0);
+        return entries.map(|(j, share)| (j as u32, share)).collect();
+    }
     row.sort_by_key(|&(j, _)| j);
     let mut gathered: Vec<(u32, f64)> = Vec::with_capacity(row.len());
     for (j, share) in row {
@@ -156,6 +163,15 @@ mod tests {
         assert_eq!((product.len(), product.inputs()), (3, 2));
         assert_eq!(product.dominant(), [0, 1, 0]); // the tie goes to row 0
         assert_eq!(Shares::identity(3).after(&product), product);
+    }
+
+    #[test]
+    fn short_and_full_rows_are_gathered_alike() {
+        let row = vec![(5, 0.25), (2, 0.5), (5, 0.125), (7, 0.0), (0, 0.125)];
+        // 5 entries are many of 8, few of 80.
+        for inputs in [8, 80] {
+            assert_eq!(Shares::new(inputs, vec![row.clone()]).row(0), [(0, 0.125), (2, 0.5), (5, 0.375)]);
+        }
     }
 
     #[test]
