@@ -1,6 +1,6 @@
 //! Milliseconds and GFLOP/s of one convolution's three computations: forward, both gradients.
 //!
-//!     cargo run -p tallow-kernels --example conv -- ROWS IN OUT SIZE KERNEL STRIDE [GROUPS]   (several sets of numbers may follow)
+//!     cargo run -p tallow-kernels --example conv -- ROWS IN OUT SIZE KERNEL STRIDE [GROUPS]   [, ROWS …]
 
 use candle_core::{Device, Result, Tensor, Var};
 use std::time::Instant;
@@ -15,8 +15,10 @@ fn main() -> Result<()> {
     let mut total = [0.0; 2];
     for set in args.split(|a| a == ",") {
         let n: Vec<usize> = set.iter().map(|a| a.parse().expect("a number")).collect();
-        let (r, c, o, size, k, stride) = (n[0], n[1], n[2], n[3], n[4], n[5]);
-        let groups = n.get(6).copied().unwrap_or(1);
+        let [r, c, o, size, k, stride, ref groups @ ..] = n[..] else {
+            panic!("expected ROWS IN OUT SIZE KERNEL STRIDE [GROUPS], such as 64 256 256 4 3 1")
+        };
+        let groups = groups.first().copied().unwrap_or(1);
         let mut rng = Seed::new(1).rng();
         let mut draw = |shape: &[usize]| {
             let data: Vec<f32> = (0..shape.iter().product()).map(|_| rng.normal() as f32).collect();

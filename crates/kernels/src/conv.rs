@@ -1,4 +1,11 @@
-//! Two-dimensional convolution.
+//! Two-dimensional convolution, by the way that suits the sizes.
+//!
+//! | sizes | way |
+//! |---|---|
+//! | one input channel a group | shifted rows |
+//! | f32, 3×3 at stride 1, channels in sixteens | Winograd's F(4×4, 3×3); maps of 2×2 by nine products |
+//! | f32, any other kernel or stride, one group, channels in sixteens | a product that reads the input where it is |
+//! | the rest: 1×1 at stride 1, f64, groups | products of `gemm` with the column matrix, tile by tile |
 
 mod depthwise;
 mod direct;
