@@ -7,6 +7,7 @@
 //! All matrices are `[frequency][block of 16 channels][row][16]`, the lanes of a vector being channels; rows are tiles, or the
 //! other operand's channels. Planes are transposed to that and back a block of channels at a time.
 
+mod grid;
 mod transform;
 
 use super::Geometry;
@@ -14,14 +15,13 @@ use super::lanes::{B, frequency, from_lanes, on_vectors, to_lanes};
 use super::product::{self, Left, Places, accumulate};
 use super::taps::{self, CELL, Lane, Taps};
 use crate::parallel::{Lines, Shared, each, fold_parts, pieces, scratch, unfilled};
+use grid::{Chunk, Grid};
 use std::ops::Range;
 
 /// Frequencies of a 6×6 tile.
 const F: usize = 36;
-/// Tiles whose transforms stay in the second cache while they are multiplied.
-const TILES: usize = 64;
 /// Tiles of a batch whose transforms all stay in the third cache.
-const FEW: usize = 8 * TILES;
+const FEW: usize = 512;
 /// Blocks of output channels of a product: what the widest one takes at once.
 const BLOCKS: usize = 2;
 
@@ -49,66 +49,6 @@ pub(super) fn input_gradient(dy: &[f32], weight: &[f32], g: &Geometry) -> Vec<f3
 
 fn convolve(x: &[f32], taps: &Taps, grid: &Grid) -> Vec<f32> {
     if grid.r * grid.across * grid.down < FEW { by_output(x, taps, grid) } else { by_chunk(x, taps, grid) }
-}
-
-/// A convolution cut into chunks of tiles.
-struct Grid {
-    r: usize,
-    c: usize,
-    h: usize,
-    w: usize,
-    o: usize,
-    oh: usize,
-    ow: usize,
-    padding: usize,
-    /// Columns and rows of tiles in a map.
-    across: usize,
-    down: usize,
-    /// Images of a chunk, and rows of tiles of each: all of them where there are several images.
-    images: usize,
-    rows: usize,
-}
-
-/// Images `n0..n1`, rows of tiles `r0..r1`.
-#[derive(Clone, Copy)]
-struct Chunk {
-    n0: usize,
-    n1: usize,
-    r0: usize,
-    r1: usize,
-}
-
-impl Grid {
-    fn new(
-        (r, c, h, w): (usize, usize, usize, usize),
-        (o, oh, ow): (usize, usize, usize),
-        padding: usize,
-    ) -> Grid {
-        let (across, down) = (ow.div_ceil(4), oh.div_ceil(4));
-        let images = (TILES / (across * down)).clamp(1, r.div_ceil(8));
-        let rows = if images > 1 { down } else { (TILES / across).clamp(1, down) };
-        Grid { r, c, h, w, o, oh, ow, padding, across, down, images, rows }
-    }
-
-    fn chunks(&self) -> usize {
-        self.r.div_ceil(self.images) * self.down.div_ceil(self.rows)
-    }
-
-    fn chunk(&self, i: usize) -> Chunk {
-        let strips = self.down.div_ceil(self.rows);
-        let (n0, r0) = (i / strips * self.images, i % strips * self.rows);
-        Chunk { n0, n1: (n0 + self.images).min(self.r), r0, r1: (r0 + self.rows).min(self.down) }
-    }
-
-    fn tiles(&self, chunk: &Chunk) -> usize {
-        (chunk.n1 - chunk.n0) * (chunk.r1 - chunk.r0) * self.across
-    }
-
-    /// Tiles before this chunk.
-    fn before(&self, i: usize) -> usize {
-        let chunk = self.chunk(i);
-        chunk.n0 * self.down * self.across + (chunk.n1 - chunk.n0) * chunk.r0 * self.across
-    }
 }
 
 /// U[f][block of lanes][row][16] = G g Gᵀ.
