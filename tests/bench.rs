@@ -121,6 +121,9 @@ fn what_cannot_be_timed_is_refused() {
     of(&["step", "--policy", "mixp"]).complains(2, &["--policy", "mixp", "mixup"]);
     of(&["step", "--policy", "mixup: { alpha: -1 }"]).complains(2, &["--policy", "mixup.alpha", "-1"]);
     of(&["step", "--policy", "{ mixup: {}, at: stage9 }"]).complains(2, &["--policy", "stage9", "stage3"]);
+    let once = of(&["mix", "nomix"]);
+    once.complains(2, &["POLICY", "zeta_mixup"]);
+    assert_eq!(once.err.matches(" zeta_mixup,").count(), 1, "{}", once.err);
     of(&["mix", "cutmix", "--shape", "8,64"]).complains(2, &["--shape", "cutmix", "R,C,H,W"]);
     of(&["mix", "mixup", "--shape", "8,x"]).complains(2, &["--shape", "32,3,224,224"]);
     of(&["load", "nowhere.yaml"]).complains(2, &["nowhere.yaml"]);
@@ -133,7 +136,14 @@ fn the_table_has_every_figure() {
     let arguments = ["bench", "mix", "mixup", "--shape", "4,3,8,8", "--steps", "2"];
     let table = desk.tallow(&arguments).ok().out;
     let json = desk.tallow(&[&arguments[..], &["--json"]].concat()).ok().json();
-    let names: Vec<&str> = table.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    // A line that begins with a blank goes on with the note above it.
+    let lines = table.lines().filter(|line| !line.starts_with(' '));
+    let names: Vec<&str> = lines.filter_map(|line| line.split_whitespace().next()).collect();
     assert_eq!(names, json.as_object().unwrap().keys().map(String::as_str).collect::<Vec<_>>());
     assert!(names.len() > 12, "{table}");
+    let step = [&["bench", "step"], &RESNET20[..]].concat();
+    let table = format!("{table}{}", desk.tallow(&step).ok().out);
+    for line in table.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
 }

@@ -211,12 +211,14 @@ fn eval_looks_first_whether_predictions_can_be_written() {
     let (desk, _) = trained();
     // Not even the data is asked for.
     let arguments = ["eval", "run", "data={ name: folder, root: nowhere, batch: 4 }", "--predictions"];
-    for path in ["absent/p.csv", "run"] {
+    let long = "p".repeat(300);
+    for (path, remedy) in [
+        ("absent/p.csv", "in a folder that is there"),
+        ("run", "a file, not a folder"),
+        (&*long, "name another file"),
+    ] {
         let said = desk.tallow(&[&arguments[..], &[path]].concat());
-        said.complains(
-            2,
-            &[&format!("--predictions {path}: cannot be written"), "in a folder that is there"],
-        );
+        said.complains(2, &[&format!("--predictions {path}: cannot be written"), remedy]);
     }
     // A look leaves nothing, and keeps what is there.
     desk.tallow(&[&arguments[..], &["new.csv"]].concat()).complains(3, &["nowhere: no such folder"]);
@@ -250,7 +252,10 @@ fn predict_reads_files_and_folders() {
     for line in &lines[1..] {
         let fields: Vec<&str> = line.split(',').collect();
         let numbers: Vec<f64> = fields[2..].iter().map(|field| field.parse().unwrap()).collect();
-        assert!((numbers.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{line}");
+        assert!((numbers.iter().sum::<f64>() - 1.0).abs() < 1e-6, "{line}");
+        for field in &fields[2..] {
+            assert!(field.trim_start_matches("0.").len() <= 13, "{field}: more digits than an f32 has");
+        }
         let best = numbers.iter().copied().fold(0.0, f64::max);
         let at = numbers.iter().position(|number| *number == best).unwrap();
         assert_eq!(header[2 + at], fields[1]);

@@ -120,12 +120,13 @@ fn a_lesion_on_both_sides() {
     desk.write("images.csv", format!("path,label,lesion\n{rows}"));
     desk.write("split.csv", "image,split\na/a0.jpg,train\na/a1.jpg,val\nb/b0.jpg,train\nb/b1.jpg,val\n");
     let arguments = ["tiny.yaml", CSV, "data.split={ file: split.csv }"];
-    desk.train(&arguments).complains(3, &["lesion `l1` is on 2 sides", "a/a0.jpg", "a/a1.jpg", "one side"]);
+    desk.train(&arguments)
+        .complains(3, &["split.csv: lesion `l1` is on 2 sides", "a/a0.jpg", "a/a1.jpg", "one side"]);
     // The table's own parts are held to the same.
     let parts = "path,label,lesion,split\na/a0.jpg,a,l1,train\na/a1.jpg,a,l1,val\nb/b0.jpg,b,l2,train\nb/b1.jpg,b,l3,val\n";
     desk.write("images.csv", parts);
     let data = "data={ name: csv, file: images.csv, root: images, batch: 4, group: lesion }";
-    desk.train(&["tiny.yaml", data]).complains(3, &["lesion `l1` is on 2 sides"]);
+    desk.train(&["tiny.yaml", data]).complains(3, &["images.csv: lesion `l1` is on 2 sides"]);
     nothing_left(&desk, &["images", "images.csv", "split.csv"]);
 }
 
@@ -161,6 +162,21 @@ fn a_folder_that_cannot_be_written() {
     said.complains(2, &["tiny.yaml/run: cannot be written", "--out DIR"]);
     let said = desk.tallow(&["preview", "tiny.yaml", "--out", "tiny.yaml/sheet.png"]);
     said.complains(2, &["--out tiny.yaml/sheet.png: cannot be written"]);
+    let long = format!("{}.png", "p".repeat(300));
+    let said = desk.tallow(&["preview", "tiny.yaml", "--out", &long]);
+    said.complains(2, &[&format!("--out {long}: cannot be written"), "name another file"]);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::create_dir(desk.path("ro")).unwrap();
+        fs::set_permissions(desk.path("ro"), fs::Permissions::from_mode(0o555)).unwrap();
+        if fs::File::create(desk.path("ro/probe")).is_err() {
+            let said = desk.tallow(&["preview", "tiny.yaml", "--out", "ro/x.png"]);
+            said.complains(2, &["--out ro/x.png: cannot be written", "a folder that you may write to"]);
+        }
+        fs::set_permissions(desk.path("ro"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::remove_dir_all(desk.path("ro")).unwrap();
+    }
     nothing_left(&desk, &[]);
 }
 
@@ -189,9 +205,9 @@ fn a_device_that_is_not_there() {
     let desk = Desk::new();
     if !cfg!(feature = "cuda") {
         let said = desk.train(&["tiny.yaml", "device=cuda:0"]);
-        said.complains(2, &["override `device=cuda:0`", "--features cuda", "device: cpu"]);
+        said.complains(2, &["override `device=cuda:0`", "--features cuda", "compute on cpu"]);
     }
-    desk.train(&["tiny.yaml", "device=cuda:99"]).complains(2, &["cuda:99", "device: cpu"]);
+    desk.train(&["tiny.yaml", "device=cuda:99"]).complains(2, &["cuda:99", "compute on cpu"]);
     nothing_left(&desk, &[]);
 }
 

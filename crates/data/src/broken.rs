@@ -13,8 +13,10 @@ pub struct Broken {
     pub reason: String,
 }
 
-/// "2 of 90 train images cannot be read:", then a line for each, of at most `most` images; `part` may be empty.
+/// "2 of 90 train images cannot be read:", then a line for each, of at most `most` images; `part` may be empty,
+/// and `all` is all the images there are.
 pub fn complaint(broken: &[Broken], images: usize, part: &str, most: usize) -> String {
+    let part = if part == "all" { "" } else { part };
     let space = if part.is_empty() { "" } else { " " };
     let mut text = format!("{} of {images} {part}{space}images cannot be read:", broken.len());
     for Broken { id, reason, .. } in broken.iter().take(most) {
@@ -94,6 +96,10 @@ mod tests {
             "2 of 20 train images cannot be read:\n  image 4: expected an image, got an empty file\n  … and 1 more"
         );
         let named = Broken { index: 0, id: "x.png".into(), reason: "x.png: denied".into() };
+        assert_eq!(
+            complaint(std::slice::from_ref(&named), 1, "all", 9),
+            complaint(&[named.clone()], 1, "", 9)
+        );
         assert_eq!(complaint(&[named], 1, "", 9), "1 of 1 images cannot be read:\n  x.png: denied");
         let rest = Subset::without(table, &found);
         assert_eq!(rest.len(), 18);

@@ -47,6 +47,10 @@ pub trait Dataset: Send + Sync {
     fn group_name(&self) -> Option<&str> {
         None
     }
+    /// Where the labels were read from, for messages. `None` where that is no one place.
+    fn place(&self) -> Option<&str> {
+        None
+    }
     /// A name for people and for `predictions.csv`, unique in the dataset.
     fn id(&self, index: usize) -> &str;
     /// The image as stored; the loader decodes it.

@@ -35,7 +35,7 @@ impl Sampler {
         const NAMES: [&str; 5] = ["shuffled", "sequential", "balanced", "weighted", "no_singletons"];
         let unknown = |name: &str| {
             let near = suggestion(name, NAMES);
-            let problem = format!("no sampler is called `{name}`{near}; samplers: {}", NAMES.join(", "));
+            let problem = format!("no sampler is called `{name}`{near} samplers: {}", NAMES.join(", "));
             Error::option("sampler", problem)
         };
         match value {
@@ -138,7 +138,7 @@ fn weighted(weights: &Value, classes: &[String]) -> Result<Sampler> {
                 let name = shown(name).trim_matches('`').to_string();
                 let Some(class) = classes.iter().position(|class| *class == name) else {
                     let near = suggestion(&name, classes.iter().map(String::as_str));
-                    let problem = format!("no such class{near}; classes: {}", classes.join(", "));
+                    let problem = format!("no such class{near} classes: {}", classes.join(", "));
                     return Err(Error::option(key(&name), problem));
                 };
                 found[class] = weight(key(&name), value)?;

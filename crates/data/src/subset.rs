@@ -54,6 +54,10 @@ impl Dataset for Subset {
         self.dataset.group_name()
     }
 
+    fn place(&self) -> Option<&str> {
+        self.dataset.place()
+    }
+
     fn id(&self, index: usize) -> &str {
         self.dataset.id(self.indices[index] as usize)
     }

@@ -7,6 +7,7 @@ use crate::{Dataset, Encoded, Error, Image, Result};
 /// Images with their labels. Made by the sources; [`Table::new`] checks what they promise.
 #[derive(Debug)]
 pub struct Table {
+    place: String,
     pub(crate) classes: Vec<String>,
     /// What a group is: `lesion_id`, `patient_id`.
     group_name: Option<String>,
@@ -73,7 +74,7 @@ impl Table {
                 ));
             }
         }
-        Ok(Table { classes, group_name, rows, images })
+        Ok(Table { place: place.to_owned(), classes, group_name, rows, images })
     }
 }
 
@@ -108,6 +109,10 @@ impl Dataset for Table {
 
     fn group_name(&self) -> Option<&str> {
         self.group_name.as_deref()
+    }
+
+    fn place(&self) -> Option<&str> {
+        Some(&self.place)
     }
 
     fn id(&self, index: usize) -> &str {

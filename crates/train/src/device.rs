@@ -41,26 +41,27 @@ impl Choice {
 
 fn cuda(ordinal: usize) -> Result<Device, String> {
     if !cfg!(feature = "cuda") {
-        let build = "cargo run --features cuda --bin train -- …";
         return Err(format!(
-            "cuda:{ordinal} – this build has no CUDA; build with `{build}`, or write device: cpu"
+            "cuda:{ordinal} – this build has no CUDA; build with `--features cuda`, or compute on cpu"
         ));
     }
     // One explicit stream for the whole run: candle's default is a stream per thread, without synchronisation.
     Device::new_cuda_with_stream(ordinal).map_err(|e| {
-        format!("cuda:{ordinal} – this machine has no such device ({e}); see `nvidia-smi -L`, or write device: cpu")
+        format!(
+            "cuda:{ordinal} – this machine has no such device ({e}); see `nvidia-smi -L`, or compute on cpu"
+        )
     })
 }
 
 fn metal() -> Result<Device, String> {
     if !cfg!(feature = "metal") {
-        let build = "cargo run --features metal --bin train -- …";
-        return Err(format!(
-            "metal – this build has no Metal; build with `{build}` on a Mac, or write device: cpu"
-        ));
+        return Err(
+            "metal – this build has no Metal; build with `--features metal` on a Mac, or compute on cpu"
+                .into(),
+        );
     }
     Device::new_metal(0)
-        .map_err(|e| format!("metal – this machine has no Metal device ({e}); write device: cpu"))
+        .map_err(|e| format!("metal – this machine has no Metal device ({e}); compute on cpu"))
 }
 
 /// A name for reports: `cpu (2 threads)`, `cuda:0`.

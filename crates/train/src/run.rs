@@ -341,7 +341,7 @@ fn readable(parts: &mut Named, plan: &Plan, progress: &Progress, notes: &mut Vec
         }
     }
     if !complaints.is_empty() && !plan.data.skip_broken {
-        let remedy = "fetch them again, or write broken: skip below data to go on without them";
+        let remedy = "fetch them again, or leave them out: `broken: skip` below data, on a command line data.broken=skip";
         return Err(Error::Data(format!("{}\n{remedy}", complaints.join("\n"))));
     }
     notes.extend(complaints.iter().map(|complaint| format!("left out: {complaint}")));

@@ -33,6 +33,7 @@ pub enum Timed {
 
 #[derive(Args)]
 pub struct NetworkBench {
+    /// Which network; `tallow list models` names them
     #[arg(long, default_value = "resnet18")]
     pub model: String,
     /// The first layers [default: the model's own]
@@ -44,6 +45,7 @@ pub struct NetworkBench {
     /// Images of a step
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
     pub batch: u32,
+    /// Classes to tell apart
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub classes: u32,
 }
@@ -99,6 +101,7 @@ pub struct MixBench {
     /// Of the values, rows first: R,C,H,W or R,F
     #[arg(long, default_value = "32,3,224,224", value_parser = shape)]
     pub shape: Shape,
+    /// Classes to tell apart
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub classes: u32,
     #[command(flatten)]

@@ -1,7 +1,9 @@
 //! `bench`: what training costs, and what of the machine it uses.
 
+mod caches;
 mod figures;
 
+use super::device;
 use crate::arguments::{Bench, EvalBench, MixBench, NetworkBench, Pace, RecipeBench, StepBench, Timed};
 use candle_core::Device;
 use figures::Figures;
@@ -10,7 +12,7 @@ use tallow_models::Stem;
 use tallow_policy::{PRESETS, Policy, Registry, suggestion};
 use tallow_report::Progress;
 use tallow_train::bench::{self, Machine, Work};
-use tallow_train::{Choice, Data, Error, Plan, Run, Start};
+use tallow_train::{Data, Error, Plan, Run, Start};
 
 pub fn bench(arguments: &Bench, registry: &Registry) -> anyhow::Result<()> {
     match &arguments.what {
@@ -29,7 +31,7 @@ fn step(arguments: &StepBench, registry: &Registry) -> anyhow::Result<()> {
     if !taps.is_empty() {
         return Err(mistakes("--policy", taps).into());
     }
-    let device = open(&pace.device)?;
+    let device = device(&pace.device)?;
     let bench = bench::Bench::build(work, &device)?;
     let phases = bench.train(&policy, pace.warmup as usize, pace.steps as usize)?;
     let rss = bench::peak_rss();
@@ -41,33 +43,32 @@ fn step(arguments: &StepBench, registry: &Registry) -> anyhow::Result<()> {
     figures.put("policy", policy.name.as_str(), "");
     repetitions(&mut figures, pace);
     figures.put("images_per_second", work.batch as f64 / seconds, "batch / step_seconds");
-    figures.put(
-        "step_seconds",
-        seconds,
-        "median; forward, loss, backward, update, release of memory; no upload",
-    );
+    figures.put("step_seconds", seconds, "median; all but the upload");
     figures.put("step_seconds_min", phases.step.least(), "");
     figures.put("forward_seconds", phases.forward.median(), "median; with the loss");
     figures.put("backward_seconds", phases.backward.median(), "median");
-    figures.put("optimizer_seconds", phases.optimizer.median(), "median; SGD, Nesterov momentum, decay");
+    figures.put("optimizer_seconds", phases.optimizer.median(), "median; Nesterov SGD, decay");
     figures.put("mixing_seconds", phases.mixing.median(), "median; draws, blends, targets");
     figures.put("loss", phases.loss, "of the last step");
-    figures.put("peak_rss_bytes", rss, "of this process, up to the last step");
+    figures.put("peak_rss_bytes", rss, "of this process");
     // A backward pass has two products for each of the forward pass.
     let branches = policy.running().count() as u64;
     let flops = bench.forward_flops().map(|forward| 3 * forward * branches);
     products(&mut figures, flops, seconds, &machine);
     // Read the gradient, read and write the parameter and its velocity, 4 bytes each.
     let rate = (5 * 4 * bench.parameters()) as f64 / phases.optimizer.median() / 1e9;
-    figures.put("optimizer_gb_per_second", rate, "5 numbers moved for each parameter");
-    figures.put("machine_gb_per_second", machine.gb_per_second, "triad over arrays beyond the caches");
-    figures.put("optimizer_share_of_bandwidth", rate / machine.gb_per_second, "");
+    figures.put("optimizer_gb_per_second", rate, "5 numbers moved a parameter");
+    figures.put("machine_gb_per_second", machine.gb_per_second, "triad beyond the caches");
+    // Within the caches the memory's bandwidth is no bound.
+    let state = 3 * 4 * bench.parameters() as u64;
+    let share = caches::last_level().filter(|&bytes| state > bytes).map(|_| rate / machine.gb_per_second);
+    figures.put("optimizer_share_of_bandwidth", share, "– where the caches hold its state");
     figures.print(pace.json)
 }
 
 fn eval(arguments: &EvalBench) -> anyhow::Result<()> {
     let (pace, work) = (&arguments.pace, work(&arguments.network)?);
-    let device = open(&pace.device)?;
+    let device = device(&pace.device)?;
     let bench = bench::Bench::build(work, &device)?;
     let times = bench.evaluate(pace.warmup as usize, pace.steps as usize)?;
     let rss = bench::peak_rss();
@@ -77,11 +78,11 @@ fn eval(arguments: &EvalBench) -> anyhow::Result<()> {
     network(&mut figures, &work, &bench, &device);
     repetitions(&mut figures, pace);
     figures.put("images_per_second", work.batch as f64 / times.median(), "batch / forward_seconds");
-    figures.put("forward_seconds", times.median(), "median; no graph, batch norm by its running statistics");
+    figures.put("forward_seconds", times.median(), "median; no graph");
     figures.put("forward_seconds_min", times.least(), "");
-    figures.put("peak_rss_bytes", rss, "of this process, up to the last pass");
+    figures.put("peak_rss_bytes", rss, "of this process");
     products(&mut figures, bench.forward_flops(), times.median(), &machine);
-    figures.put("machine_gb_per_second", machine.gb_per_second, "triad over arrays beyond the caches");
+    figures.put("machine_gb_per_second", machine.gb_per_second, "triad beyond the caches");
     figures.print(pace.json)
 }
 
@@ -92,7 +93,7 @@ fn mix(arguments: &MixBench, registry: &Registry) -> anyhow::Result<()> {
         let problem = format!("--shape: {} needs images or maps, R,C,H,W, got {shape:?}", mention.policy);
         return Err(Error::recipe(problem).into());
     }
-    let device = open(&pace.device)?;
+    let device = device(&pace.device)?;
     let (warmup, steps) = (pace.warmup as usize, pace.steps as usize);
     let mixed = bench::mix(&policy, shape, arguments.classes as usize, &device, (warmup, steps))?;
     let machine = bench::machine();
@@ -105,12 +106,12 @@ fn mix(arguments: &MixBench, registry: &Registry) -> anyhow::Result<()> {
     figures.put("classes", arguments.classes, "");
     machinery(&mut figures, &device);
     repetitions(&mut figures, pace);
-    figures.put("milliseconds", 1e3 * mixed.times.median(), "median; draws, blends, targets of a batch");
+    figures.put("milliseconds", 1e3 * mixed.times.median(), "median; draws, blends, targets");
     figures.put("milliseconds_min", 1e3 * mixed.times.least(), "");
-    figures.put("mixes", mixed.applied, "that happened in the timed repetitions");
-    figures.put("bytes", bytes, "of a batch: each value in once, out once");
+    figures.put("mixes", mixed.applied, "in the timed repetitions");
+    figures.put("bytes", bytes, "of a batch, in once, out once");
     figures.put("gb_per_second", rate, "bytes / milliseconds");
-    figures.put("machine_gb_per_second", machine.gb_per_second, "triad over arrays beyond the caches");
+    figures.put("machine_gb_per_second", machine.gb_per_second, "triad beyond the caches");
     figures.put("share_of_bandwidth", rate / machine.gb_per_second, "");
     figures.print(pace.json)
 }
@@ -150,12 +151,12 @@ fn epoch(arguments: &RecipeBench, registry: &Registry) -> anyhow::Result<()> {
     figures.put(
         "images_per_second",
         trained.images as f64 / trained.seconds,
-        "first batch and its decoding included",
+        "with the first batch's decoding",
     );
     figures.put("seconds", trained.seconds, "");
     figures.put("waiting_seconds", trained.waiting.sum(), "for the loader");
-    figures.put("step_seconds", trained.step.median(), "median; upload, mixing, forward, backward");
-    figures.put("optimizer_seconds", trained.optimizer.median(), "median; clipping, update, average");
+    figures.put("step_seconds", trained.step.median(), "median; upload to backward");
+    figures.put("optimizer_seconds", trained.optimizer.median(), "median; clip, update, average");
     figures.put("loss", trained.loss, "mean over the images");
     figures.put("peak_rss_bytes", bench::peak_rss(), "of this process");
     figures.print(arguments.json)
@@ -163,11 +164,6 @@ fn epoch(arguments: &RecipeBench, registry: &Registry) -> anyhow::Result<()> {
 
 fn limit(arguments: &RecipeBench) -> usize {
     arguments.limit.map_or(usize::MAX, |limit| limit as usize)
-}
-
-fn open(device: &str) -> Result<Device, Error> {
-    let mistake = |problem| Error::recipe(format!("--device: {problem}"));
-    device.parse::<Choice>().map_err(mistake)?.open().map_err(mistake)
 }
 
 fn work(arguments: &NetworkBench) -> Result<Work, Error> {
@@ -195,7 +191,9 @@ fn policy(argument: &str, text: &str, registry: &Registry) -> Result<Policy, Err
         Value::String(name) => {
             let mixes = registry.policies.iter().filter(|spec| !spec.is_image()).map(|spec| spec.name);
             if !mixes.clone().any(|known| known == name) {
-                let near = suggestion(&name, mixes.chain(PRESETS.iter().map(|(name, _)| *name)));
+                let single = mixes.clone().collect::<Vec<_>>();
+                let presets = PRESETS.iter().map(|(name, _)| *name).filter(|name| !single.contains(name));
+                let near = suggestion(&name, mixes.chain(presets));
                 return Err(Error::recipe(format!("{argument}: no preset or mix `{name}`{near}")));
             }
             mapping(&name, Value::Mapping(Mapping::new()))
@@ -244,15 +242,15 @@ fn machinery(figures: &mut Figures, device: &Device) {
 }
 
 fn repetitions(figures: &mut Figures, pace: &Pace) {
-    figures.put("warmup", pace.warmup, "repetitions before the timed ones");
+    figures.put("warmup", pace.warmup, "repetitions before them");
     figures.put("steps", pace.steps, "timed repetitions");
 }
 
 fn products(figures: &mut Figures, flops: Option<u64>, seconds: f64, machine: &Machine) {
     let rate = flops.map(|flops| flops as f64 / seconds / 1e9);
-    let note = "2 for each multiply-add of convolutions and linear layers, computed directly; training is 3 × forward";
-    figures.put("flops", flops, note);
-    figures.put("gflops", rate, "flops / seconds / 10⁹; Winograd needs fewer products than are counted");
-    figures.put("machine_gflops", machine.gflops, "f32 products of the gemm crate, one on each thread");
-    figures.put("share_of_peak", rate.map(|rate| rate / machine.gflops), "");
+    figures.put("flops", flops, "direct, 2 a multiply-add; training 3 × forward");
+    figures.put("gflops", rate, "flops / seconds / 10⁹");
+    figures.put("machine_gflops", machine.gflops, "f32 matrix products, all threads");
+    let share = rate.map(|rate| rate / machine.gflops);
+    figures.put("share_of_peak", share, "of direct flops: Winograd does fewer, so it may pass 1");
 }

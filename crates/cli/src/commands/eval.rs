@@ -1,20 +1,18 @@
 //! `eval CHECKPOINT`: metrics of a part of the data.
 
-use super::checkpoint;
+use super::{checkpoint, writable};
 use crate::arguments::Eval;
-use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::path::Path;
 use tallow_metrics::Summary;
 use tallow_policy::Registry;
 use tallow_report::Progress;
-use tallow_train::{Error, Model, evaluate, headline, intervals, part};
+use tallow_train::{Model, evaluate, headline, intervals, part};
 
 pub fn eval(arguments: &Eval, registry: &Registry) -> anyhow::Result<()> {
     let progress = Progress::stderr();
     let place = checkpoint(&arguments.checkpoint)?;
     if let Some(path) = &arguments.predictions {
-        writable(path)?;
+        writable("--predictions", path)?;
     }
     let model = Model::open(&place, &arguments.overrides, registry, &progress)?;
     let data = part(&model.plan, &arguments.split, &progress)?;
@@ -34,21 +32,4 @@ pub fn eval(arguments: &Eval, registry: &Registry) -> anyhow::Result<()> {
         write!(out, "{}", tallow_report::table(&summary.per_class, &headline))?;
     }
     Ok(())
-}
-
-/// Refuses a file that could not be written when the work is done. Leaves no file where there was none.
-fn writable(path: &Path) -> Result<(), Error> {
-    let refused = |error: std::io::Error| {
-        let place = path.display();
-        Error::recipe(format!(
-            "--predictions {place}: cannot be written ({error}); name a file in a folder that is there"
-        ))
-    };
-    match File::create_new(path) {
-        Ok(_) => std::fs::remove_file(path).map_err(refused),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            OpenOptions::new().append(true).open(path).map(drop).map_err(refused)
-        }
-        Err(error) => Err(refused(error)),
-    }
 }

@@ -9,9 +9,12 @@ mod preview;
 pub mod train;
 
 use crate::arguments::Command;
+use candle_core::Device;
+use std::fs::{File, OpenOptions};
+use std::io;
 use std::path::{Path, PathBuf};
 use tallow_policy::Registry;
-use tallow_train::Error;
+use tallow_train::{Choice, Error};
 
 pub fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
     match command {
@@ -35,4 +38,34 @@ fn checkpoint(path: &Path) -> Result<PathBuf, Error> {
     let problem =
         "holds no model.safetensors, nor do its best/ and last/; train a recipe first, or name its folder";
     Err(Error::recipe(format!("{}: {problem}", path.display())))
+}
+
+/// The device that `--device` names.
+fn device(text: &str) -> Result<Device, Error> {
+    let mistake = |problem| Error::recipe(format!("--device: {problem}"));
+    text.parse::<Choice>().map_err(mistake)?.open().map_err(mistake)
+}
+
+/// Refuses a file that could not be written when the work is done. Leaves no file where there was none.
+fn writable(option: &str, path: &Path) -> Result<(), Error> {
+    let refuse = |error| refused(option, path, error);
+    match File::create_new(path) {
+        Ok(_) => std::fs::remove_file(path).map_err(refuse),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            OpenOptions::new().append(true).open(path).map(drop).map_err(refuse)
+        }
+        Err(error) => Err(refuse(error)),
+    }
+}
+
+fn refused(option: &str, path: &Path, error: io::Error) -> Error {
+    let remedy = match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "name a file in a folder that is there",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "name a file in a folder that you may write to"
+        }
+        io::ErrorKind::IsADirectory => "name a file, not a folder",
+        _ => "name another file",
+    };
+    Error::recipe(format!("{option} {}: cannot be written ({error}); {remedy}", path.display()))
 }

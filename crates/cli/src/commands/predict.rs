@@ -1,6 +1,6 @@
 //! `predict CHECKPOINT IMAGE …`: what a checkpoint says of images, as CSV.
 
-use super::checkpoint;
+use super::{checkpoint, device};
 use crate::arguments::Predict;
 use candle_core::{DType, Device, Tensor};
 use std::collections::HashSet;
@@ -43,6 +43,8 @@ pub fn predict(arguments: &Predict, registry: &Registry) -> anyhow::Result<()> {
 }
 
 fn open(place: &Path, arguments: &Predict, registry: &Registry, progress: &Progress) -> Result<Model, Error> {
+    // Refused here by the name that was typed, not as an override of the recipe.
+    device(&arguments.device)?;
     Model::open(place, &[format!("device={}", arguments.device)], registry, progress)
 }
 
@@ -78,7 +80,7 @@ impl Csv<'_> {
             let best =
                 (1..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best });
             let predicted = (!self.logits).then(|| classes[best].clone());
-            let numbers = row.iter().map(f64::to_string);
+            let numbers = row.iter().map(|&number| shortest(number as f32));
             self.record([name].into_iter().chain(predicted).chain(numbers))?;
         }
         Ok(())
@@ -95,6 +97,12 @@ impl Csv<'_> {
     fn end(mut self) -> std::io::Result<()> {
         self.out.flush()
     }
+}
+
+/// The fewest digits that read back as the same f32; `1.2e-7` below 10⁻⁴.
+fn shortest(number: f32) -> String {
+    let text = format!("{number:?}");
+    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }
 
 /// Normalised values (R, 3, H, W) in f32.

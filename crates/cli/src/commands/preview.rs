@@ -1,5 +1,6 @@
 //! `preview RECIPE`: pictures of what the policies do.
 
+use super::{refused, writable};
 use crate::arguments::Preview;
 use std::path::{Path, PathBuf};
 use tallow_policy::Registry;
@@ -20,7 +21,7 @@ pub fn preview(arguments: &Preview, registry: &Registry) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Refuses a path that is no PNG's, and makes the folders above it.
+/// Makes the folders above a path. Refuses one that is no PNG's or cannot be written.
 fn ready(path: &Path) -> Result<(), Error> {
     let refuse = |problem: String| Err(Error::recipe(format!("--out {}: {problem}", path.display())));
     if path.is_dir() {
@@ -33,10 +34,10 @@ fn ready(path: &Path) -> Result<(), Error> {
         let other = path.with_extension("png");
         return refuse(format!("pictures are written as PNG; name one: --out {}", other.display()));
     }
-    match path.parent().map(std::fs::create_dir_all) {
-        Some(Err(error)) => refuse(format!("cannot be written ({error}); name another place")),
-        _ => Ok(()),
+    if let Some(Err(error)) = path.parent().map(std::fs::create_dir_all) {
+        return Err(refused("--out", path, error));
     }
+    writable("--out", path)
 }
 
 /// `preview.png` → `preview_0.png`.

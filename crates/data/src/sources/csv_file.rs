@@ -56,7 +56,7 @@ impl CsvFile {
     pub fn column(&self, name: &str) -> Result<usize> {
         self.find(name).ok_or_else(|| {
             let near = suggestion(name, self.header.iter().map(String::as_str));
-            let problem = format!("expected a column `{name}`{near}; columns: {}", self.header.join(", "));
+            let problem = format!("expected a column `{name}`{near} columns: {}", self.header.join(", "));
             Error::invalid(self.path.display(), problem)
         })
     }

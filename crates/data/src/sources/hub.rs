@@ -100,7 +100,7 @@ mod online {
                 let near = suggestion(name, configs.iter().map(String::as_str));
                 Err(Error::option(
                     "config",
-                    format!("no such configuration `{name}`{near}; there are {}", list()),
+                    format!("no such configuration `{name}`{near} there are {}", list()),
                 ))
             }
             None if configs.len() == 1 => Ok(configs.first().expect("one").clone()),

@@ -28,7 +28,7 @@ impl Labels {
         let label = self.classes.iter().position(|class| class == name);
         label.map(|label| label as u32).ok_or_else(|| {
             let near = suggestion(name, self.classes.iter().map(String::as_str));
-            let problem = format!("no class is called `{name}`{near}; classes: {}", self.classes.join(", "));
+            let problem = format!("no class is called `{name}`{near} classes: {}", self.classes.join(", "));
             Error::invalid(at(), problem)
         })
     }

@@ -62,7 +62,7 @@ pub fn find(name: &str) -> Result<&'static SourceSpec> {
     SOURCES.iter().copied().find(|spec| spec.name == name).ok_or_else(|| {
         let names: Vec<&str> = SOURCES.iter().map(|spec| spec.name).collect();
         let near = suggestion(name, names.iter().copied());
-        Error::option("name", format!("no dataset is called `{name}`{near}; datasets: {}", names.join(", ")))
+        Error::option("name", format!("no dataset is called `{name}`{near} datasets: {}", names.join(", ")))
     })
 }
 
@@ -74,8 +74,7 @@ impl SourceSpec {
         unknown
             .map(|key| {
                 let near = suggestion(&key, known.iter().copied());
-                let problem =
-                    format!("`{}` has no such key{near}; its keys: {}", self.name, known.join(", "));
+                let problem = format!("`{}` has no such key{near} its keys: {}", self.name, known.join(", "));
                 Error::option(key, problem)
             })
             .collect()

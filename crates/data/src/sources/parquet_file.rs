@@ -99,7 +99,7 @@ fn column(path: &Path, schema: &Type, key: &str, name: &str) -> Result<Arc<Type>
         let names: Vec<&str> = schema.get_fields().iter().map(|field| field.name()).collect();
         let near = suggestion(name, names.iter().copied());
         let problem = format!(
-            "expected a column `{name}`{near}; columns: {}; name another with data.{key}=…",
+            "expected a column `{name}`{near} columns: {}; name another with data.{key}=…",
             names.join(", ")
         );
         Error::invalid(path.display(), problem)

@@ -1,13 +1,14 @@
 //! Groups and images that are in two parts, and so would be learned from and judged by.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::Side;
 use crate::error::first_few;
 use crate::{Dataset, Error, Result};
 
-/// Parts (name, dataset) share no group and no image id. [`Error::Leak`] names the first that is in two, its images there,
-/// and how many there are.
+/// Parts (name, dataset) share no group and no image id. [`Error::Leak`] names where the parts were read from, the first that
+/// is in two, its images there, and how many there are.
 pub fn check_disjoint(parts: &[(&str, &dyn Dataset)]) -> Result<()> {
     let mut groups = Places::default();
     let mut images = Places::default();
@@ -21,12 +22,13 @@ pub fn check_disjoint(parts: &[(&str, &dyn Dataset)]) -> Result<()> {
             }
         }
     }
-    groups.check(kind)?;
-    images.check("image")
+    let place = |part: &str| parts.iter().find(|(name, _)| *name == part).and_then(|(_, part)| part.place());
+    groups.check(kind, place)?;
+    images.check("image", place)
 }
 
-/// A split file's sides share no group.
-pub(super) fn check_sides(dataset: &dyn Dataset, sides: &[Side]) -> Result<()> {
+/// The sides of a split file share no group.
+pub(super) fn check_sides(dataset: &dyn Dataset, sides: &[Side], file: &Path) -> Result<()> {
     let mut places = Places::default();
     for (index, side) in sides.iter().enumerate() {
         if let Some(group) = dataset.group(index) {
@@ -38,7 +40,8 @@ pub(super) fn check_sides(dataset: &dyn Dataset, sides: &[Side]) -> Result<()> {
             places.add(group, side, dataset.id(index));
         }
     }
-    places.check(kind_of(dataset).unwrap_or("group"))
+    let file = file.display().to_string();
+    places.check(kind_of(dataset).unwrap_or("group"), |_| Some(&file))
 }
 
 /// `lesion_id` → lesion.
@@ -55,15 +58,19 @@ impl<'a> Places<'a> {
         self.0.entry(group).or_default().entry(part).or_default().push(image);
     }
 
-    fn check(&self, kind: &str) -> Result<()> {
+    /// `place` is the file or folder that a part was read from.
+    fn check<'b>(&self, kind: &str, place: impl Fn(&str) -> Option<&'b str>) -> Result<()> {
         let leaks: Vec<_> = self.0.iter().filter(|(_, parts)| parts.len() > 1).collect();
         let Some((group, parts)) = leaks.first() else { return Ok(()) };
         let sides: Vec<String> =
             parts.iter().map(|(part, images)| format!("{part} ({})", first_few(images))).collect();
         let names: BTreeSet<&str> = parts.keys().copied().collect();
+        let read: BTreeSet<&str> = parts.keys().filter_map(|part| place(part)).collect();
+        let read: Vec<&str> = read.into_iter().collect();
+        let read = if read.is_empty() { String::new() } else { format!("{}: ", read.join(" and ")) };
         let remedy = format!("put all images of a {kind} on one side");
         Err(Error::Leak(format!(
-            "{kind} `{group}` is on {} sides of the split: {}; {} in all – {remedy}",
+            "{read}{kind} `{group}` is on {} sides of the split: {}; {} in all – {remedy}",
             names.len(),
             sides.join(" and "),
             count(leaks.len(), kind),

@@ -102,7 +102,9 @@ pub fn divide(dataset: Arc<dyn Dataset>, split: &Split, seed: Seed) -> Result<Di
             parts.into_iter().map(|part| if part == *fold { Side::Validation } else { Side::Train }).collect()
         }
     };
-    leak::check_sides(&*dataset, &sides)?;
+    if let Rule::File(path) = &split.rule {
+        leak::check_sides(&*dataset, &sides, path)?;
+    }
     let rows = |wanted: Side, name: &str| {
         let indices: Vec<u32> =
             (0..sides.len() as u32).filter(|&index| sides[index as usize] == wanted).collect();
@@ -132,7 +134,7 @@ fn unknown(key: &str) -> Option<Error> {
     (!Split::KEYS.contains(&key)).then(|| {
         Error::option(
             format!("split.{key}"),
-            format!("no such key{}; keys: {}", near(), Split::KEYS.join(", ")),
+            format!("no such key{} keys: {}", near(), Split::KEYS.join(", ")),
         )
     })
 }

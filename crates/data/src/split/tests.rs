@@ -133,12 +133,14 @@ fn a_file_divides() {
 fn a_lesion_on_two_sides_is_refused() {
     assert_eq!(
         refused("image,split\nimage 0,train\nimage 1,val\nimage 2,val\nimage 3,train\n"),
-        "lesion `a` is on 2 sides of the split: train (image 0) and validation (image 1); 1 lesion in all – put all images \
+        "split.csv: lesion `a` is on 2 sides of the split: train (image 0) and validation (image 1); 1 lesion in all – put all images \
          of a lesion on one side"
     );
     let leak = refused("image,split\nimage 0,train\nimage 1,test\nimage 2,val\nimage 3,train\n");
     assert!(
-        leak.starts_with("lesion `a` is on 2 sides of the split: test (image 1) and train (image 0)"),
+        leak.starts_with(
+            "split.csv: lesion `a` is on 2 sides of the split: test (image 1) and train (image 0)"
+        ),
         "{leak}"
     );
 }
@@ -183,14 +185,14 @@ fn official_parts_share_nothing() {
     let mut b = table(&[(0, "c"), (0, "d")]);
     let error = check_disjoint(&[("train", &a), ("test", &b)]).unwrap_err().to_string();
     assert!(error.starts_with(
-        "image `image 0` is on 2 sides of the split: test (image 0) and train (image 0); 2 images"
+        "a test: image `image 0` is on 2 sides of the split: test (image 0) and train (image 0); 2 images"
     ));
     b.rows.iter_mut().for_each(|row| row.id.push('b'));
     check_disjoint(&[("train", &a), ("test", &b)]).unwrap();
     b.rows[1].group = Some("a".into());
     let error = check_disjoint(&[("train", &a), ("test", &b)]).unwrap_err();
     assert!(matches!(error, Error::Leak(_)));
-    assert!(error.to_string().starts_with("lesion `a` is on 2 sides"), "{error}");
+    assert!(error.to_string().starts_with("a test: lesion `a` is on 2 sides"), "{error}");
 }
 
 #[test]
@@ -224,7 +226,7 @@ fn reads_a_recipe_and_finds_every_mistake() {
     assert_eq!(
         mistakes("{ validatoin: 0.1, stratified: 3, validation: 15, folds: 3, fold: 3 }"),
         [
-            "data.split.validatoin: no such key – did you mean `validation`?; keys: file, validation, folds, fold, group, \
+            "data.split.validatoin: no such key – did you mean `validation`? keys: file, validation, folds, fold, group, \
              stratified",
             "data.split.stratified: expected `true` or `false`, got 3",
             "data.split.validation: expected a share of the images between 0 and 1, got 15",

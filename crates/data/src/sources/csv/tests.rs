@@ -59,7 +59,7 @@ fn says_what_is_wrong() {
     let folder = written("path,lable\nimages/a.jpg,x\n");
     assert_eq!(
         refused(&folder, ""),
-        "ROOT/set.csv: expected a column `label` – did you mean `lable`?; columns: path, lable; name another with \
+        "ROOT/set.csv: expected a column `label` – did you mean `lable`? columns: path, lable; name another with \
          data.label=…"
     );
     let folder = written("path,label\nimages/a.jpg,\n");
@@ -71,7 +71,7 @@ fn says_what_is_wrong() {
     let folder = written("path,label\nimages/a.jpg,x\n");
     assert_eq!(
         refused(&folder, ", classes: [xx, y]"),
-        "ROOT/set.csv:2: no class is called `x` – did you mean `xx`?; classes: xx, y"
+        "ROOT/set.csv:2: no class is called `x` – did you mean `xx`? classes: xx, y"
     );
     let folder = written("path,label\nimages/a.jpg,x\nimages/a.jpg,x\n");
     assert_eq!(refused(&folder, ""), "ROOT/set.csv: images/a.jpg: expected one row for an image, got two");

@@ -133,7 +133,7 @@ fn wants_one_class_for_each_image() {
     assert_eq!(with(&format!("{header}ISIC_9,0,x,0,0,0,0,0\n")), "CSV:2: NV: expected a number, got `x`");
     assert_eq!(
         with("image,MEL,NV,BCC,AK,BKL,DF,VASC\nISIC_9,0,0,0,0,0,0,1\n"),
-        "CSV: expected a column `AKIEC` – did you mean `AK`?; columns: image, MEL, NV, BCC, AK, BKL, DF, VASC"
+        "CSV: expected a column `AKIEC` – did you mean `AK`? columns: image, MEL, NV, BCC, AK, BKL, DF, VASC"
     );
     assert_eq!(
         with(&format!("{header}ISIC_9,0,0,0,0,0,0,1\nISIC_9,0,0,0,0,0,0,1\n")),
@@ -144,7 +144,7 @@ fn wants_one_class_for_each_image() {
 #[test]
 fn refuses_keys_it_does_not_know() {
     let error = SPEC.read(&options("{ rot: a }")).err().unwrap().to_string();
-    assert_eq!(error, "data.rot: `isic2018` has no such key – did you mean `root`?; its keys: root");
+    assert_eq!(error, "data.rot: `isic2018` has no such key – did you mean `root`? its keys: root");
 }
 
 #[test]
