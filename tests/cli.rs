@@ -388,6 +388,7 @@ fn check_finds_and_runs_nothing() {
     let expected = "override `optimizer.sgd.momentum=1.5`: optimizer.sgd.momentum: \
                     expected a number from 0 up to, but not, 1, got 1.5";
     assert_eq!(wrong.fails(2), [expected]);
+    desk.tallow(&["check", "mine.yaml", "branches=3"]).complains(2, &["`branches=3`", "presets alone"]);
     assert_eq!(desk.names("."), ["mine.yaml", "tiny.yaml"]);
 }
 

@@ -154,6 +154,36 @@ fn a_folder_that_holds_something() {
     assert_eq!(events, 1);
 }
 
+/// A dry run is refused what the run would be.
+#[test]
+fn a_folder_in_use() {
+    let desk = Desk::new();
+    let said = desk.train(&["tiny.yaml", "--out", "run", "length=1 steps"]).ok();
+    let line = said.err.lines().find(|line| line.contains("val loss") && line.contains("best")).unwrap();
+    assert!(line.chars().count() <= 80, "{line}");
+    assert!(!desk.path("run/.lock").exists());
+    desk.write("run/.lock", "4711\n");
+    let held = fs::File::options().write(true).open(desk.path("run/.lock")).unwrap();
+    held.try_lock().unwrap();
+    let before = desk.bytes("run");
+    for mode in [&[][..], &["--overwrite"], &["--resume"], &["--dry-run"], &["--overwrite", "--dry-run"]] {
+        let said = desk.train(&[&["tiny.yaml", "length=1 steps", "--out", "run"], mode].concat());
+        said.complains(2, &["run: is in use by process 4711", "--out DIR"]);
+        assert_eq!(desk.bytes("run"), before);
+    }
+    // A process that was killed leaves the file and not the lock.
+    drop(held);
+    let train =
+        |mode: &[&str]| desk.train(&[&["tiny.yaml", "length=1 steps", "--out", "run"], mode].concat());
+    train(&["--dry-run"]).complains(2, &["run: holds an earlier run", "--overwrite"]);
+    train(&["--dry-run", "--resume"]).complains(2, &["--dry-run", "--resume", "leave one of them out"]);
+    let said = train(&["--resume"]).ok();
+    assert!(said.err.contains("after 1 epoch, 1 step:"), "{}", said.err);
+    desk.write("new/.lock", "4711\n");
+    desk.train(&["tiny.yaml", "--out", "new", "length=1 steps"]).ok();
+    assert!(!desk.path("new/.lock").exists() && !desk.path("run/.lock").exists());
+}
+
 #[test]
 fn a_folder_that_cannot_be_written() {
     let desk = Desk::new();
@@ -207,6 +237,7 @@ fn a_device_that_is_not_there() {
         let said = desk.train(&["tiny.yaml", "device=cuda:0"]);
         said.complains(2, &["override `device=cuda:0`", "--features cuda", "compute on cpu"]);
     }
+    desk.tallow(&["check", "tiny.yaml", "device=cuda:99"]).complains(2, &["cuda:99", "compute on cpu"]);
     desk.train(&["tiny.yaml", "device=cuda:99"]).complains(2, &["cuda:99", "compute on cpu"]);
     nothing_left(&desk, &[]);
 }
@@ -248,13 +279,13 @@ fn a_loss_that_is_not_finite() {
     // The first epoch is good, the second is not.
     let milestone = "schedule={ multistep: { rate: 0.01, at: [ 1 epochs ], factor: 1e38 } }";
     let said = desk.train(&["tiny.yaml", milestone, "--out", "run"]);
-    said.complains(4, &["the loss of step ", "the losses before it: ", "lower schedule.rate"]);
+    said.complains(4, &["the loss of step ", "the losses before it: ", "lower schedule.multistep.rate"]);
     assert_eq!(desk.json("run/last/state.json")["epoch"], 1);
     desk.tallow(&["eval", "run/last"]).ok();
     desk.tallow(&["eval", "run/best"]).ok();
     // From the first step on: nothing was good.
     let said = desk.train(&["tiny.yaml", "schedule={ constant: { rate: 1e30 } }", "--out", "none"]);
-    said.complains(4, &["the loss of step 2 is", "lower schedule.rate"]);
+    said.complains(4, &["the loss of step 2 is", "lower schedule.constant.rate"]);
     assert!(!desk.path("none/last").exists() && !desk.path("none/best").exists());
 }
 
@@ -264,7 +295,7 @@ fn weights_that_are_not_finite() {
     let desk = Desk::new();
     let said =
         desk.train(&["tiny.yaml", "schedule={ constant: { rate: 1e38 } }", "length=1 steps", "--out", "run"]);
-    said.complains(4, &["lower schedule.rate"]);
+    said.complains(4, &["lower schedule.constant.rate"]);
     assert!(!desk.path("run/last").exists() && !desk.path("run/best").exists());
 }
 

@@ -26,11 +26,9 @@ pub fn evaluate(
         for (row, &index) in probabilities(logits)?.iter().zip(indices) {
             let index = index as usize;
             let (id, group, label) = (dataset.id(index), dataset.group(index), labels[index]);
-            predictions.push(id, group, label, row).map_err(|error| {
-                Error::Diverged(format!(
-                    "{error}\nlower schedule.rate, lengthen the warm-up, or clip gradients (clip: 1.0)"
-                ))
-            })?;
+            predictions
+                .push(id, group, label, row)
+                .map_err(|error| Error::Diverged(format!("{error}\n{}", model.plan.schedule.calmer())))?;
         }
         Ok::<(), Error>(())
     })?;
@@ -75,7 +73,12 @@ fn labels(known: &[String], dataset: &dyn Dataset) -> Result<Vec<u32>> {
         }
     }
     let named = dataset.classes().iter().zip(strangers).filter(|(_, count)| *count > 0);
-    let named: Vec<String> = named.map(|(class, count)| format!("`{class}` ({count} images)")).collect();
+    let named: Vec<String> = named
+        .map(|(class, count)| {
+            let s = if count == 1 { "" } else { "s" };
+            format!("`{class}` ({count} image{s})")
+        })
+        .collect();
     if named.is_empty() {
         return Ok(labels);
     }

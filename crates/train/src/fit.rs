@@ -102,7 +102,7 @@ pub fn try_out(run: &Run, progress: &Progress) -> Result<Tried> {
             Moment { step: 0, steps: total, batches_per_epoch: count, batch: plan.data.batch as u64 };
         let seed = Seed::new(plan.seed).fold("epoch", 0).fold("step", 0);
         let step = step(run, &batch?, seed, &moment)?;
-        step.check(&moment, &[])?;
+        step.check(run, &moment, &[])?;
         let schedule = run.schedule(total, count)?;
         tried.loss = step.loss;
         tried.rate = schedule.rate(0);
@@ -203,7 +203,9 @@ impl<'a> Trainer<'a> {
             } else {
                 ("is finished", "to train longer, resume with a longer length, such as length='100 epochs'")
             };
-            format!("  this run {why} after {epoch} epochs, {step} steps: there is nothing left to train; {remedy}")
+            let ending = |n: u64| if n == 1 { "" } else { "s" };
+            let (of_epochs, of_steps) = (ending(epoch), ending(step));
+            format!("  this run {why} after {epoch} epoch{of_epochs}, {step} step{of_steps}: there is nothing left to train; {remedy}")
         })
     }
 
@@ -237,7 +239,7 @@ impl<'a> Trainer<'a> {
             };
             let seed = Seed::new(run.plan().seed).fold("epoch", epoch).fold("step", self.position.batch);
             let mut step = step(run, &batch, seed, &moment)?;
-            step.check(&moment, self.recent.make_contiguous())?;
+            step.check(run, &moment, self.recent.make_contiguous())?;
             let rate = self.update(&mut step)?;
             self.position.loss += step.loss * batch.labels.len() as f64;
             self.position.rows += batch.labels.len() as u64;
@@ -307,8 +309,8 @@ impl<'a> Trainer<'a> {
             self.position.best = Some(Best { value, epoch });
         }
         self.progress.note(&format!(
-            "  validation loss {:.4}  accuracy {:.4}  macro F1 {:.4}  balanced {:.4}{}",
-            summary.log_loss,
+            "  val loss {}  accuracy {:.4}  macro F1 {:.4}  balanced {:.4}{}",
+            crate::step::shown(summary.log_loss),
             summary.accuracy,
             summary.macro_f1,
             summary.balanced_accuracy,

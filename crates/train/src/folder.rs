@@ -1,6 +1,7 @@
 //! The folder of a run.
 
 use crate::checkpoint;
+use crate::lock::{self, Lock};
 use crate::plan::Plan;
 use crate::{Error, Result};
 use std::fs;
@@ -14,7 +15,7 @@ pub enum Earlier {
     Overwrite,
 }
 
-/// Where a run writes. Nothing is created before [`Folder::prepare`].
+/// Where a run writes, locked against other processes. Nothing but the lock is created before [`Folder::prepare`].
 pub struct Folder {
     pub path: PathBuf,
     /// The checkpoint to go on from.
@@ -24,6 +25,7 @@ pub struct Folder {
     /// What to know before going on.
     pub notes: Vec<String>,
     overwrite: bool,
+    _lock: Lock,
 }
 
 /// What only a run writes into its folder.
@@ -34,14 +36,23 @@ const OF_A_RUN: [&str; 4] = ["best", "last", "recipe.yaml", "metrics.jsonl"];
 const TIME: &str = "time.json";
 
 impl Folder {
-    /// Looks at the folder. Errs where it holds a run that the command does not mention, or cannot be resumed.
+    /// Locks the folder and looks at it. Errs where another process has it, where it holds a run that the command does not mention, or cannot be resumed.
     pub fn look(path: &Path, plan: &Plan, earlier: Earlier) -> Result<Folder> {
         let recipe = resolved(plan);
         let shown = path.display();
         if path.exists() && !path.is_dir() {
             return Err(Error::recipe(format!("{shown}: is a file; name a folder with --out DIR")));
         }
-        let is_there = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+        if earlier == Earlier::Resume && !path.exists() {
+            return Err(Error::recipe(format!(
+                "{shown}: there is no such folder to resume; leave --resume out to begin, or name the run's folder with \
+                 --out DIR"
+            )));
+        }
+        writable(path)?;
+        let lock = Lock::take(path)?;
+        let is_there = fs::read_dir(path)
+            .is_ok_and(|entries| entries.flatten().any(|entry| entry.file_name() != lock::FILE));
         let is_run = OF_A_RUN.iter().any(|name| path.join(name).exists());
         let last = checkpoint::find(path, "last");
         let refuse = |problem: &str| Err(Error::recipe(format!("{shown}: {problem}")));
@@ -64,12 +75,6 @@ impl Folder {
                     "is not empty, and holds no run; write elsewhere with --out DIR, or beside what is there with --overwrite",
                 );
             }
-            Earlier::Resume if !path.exists() => {
-                return refuse(
-                    "there is no such folder to resume; leave --resume out to begin, or name the run's folder with \
-                     --out DIR",
-                );
-            }
             Earlier::Resume => match &last {
                 Some(place) => notes.extend(same_recipe(place, &recipe)?),
                 None if is_run => {
@@ -86,10 +91,9 @@ impl Folder {
             },
             _ => {}
         }
-        writable(path)?;
         let resume = last.filter(|_| earlier == Earlier::Resume);
         let overwrite = earlier == Earlier::Overwrite;
-        Ok(Folder { path: path.to_owned(), resume, recipe, notes, overwrite })
+        Ok(Folder { path: path.to_owned(), resume, recipe, notes, overwrite, _lock: lock })
     }
 
     /// Seconds that earlier parts of a resumed run took; 0 where that is not known.
@@ -105,7 +109,7 @@ impl Folder {
         fs::write(&place, format!("{{ \"seconds\": {seconds:.3} }}\n")).map_err(Error::io(place))
     }
 
-    /// Removes what a run wrote before its first checkpoint, and the folder if that was all; nothing where there is one.
+    /// Removes what a run wrote before its first checkpoint; nothing where there is one.
     pub fn abandon(&self) {
         if ["best", "last"].iter().any(|name| checkpoint::find(&self.path, name).is_some()) {
             return;
@@ -119,7 +123,6 @@ impl Folder {
                 let _ = fs::remove_file(entry.path());
             }
         }
-        let _ = fs::remove_dir(&self.path);
     }
 
     /// Creates the folder; empties it of an earlier run where asked to.

@@ -11,6 +11,7 @@ mod error;
 mod evaluate;
 mod fit;
 mod folder;
+mod lock;
 mod loss;
 mod model;
 mod optimizer;

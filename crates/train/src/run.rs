@@ -51,6 +51,9 @@ impl Run {
         let loss = plan.loss.build(labels.into_iter(), classes.len());
         let loss = loss.map_err(|problem| plan.mistake("loss.class_weights", problem))?;
         fixed_size(&plan, &data)?;
+        // Before the weights, which may be large or far.
+        let batches = batches_of(&sampler, &plan, &data, 0).len() as u64;
+        schedule(&plan, steps(&plan, batches)?, batches)?;
         let mut warnings = warnings(&*data.train, &*data.validation);
         if is_undefined(plan.select, &*data.validation) {
             warnings.push(format!(
@@ -92,37 +95,12 @@ impl Run {
 
     /// Steps of the whole run, given the batches of an epoch.
     pub fn steps(&self, batches: u64) -> Result<u64> {
-        let plan = &self.model.plan;
-        match plan.length.steps(batches, plan.data.batch as u64) {
-            Some(steps) if steps > 0 => Ok(steps),
-            _ => Err(plan.mistake("length", AT_LEAST_ONE)),
-        }
+        steps(&self.model.plan, batches)
     }
 
     /// The schedule over `total` steps; errs where its warm-up or a milestone lies beyond them.
     pub fn schedule(&self, total: u64, batches: u64) -> Result<Schedule> {
-        let (plan, batch) = (&self.model.plan.schedule, self.model.plan.data.batch as u64);
-        let share = |duration| match duration {
-            Duration::Epochs(n) => Some(n * batches as f64 / total as f64),
-            other => Some(other.steps_of(total, batches, batch) as f64 / total as f64),
-        };
-        if let Some(Mistake { path, message }) = misfits(plan, share).into_iter().next() {
-            return Err(self.model.plan.mistake(&path, message));
-        }
-        let steps = |duration: Duration| duration.steps_of(total, batches, batch);
-        let shape = match &plan.shape {
-            ShapePlan::Constant => Shape::Constant,
-            ShapePlan::Step { every, factor } => Shape::Step { every: steps(*every).max(1), factor: *factor },
-            ShapePlan::Multistep { milestones, factor } => Shape::Multistep {
-                milestones: milestones.iter().map(|m| steps(*m)).collect(),
-                factor: *factor,
-            },
-            ShapePlan::Cosine { floor } => Shape::Cosine { floor: *floor },
-            &ShapePlan::OneCycle { rise, start_divisor, final_divisor, linear, momentum } => {
-                Shape::OneCycle { rise, start_divisor, final_divisor, linear, momentum }
-            }
-        };
-        Ok(Schedule { shape, rate: plan.rate, warmup: plan.warmup.map_or(0, steps), total })
+        schedule(&self.model.plan, total, batches)
     }
 
     pub fn optimizer(&self) -> &Optimizer {
@@ -274,6 +252,37 @@ fn divided(plan: &Plan, parts: Parts) -> Result<(Named, Vec<String>)> {
 fn disjoint(parts: &Named) -> Result<()> {
     let parts: Vec<(&str, &dyn Dataset)> = parts.iter().map(|(name, part)| (*name, &**part)).collect();
     Ok(tallow_data::check_disjoint(&parts)?)
+}
+
+fn steps(plan: &Plan, batches: u64) -> Result<u64> {
+    match plan.length.steps(batches, plan.data.batch as u64) {
+        Some(steps) if steps > 0 => Ok(steps),
+        _ => Err(plan.mistake("length", AT_LEAST_ONE)),
+    }
+}
+
+fn schedule(plan: &Plan, total: u64, batches: u64) -> Result<Schedule> {
+    let batch = plan.data.batch as u64;
+    let share = |duration| match duration {
+        Duration::Epochs(n) => Some(n * batches as f64 / total as f64),
+        other => Some(other.steps_of(total, batches, batch) as f64 / total as f64),
+    };
+    if let Some(Mistake { path, message }) = misfits(&plan.schedule, share).into_iter().next() {
+        return Err(plan.mistake(&path, message));
+    }
+    let steps = |duration: Duration| duration.steps_of(total, batches, batch);
+    let shape = match &plan.schedule.shape {
+        ShapePlan::Constant => Shape::Constant,
+        ShapePlan::Step { every, factor } => Shape::Step { every: steps(*every).max(1), factor: *factor },
+        ShapePlan::Multistep { milestones, factor } => {
+            Shape::Multistep { milestones: milestones.iter().map(|m| steps(*m)).collect(), factor: *factor }
+        }
+        ShapePlan::Cosine { floor } => Shape::Cosine { floor: *floor },
+        &ShapePlan::OneCycle { rise, start_divisor, final_divisor, linear, momentum } => {
+            Shape::OneCycle { rise, start_divisor, final_divisor, linear, momentum }
+        }
+    };
+    Ok(Schedule { shape, rate: plan.schedule.rate, warmup: plan.schedule.warmup.map_or(0, steps), total })
 }
 
 /// The views that the branches see, each once.

@@ -78,19 +78,25 @@ impl Step {
     }
 
     /// A loss that is not finite ends the run.
-    pub fn check(&self, moment: &Moment, recent: &[f64]) -> Result<()> {
+    pub fn check(&self, run: &Run, moment: &Moment, recent: &[f64]) -> Result<()> {
         if self.loss.is_finite() {
             return Ok(());
         }
-        let recent: Vec<String> = recent.iter().map(|loss| format!("{loss:.4}")).collect();
+        let recent: Vec<String> = recent.iter().map(|loss| shown(*loss)).collect();
         let before = if recent.is_empty() { "none".into() } else { recent.join(", ") };
         Err(Error::Diverged(format!(
             "the loss of step {} is {}; the losses before it: {before}\n\
-             lower schedule.rate, lengthen the warm-up, or clip gradients (clip: 1.0)",
+             {}",
             moment.step + 1,
-            self.loss
+            self.loss,
+            run.plan().schedule.calmer()
         )))
     }
+}
+
+/// A loss in four decimals, or four and an exponent where it is huge.
+pub fn shown(loss: f64) -> String {
+    if loss.abs() < 1e6 { format!("{loss:.4}") } else { format!("{loss:.4e}") }
 }
 
 /// (start, length) of `parts` nearly equal cuts of `rows`, none empty.
@@ -102,6 +108,12 @@ fn cuts(rows: usize, parts: usize) -> Vec<(usize, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn losses_stay_short() {
+        assert_eq!(shown(1.25), "1.2500");
+        assert_eq!(shown(-2.5e29), "-2.5000e29");
+    }
 
     #[test]
     fn cuts_cover_the_rows() {

@@ -14,12 +14,21 @@ pub fn check(arguments: &Check, registry: &Registry) -> anyhow::Result<()> {
             Error::recipe("check: expected a recipe or preset, such as recipes/quickstart.yaml").into()
         );
     }
+    if let (Some(first), true) =
+        (overrides.first(), files.iter().all(|file| is_preset(Path::new(file.as_str()))))
+    {
+        let problem = "expected a recipe to override, got presets alone; leave it out, or edit the preset";
+        return Err(Error::recipe(format!("check: `{first}`: {problem}")).into());
+    }
     let mut mistakes = Vec::new();
     for file in &files {
         let path = Path::new(file.as_str());
         let checked = match is_preset(path) {
             true => check_preset(path, registry),
-            false => Plan::read(path, &overrides, registry).map(drop),
+            false => Plan::read(path, &overrides, registry).and_then(|plan| {
+                let opened = plan.device.open().map(drop);
+                opened.map_err(|problem| plan.mistake("device", problem))
+            }),
         };
         match checked {
             Ok(()) => println!("{file}: ok"),

@@ -8,13 +8,14 @@ use std::io::Write;
 use std::path::Path;
 use tallow_policy::Registry;
 use tallow_report::Progress;
-use tallow_train::{Earlier, Folder, Plan, Run, Start};
+use tallow_train::{Earlier, Error, Folder, Plan, Run, Start};
 
 pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
     let progress = Progress::stderr();
     let plan = Plan::read(&arguments.recipe, &arguments.overrides, registry)?;
-    if arguments.dry_run {
-        return dry_run(Run::build(plan, Start::Recipe, &progress)?, &progress);
+    if arguments.dry_run && arguments.resume {
+        let problem = "--dry-run tries the first step of a new run, which --resume does not take; leave one of them out";
+        return Err(Error::recipe(problem).into());
     }
     let earlier = match (arguments.resume, arguments.overwrite) {
         (true, _) => Earlier::Resume,
@@ -23,6 +24,9 @@ pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
     };
     let place = arguments.out.clone().unwrap_or_else(|| Path::new("checkpoints").join(&plan.name));
     let folder = Folder::look(&place, &plan, earlier)?;
+    if arguments.dry_run {
+        return dry_run(Run::build(plan, Start::Recipe, &progress)?, &progress);
+    }
     let start = folder.resume.as_deref().map_or(Start::Recipe, Start::Checkpoint);
     let run = Run::build(plan, start, &progress)?;
     introduce(&run, &progress);

@@ -80,7 +80,7 @@ pub fn epoch(run: &Run, limit: usize) -> Result<Trained> {
             Moment { step: index, steps: total, batches_per_epoch: count, batch: plan.data.batch as u64 };
         let seed = Seed::new(plan.seed).fold("epoch", 0).fold("step", index);
         let mut step = step(run, &batch, seed, &moment)?;
-        step.check(&moment, &[])?;
+        step.check(run, &moment, &[])?;
         trained.step.push(clock.lap()?);
         if let Some(max_norm) = plan.clip {
             clip::clip(&mut step.gradients, max_norm)?;

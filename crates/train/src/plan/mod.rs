@@ -130,6 +130,22 @@ pub struct SchedulePlan {
     pub warmup: Option<Duration>,
 }
 
+impl SchedulePlan {
+    /// What to change in a recipe whose loss diverged.
+    pub fn calmer(&self) -> String {
+        let (name, longer) = match self.shape {
+            ShapePlan::Constant => ("constant", "warmup"),
+            ShapePlan::Step { .. } => ("step", "warmup"),
+            ShapePlan::Multistep { .. } => ("multistep", "warmup"),
+            ShapePlan::Cosine { .. } => ("cosine", "warmup"),
+            ShapePlan::OneCycle { .. } => ("one_cycle", "rise"),
+        };
+        format!(
+            "lower schedule.{name}.rate, lengthen schedule.{name}.{longer}, or clip gradients (clip: 1.0)"
+        )
+    }
+}
+
 #[derive(Clone, Debug)]
 pub enum ShapePlan {
     Constant,
