@@ -117,9 +117,8 @@ mod tests {
         assert_eq!(labels(&known, &data(&["SCC", "NV"], &[1])).unwrap(), [1]);
         let error = labels(&known, &data(&["mel", "NV", "SCC"], &[0, 1, 2, 2])).unwrap_err().to_string();
         assert!(
-            error.contains(
-                "does not know: `mel` (1 images), `SCC` (2 images); expected some of MEL, NV, BCC;"
-            )
+            error
+                .contains("does not know: `mel` (1 image), `SCC` (2 images); expected some of MEL, NV, BCC;")
         );
     }
 }
