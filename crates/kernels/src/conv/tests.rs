@@ -4,31 +4,32 @@ use super::*;
 use crate::simd::NARROW;
 use tallow_seed::Seed;
 
-/// Rows, in, out, height, width, kernel, stride, padding: F(4×4)'s own error is about 1e-6 of the norm.
-const CASES: [[usize; 8]; 12] = [
+/// Rows, in, out, height, width, kernel, stride, padding, dilation: F(4×4)'s own error is about 1e-6 of the norm.
+const CASES: [[usize; 9]; 13] = [
     // Winograd by output channels, with one block, two, and an odd number of them.
-    [3, 16, 48, 9, 19, 3, 1, 1],
-    [3, 96, 112, 9, 19, 3, 1, 1],
-    // By chunks of tiles: 5 · 11 · 10 of them.
-    [5, 16, 48, 43, 38, 3, 1, 0],
+    [3, 16, 48, 9, 19, 3, 1, 1, 1],
+    [3, 96, 112, 9, 19, 3, 1, 1, 1],
+    // By chunks of tiles: 6 · 11 · 9 of them, 512 or more.
+    [6, 16, 48, 43, 38, 3, 1, 0, 1],
     // Maps of 2×2.
-    [5, 32, 48, 2, 2, 3, 1, 1],
-    [1, 16, 16, 2, 2, 3, 1, 1],
+    [5, 32, 48, 2, 2, 3, 1, 1, 1],
+    [1, 16, 16, 2, 2, 3, 1, 1, 1],
     // Direct: strides, an odd size, an even one, taps that no output meets, kernels of other sizes, paddings.
-    [5, 16, 32, 9, 12, 3, 2, 1],
-    [9, 32, 48, 8, 8, 3, 2, 1],
-    [3, 32, 16, 7, 6, 1, 2, 0],
-    [2, 3, 16, 21, 22, 7, 2, 3],
-    [2, 16, 3, 11, 40, 5, 3, 0],
-    [2, 48, 16, 6, 5, 2, 1, 0],
-    [1, 16, 32, 70, 70, 3, 4, 2],
+    [5, 16, 32, 9, 12, 3, 2, 1, 1],
+    [9, 32, 48, 8, 8, 3, 2, 1, 1],
+    [3, 32, 16, 7, 6, 1, 2, 0, 1],
+    [2, 3, 16, 21, 22, 7, 2, 3, 1],
+    [2, 16, 3, 11, 40, 5, 3, 0, 1],
+    [2, 48, 16, 6, 5, 2, 1, 0, 1],
+    [1, 16, 32, 70, 70, 3, 4, 2, 1],
+    [2, 16, 32, 11, 12, 3, 2, 2, 2],
 ];
 
 #[test]
 fn narrow_and_wide() {
-    for [r, c, o, h, w, k, stride, padding] in CASES {
-        let conv = Conv { stride, padding, dilation: 1, groups: 1 };
-        let size = |n: usize| (n + 2 * padding - k) / stride + 1;
+    for [r, c, o, h, w, k, stride, padding, dilation] in CASES {
+        let conv = Conv { stride, padding, dilation, groups: 1 };
+        let size = |n: usize| (n + 2 * padding - dilation * (k - 1) - 1) / stride + 1;
         let g = Geometry { r, c, h, w, o, kh: k, kw: k, oh: size(h), ow: size(w), conv };
         let mut rng = Seed::new(5).rng();
         let mut numbers = |n: usize| -> Vec<f64> { (0..n).map(|_| rng.normal()).collect() };
@@ -56,7 +57,7 @@ fn narrow_and_wide() {
                 let square: f64 = exact.iter().map(|x| x * x).sum();
                 let error: f64 = got.iter().zip(exact).map(|(a, b)| (f64::from(*a) - b).powi(2)).sum();
                 let error = (error / square).sqrt();
-                assert!(error < 1e-5, "{c}→{o}, {h}×{w}, narrow {narrow}, part {part}: {error:e}");
+                assert!(error < 1e-5, "{c}→{o}, {h}×{w}, {conv:?}, narrow {narrow}, part {part}: {error:e}");
             }
         }
     }
