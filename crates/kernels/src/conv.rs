@@ -129,6 +129,15 @@ impl Geometry {
     }
 }
 
+/// Part of a batch's maps: images `n0..n1`, rows `r0..r1` of each.
+#[derive(Clone, Copy)]
+struct Chunk {
+    n0: usize,
+    n1: usize,
+    r0: usize,
+    r1: usize,
+}
+
 fn run<T: Element>(x: &Tensor, weight: &Tensor, g: Geometry) -> Result<Tensor> {
     let (xc, wc) = (x.contiguous()?, weight.contiguous()?);
     let y = {

@@ -16,6 +16,7 @@ mod node;
 mod optimizer;
 mod parallel;
 mod paste;
+mod pointwise;
 mod pool;
 mod relu;
 mod scale_channels;

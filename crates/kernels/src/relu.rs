@@ -3,8 +3,7 @@
 use crate::batch_norm::cut;
 use crate::element::{Element, by_dtype, tensor, view};
 use crate::node::{Backward, node};
-use crate::parallel::{Shared, pieces, unfilled};
-use crate::simd::vectorized;
+use crate::pointwise::zip;
 use crate::switch::composed;
 use candle_core::{Result, Tensor};
 
@@ -44,23 +43,4 @@ impl<T: Element> Backward for Gradient<T> {
 /// dy where y > 0, else 0.
 pub(crate) fn gradient<T: Element>(dy: &[T], y: &[T]) -> Vec<T> {
     zip(dy, y, |dy, y| if y > T::zero() { dy } else { T::zero() })
-}
-
-/// f(a[i], b[i]) for all i; b may be empty, and is 0 then.
-pub(crate) fn zip<T: Element>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Send + Sync) -> Vec<T> {
-    let mut out = unfilled(a.len());
-    let shared = Shared::new(&mut out);
-    pieces(a.len(), 1 << 15, |start, end| {
-        // SAFETY: pieces are disjoint.
-        let out = unsafe { shared.slice(start, end - start) };
-        let a = &a[start..end];
-        vectorized(
-            #[inline(always)]
-            || match b.get(start..end) {
-                Some(b) => out.iter_mut().zip(a).zip(b).for_each(|((o, a), b)| *o = f(*a, *b)),
-                None => out.iter_mut().zip(a).for_each(|(o, a)| *o = f(*a, T::zero())),
-            },
-        );
-    });
-    out
 }

@@ -4,9 +4,9 @@
 //! number (m, k) lies at rows(m) + steps(k). The right operand and the result hold sixteen channels to a vector, and only they
 //! are transposed. The input gradient splits the input by the residue of its coordinates: each part sees a fixed set of taps.
 
-use super::Geometry;
 use super::lanes::{B, from_lanes, to_lanes};
-use super::product::{Left, Places, ROWS, Table, accumulate};
+use super::product::{BLOCKS, Left, Places, ROWS, Table, accumulate};
+use super::{Chunk, Geometry};
 use crate::parallel::{Lines, Shared, each, pieces, scratch, unfilled};
 
 /// Output positions of a task.
@@ -25,15 +25,6 @@ pub(super) fn fits_output(g: &Geometry) -> bool {
 /// Whether [`input_gradient`] is.
 pub(super) fn fits_input(g: &Geometry) -> bool {
     fits(g) && g.c.is_multiple_of(B) && g.conv.dilation == 1
-}
-
-/// A task: images `n0..n1`, rows `r0..r1` of their maps.
-#[derive(Clone, Copy)]
-struct Chunk {
-    n0: usize,
-    n1: usize,
-    r0: usize,
-    r1: usize,
 }
 
 /// How maps of `rows` by `columns` positions are cut into chunks of about [`POSITIONS`].
@@ -334,7 +325,7 @@ pub(super) fn weight_gradient(dy: &[f32], x: &[f32], g: &Geometry) -> Vec<f32> {
                 let (framed, lanes) = (&*framed, &*lanes);
                 let left = Left { at: framed, rows: Places::Table(&rows), steps: Places::Table(&steps) };
                 let out = Shared::new(&mut du);
-                pieces(g.o / B, 2, |b0, b1| {
+                pieces(g.o / B, BLOCKS, |b0, b1| {
                     // SAFETY: the blocks of a task are its own.
                     let du = unsafe { out.slice(b0 * height * B, (b1 - b0) * height * B) };
                     let right = &lanes[b0 * positions * B..][..(b1 - b0) * positions * B];

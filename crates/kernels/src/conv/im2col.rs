@@ -1,19 +1,11 @@
 //! Convolution as products with the column matrix, tile by tile: any kernel, stride, dilation and number of groups.
 
-use super::Geometry;
+use super::{Chunk, Geometry};
 use crate::element::Element;
 use crate::parallel::{Shared, each, pieces, product, scratch, unfilled};
 
-/// Output positions of one product: rows `r0..r1` of the maps of images `n0..n1` (all rows where there are several images).
-#[derive(Clone, Copy)]
-struct Tile {
-    n0: usize,
-    n1: usize,
-    r0: usize,
-    r1: usize,
-}
-
-impl Tile {
+impl Chunk {
+    /// Output positions of one product; several images come with all their rows.
     fn len(&self, g: &Geometry) -> usize {
         (self.n1 - self.n0) * (self.r1 - self.r0) * g.ow
     }
@@ -37,11 +29,11 @@ impl Plan {
         }
     }
 
-    fn tiles(&self, n0: usize, n1: usize, g: &Geometry) -> impl Iterator<Item = Tile> {
+    fn tiles(&self, n0: usize, n1: usize, g: &Geometry) -> impl Iterator<Item = Chunk> {
         let (images, rows, oh) = (self.images, self.rows, g.oh);
         (n0..n1).step_by(images).flat_map(move |n| {
             let n1 = (n + images).min(n1);
-            (0..oh).step_by(rows).map(move |r0| Tile { n0: n, n1, r0, r1: (r0 + rows).min(oh) })
+            (0..oh).step_by(rows).map(move |r0| Chunk { n0: n, n1, r0, r1: (r0 + rows).min(oh) })
         })
     }
 }
@@ -187,7 +179,7 @@ pub(super) fn weight_gradient<T: Element>(dy: &[T], x: &[T], g: &Geometry) -> Ve
 fn with_columns<T: Element>(
     x: &[T],
     group: usize,
-    tile: &Tile,
+    tile: &Chunk,
     g: &Geometry,
     f: impl FnOnce(*const T, usize),
 ) {
@@ -210,7 +202,7 @@ fn with_columns<T: Element>(
 fn with_output<T: Element>(
     dy: &[T],
     group: usize,
-    tile: &Tile,
+    tile: &Chunk,
     g: &Geometry,
     f: impl FnOnce(*const T, usize),
 ) {
@@ -240,7 +232,7 @@ pub(super) fn inside(shift: isize, stride: usize, w: usize, ow: usize) -> (usize
 }
 
 /// One image's part of the column matrix, whose rows are `p` long and where it begins at column `offset`.
-fn columns<T: Element>(x: &[T], col: &mut [T], p: usize, offset: usize, tile: &Tile, g: &Geometry) {
+fn columns<T: Element>(x: &[T], col: &mut [T], p: usize, offset: usize, tile: &Chunk, g: &Geometry) {
     let (s, d, pad) = (g.conv.stride, g.conv.dilation, g.conv.padding as isize);
     for (row, (c, u, v)) in kernel_positions(g).enumerate() {
         let shift = (v * d) as isize - pad;
@@ -266,7 +258,7 @@ fn columns<T: Element>(x: &[T], col: &mut [T], p: usize, offset: usize, tile: &T
 }
 
 /// The transpose of [`columns`]: adds each column back to the input it came from.
-fn add_columns<T: Element>(dx: &mut [T], col: &[T], p: usize, offset: usize, tile: &Tile, g: &Geometry) {
+fn add_columns<T: Element>(dx: &mut [T], col: &[T], p: usize, offset: usize, tile: &Chunk, g: &Geometry) {
     let (s, d, pad) = (g.conv.stride, g.conv.dilation, g.conv.padding as isize);
     for (row, (c, u, v)) in kernel_positions(g).enumerate() {
         let shift = (v * d) as isize - pad;

@@ -4,6 +4,8 @@ use super::lanes::B;
 
 /// Rows that the widest kernel takes at once; `rows` are padded to a multiple.
 pub(super) const ROWS: usize = 8;
+/// Blocks of columns that it takes at once.
+pub(super) const BLOCKS: usize = 2;
 
 /// An operand read number by number: (row m, step k) at `at[rows(m) + steps(k)]`.
 #[derive(Clone, Copy)]

@@ -8,14 +8,12 @@
 
 use super::Geometry;
 use super::lanes::{B, Lanes, Vector, frequency};
-use super::product::{Left, Places, ROWS, accumulate};
+use super::product::{BLOCKS, Left, Places, ROWS, accumulate};
 use super::taps::{self, CELL, Lane, Taps};
 use crate::parallel::{Lines, Shared, pieces, scratch, unfilled};
 use crate::simd::vectorized;
 
 const F: usize = 9;
-/// Blocks of output channels of a task: what the widest product takes at once.
-const BLOCKS: usize = 2;
 
 pub(super) fn fits(g: &Geometry) -> bool {
     let conv = &g.conv;

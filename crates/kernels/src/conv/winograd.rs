@@ -10,20 +10,18 @@
 mod grid;
 mod transform;
 
-use super::Geometry;
 use super::lanes::{B, frequency, from_lanes, on_vectors, to_lanes};
-use super::product::{self, Left, Places, accumulate};
+use super::product::{self, BLOCKS, Left, Places, accumulate};
 use super::taps::{self, CELL, Lane, Taps};
+use super::{Chunk, Geometry};
 use crate::parallel::{Lines, Shared, each, fold_parts, pieces, scratch, unfilled};
-use grid::{Chunk, Grid};
+use grid::Grid;
 use std::ops::Range;
 
 /// Frequencies of a 6×6 tile.
 const F: usize = 36;
 /// Tiles of a batch whose transforms all stay in the third cache.
 const FEW: usize = 512;
-/// Blocks of output channels of a product: what the widest one takes at once.
-const BLOCKS: usize = 2;
 
 /// Whether this convolution is worth it: maps that fill tiles, channels that fill vectors.
 pub(super) fn fits(g: &Geometry) -> bool {

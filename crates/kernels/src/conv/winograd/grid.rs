@@ -1,5 +1,7 @@
 //! A convolution as tiles of 4×4 outputs, and the tasks that they make.
 
+use super::super::Chunk;
+
 /// Tiles whose transforms stay in the second cache while they are multiplied.
 const TILES: usize = 64;
 
@@ -21,15 +23,6 @@ pub(super) struct Grid {
     pub rows: usize,
 }
 
-/// Images `n0..n1`, rows of tiles `r0..r1`.
-#[derive(Clone, Copy)]
-pub(super) struct Chunk {
-    pub n0: usize,
-    pub n1: usize,
-    pub r0: usize,
-    pub r1: usize,
-}
-
 impl Grid {
     pub fn new(
         (r, c, h, w): (usize, usize, usize, usize),
@@ -47,6 +40,7 @@ impl Grid {
         self.r.div_ceil(self.images) * self.down.div_ceil(self.rows)
     }
 
+    /// Its rows are rows of tiles.
     pub fn chunk(&self, i: usize) -> Chunk {
         let strips = self.down.div_ceil(self.rows);
         let (n0, r0) = (i / strips * self.images, i % strips * self.rows);
