@@ -132,7 +132,9 @@ def measure(name, options):
     """Rounds of all who take part, into the row's file."""
     lines, threads = commands(name, options)
     images = None
-    with open(RAW / f"{name}.jsonl", "w") as raw:
+    # Renamed whole, so that a run cut short leaves the figures that were there.
+    kept, part = RAW / f"{name}.jsonl", RAW / f"{name}.part"
+    with open(part, "w") as raw:
         for number in range(options.rounds):
             for who, command in lines.items():
                 if who != "tallow" and name.startswith("epoch"):
@@ -145,6 +147,7 @@ def measure(name, options):
                 speed = figures.get("images_per_second")
                 shown = f"{speed:.1f} images/s" if speed else f"{figures['milliseconds']:.2f} ms"
                 print(f"  {name} round {number + 1} {who}: {shown}", file=sys.stderr)
+    part.replace(kept)
 
 
 def measured():

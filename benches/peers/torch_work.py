@@ -4,7 +4,7 @@
     torch_work.py eval --model resnet50 --input 224 --batch 32
     torch_work.py mix zeta_mixup --shape 32,3,224,224 --variant matmul
     torch_work.py load --root FOLDER --input 224 --variant pillow
-    torch_work.py epoch --root data/isic2018 --images 5087 --input 64 --batch 64
+    torch_work.py epoch --root data/isic2018 --images 5056 --input 64 --batch 64
 
 Timed as `tallow bench` times: a step is zero_grad, forward, soft cross-entropy, backward and update on a batch that is a tensor
 already; an evaluation is a forward pass in inference mode; a mix is draw, blend and targets; loading is decoding and a random
