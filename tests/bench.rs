@@ -52,7 +52,7 @@ fn a_step_is_timed_and_counted() {
         // Parameters, gradients and velocities at least; a gigabyte would be a leak.
         assert!((12.0 * 269_722.0..1e9).contains(&at("peak_rss_bytes")), "{figures}");
     } else {
-        assert!(figures["peak_rss_bytes"].is_null() || at("peak_rss_bytes") > 0.0);
+        assert!(figures["peak_rss_bytes"].is_null());
     }
     let mixed = said(&["--policy", "synermix"]);
     assert_eq!(number(&mixed, "flops"), 2.0 * at("flops"), "two branches, two passes");

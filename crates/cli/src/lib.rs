@@ -29,7 +29,7 @@ fn finish(result: anyhow::Result<()>) -> ExitCode {
     {
         return ExitCode::SUCCESS;
     }
-    eprintln!("error: {error}");
+    eprintln!("error: {error:#}");
     let code = error.downcast_ref::<tallow_train::Error>().map_or(1, tallow_train::Error::exit_code);
     ExitCode::from(code)
 }

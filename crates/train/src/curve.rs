@@ -2,37 +2,16 @@
 //!
 //! `tests/golden/curve.py` makes the file and says what the steps are.
 
+#[path = "../../../tests/golden/formula.rs"]
+mod formula;
+
 use crate::loss::{Kind, Loss};
 use crate::optimizer::{Gradients, Optimizer, Rule};
 use candle_core::{DType, Device, Tensor};
+use formula::{formula, unit};
 use serde_json::Value;
 use tallow_models::{Mode, ModelOptions, Network, Params, Stem, find};
 use tallow_seed::Seed;
-
-/// Numbers in [−1, 1) from a name: `u` of `tests/golden/models.py`, to the bit.
-fn unit(name: &str, n: usize) -> Vec<f64> {
-    let fnv1a = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100000001b3);
-    let start = name.bytes().fold(0xcbf29ce484222325, fnv1a);
-    let number = |i: u64| {
-        let z = start.wrapping_add(i).wrapping_add(0x9e3779b97f4a7c15);
-        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58476d1ce4e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d049bb133111eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 52) as f64 - 1.0
-    };
-    (0..n as u64).map(number).collect()
-}
-
-/// What that script fills a tensor with.
-fn formula(name: &str, shape: &[usize]) -> Vec<f64> {
-    let map = |u: f64| match *shape {
-        [outputs, _, height, width] => u * (6.0 / (outputs * height * width) as f64).sqrt(),
-        [_, inputs] => u * (3.0 / inputs as f64).sqrt(),
-        _ if name.ends_with("running_var") => 1.0 + u / 2.0,
-        _ if name.ends_with("bias") || name.ends_with("running_mean") => u / 4.0,
-        _ => 1.0 + u / 4.0,
-    };
-    unit(name, shape.iter().product()).into_iter().map(map).collect()
-}
 
 /// A case of the file.
 struct Case {

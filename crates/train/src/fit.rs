@@ -8,7 +8,7 @@ use crate::optimizer::State;
 use crate::plan::Plan;
 use crate::run::Run;
 use crate::schedule::Schedule;
-use crate::step::{Step, step};
+use crate::step::{Step, cuts, step};
 use crate::{Error, Result};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -125,13 +125,11 @@ pub fn try_out(run: &Run, progress: &Progress) -> Result<Tried> {
 /// The batches of the first epoch; there is one, as the sampler was checked. Refuses rows that batch norm cannot take.
 fn some_batches(run: &Run) -> Result<Vec<Vec<u32>>> {
     let batches = run.batches(0);
-    // The least rows of a forward pass: of the last batch, cut by accumulation.
-    let rows = batches.iter().map(Vec::len).min().unwrap_or(0);
-    let least = rows % rows.div_ceil(run.plan().accumulate).max(1);
-    let least = if least == 0 { rows.div_ceil(run.plan().accumulate) } else { least };
-    if least == 1 && run.model.has_single_pixels() {
+    let cut_to_one =
+        |batch: &Vec<u32>| cuts(batch.len(), run.plan().accumulate).iter().any(|&(_, len)| len == 1);
+    if run.model.has_single_pixels() && batches.iter().any(cut_to_one) {
         let problem = "a batch of an epoch is cut to one row, of which batch norm sees one value per channel and has no \
-                       variance; write drop_last: true, another data.batch, or a larger model.input";
+                       variance; write drop_last: true, another data.batch or accumulate, or a larger model.input";
         return Err(run.plan().mistake("data.batch", problem));
     }
     Ok(batches)
@@ -319,10 +317,9 @@ impl<'a> Trainer<'a> {
         self.position = Position { epoch, batch: 0, loss: 0.0, rows: 0, ..self.position.clone() };
         if is_best {
             self.save("best", Some(&summary))?;
-            let (fresh, path) =
-                (self.folder.path.join(".predictions.csv.new"), self.folder.path.join("predictions.csv"));
-            predictions.write_csv(&fresh).map_err(|error| Error::Data(error.to_string()))?;
-            std::fs::rename(&fresh, &path).map_err(Error::io(&path))?;
+            self.folder.replace("predictions.csv", |fresh| {
+                predictions.write_csv(fresh).map_err(|error| Error::Data(error.to_string()))
+            })?;
         }
         self.save("last", Some(&summary))?;
         Ok((predictions, summary))

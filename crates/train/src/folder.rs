@@ -105,8 +105,16 @@ impl Folder {
 
     /// Notes the seconds of all parts so far.
     pub fn keep_seconds(&self, seconds: f64) -> Result<()> {
-        let place = self.path.join(TIME);
-        fs::write(&place, format!("{{ \"seconds\": {seconds:.3} }}\n")).map_err(Error::io(place))
+        self.replace(TIME, |fresh| {
+            fs::write(fresh, format!("{{ \"seconds\": {seconds:.3} }}\n")).map_err(Error::io(fresh))
+        })
+    }
+
+    /// Writes a file of the folder under another name, then renames it: it is there whole, or as it was.
+    pub fn replace(&self, name: &str, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        let (fresh, place) = (self.path.join(format!(".{name}.new")), self.path.join(name));
+        write(&fresh)?;
+        fs::rename(&fresh, &place).map_err(Error::io(place))
     }
 
     /// Removes what a run wrote before its first checkpoint; nothing where there is one.

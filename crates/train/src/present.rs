@@ -33,7 +33,7 @@ const LEVEL: f64 = 0.95;
 /// not hold its value.
 pub fn headline(predictions: &Predictions) -> Vec<Headline> {
     let (units, by_group) = units(predictions);
-    let metric = |name: &&str| tallow_metrics::METRICS.iter().find(|metric| metric.name == *name);
+    let metric = |name: &&str| tallow_metrics::find(name);
     let line = |metric: &Metric| {
         let value = (metric.of)(predictions);
         if metric.name == "ece" {
@@ -91,8 +91,8 @@ pub fn report(run: &Run, folder: &Folder, fitted: &Fitted) -> Result<()> {
         epochs: history(&folder.path)?,
         best_epoch: Some(fitted.best.epoch),
         summary: Some(fitted.summary.clone()),
-        // A branch that mixes, where there is one.
-        batch: preview(plan, &run.data, 0, 24)?.into_iter().max_by_key(|one| one.mixed).map(|one| one.sheet),
+        // The first branch that mixes, where there is one.
+        batch: preview(plan, &run.data, 0, 24)?.into_iter().min_by_key(|one| !one.mixed).map(|one| one.sheet),
         data: DataNotes {
             splits: splits(run),
             notes: run.warnings.iter().chain(&run.notes).cloned().collect(),

@@ -112,8 +112,8 @@ impl Data {
     /// Opens, divides and checks the data of a plan.
     pub fn open(plan: &Plan, progress: &Progress) -> Result<Data> {
         let (mut parts, mut notes) = divided(plan, official(plan)?)?;
-        readable(&mut parts, plan, progress, &mut notes)?;
         disjoint(&parts)?;
+        readable(&mut parts, plan, progress, &mut notes)?;
         let manifests: Vec<String> = parts.iter().map(|(_, part)| tallow_data::manifest(&**part)).collect();
         let mut parts = parts.into_iter().map(|(_, part)| part);
         let (Some(train), Some(validation), test) = (parts.next(), parts.next(), parts.next()) else {

@@ -100,7 +100,7 @@ pub fn shown(loss: f64) -> String {
 }
 
 /// (start, length) of `parts` nearly equal cuts of `rows`, none empty.
-fn cuts(rows: usize, parts: usize) -> Vec<(usize, usize)> {
+pub(crate) fn cuts(rows: usize, parts: usize) -> Vec<(usize, usize)> {
     let len = rows.div_ceil(parts);
     (0..rows).step_by(len.max(1)).map(|start| (start, len.min(rows - start))).collect()
 }

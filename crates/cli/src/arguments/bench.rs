@@ -110,7 +110,7 @@ pub struct MixBench {
 
 #[derive(Args)]
 #[command(after_help = "examples:
-  tallow bench load recipes/isic2018_small_none.yaml data.root=data/isic2018 data.workers=2
+  tallow bench load recipes/isic2018_small_none.yaml data.workers=2
   tallow bench epoch recipes/quickstart.yaml --limit 20 --json")]
 pub struct RecipeBench {
     /// The recipe

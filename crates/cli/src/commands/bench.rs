@@ -35,7 +35,7 @@ fn step(arguments: &StepBench, registry: &Registry) -> anyhow::Result<()> {
     let bench = bench::Bench::build(work, &device)?;
     let phases = bench.train(&policy, pace.warmup as usize, pace.steps as usize)?;
     let rss = bench::peak_rss();
-    let machine = bench::machine();
+    let machine = machine(&device);
     let seconds = phases.step.median();
 
     let mut figures = Figures::new();
@@ -54,14 +54,15 @@ fn step(arguments: &StepBench, registry: &Registry) -> anyhow::Result<()> {
     // A backward pass has two products for each of the forward pass.
     let branches = policy.running().count() as u64;
     let flops = bench.forward_flops().map(|forward| 3 * forward * branches);
-    products(&mut figures, flops, seconds, &machine);
+    products(&mut figures, flops, seconds, machine);
     // Read the gradient, read and write the parameter and its velocity, 4 bytes each.
     let rate = (5 * 4 * bench.parameters()) as f64 / phases.optimizer.median() / 1e9;
     figures.put("optimizer_gb_per_second", rate, "5 numbers moved a parameter");
-    figures.put("machine_gb_per_second", machine.gb_per_second, "triad beyond the caches");
+    figures.put("machine_gb_per_second", machine.map(|m| m.gb_per_second), "triad beyond the caches");
     // Within the caches the memory's bandwidth is no bound.
     let state = 3 * 4 * bench.parameters() as u64;
-    let share = caches::last_level().filter(|&bytes| state > bytes).map(|_| rate / machine.gb_per_second);
+    let beyond = caches::last_level().is_some_and(|bytes| state > bytes);
+    let share = machine.filter(|_| beyond).map(|m| rate / m.gb_per_second);
     figures.put("optimizer_share_of_bandwidth", share, "– where the caches hold its state");
     figures.print(pace.json)
 }
@@ -72,7 +73,7 @@ fn eval(arguments: &EvalBench) -> anyhow::Result<()> {
     let bench = bench::Bench::build(work, &device)?;
     let times = bench.evaluate(pace.warmup as usize, pace.steps as usize)?;
     let rss = bench::peak_rss();
-    let machine = bench::machine();
+    let machine = machine(&device);
 
     let mut figures = Figures::new();
     network(&mut figures, &work, &bench, &device);
@@ -81,8 +82,8 @@ fn eval(arguments: &EvalBench) -> anyhow::Result<()> {
     figures.put("forward_seconds", times.median(), "median; no graph");
     figures.put("forward_seconds_min", times.least(), "");
     figures.put("peak_rss_bytes", rss, "of this process");
-    products(&mut figures, bench.forward_flops(), times.median(), &machine);
-    figures.put("machine_gb_per_second", machine.gb_per_second, "triad beyond the caches");
+    products(&mut figures, bench.forward_flops(), times.median(), machine);
+    figures.put("machine_gb_per_second", machine.map(|m| m.gb_per_second), "triad beyond the caches");
     figures.print(pace.json)
 }
 
@@ -96,7 +97,7 @@ fn mix(arguments: &MixBench, registry: &Registry) -> anyhow::Result<()> {
     let device = device(&pace.device)?;
     let (warmup, steps) = (pace.warmup as usize, pace.steps as usize);
     let mixed = bench::mix(&policy, shape, arguments.classes as usize, &device, (warmup, steps))?;
-    let machine = bench::machine();
+    let machine = machine(&device);
     let bytes = mixed.bytes / u64::from(pace.steps);
     let rate = bytes as f64 / mixed.times.median() / 1e9;
 
@@ -111,8 +112,8 @@ fn mix(arguments: &MixBench, registry: &Registry) -> anyhow::Result<()> {
     figures.put("mixes", mixed.applied, "in the timed repetitions");
     figures.put("bytes", bytes, "of a batch, in once, out once");
     figures.put("gb_per_second", rate, "bytes / milliseconds");
-    figures.put("machine_gb_per_second", machine.gb_per_second, "triad beyond the caches");
-    figures.put("share_of_bandwidth", rate / machine.gb_per_second, "");
+    figures.put("machine_gb_per_second", machine.map(|m| m.gb_per_second), "triad beyond the caches");
+    figures.put("share_of_bandwidth", machine.map(|m| rate / m.gb_per_second), "");
     figures.print(pace.json)
 }
 
@@ -124,6 +125,7 @@ fn load(arguments: &RecipeBench, registry: &Registry) -> anyhow::Result<()> {
 
     let mut figures = Figures::new();
     figures.put("recipe", plan.name.as_str(), "");
+    program(&mut figures);
     figures.put("loader_threads", plan.data.workers, "");
     figures.put("images", loaded.images, "");
     figures.put("batches", loaded.batches, "");
@@ -232,13 +234,22 @@ fn network(figures: &mut Figures, work: &Work, bench: &bench::Bench, device: &De
     machinery(figures, device);
 }
 
+/// What this machine's processor can do, where the work is on it.
+fn machine(device: &Device) -> Option<Machine> {
+    device.is_cpu().then(bench::machine)
+}
+
 fn machinery(figures: &mut Figures, device: &Device) {
-    figures.put("version", tallow_train::VERSION, "");
-    figures.put("commit", tallow_train::COMMIT, "");
+    program(figures);
     figures.put("device", tallow_train::device_name(device), "");
     figures.put("threads", bench::threads(), "of the arithmetic");
     figures.put("dtype", "f32", "");
     figures.put("layout", "NCHW", "at the taps");
+}
+
+fn program(figures: &mut Figures) {
+    figures.put("version", tallow_train::VERSION, "");
+    figures.put("commit", tallow_train::COMMIT, "");
 }
 
 fn repetitions(figures: &mut Figures, pace: &Pace) {
@@ -246,11 +257,11 @@ fn repetitions(figures: &mut Figures, pace: &Pace) {
     figures.put("steps", pace.steps, "timed repetitions");
 }
 
-fn products(figures: &mut Figures, flops: Option<u64>, seconds: f64, machine: &Machine) {
+fn products(figures: &mut Figures, flops: Option<u64>, seconds: f64, machine: Option<Machine>) {
     let rate = flops.map(|flops| flops as f64 / seconds / 1e9);
     figures.put("flops", flops, "direct, 2 a multiply-add; training 3 × forward");
     figures.put("gflops", rate, "flops / seconds / 10⁹");
-    figures.put("machine_gflops", machine.gflops, "f32 matrix products, all threads");
-    let share = rate.map(|rate| rate / machine.gflops);
+    figures.put("machine_gflops", machine.map(|m| m.gflops), "f32 matrix products, all threads");
+    let share = rate.zip(machine).map(|(rate, m)| rate / m.gflops);
     figures.put("share_of_peak", share, "of direct flops: Winograd does fewer, so it may pass 1");
 }

@@ -20,12 +20,3 @@ fn every_source_has_a_name_of_its_own_and_says_what_its_keys_mean() {
     names.dedup();
     assert_eq!(names.len(), SOURCES.len());
 }
-
-#[test]
-fn an_unknown_name_meets_the_nearest_one() {
-    let error = find("isic2081").err().unwrap().to_string();
-    assert!(
-        error.starts_with("data.name: no dataset is called `isic2081` – did you mean `isic2018`? datasets: "),
-        "{error}"
-    );
-}

@@ -31,13 +31,7 @@ pub const AT_LEAST_ONE: &str = "expected at least one step, such as 1 epochs";
 /// What of a schedule lies beyond the end of its run or out of order, by its path in the recipe. `share` is the part of the
 /// run that a duration takes, where that is known.
 pub fn misfits(schedule: &SchedulePlan, share: impl Fn(Duration) -> Option<f64>) -> Vec<Mistake> {
-    let name = match schedule.shape {
-        ShapePlan::Constant => "constant",
-        ShapePlan::Step { .. } => "step",
-        ShapePlan::Multistep { .. } => "multistep",
-        ShapePlan::Cosine { .. } => "cosine",
-        ShapePlan::OneCycle { .. } => "one_cycle",
-    };
+    let name = schedule.shape.name();
     let warmup = schedule.warmup.and_then(&share).unwrap_or(0.0);
     let mut found = Vec::new();
     if warmup > 1.0 {

@@ -133,16 +133,24 @@ pub struct SchedulePlan {
 impl SchedulePlan {
     /// What to change in a recipe whose loss diverged.
     pub fn calmer(&self) -> String {
-        let (name, longer) = match self.shape {
-            ShapePlan::Constant => ("constant", "warmup"),
-            ShapePlan::Step { .. } => ("step", "warmup"),
-            ShapePlan::Multistep { .. } => ("multistep", "warmup"),
-            ShapePlan::Cosine { .. } => ("cosine", "warmup"),
-            ShapePlan::OneCycle { .. } => ("one_cycle", "rise"),
-        };
+        let name = self.shape.name();
+        let longer = if matches!(self.shape, ShapePlan::OneCycle { .. }) { "rise" } else { "warmup" };
         format!(
             "lower schedule.{name}.rate, lengthen schedule.{name}.{longer}, or clip gradients (clip: 1.0)"
         )
+    }
+}
+
+impl ShapePlan {
+    /// The key of a recipe.
+    pub fn name(&self) -> &'static str {
+        match self {
+            ShapePlan::Constant => "constant",
+            ShapePlan::Step { .. } => "step",
+            ShapePlan::Multistep { .. } => "multistep",
+            ShapePlan::Cosine { .. } => "cosine",
+            ShapePlan::OneCycle { .. } => "one_cycle",
+        }
     }
 }
 

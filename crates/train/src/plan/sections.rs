@@ -22,11 +22,11 @@ pub fn data(node: &Node) -> Option<DataPlan> {
     let names = SOURCES.iter().map(|source| source.name);
     let source = node.required("name", "synthetic").and_then(|name| {
         let text = name.text()?;
-        let found = SOURCES.iter().find(|source| source.name == text);
+        let found = tallow_data::find(text);
         if found.is_none() {
             name.mistake(format!("unknown dataset `{text}`{}", suggestion(text, names)));
         }
-        found.copied()
+        found
     });
     if let Some(source) = source {
         let known: Vec<&str> = DATA_KEYS.into_iter().chain(source.keys.iter().map(|key| key.0)).collect();
