@@ -4,7 +4,7 @@
 
 use candle_core::{Device, Result, Tensor, Var};
 use std::time::Instant;
-use tallow_kernels::{Conv, conv2d};
+use tallow_kernels::{Conv, backward, conv2d};
 use tallow_seed::Seed;
 
 #[global_allocator]
@@ -46,12 +46,12 @@ fn main() -> Result<()> {
         let both = |x: &Tensor, w: &Tensor| -> Result<()> {
             let y = conv2d(x, w, conv)?;
             // Σ y·dy: d loss / d y = dy, at the price of one product.
-            let _ = (y * &dy)?.sum_all()?.backward()?;
+            let _ = backward(&(y * &dy)?.sum_all()?)?;
             Ok(())
         };
         let elementwise = {
             let v = Var::from_tensor(&y)?;
-            median(&|| (v.as_tensor() * &dy)?.sum_all()?.backward().map(|_| ()))?
+            median(&|| backward(&(v.as_tensor() * &dy)?.sum_all()?).map(|_| ()))?
         };
         let dx = median(&|| both(&xv, &wd))? - forward - elementwise;
         let dw = median(&|| both(&x, &w))? - forward - elementwise;

@@ -126,7 +126,7 @@ fn main() -> Result<()> {
         let loss = soft_cross_entropy(&linear(&global_avg_pool(&y)?, &head, None)?, &targets, None)?;
         drop(y);
         let forward = start.elapsed().as_secs_f64();
-        let grads = loss.backward()?;
+        let grads = backward(&loss)?;
         let backward = start.elapsed().as_secs_f64() - forward;
         let options = Sgd { rate: 0.01, momentum: 0.9, nesterov: true, decay: 5e-4 };
         for (var, velocity) in net.vars.iter().zip(&velocities) {

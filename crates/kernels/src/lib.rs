@@ -7,6 +7,7 @@
 mod batch_norm;
 mod conv;
 mod element;
+mod gradients;
 mod hard_sigmoid;
 mod hard_swish;
 mod linear;
@@ -25,6 +26,7 @@ mod switch;
 
 pub use batch_norm::{BatchNorm, RunningStats, Stats, batch_norm};
 pub use conv::{Conv, conv2d};
+pub use gradients::{Gradients, backward};
 pub use hard_sigmoid::hard_sigmoid;
 pub use hard_swish::hard_swish;
 pub use linear::linear;

@@ -5,10 +5,14 @@
 //! is collected in a slot that `y`'s consumers fill directly. A consumer of ours finds the token by `y`'s id and links to
 //! it in place of `y`; any other consumer links to `y`, and `Attach` puts what candle collected into the same slot. So the
 //! bookkeeping between two ops of ours is one number, an activation lives only as long as somebody saved it, and ours mix
-//! freely with candle's ops. Gradients of variables, and of candle's own results, go candle's way.
+//! freely with candle's ops. Gradients of variables go into the [`Gradients`](crate::Gradients) being collected; those of
+//! candle's own results go candle's way.
 
 use crate::element::{Element, tensor};
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, TensorId};
+use crate::gradients::{accumulate, collect};
+use candle_core::{
+    CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Device, Layout, Result, Shape, Tensor, TensorId, Var,
+};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
@@ -44,8 +48,8 @@ pub(crate) fn node<T: Element>(
     let shared = Arc::new(Application {
         backward: Box::new(backward),
         slot: slot.clone(),
-        slots: edges.iter().map(|e| e.as_ref().and_then(|e| e.slot.clone())).collect(),
         wanted: edges.iter().map(Option::is_some).collect(),
+        ways: edges.into_iter().map(|e| e.map(|e| e.way)).collect(),
         result: OnceLock::new(),
         results: Mutex::new(Vec::new()),
     });
@@ -106,44 +110,32 @@ impl Slot {
     }
 }
 
-/// `sum` + `grad`, in `sum`'s own storage.
-fn accumulate(sum: Tensor, grad: &Tensor) -> Result<Tensor> {
-    struct Add;
-    impl candle_core::InplaceOp2 for Add {
-        fn name(&self) -> &'static str {
-            "accumulate"
-        }
-
-        fn cpu_fwd(&self, s: &mut CpuStorage, l: &Layout, g: &CpuStorage, gl: &Layout) -> Result<()> {
-            fn run<T: Element>(sum: &mut [T], grad: &[T]) {
-                crate::parallel::zip(sum, grad, |s, g| *s += g);
-            }
-            let (s0, s1) = l.contiguous_offsets().expect("contiguous");
-            let (g0, g1) = gl.contiguous_offsets().expect("contiguous");
-            match (s, g) {
-                (CpuStorage::F32(s), CpuStorage::F32(g)) => run(&mut s[s0..s1], &g[g0..g1]),
-                (CpuStorage::F64(s), CpuStorage::F64(g)) => run(&mut s[s0..s1], &g[g0..g1]),
-                _ => candle_core::bail!("accumulate: expected gradients of one type"),
-            }
-            Ok(())
-        }
-    }
-    let sum = sum.contiguous()?;
-    sum.inplace_op2(&grad.contiguous()?, &Add)?;
-    Ok(sum)
-}
-
-/// An operand: what the graph links to, and the slot its gradient goes to where it is a result of ours.
+/// An operand: what the graph links to, and where its gradient goes.
 struct Edge {
     link: Tensor,
-    slot: Option<Arc<Slot>>,
+    way: Way,
 }
+
+enum Way {
+    /// A result of ours.
+    Slot(Arc<Slot>),
+    /// A variable. The graph ends at [`LEAF`], one number that stands for all of them.
+    Variable(TensorId),
+    /// A result of candle's.
+    Candle,
+}
+
+pub(crate) static LEAF: LazyLock<Var> =
+    LazyLock::new(|| Var::zeros((), DType::F32, &Device::Cpu).expect("one number"));
 
 impl Edge {
     fn to(x: &Tensor) -> Edge {
+        if x.is_variable() {
+            return Edge { link: LEAF.as_tensor().clone(), way: Way::Variable(x.id()) };
+        }
         match lock(&SLOTS).get(&x.id()) {
-            Some((token, slot)) => Edge { link: token.clone(), slot: Some(slot.clone()) },
-            None => Edge { link: x.clone(), slot: None },
+            Some((token, slot)) => Edge { link: token.clone(), way: Way::Slot(slot.clone()) },
+            None => Edge { link: x.clone(), way: Way::Candle },
         }
     }
 }
@@ -152,8 +144,8 @@ struct Application {
     backward: Box<dyn Backward>,
     /// The result's.
     slot: Arc<Slot>,
-    slots: Vec<Option<Arc<Slot>>>,
     wanted: Vec<bool>,
+    ways: Vec<Option<Way>>,
     result: OnceLock<Tensor>,
     results: Mutex<Vec<Option<Tensor>>>,
 }
@@ -185,13 +177,17 @@ impl Token {
                 continue;
             };
             let grad = lock(&app.results).get_mut(i).and_then(Option::take);
-            grads.push(Some(match (grad, &app.slots[i]) {
-                (Some(grad), Some(slot)) => {
+            grads.push(Some(match (grad, &app.ways[i]) {
+                (Some(grad), Some(Way::Candle)) => grad,
+                (Some(grad), Some(Way::Slot(slot))) => {
                     slot.add(grad)?;
                     arg.zeros_like()?
                 }
-                (Some(grad), None) => grad,
-                (None, _) => arg.zeros_like()?,
+                (Some(grad), Some(Way::Variable(id))) => {
+                    collect(*id, grad)?;
+                    arg.zeros_like()?
+                }
+                _ => arg.zeros_like()?,
             }));
         }
         Ok(grads)

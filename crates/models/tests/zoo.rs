@@ -2,6 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
+use tallow_kernels::backward;
 use tallow_models::{MODELS, Mode, ModelOptions, ModelSpec, Network, Params, Stem, find};
 use tallow_seed::Seed;
 
@@ -156,7 +157,7 @@ fn every_trainable_parameter_gets_a_gradient() {
         let (params, network) = build(spec, &ModelOptions::new(5));
         let side = if spec.input == 32 { 16 } else { 48 };
         let logits = network.forward(&images([3, 3, side, side]), &TRAIN()).unwrap();
-        let gradients = logits.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+        let gradients = backward(&logits.sqr().unwrap().sum_all().unwrap()).unwrap();
         for (name, param) in &params.trainable {
             let gradient =
                 gradients.get(param.var()).unwrap_or_else(|| panic!("{}: {name} has none", spec.name));
@@ -246,7 +247,7 @@ fn after(mode: Mode, freeze: &[&str]) -> (BTreeMap<String, Vec<f64>>, BTreeMap<S
     let (params, network) = build(find("resnet18").unwrap(), &ModelOptions::new(5));
     network.freeze(&params, freeze).unwrap();
     let logits = network.forward(&images([3, 3, 48, 48]), &mode).unwrap();
-    let gradients = logits.sum_all().unwrap().backward().unwrap();
+    let gradients = backward(&logits.sum_all().unwrap()).unwrap();
     let has = |var| gradients.get(var).is_some();
     let graph = params.trainable.iter().map(|(name, param)| (name.clone(), has(param.var()))).collect();
     let values =

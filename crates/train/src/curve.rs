@@ -6,7 +6,7 @@
 mod formula;
 
 use crate::loss::{Kind, Loss};
-use crate::optimizer::{Gradients, Optimizer, Rule};
+use crate::optimizer::{Optimizer, Rule, by_name};
 use candle_core::{DType, Device, Tensor};
 use formula::{formula, unit};
 use serde_json::Value;
@@ -67,12 +67,7 @@ fn train(case: &Case, model: &str, stem: Option<Stem>, dtype: DType, steps: usiz
         let mode = Mode::Train { seed: Seed::new(0) };
         let logits = network.forward(&images.to_dtype(dtype).unwrap(), &mode).unwrap();
         let value = loss.of(&logits, &targets).unwrap();
-        let mut store = value.backward().unwrap();
-        let gradients: Gradients = params
-            .trainable
-            .iter()
-            .map(|(name, param)| (name.clone(), store.remove(param.var()).expect("a gradient")))
-            .collect();
+        let gradients = by_name(&params, tallow_kernels::backward(&value).unwrap());
         optimizer.update(&params, &gradients, &mut state, case.rate, None).unwrap();
         losses.push(value.to_dtype(DType::F64).unwrap().to_scalar().unwrap());
     }

@@ -44,6 +44,12 @@ pub struct State {
 /// Gradients by parameter name.
 pub type Gradients = BTreeMap<String, Tensor>;
 
+/// What was collected for each parameter that a loss reached and that is not frozen.
+pub fn by_name(params: &Params, mut collected: tallow_kernels::Gradients) -> Gradients {
+    let learned = params.trainable.iter().filter(|(_, param)| !param.frozen());
+    learned.filter_map(|(name, param)| Some((name.clone(), collected.remove(param.var())?))).collect()
+}
+
 impl Optimizer {
     /// The state before the first update: zeros for every parameter that is not frozen.
     pub fn state(&self, params: &Params) -> Result<State> {

@@ -1,10 +1,11 @@
 //! One step: where policies and network meet.
 
-use crate::optimizer::Gradients;
+use crate::optimizer::{Gradients, by_name};
 use crate::run::Run;
 use crate::{Error, Result};
 use candle_core::{Tensor, Var};
 use tallow_data::HostBatch;
+use tallow_kernels::backward;
 use tallow_models::Mode;
 use tallow_policy::{Moment, Rows};
 use tallow_seed::Seed;
@@ -19,7 +20,8 @@ pub struct Step {
 /// Gradients of Σ weight · loss over the branches, one after another, each in `accumulate` micro-batches: the memory of
 /// one. `seed` is the step's own.
 pub fn step(run: &Run, batch: &HostBatch, seed: Seed, moment: &Moment) -> Result<Step> {
-    let mut step = Step { gradients: Gradients::new(), loss: 0.0 };
+    let mut collected = tallow_kernels::Gradients::default();
+    let mut sum = 0.0;
     let classes = run.model.classes.len();
     let sources = Rows::one_hot(batch.labels.clone(), run.groups(batch), classes);
     for branch in run.plan().policy.running() {
@@ -46,37 +48,23 @@ pub fn step(run: &Run, batch: &HostBatch, seed: Seed, moment: &Moment) -> Result
                 if len == rows { &targets[..] } else { &targets[start * classes..(start + len) * classes] };
             let share = branch.weight * len as f64 / rows as f64;
             let loss = (run.loss.of(&logits, targets)? * share)?;
-            step.loss += f64::from(loss.to_dtype(candle_core::DType::F32)?.to_scalar::<f32>()?);
-            step.add(run, &loss)?;
+            sum += f64::from(loss.to_dtype(candle_core::DType::F32)?.to_scalar::<f32>()?);
+            collected.add(&loss)?;
         }
     }
-    Ok(step)
+    Ok(Step { gradients: by_name(&run.model.params, collected), loss: sum })
 }
 
 /// The gradient of the loss of the unmixed rows by the values; statistics and parameters are left alone.
 fn input_gradient(run: &Run, values: &Tensor, targets: &[f64]) -> Result<Tensor> {
     let values = Var::from_tensor(values)?;
     let logits = run.model.network.forward(values.as_tensor(), &Mode::Probe)?;
-    let gradient = run.loss.of(&logits, targets)?.backward()?.remove(&values);
+    let gradient = backward(&run.loss.of(&logits, targets)?)?.remove(&values);
     let missing = || candle_core::Error::Msg("the loss does not reach the input: the graph is cut".into());
     Ok(gradient.ok_or_else(missing)?)
 }
 
 impl Step {
-    /// Adds the gradients of `loss`.
-    fn add(&mut self, run: &Run, loss: &Tensor) -> Result<()> {
-        let mut store = loss.backward()?;
-        for (name, param) in run.model.params.trainable.iter().filter(|(_, param)| !param.frozen()) {
-            let Some(gradient) = store.remove(param.var()) else { continue };
-            let sum = match self.gradients.remove(name) {
-                Some(sum) => (sum + gradient)?,
-                None => gradient,
-            };
-            self.gradients.insert(name.clone(), sum);
-        }
-        Ok(())
-    }
-
     /// A loss that is not finite ends the run.
     pub fn check(&self, run: &Run, moment: &Moment, recent: &[f64]) -> Result<()> {
         if self.loss.is_finite() {

@@ -46,12 +46,44 @@ fn backward_twice_and_partly() -> Result<()> {
         let y = conv2d(&x, &w, CONV)?;
         let (a, b) = (relu(&y)?, global_avg_pool(&y)?);
         let (a, b) = (a.sum_all()?, b.sum_all()?);
-        let one = flat(a.backward()?.get(&x).unwrap());
-        let two = flat(b.backward()?.get(&x).unwrap());
-        let again = flat(a.backward()?.get(&x).unwrap());
-        let both = flat((a + b)?.backward()?.get(&x).unwrap());
+        let one = flat(backward(&a)?.get(&x).unwrap());
+        let two = flat(backward(&b)?.get(&x).unwrap());
+        let again = flat(backward(&a)?.get(&x).unwrap());
+        let both = flat(backward(&(a + b)?)?.get(&x).unwrap());
         assert_eq!(one, again);
         near(&both, &one.iter().zip(&two).map(|(a, b)| a + b).collect::<Vec<_>>(), 1e-12);
+        Ok(())
+    })
+}
+
+/// A variable seen by ours and by candle's ops, twice each: 2x + 2x + 3 + 3 for Σ relu(x)² · 2 + 6x at x > 0; several losses add up.
+#[test]
+fn gradients_of_variables_add_up() -> Result<()> {
+    on(false, || {
+        let x = Var::new(&[1.0f64, 2.0], &Device::Cpu)?;
+        let squares = || relu(&x)?.sqr()?.sum_all();
+        let loss = (((squares()? + squares()?)? + (x.as_tensor() * 3.0)?.sum_all()?)?
+            + (x.as_tensor() * 3.0)?.sum_all()?)?;
+        assert_eq!(flat(backward(&loss)?.get(&x).unwrap()), [10.0, 14.0]);
+        let mut both = Gradients::default();
+        both.add(&loss)?;
+        both.add(&squares()?)?;
+        assert_eq!(flat(both.get(&x).unwrap()), [12.0, 18.0]);
+        assert_eq!(flat(&both.remove(&x).unwrap()), [12.0, 18.0]);
+        assert!(both.get(&x).is_none());
+        Ok(())
+    })
+}
+
+/// candle's own `backward` would lose them: it says what to call instead, and the next walk is whole.
+#[test]
+fn candles_backward_is_refused() -> Result<()> {
+    on(false, || {
+        let x = Var::new(&[1.0f64, 2.0], &Device::Cpu)?;
+        let loss = relu(&x)?.sum_all()?;
+        let error = loss.backward().map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("tallow_kernels::backward"), "{error}");
+        assert_eq!(flat(backward(&loss)?.get(&x).unwrap()), [1.0, 1.0]);
         Ok(())
     })
 }
@@ -144,7 +176,7 @@ fn graphs_are_freed() -> Result<()> {
             for _ in 0..3 {
                 y = relu(&conv2d(&y, &w, CONV)?)?;
             }
-            y.sum_all()?.backward().map(|_| ())
+            backward(&y.sum_all()?).map(|_| ())
         };
         step()?;
         let before = resident();

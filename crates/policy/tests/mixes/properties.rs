@@ -182,7 +182,7 @@ fn gradients_reach_the_values() {
         let branch = branch(&format!("[ {{ {text} }} ]"));
         let values = Var::from_tensor(&noise(text, &[rows.len(), 2, 5, 7])).unwrap();
         let (out, passage) = through(&branch, rows, step, values.as_tensor());
-        let grads = out.sum_all().unwrap().backward().unwrap();
+        let grads = tallow_kernels::backward(&out.sum_all().unwrap()).unwrap();
         let grad = grads.get(values.as_tensor()).expect("a gradient");
         // d Σ out / d row j, per pixel: Σ_i shares_ij.
         let means = flat(&grad.mean((1, 2, 3)).unwrap());

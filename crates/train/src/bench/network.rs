@@ -3,10 +3,11 @@
 use super::{Clock, Times};
 use crate::Result;
 use crate::loss::{Kind, Loss};
-use crate::optimizer::{Gradients, Optimizer, Rule, State};
+use crate::optimizer::{Optimizer, Rule, State, by_name};
 use crate::upload::Statistics;
 use candle_core::{DType, Device, Tensor, Var};
 use tallow_data::Pixels;
+use tallow_kernels::backward;
 use tallow_models::{Mode, ModelOptions, ModelSpec, Network, Params, Stem};
 use tallow_policy::{Moment, Policy, Rows};
 use tallow_seed::Seed;
@@ -112,7 +113,7 @@ impl Bench {
         let seed = Seed::new(1).fold("step", moment.step);
         let (mut forward, mut backward, mut mixing) = (0.0, 0.0, 0.0);
         let mut clock = Clock::start(&self.device)?;
-        let mut gradients = Gradients::new();
+        let mut collected = tallow_kernels::Gradients::default();
         phases.loss = 0.0;
         for branch in policy.running() {
             let mut passage = branch.begin(&self.rows, seed, *moment);
@@ -137,18 +138,10 @@ impl Bench {
             let loss = (loss_of.of(&logits, &targets)? * branch.weight)?;
             phases.loss += f64::from(loss.to_scalar::<f32>()?);
             forward += clock.lap()?;
-            let mut store = loss.backward()?;
-            for (name, param) in &self.params.trainable {
-                let Some(gradient) = store.remove(param.var()) else { continue };
-                let sum = match gradients.remove(name) {
-                    Some(sum) => (sum + gradient)?,
-                    None => gradient,
-                };
-                gradients.insert(name.clone(), sum);
-            }
-            drop(store);
+            collected.add(&loss)?;
             backward += clock.lap()?;
         }
+        let gradients = by_name(&self.params, collected);
         optimizer.update(&self.params, &gradients, state, 0.01, None)?;
         let updating = clock.lap()?;
         drop(gradients);
@@ -165,7 +158,7 @@ impl Bench {
     fn input_gradient(&self, loss: &Loss) -> Result<Tensor> {
         let values = Var::from_tensor(&self.values)?;
         let logits = self.network.forward(values.as_tensor(), &Mode::Probe)?;
-        let gradient = loss.of(&logits, &self.rows.targets)?.backward()?.remove(&values);
+        let gradient = backward(&loss.of(&logits, &self.rows.targets)?)?.remove(&values);
         let missing =
             || candle_core::Error::Msg("the loss does not reach the input: the graph is cut".into());
         Ok(gradient.ok_or_else(missing)?)
