@@ -13,9 +13,11 @@ every rounding shows, and a drawing of discs and gradients, where a shift of hal
 import json
 import sys
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import PIL
+import torch
 import torchvision
 from PIL import Image
 from torchvision.transforms import InterpolationMode
@@ -126,6 +128,57 @@ def jitters(inputs):
     case("color_jitter", {}, [3, 0.2], given, F.adjust_hue(image, 0.2))
 
 
+def affines(inputs):
+    draws = [[20, 3, -4, 1.1, 0, 0], [-135.5, 0, 0, 0.6, 25, -10], [0, 5, 2, 1, 0, 0], [0, 0, 0, 1.7, 0, 0], [0, 1, 1, 1, 14, 0]]
+    for name in ["noise", "drawing"]:
+        image, given = inputs[name]
+        for interpolation, mode in FILTERS.items():
+            for angle, x, y, scale, *shear in draws if name == "noise" else draws[:1]:
+                out = F.affine(image, angle, [x, y], scale, shear, mode, [10, 200, 30])
+                parameters = {"interpolation": interpolation, "fill": [10, 200, 30]}
+                case("affine", parameters, [angle, x, y, scale, *shear], given, out)
+    image, given = inputs["square"]
+    for interpolation, angles in [("nearest", [0.0, 21.5, 90.0, 180.0]), ("bicubic", [21.5, 90.0])]:
+        for angle in angles:
+            out = F.rotate(image, angle, FILTERS[interpolation], fill=0)
+            case("rotate", {"degrees": 360, "interpolation": interpolation}, [angle], given, out)
+
+
+def colours(inputs):
+    """Noise has every level, `colours` few of them, `flat` and `pixel` one; `dim` stops short of black and white."""
+    for name in ["square", "colours", "flat", "dim", "drawing", "pixel"]:
+        image, given = inputs[name]
+        for policy, operation in [("equalize", F.equalize), ("autocontrast", F.autocontrast), ("invert", F.invert)]:
+            case(policy, {}, [], given, operation(image))
+        case("grayscale", {}, [], given, F.rgb_to_grayscale(image, 3))
+    image, given = inputs["square"]
+    for bits in range(1, 9):
+        case("posterize", {"bits": bits}, [], given, F.posterize(image, bits))
+    for threshold in [0, 1, 100, 128, 255]:
+        case("solarize", {"threshold": threshold}, [], given, F.solarize(image, threshold))
+
+
+def neighbourhoods(inputs):
+    for name in ["noise", "drawing", "line", "pixel", "speck"]:
+        image, given = inputs[name]
+        for factor in [0.0, 0.4, 1.0, 2.0, 9.5] if name == "noise" else [0.0, 1.9]:
+            case("sharpness", {}, [factor], given, F.adjust_sharpness(image, factor))
+    for name, size, sigma in [("noise", 3, 0.1), ("noise", 5, 0.8), ("noise", 23, 2.0), ("drawing", 9, 5.0), ("pixel", 1, 1.0)]:
+        image, given = inputs[name]
+        case("gaussian_blur", {"kernel_size": size}, [sigma], given, F.gaussian_blur(image, [size, size], [sigma, sigma]))
+
+
+def noises(rng, inputs):
+    """z is drawn here, in hundredths, and takes the place of torchvision's."""
+    image, given = inputs["speck"]
+    for mean, sigma in [(0.0, 0.1), (0.3, 0.5), (-1.0, 0.0)]:
+        z = np.round(rng.normal(size=(image.height, image.width, 3)), 2)
+        planes = torch.tensor(z, dtype=torch.float32).permute(2, 0, 1)
+        with mock.patch("torch.randn_like", lambda image, dtype: planes.to(dtype)):
+            out = F.gaussian_noise(F.pil_to_tensor(image), mean, sigma)
+        case("gaussian_noise", {"mean": mean, "sigma": sigma}, z.ravel().tolist(), given, F.to_pil_image(out))
+
+
 def erasures(inputs):
     image, given = inputs["noise"]
 
@@ -148,8 +201,8 @@ def erasures(inputs):
 
 def main():
     rng = np.random.default_rng(SEED)
-    colours = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
-    colours[:8] = colours[:8] // 86 * 85  # few levels: greys, pure colours, equal channels
+    levels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    levels[:8] = levels[:8] // 86 * 85  # few levels: greys, pure colours, equal channels
     images = {
         "noise": noise(rng, 37, 29),
         "drawing": drawing(40, 30),
@@ -157,11 +210,15 @@ def main():
         "tall": noise(rng, 11, 47),
         "line": noise(rng, 6, 1),
         "pixel": noise(rng, 1, 1),
-        "colours": Image.fromarray(colours),
+        "colours": Image.fromarray(levels),
     }
+    images["speck"] = noise(rng, 9, 7)
+    images["flat"] = Image.new("RGB", (5, 4), (7, 255, 130))
+    images["dim"] = Image.fromarray(rng.integers(60, [90, 200, 240], (13, 11, 3)).astype(np.uint8))
     inputs = {name: (image, place("given", image)) for name, image in images.items()}
-    for make in [resizes, crops, flips, rotations, jitters, erasures]:
+    for make in [resizes, crops, flips, rotations, jitters, erasures, affines, colours, neighbourhoods]:
         make(inputs)
+    noises(rng, inputs)
     versions = {"pillow": PIL.__version__, "torchvision": torchvision.__version__.split("+")[0]}
     lines = ",\n".join(json.dumps(case) for case in cases)
     text = f'{{"versions": {json.dumps(versions)}, "cases": [\n{lines}\n]}}\n'

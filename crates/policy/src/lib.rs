@@ -3,11 +3,14 @@
 //! Every mix draws `shares`, a row-stochastic matrix saying how much of each input row is in each output row. The engine
 //! blends, and computes targets as `shares · targets`; no policy touches a target, and none knows a network.
 
+mod affine;
 mod blend;
 mod builtin;
 mod chain;
+mod colour;
 mod convolution;
 mod duration;
+mod gaussian;
 pub mod image;
 pub mod mix;
 mod node;

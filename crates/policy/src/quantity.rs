@@ -49,9 +49,37 @@ pub struct Pixels(pub u32);
 #[derive(Clone, Copy, Debug)]
 pub struct Count(pub u32);
 
-/// Shares of the image's area: 0 < low ≤ high ≤ 1.
+/// Shift of the image's area: 0 < low ≤ high ≤ 1.
 #[derive(Clone, Copy, Debug)]
 pub struct Scale(pub f64, pub f64);
+
+/// A level of a channel, 0 to 255.
+#[derive(Clone, Copy, Debug)]
+pub struct Byte(pub u8);
+
+/// A shift of the levels over their range: −1 to 1.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Offset(pub f64);
+
+/// Bits of a byte, 1 to 8.
+#[derive(Clone, Copy, Debug)]
+pub struct Bits(pub u32);
+
+/// A whole number with a middle: 1, 3, 5 …
+#[derive(Clone, Copy, Debug)]
+pub struct Odd(pub u32);
+
+/// Positive lengths: 0 < low ≤ high; a number is both.
+#[derive(Clone, Copy, Debug)]
+pub struct Lengths(pub f64, pub f64);
+
+/// Distances over the image's (width, height), each in [0, 1]; a number is both.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shift(pub f64, pub f64);
+
+/// Angles of a shear: (low, high) along x, along y. A number d is −d to d along x; two are low and high along x.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shear(pub (f64, f64), pub (f64, f64));
 
 /// Aspects: 0 < low ≤ high.
 #[derive(Clone, Copy, Debug)]
@@ -109,6 +137,32 @@ quantity!(Size, "pixels (a whole number from 1) or [height, width]", |value| mat
 });
 quantity!(Pixels, "pixels (a whole number from 0)", |value| whole(value, 0).map(Pixels));
 quantity!(Count, "a whole number from 1", |value| whole(value, 1).map(Count));
+quantity!(Byte, "a byte (0 to 255)", |value| byte(value).map(Byte));
+quantity!(Offset, "a number from -1 to 1", |value| {
+    number(value).filter(|offset| offset.abs() <= 1.0).map(Offset)
+});
+quantity!(Bits, "a whole number from 1 to 8", |value| whole(value, 1).filter(|bits| *bits <= 8).map(Bits));
+quantity!(Odd, "an odd number from 1", |value| whole(value, 1).filter(|n| n % 2 == 1).map(Odd));
+quantity!(Lengths, "a positive number, or [low, high] with 0 < low <= high", |value| match number(value) {
+    Some(length) => (length > 0.0).then_some(Lengths(length, length)),
+    None => interval(value).filter(|&(low, _)| low > 0.0).map(|(low, high)| Lengths(low, high)),
+});
+quantity!(Shift, "a number from 0 to 1, or [horizontal, vertical] of such", |value| {
+    let share = |value: &Value| number(value).filter(|share| (0.0..=1.0).contains(share));
+    match value.as_sequence().map(Vec::as_slice) {
+        Some([x, y]) => Some(Shift(share(x)?, share(y)?)),
+        _ => share(value).map(|share| Shift(share, share)),
+    }
+});
+quantity!(Shear, "degrees: a number from 0, [low, high], or [low, high, low, high]", |value| {
+    let numbers = value.as_sequence().map(|list| list.iter().filter_map(number).collect::<Vec<f64>>());
+    match (number(value), numbers.as_deref()) {
+        (Some(d), _) => (d >= 0.0).then_some(Shear((-d, d), (0.0, 0.0))),
+        (_, Some([a, b])) => (a <= b).then_some(Shear((*a, *b), (0.0, 0.0))),
+        (_, Some([a, b, c, d])) => (a <= b && c <= d).then_some(Shear((*a, *b), (*c, *d))),
+        _ => None,
+    }
+});
 quantity!(Scale, "[low, high] with 0 < low <= high <= 1", |value| {
     interval(value).filter(|&(low, high)| low > 0.0 && high <= 1.0).map(|(low, high)| Scale(low, high))
 });

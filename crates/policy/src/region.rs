@@ -108,7 +108,7 @@ pub fn paint(image: &mut Image, region: Region, colour: [u8; 3]) {
 }
 
 /// The pixel in 0..n that is seen at `position`.
-fn source(position: i64, n: u32, beyond: Beyond) -> Option<usize> {
+pub fn source(position: i64, n: u32, beyond: Beyond) -> Option<usize> {
     let n = i64::from(n);
     match beyond {
         _ if (0..n).contains(&position) => Some(position as usize),

@@ -1,6 +1,7 @@
 //! Brightness, contrast, saturation and hue.
 
 use super::{ImagePolicy, ModelInput, Numbers};
+use crate::colour::{grey, look_up, mix, table};
 use crate::quantity::{Factors, Hues};
 use crate::region::misfit;
 use crate::{Build, Parsed, Result, Spec, parameters};
@@ -66,12 +67,11 @@ impl ImagePolicy for ColorJitter {
             return Err(misfit(SPEC.name, "pairs of adjustment (0 to 3) and factor", draw, &image));
         }
         for &[which, factor] in adjustments {
-            let pixels = image.pixels.as_chunks_mut::<3>().0;
             match which as usize {
-                BRIGHTNESS => scale(pixels, 0, factor as f32),
-                CONTRAST => scale(pixels, mean_grey(pixels), factor as f32),
-                SATURATION => saturate(pixels, factor as f32),
-                HUE => shift_hue(pixels, (factor * 255.0) as i32 as u8),
+                BRIGHTNESS => brightness(&mut image, factor),
+                CONTRAST => contrast(&mut image, factor),
+                SATURATION => saturation(&mut image, factor),
+                HUE => shift_hue(&mut image, (factor * 255.0) as i32 as u8),
                 _ => unreachable!("checked above"),
             }
         }
@@ -79,39 +79,30 @@ impl ImagePolicy for ColorJitter {
     }
 }
 
-/// Pillow's `Image.blend`: `from + factor · (to − from)` in single precision, cut to bytes without rounding.
-fn mix(from: u8, to: u8, factor: f32) -> u8 {
-    (f32::from(from) + factor * (f32::from(to) - f32::from(from))) as u8
+/// Blends with black.
+pub(crate) fn brightness(image: &mut Image, factor: f64) {
+    look_up(image, &table(|byte| mix(0, byte, factor as f32)));
 }
 
-/// Blends all channels with one grey.
-fn scale(pixels: &mut [[u8; 3]], grey: u8, factor: f32) {
-    let table: [u8; 256] = std::array::from_fn(|byte| mix(grey, byte as u8, factor));
-    pixels.as_flattened_mut().iter_mut().for_each(|byte| *byte = table[usize::from(*byte)]);
+/// Blends with the mean grey, ⌊mean luma + ½⌋.
+pub(crate) fn contrast(image: &mut Image, factor: f64) {
+    let pixels = image.pixels.as_chunks::<3>().0;
+    let sum: u64 = pixels.iter().map(|&pixel| u64::from(grey(pixel))).sum();
+    let mean = (sum as f64 / pixels.len() as f64 + 0.5) as u8;
+    look_up(image, &table(|byte| mix(mean, byte, factor as f32)));
 }
 
 /// Blends each pixel with its own grey.
-fn saturate(pixels: &mut [[u8; 3]], factor: f32) {
-    for pixel in pixels {
+pub(crate) fn saturation(image: &mut Image, factor: f64) {
+    for pixel in image.pixels.as_chunks_mut::<3>().0 {
         let grey = grey(*pixel);
-        pixel.iter_mut().for_each(|byte| *byte = mix(grey, *byte, factor));
+        pixel.iter_mut().for_each(|byte| *byte = mix(grey, *byte, factor as f32));
     }
 }
 
-/// ITU-R 601 luma in 16 bits of fraction, as Pillow's mode L.
-fn grey([red, green, blue]: [u8; 3]) -> u8 {
-    ((u32::from(red) * 19595 + u32::from(green) * 38470 + u32::from(blue) * 7471 + 0x8000) >> 16) as u8
-}
-
-/// ⌊mean luma + ½⌋.
-fn mean_grey(pixels: &[[u8; 3]]) -> u8 {
-    let sum: u64 = pixels.iter().map(|&pixel| u64::from(grey(pixel))).sum();
-    (sum as f64 / pixels.len() as f64 + 0.5) as u8
-}
-
 /// Adds to the hue, 256 levels to the circle: Pillow's 8-bit HSV and back.
-fn shift_hue(pixels: &mut [[u8; 3]], shift: u8) {
-    for pixel in pixels {
+fn shift_hue(image: &mut Image, shift: u8) {
+    for pixel in image.pixels.as_chunks_mut::<3>().0 {
         let [hue, saturation, value] = hsv(*pixel);
         *pixel = rgb([hue.wrapping_add(shift), saturation, value]);
     }

@@ -4,15 +4,25 @@ use crate::Result;
 use tallow_data::Image;
 use tallow_seed::Rng;
 
+pub mod affine;
+pub mod autocontrast;
 pub mod center_crop;
 pub mod color_jitter;
 pub mod crop;
 pub mod cutout;
+pub mod equalize;
 pub mod flip;
+pub mod gaussian_blur;
+pub mod gaussian_noise;
+pub mod grayscale;
+pub mod invert;
+pub mod posterize;
 pub mod random_erasing;
 pub mod random_resized_crop;
 pub mod resize;
 pub mod rotate;
+pub mod sharpness;
+pub mod solarize;
 
 /// The random numbers of one application of an image policy, in the policy's own order.
 pub type Numbers = Vec<f64>;

@@ -167,6 +167,26 @@ fn mistakes_have_a_place_and_a_remedy() {
             "[color_jitter: {contrast: [-1, 1]}]",
             "[0].color_jitter.contrast: expected a number from 0, or [low, high] from 0, got [-1, 1]",
         ),
+        (
+            "[affine: {translate: 1.1}]",
+            "[0].affine.translate: expected a number from 0 to 1, or [horizontal, vertical] of such, got 1.1",
+        ),
+        (
+            "[affine: {shear: [1, 2, 3]}]",
+            "[0].affine.shear: expected degrees: a number from 0, [low, high], or [low, high, low, high], got [1, 2, 3]",
+        ),
+        (
+            "[gaussian_blur: {kernel_size: 4}]",
+            "[0].gaussian_blur.kernel_size: expected an odd number from 1, got 4",
+        ),
+        (
+            "[gaussian_blur: 0]",
+            "[0].gaussian_blur: expected a positive number, or [low, high] with 0 < low <= high, got 0",
+        ),
+        ("[gaussian_noise: {mean: 2}]", "[0].gaussian_noise.mean: expected a number from -1 to 1, got 2"),
+        ("[posterize: 9]", "[0].posterize: expected a whole number from 1 to 8, got 9"),
+        ("[solarize: 256]", "[0].solarize: expected a byte (0 to 255), got 256"),
+        ("[equalize: {p: 1}]", "[0].equalize.p: unknown key `p`; there are no parameters"),
         ("[cutout: {holes: 1.5}]", "[0].cutout.holes: expected a whole number from 1, got 1.5"),
         ("[random_erasing: {p: often}]", "[0].random_erasing.p: expected a number from 0 to 1, got often"),
         (

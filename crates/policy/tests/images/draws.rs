@@ -8,19 +8,27 @@ use tallow_seed::Seed;
 const N: usize = 20_000;
 
 /// N draws of a policy for images of one size.
-fn draws(name: &str, parameters: &str, size: (u32, u32)) -> Vec<Numbers> {
+pub fn draws(name: &str, parameters: &str, size: (u32, u32)) -> Vec<Numbers> {
     let policy = policy(name, parameters);
     let mut rng = Seed::new(5).fold(name, 0).rng();
     (0..N).map(|_| policy.draw(size, &mut rng)).collect()
 }
 
 /// The mean lies within four standard errors of what is expected, and `slack` for rounding to whole pixels.
-fn mean_is(values: impl Iterator<Item = f64> + Clone, expected: f64, slack: f64) {
+pub fn mean_is(values: impl Iterator<Item = f64> + Clone, expected: f64, slack: f64) {
     let n = values.clone().count() as f64;
     let mean = values.clone().sum::<f64>() / n;
     let deviation = (values.map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
     let tolerance = 4.0 * deviation / n.sqrt() + slack;
     assert!((mean - expected).abs() <= tolerance, "mean {mean}, expected {expected} ± {tolerance}");
+}
+
+/// Mean and variance are those of the uniform distribution on [low, high], and all values lie in it.
+pub fn uniform_is(values: impl Iterator<Item = f64> + Clone, low: f64, high: f64) {
+    let middle = (low + high) / 2.0;
+    mean_is(values.clone(), middle, 1e-12);
+    mean_is(values.clone().map(|x| (x - middle).powi(2)), (high - low).powi(2) / 12.0, 1e-12);
+    assert!(values.clone().all(|x| (low..=high).contains(&x)));
 }
 
 /// Means of (area share, log of `aspect`) over the pairs that `fits`, by the midpoint rule on a grid of scale × log ratio.
@@ -158,11 +166,15 @@ fn cutout_centres_are_uniform() {
     assert!(drawn.iter().all(|d| d.len() == 4 && d[0] <= 9.0 && d[1] <= 6.0));
 }
 
+/// The policies that may stand in an evaluation.
+const FIXED: [&str; 8] =
+    ["resize", "center_crop", "grayscale", "autocontrast", "equalize", "invert", "posterize", "solarize"];
+
 #[test]
 fn what_is_not_random_draws_nothing() {
     for spec in Registry::builtin().images() {
         let built = policy(spec.name, if spec.name == "rotate" { "9" } else { "{}" });
-        assert_eq!(built.random(), !["resize", "center_crop"].contains(&spec.name), "{}", spec.name);
+        assert_eq!(built.random(), !FIXED.contains(&spec.name), "{}", spec.name);
         if !built.random() {
             assert!(draws(spec.name, "{}", (9, 9)).iter().all(|d| d.is_empty()));
         }
@@ -182,6 +194,19 @@ fn tiny_images_pass_through_every_policy() {
         ("flip", "{p: 1}"),
         ("flip", "{p: 1, axis: vertical}"),
         ("rotate", "180"),
+        ("rotate", "{degrees: 180, interpolation: nearest}"),
+        ("affine", "{degrees: 90, translate: 1, scale: [0.01, 30], shear: [-89, 89, -60, 60]}"),
+        ("affine", "{degrees: 9, scale: [0.5, 2], interpolation: nearest}"),
+        ("affine", "{degrees: 9, translate: 0.5, interpolation: bicubic}"),
+        ("grayscale", "{}"),
+        ("autocontrast", "{}"),
+        ("equalize", "{}"),
+        ("invert", "{}"),
+        ("posterize", "1"),
+        ("solarize", "9"),
+        ("sharpness", "{}"),
+        ("gaussian_blur", "{kernel_size: 41, sigma: 9}"),
+        ("gaussian_noise", "{sigma: 9, mean: -1}"),
         ("color_jitter", "{brightness: 1, contrast: 1, saturation: 1, hue: 0.5}"),
         ("cutout", "{size: 3, holes: 2}"),
         ("random_erasing", "{p: 1}"),
@@ -212,6 +237,10 @@ fn a_draw_that_does_not_fit_is_an_error() {
         ("rotate", "9", vec![]),
         ("color_jitter", "{}", vec![4.0, 1.0]),
         ("cutout", "{}", vec![8.0, 0.0]),
+        ("affine", "{}", vec![0.0, 0.0, 0.0, 0.0, 0.0, 0.0]),
+        ("sharpness", "{}", vec![]),
+        ("gaussian_blur", "{}", vec![0.0]),
+        ("gaussian_noise", "{}", vec![0.0; 7]),
     ] {
         let error = policy(name, parameters).apply(noise(8, 8, 0), &draw).unwrap_err().to_string();
         assert!(

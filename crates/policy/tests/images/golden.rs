@@ -8,11 +8,15 @@ use tallow_policy::Registry;
 
 use crate::policy;
 
-/// The largest difference that is allowed, in levels of 255: bilinear weights have 15 bits here, 22 in Pillow.
+/// The largest difference that is allowed, in levels of 255. Resizing by bilinear weights has 15 bits here, 22 in Pillow;
+/// blurring goes row by row here, over the whole kernel at once in torchvision.
 fn tolerance(case: &Value) -> u8 {
     let interpolation = case["parameters"]["interpolation"].as_str().unwrap_or("bilinear");
-    let resizes = ["resize", "random_resized_crop"].contains(&case["policy"].as_str().unwrap());
-    u8::from(resizes && interpolation == "bilinear")
+    match case["policy"].as_str().unwrap() {
+        "resize" | "random_resized_crop" => u8::from(interpolation == "bilinear"),
+        "gaussian_blur" => 1,
+        _ => 0,
+    }
 }
 
 struct Golden {
@@ -67,5 +71,5 @@ fn pixels_are_those_of_pillow_and_torchvision() {
     println!("policy: (cases, largest difference, largest share of bytes that differ) {seen:#?}");
     let policies: Vec<&str> = Registry::builtin().images().map(|spec| spec.name).collect();
     assert!(policies.iter().all(|name| seen.contains_key(name)), "a policy without golden pixels: {seen:?}");
-    assert_eq!(golden.cases.len(), 108);
+    assert_eq!(golden.cases.len(), 190);
 }

@@ -3,6 +3,7 @@
 mod chain;
 mod draws;
 mod golden;
+mod operations;
 
 use tallow_data::Image;
 use tallow_policy::{Built, ImagePolicy, Registry};

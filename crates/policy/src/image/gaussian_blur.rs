@@ -1,0 +1,62 @@
+//! Gaussian blur.
+
+use super::{ImagePolicy, ModelInput, Numbers};
+use crate::gaussian::{blur, weights};
+use crate::quantity::{Lengths, Odd, read};
+use crate::region::misfit;
+use crate::{Build, Parsed, Result, Spec};
+use serde::Deserialize;
+use serde_yaml::Value;
+use tallow_data::Image;
+use tallow_seed::Rng;
+
+pub static SPEC: Spec = Spec {
+    name: "gaussian_blur",
+    summary: "convolves with a Gaussian of uniform σ, cut off at the kernel's border; the image is mirrored around itself",
+    source: "torchvision.transforms.v2.GaussianBlur; defaults: Chen et al. 2020 (arXiv:2002.05709, a tenth of 224 pixels)",
+    parameters: &[
+        ("sigma", "[0.1, 2]; positive, pixels", "standard deviation: [low, high], or a number"),
+        ("kernel_size", "23; odd, pixels", "side of the kernel"),
+    ],
+    spatial: true,
+    build: Build::Image(build),
+};
+
+/// Draws (σ).
+struct GaussianBlur {
+    sigma: Lengths,
+    kernel_size: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parameters {
+    sigma: Option<Lengths>,
+    kernel_size: Option<Odd>,
+}
+
+fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
+    let Parameters { sigma, kernel_size } = read(value, "sigma")?;
+    Ok(Box::new(GaussianBlur {
+        sigma: sigma.unwrap_or(Lengths(0.1, 2.0)),
+        kernel_size: kernel_size.map_or(23, |size| size.0),
+    }))
+}
+
+impl ImagePolicy for GaussianBlur {
+    fn draw(&self, _: (u32, u32), rng: &mut Rng) -> Numbers {
+        vec![rng.uniform_in(self.sigma.0, self.sigma.1)]
+    }
+
+    /// Within 1 of 255 of torchvision, which sums the two-dimensional kernel at once and so rounds otherwise.
+    fn apply(&self, mut image: Image, draw: &Numbers) -> Result<Image> {
+        let sigma = match *draw.as_slice() {
+            [sigma] if sigma > 0.0 => sigma,
+            _ => return Err(misfit(SPEC.name, "one positive σ", draw, &image)),
+        };
+        let values: Vec<f32> = image.pixels.iter().map(|byte| f32::from(*byte)).collect();
+        let blurred = blur::<3>(&values, (image.width, image.height), &weights(self.kernel_size, sigma));
+        image.pixels.iter_mut().zip(blurred).for_each(|(byte, value)| *byte = value.round_ties_even() as u8);
+        Ok(image)
+    }
+}

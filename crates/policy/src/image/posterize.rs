@@ -1,0 +1,48 @@
+//! Fewer levels.
+
+use super::{ImagePolicy, ModelInput, Numbers};
+use crate::colour::{look_up, table};
+use crate::quantity::{Bits, read};
+use crate::{Build, Parsed, Result, Spec};
+use serde::Deserialize;
+use serde_yaml::Value;
+use tallow_data::Image;
+use tallow_seed::Rng;
+
+pub static SPEC: Spec = Spec {
+    name: "posterize",
+    summary: "keeps the upper bits of each byte; the others become 0",
+    source: "torchvision.transforms.v2.RandomPosterize with p = 1; Pillow's ImageOps.posterize",
+    parameters: &[("bits", "4; from 1 to 8", "how many are kept")],
+    spatial: true,
+    build: Build::Image(build),
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Posterize {
+    bits: Option<Bits>,
+}
+
+fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
+    Ok(Box::new(read::<Posterize>(value, "bits")?))
+}
+
+impl ImagePolicy for Posterize {
+    fn draw(&self, _: (u32, u32), _: &mut Rng) -> Numbers {
+        Numbers::new()
+    }
+
+    fn apply(&self, mut image: Image, _: &Numbers) -> Result<Image> {
+        posterize(&mut image, self.bits.map_or(4, |bits| bits.0));
+        Ok(image)
+    }
+
+    fn random(&self) -> bool {
+        false
+    }
+}
+
+pub(crate) fn posterize(image: &mut Image, bits: u32) {
+    look_up(image, &table(|byte| byte & !(0xff_u32 >> bits) as u8));
+}

@@ -1,0 +1,48 @@
+//! The negative of what is bright.
+
+use super::{ImagePolicy, ModelInput, Numbers};
+use crate::colour::{look_up, table};
+use crate::quantity::{Byte, read};
+use crate::{Build, Parsed, Result, Spec};
+use serde::Deserialize;
+use serde_yaml::Value;
+use tallow_data::Image;
+use tallow_seed::Rng;
+
+pub static SPEC: Spec = Spec {
+    name: "solarize",
+    summary: "v → 255 − v where v ≥ threshold",
+    source: "torchvision.transforms.v2.RandomSolarize with p = 1; Pillow's ImageOps.solarize",
+    parameters: &[("threshold", "128; a byte", "the darkest level that is inverted")],
+    spatial: true,
+    build: Build::Image(build),
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Solarize {
+    threshold: Option<Byte>,
+}
+
+fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
+    Ok(Box::new(read::<Solarize>(value, "threshold")?))
+}
+
+impl ImagePolicy for Solarize {
+    fn draw(&self, _: (u32, u32), _: &mut Rng) -> Numbers {
+        Numbers::new()
+    }
+
+    fn apply(&self, mut image: Image, _: &Numbers) -> Result<Image> {
+        solarize(&mut image, self.threshold.map_or(128.0, |threshold| threshold.0.into()));
+        Ok(image)
+    }
+
+    fn random(&self) -> bool {
+        false
+    }
+}
+
+pub(crate) fn solarize(image: &mut Image, threshold: f64) {
+    look_up(image, &table(|byte| if f64::from(byte) < threshold { byte } else { 255 - byte }));
+}
