@@ -6,7 +6,8 @@
 Versions: Python 3, numpy 2.x, Pillow 13.0.0 (MIT-CMU), torch 2.15, torchvision 0.29.2 (BSD-3-Clause). Seed 7.
 
 given.bin and <policy>.bin hold RGB bytes, row by row, of the inputs and of what each policy makes of them, one image
-after another; cases.json says where (`file`, `at` in bytes) and how large. `draw` is what the policy's `draw` would have given. Two kinds of input: noise, where
+after another; cases.json says where (`file`, `at` in bytes) and how large. `draw` is what the policy's `draw` would have given. `spaces` are the magnitudes that
+torchvision's automatic policies choose from. Two kinds of input: noise, where
 every rounding shows, and a drawing of discs and gradients, where a shift of half a pixel shows.
 """
 
@@ -20,7 +21,7 @@ import PIL
 import torch
 import torchvision
 from PIL import Image
-from torchvision.transforms import InterpolationMode
+from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as F
 
 SEED = 7
@@ -30,6 +31,9 @@ FILTERS = {
     "bilinear": InterpolationMode.BILINEAR,
     "bicubic": InterpolationMode.BICUBIC,
 }
+
+OPERATIONS = ["Identity", "ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate", "Brightness", "Color", "Contrast"]
+OPERATIONS += ["Sharpness", "Posterize", "Solarize", "AutoContrast", "Equalize", "Invert"]  # by the number that ours have
 
 files = {}
 cases = []
@@ -168,6 +172,68 @@ def neighbourhoods(inputs):
         case("gaussian_blur", {"kernel_size": size}, [sigma], given, F.gaussian_blur(image, [size, size], [sigma, sigma]))
 
 
+def spaces(width, height):
+    """The magnitudes of each operation, at every step, and the probabilities of AutoAugment's pairs."""
+
+    def steps(space, bins):
+        listed = {name: (magnitudes(bins, height, width), signed) for name, (magnitudes, signed) in space.items()}
+        return {
+            name: {"signed": signed, "magnitudes": [] if values is None else [round(float(x), 5) for x in values]}
+            for name, (values, signed) in listed.items()
+        }
+
+    return {
+        "size": [width, height],
+        "operations": OPERATIONS,
+        "randaugment": steps(v2.RandAugment._AUGMENTATION_SPACE, 31),
+        "trivialaugment": steps(v2.TrivialAugmentWide._AUGMENTATION_SPACE, 31),
+        "augmix": steps(v2.AugMix._AUGMENTATION_SPACE, 10),
+        "augmix_without": steps(v2.AugMix._PARTIAL_AUGMENTATION_SPACE, 10),
+        "autoaugment": steps(v2.AutoAugment._AUGMENTATION_SPACE, 10),
+        "pairs": {policy.value: v2.AutoAugment(policy)._policies for policy in v2.AutoAugmentPolicy},
+    }
+
+
+def operate(image, name, magnitude, interpolation):
+    """One operation as torchvision's automatic policies apply it."""
+    transform = v2.RandAugment(interpolation=FILTERS[interpolation], fill=[10, 200, 30])
+    return transform._apply_image_or_video_transform(image, name, magnitude, transform.interpolation, transform._fill)
+
+
+def automatic(inputs):
+    strong = {"Identity": [0], "ShearX": [0.99, -0.2], "ShearY": [0.3, -0.99], "TranslateX": [5.7, -5.7], "TranslateY": [3.2, -20]}
+    strong |= {"Rotate": [9.0, -135], "Brightness": [0.9, -0.27], "Color": [0.99, -0.99], "Contrast": [0.4, -0.9]}
+    strong |= {"Sharpness": [0.9, -0.6], "Posterize": [4, 7], "Solarize": [0.7, 0.333], "AutoContrast": [0], "Equalize": [0], "Invert": [0]}
+    image, given = inputs["square"]
+    for name, magnitudes in strong.items():
+        for magnitude in magnitudes:
+            for interpolation in ["nearest", "bilinear"] if name[:5] in ["Shear", "Trans", "Rotat"] else ["nearest"]:
+                out = operate(image, name, magnitude, interpolation)
+                parameters = {"interpolation": interpolation, "fill": [10, 200, 30]}
+                case("trivialaugment", parameters, [OPERATIONS.index(name), magnitude], given, out)
+    image, given = inputs["noise"]
+    chains = [("randaugment", [("Rotate", 9.0), ("Equalize", 0)]), ("randaugment", [("ShearX", -0.09), ("Color", 0.27), ("Solarize", 0.7)])]
+    chains += [("autoaugment", [("Posterize", 5), ("Rotate", -30.0)]), ("autoaugment", [("Invert", 0)]), ("autoaugment", [])]
+    for policy, chain in chains:
+        out, draw = image, []
+        for name, magnitude in chain:
+            out = operate(out, name, magnitude, "nearest")
+            draw += [OPERATIONS.index(name), magnitude]
+        case(policy, {"fill": [10, 200, 30]}, draw, given, out)
+    mixes = [(0.375, [(0.25, [("Rotate", 6.7), ("Posterize", 3)]), (0.375, [("TranslateX", -4.1)])]), (0.0, [(1.0, [("Solarize", 0.9)])])]
+    mixes += [(0.61, [(0.14, [("ShearY", 0.07)]), (0.2, [("Color", -0.2), ("Equalize", 0), ("Contrast", 0.1)]), (0.05, [("Identity", 0)])])]
+    for own, chains in mixes:
+        mix, draw = own * F.pil_to_tensor(image), [own]
+        for weight, chain in chains:
+            out = image
+            draw += [weight, len(chain)]
+            for name, magnitude in chain:
+                out = operate(out, name, magnitude, "bilinear")
+                draw += [OPERATIONS.index(name), magnitude]
+            mix.add_(weight * F.pil_to_tensor(out))
+        case("augmix", {"fill": [10, 200, 30]}, draw, given, F.to_pil_image(mix.to(torch.uint8)))
+
+
 def noises(rng, inputs):
     """z is drawn here, in hundredths, and takes the place of torchvision's."""
     image, given = inputs["speck"]
@@ -216,12 +282,12 @@ def main():
     images["flat"] = Image.new("RGB", (5, 4), (7, 255, 130))
     images["dim"] = Image.fromarray(rng.integers(60, [90, 200, 240], (13, 11, 3)).astype(np.uint8))
     inputs = {name: (image, place("given", image)) for name, image in images.items()}
-    for make in [resizes, crops, flips, rotations, jitters, erasures, affines, colours, neighbourhoods]:
+    for make in [resizes, crops, flips, rotations, jitters, erasures, affines, colours, neighbourhoods, automatic]:
         make(inputs)
     noises(rng, inputs)
     versions = {"pillow": PIL.__version__, "torchvision": torchvision.__version__.split("+")[0]}
     lines = ",\n".join(json.dumps(case) for case in cases)
-    text = f'{{"versions": {json.dumps(versions)}, "cases": [\n{lines}\n]}}\n'
+    text = f'{{"versions": {json.dumps(versions)}, "spaces": {json.dumps(spaces(37, 29))}, "cases": [\n{lines}\n]}}\n'
     files["cases.json"] = text.encode()
     if "--check" in sys.argv:
         stale = [name for name, content in files.items() if (OUT / name).read_bytes() != content]

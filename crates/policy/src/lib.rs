@@ -14,6 +14,7 @@ mod gaussian;
 pub mod image;
 pub mod mix;
 mod node;
+mod operation;
 mod pairing;
 mod parameters;
 mod parse;

@@ -61,6 +61,14 @@ pub struct Byte(pub u8);
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Offset(pub f64);
 
+/// Steps of a magnitude, from 2.
+#[derive(Clone, Copy, Debug)]
+pub struct Bins(pub u32);
+
+/// AugMix's scale, 1 to 10.
+#[derive(Clone, Copy, Debug)]
+pub struct Severity(pub u32);
+
 /// Bits of a byte, 1 to 8.
 #[derive(Clone, Copy, Debug)]
 pub struct Bits(pub u32);
@@ -141,6 +149,10 @@ quantity!(Byte, "a byte (0 to 255)", |value| byte(value).map(Byte));
 quantity!(Offset, "a number from -1 to 1", |value| {
     number(value).filter(|offset| offset.abs() <= 1.0).map(Offset)
 });
+quantity!(Bins, "a whole number from 2", |value| whole(value, 2).map(Bins));
+quantity!(Severity, "a whole number from 1 to 10", |value| whole(value, 1)
+    .filter(|n| *n <= 10)
+    .map(Severity));
 quantity!(Bits, "a whole number from 1 to 8", |value| whole(value, 1).filter(|bits| *bits <= 8).map(Bits));
 quantity!(Odd, "an odd number from 1", |value| whole(value, 1).filter(|n| n % 2 == 1).map(Odd));
 quantity!(Lengths, "a positive number, or [low, high] with 0 < low <= high", |value| match number(value) {

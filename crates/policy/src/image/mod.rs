@@ -5,6 +5,8 @@ use tallow_data::Image;
 use tallow_seed::Rng;
 
 pub mod affine;
+pub mod augmix;
+pub mod autoaugment;
 pub mod autocontrast;
 pub mod center_crop;
 pub mod color_jitter;
@@ -17,12 +19,14 @@ pub mod gaussian_noise;
 pub mod grayscale;
 pub mod invert;
 pub mod posterize;
+pub mod randaugment;
 pub mod random_erasing;
 pub mod random_resized_crop;
 pub mod resize;
 pub mod rotate;
 pub mod sharpness;
 pub mod solarize;
+pub mod trivialaugment;
 
 /// The random numbers of one application of an image policy, in the policy's own order.
 pub type Numbers = Vec<f64>;

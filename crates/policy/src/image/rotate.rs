@@ -73,6 +73,7 @@ pub(crate) fn turn(mut image: Image, degrees: f64, interpolation: Interpolation,
 /// Of −degrees, rounded to 15 decimals as Pillow does: multiples of 90° are exact.
 fn sine_cosine(degrees: f64) -> (f64, f64) {
     let (sin, cos) = (-degrees.to_radians()).sin_cos();
-    let round = |number: f64| (number * 1e15).round_ties_even() / 1e15;
+    // As text: 10¹⁵ · sin 45° falls between two doubles that round to different numbers.
+    let round = |number: f64| format!("{number:.15}").parse().unwrap_or(number);
     (round(sin), round(cos))
 }

@@ -186,6 +186,23 @@ fn mistakes_have_a_place_and_a_remedy() {
         ("[gaussian_noise: {mean: 2}]", "[0].gaussian_noise.mean: expected a number from -1 to 1, got 2"),
         ("[posterize: 9]", "[0].posterize: expected a whole number from 1 to 8, got 9"),
         ("[solarize: 256]", "[0].solarize: expected a byte (0 to 255), got 256"),
+        (
+            "[randaugment: {magnitude: 31}]",
+            "[0].randaugment.magnitude: expected a whole number below num_magnitude_bins (31), got 31",
+        ),
+        (
+            "[randaugment: 31]",
+            "[0].randaugment: expected a whole number below num_magnitude_bins (31), got 31",
+        ),
+        (
+            "[trivialaugment: {num_magnitude_bins: 1}]",
+            "[0].trivialaugment.num_magnitude_bins: expected a whole number from 2, got 1",
+        ),
+        (
+            "[autoaugment: cifar100]",
+            "[0].autoaugment: expected `imagenet`, `cifar10` or `svhn`, got cifar100",
+        ),
+        ("[augmix: {severity: 11}]", "[0].augmix.severity: expected a whole number from 1 to 10, got 11"),
         ("[equalize: {p: 1}]", "[0].equalize.p: unknown key `p`; there are no parameters"),
         ("[cutout: {holes: 1.5}]", "[0].cutout.holes: expected a whole number from 1, got 1.5"),
         ("[random_erasing: {p: often}]", "[0].random_erasing.p: expected a number from 0 to 1, got often"),

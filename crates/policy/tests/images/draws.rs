@@ -207,6 +207,10 @@ fn tiny_images_pass_through_every_policy() {
         ("sharpness", "{}"),
         ("gaussian_blur", "{kernel_size: 41, sigma: 9}"),
         ("gaussian_noise", "{sigma: 9, mean: -1}"),
+        ("randaugment", "{num_ops: 4, magnitude: 30}"),
+        ("trivialaugment", "{}"),
+        ("autoaugment", "svhn"),
+        ("augmix", "{severity: 10, chain_depth: 4}"),
         ("color_jitter", "{brightness: 1, contrast: 1, saturation: 1, hue: 0.5}"),
         ("cutout", "{size: 3, holes: 2}"),
         ("random_erasing", "{p: 1}"),
@@ -241,6 +245,11 @@ fn a_draw_that_does_not_fit_is_an_error() {
         ("sharpness", "{}", vec![]),
         ("gaussian_blur", "{}", vec![0.0]),
         ("gaussian_noise", "{}", vec![0.0; 7]),
+        ("randaugment", "{}", vec![15.0, 0.0]),
+        ("trivialaugment", "{}", vec![0.5, 0.0]),
+        ("autoaugment", "{}", vec![1.0]),
+        ("augmix", "{}", vec![1.0, 0.5, 2.0, 0.0, 0.0]),
+        ("augmix", "{}", vec![]),
     ] {
         let error = policy(name, parameters).apply(noise(8, 8, 0), &draw).unwrap_err().to_string();
         assert!(

@@ -19,13 +19,15 @@ fn tolerance(case: &Value) -> u8 {
     }
 }
 
-struct Golden {
+pub struct Golden {
     cases: Vec<Value>,
+    /// What torchvision's automatic policies choose from.
+    pub spaces: Value,
     files: BTreeMap<String, Vec<u8>>,
 }
 
 impl Golden {
-    fn read() -> Golden {
+    pub fn read() -> Golden {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/image");
         let files: BTreeMap<String, Vec<u8>> = std::fs::read_dir(&folder)
             .unwrap()
@@ -35,7 +37,7 @@ impl Golden {
             })
             .collect();
         let cases: Value = serde_json::from_slice(&files["cases.json"]).unwrap();
-        Golden { cases: cases["cases"].as_array().unwrap().clone(), files }
+        Golden { cases: cases["cases"].as_array().unwrap().clone(), spaces: cases["spaces"].clone(), files }
     }
 
     fn image(&self, place: &Value) -> Image {
@@ -71,5 +73,5 @@ fn pixels_are_those_of_pillow_and_torchvision() {
     println!("policy: (cases, largest difference, largest share of bytes that differ) {seen:#?}");
     let policies: Vec<&str> = Registry::builtin().images().map(|spec| spec.name).collect();
     assert!(policies.iter().all(|name| seen.contains_key(name)), "a policy without golden pixels: {seen:?}");
-    assert_eq!(golden.cases.len(), 190);
+    assert_eq!(golden.cases.len(), 234);
 }

@@ -1,5 +1,6 @@
 //! Image policies: their pixels, their draws, their chain.
 
+mod automatic;
 mod chain;
 mod draws;
 mod golden;

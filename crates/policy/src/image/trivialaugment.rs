@@ -1,0 +1,63 @@
+//! TrivialAugment, wide.
+
+use super::{ImagePolicy, ModelInput, Numbers};
+use crate::operation::{ALL, Moving, Reach, Space, choose};
+use crate::quantity::{Bins, Colour, read};
+use crate::resample::Interpolation;
+use crate::{Build, Parsed, Result, Spec};
+use serde::Deserialize;
+use serde_yaml::Value;
+use tallow_data::Image;
+use tallow_seed::Rng;
+
+pub static SPEC: Spec = Spec {
+    name: "trivialaugment",
+    summary: "one of fourteen operations, of one of `num_magnitude_bins` magnitudes, both drawn uniformly",
+    source: "Müller & Hutter 2021 (arXiv:2103.10158); torchvision.transforms.v2.TrivialAugmentWide on PIL images",
+    parameters: &[
+        (
+            "num_magnitude_bins",
+            "31; from 2",
+            "steps from nothing to: shear 0.99, shift 32 pixels, 135°, factors 1 ± 0.99, 2 bits, solarize 0",
+        ),
+        ("interpolation", "nearest; bilinear, bicubic", "the filter of shear, shift and rotation"),
+        ("fill", "0", "what comes from outside: a byte, or [red, green, blue]"),
+    ],
+    spatial: true,
+    build: Build::Image(build),
+};
+
+const WIDE: Space =
+    Space { shear: 0.99, translate: Reach::Pixels(32.0), rotate: 135.0, factor: 0.99, bits: (8.0, 2.0) };
+
+/// Draws (operation, magnitude).
+struct TrivialAugment {
+    bins: u32,
+    moving: Moving,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parameters {
+    num_magnitude_bins: Option<Bins>,
+    interpolation: Option<Interpolation>,
+    #[serde(default)]
+    fill: Colour,
+}
+
+fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
+    let Parameters { num_magnitude_bins, interpolation, fill } = read(value, "num_magnitude_bins")?;
+    let moving = Moving { interpolation: interpolation.unwrap_or(Interpolation::Nearest), fill: fill.0 };
+    Ok(Box::new(TrivialAugment { bins: num_magnitude_bins.map_or(31, |bins| bins.0), moving }))
+}
+
+impl ImagePolicy for TrivialAugment {
+    fn draw(&self, size: (u32, u32), rng: &mut Rng) -> Numbers {
+        let (operation, step) = (choose(&ALL[..14], rng), rng.below(self.bins));
+        WIDE.draw(operation, (step, self.bins), size, rng).to_vec()
+    }
+
+    fn apply(&self, image: Image, draw: &Numbers) -> Result<Image> {
+        self.moving.all(SPEC.name, image, draw)
+    }
+}
