@@ -88,6 +88,7 @@ def document():
             convolution([2, 3, 7, 6], [4, 3, 3, 3], 2, 1, 1, 1),
             convolution([1, 4, 9, 8], [6, 2, 3, 2], 2, 2, 2, 2),
             convolution([2, 3, 6, 5], [6, 1, 3, 3], 1, 1, 1, 3),
+            convolution([3, 2, 7, 6], [2, 1, 5, 5], 2, 2, 1, 2),
             convolution([1, 8, 6, 9], [6, 8, 3, 3], 1, 1, 1, 1),
         ],
         "batch_norm": [batch_norm(True), batch_norm(False)],

@@ -2,7 +2,7 @@
 //!
 //! | sizes | way |
 //! |---|---|
-//! | one input channel a group | shifted rows |
+//! | one input channel a group | shifted rows; f32, 3×3 and 5×5 at stride 1 and 2 in registers, from padded rows |
 //! | f32, 3×3 at stride 1, channels in sixteens | Winograd's F(4×4, 3×3); maps of 2×2 by nine products |
 //! | f32, any other kernel or stride, one group, channels in sixteens | a product that reads the input where it is |
 //! | the rest: 1×1 at stride 1, f64, groups | products of `gemm` with the column matrix, tile by tile |

@@ -1,7 +1,11 @@
 //! Convolution where every group has one input channel: shifted rows, no product.
 
-use super::Geometry;
+mod blocked;
+mod frame;
+mod row;
+
 use super::im2col::inside;
+use super::{Geometry, cast, same};
 use crate::element::Element;
 use crate::parallel::{Shared, each, unfilled};
 use crate::simd::vectorized;
@@ -29,6 +33,9 @@ fn overlaps(g: &Geometry, mut f: impl FnMut(usize, usize, usize, usize, usize, u
 }
 
 pub(super) fn forward<T: Element>(x: &[T], weight: &[T], g: &Geometry) -> Vec<T> {
+    if let (Some(x), Some(weight), Some(lanes)) = (same(x), same(weight), blocked::lanes(g)) {
+        return cast(blocked::forward(x, weight, g, lanes));
+    }
     let mut y = unfilled(g.output());
     let out = Shared::new(&mut y);
     let (plane, map, taps, multiplier, s) = (g.h * g.w, g.oh * g.ow, g.kh * g.kw, g.group().1, g.conv.stride);
@@ -60,6 +67,9 @@ pub(super) fn forward<T: Element>(x: &[T], weight: &[T], g: &Geometry) -> Vec<T>
 }
 
 pub(super) fn input_gradient<T: Element>(dy: &[T], weight: &[T], g: &Geometry) -> Vec<T> {
+    if let (Some(dy), Some(weight), Some(lanes)) = (same(dy), same(weight), blocked::lanes(g)) {
+        return cast(blocked::input_gradient(dy, weight, g, lanes));
+    }
     let mut dx = unfilled(g.input());
     let out = Shared::new(&mut dx);
     let (plane, map, taps, multiplier, s) = (g.h * g.w, g.oh * g.ow, g.kh * g.kw, g.group().1, g.conv.stride);
@@ -94,6 +104,9 @@ pub(super) fn input_gradient<T: Element>(dy: &[T], weight: &[T], g: &Geometry) -
 
 /// Each image's share apart, added in the order of the batch.
 pub(super) fn weight_gradient<T: Element>(dy: &[T], x: &[T], g: &Geometry) -> Vec<T> {
+    if let (Some(dy), Some(x), Some(lanes)) = (same(dy), same(x), blocked::lanes(g)) {
+        return cast(blocked::weight_gradient(dy, x, g, lanes));
+    }
     let size = g.weight();
     let mut parts = unfilled(g.r * size);
     let out = Shared::new(&mut parts);

@@ -25,10 +25,45 @@ const CASES: [[usize; 9]; 13] = [
     [2, 16, 32, 11, 12, 3, 2, 2, 2],
 ];
 
+/// Rows, channels, height, width, kernel, stride, padding, dilation: one input channel a group.
+const DEPTHWISE: [[usize; 8]; 24] = [
+    [1, 2, 1, 1, 3, 1, 1, 1],
+    [3, 2, 1, 1, 5, 2, 2, 1],
+    // Planes smaller than the kernel, and several side by side, the last group of images not full.
+    [5, 3, 2, 2, 5, 1, 2, 1],
+    [18, 2, 1, 2, 3, 1, 1, 1],
+    [17, 2, 3, 2, 3, 2, 1, 1],
+    [3, 5, 7, 7, 5, 1, 2, 1],
+    [5, 5, 7, 7, 3, 2, 1, 1],
+    [4, 3, 6, 4, 5, 2, 2, 1],
+    [7, 40, 4, 4, 3, 1, 1, 1],
+    // About a vector wide, and more; every number of rows beyond fours.
+    [2, 5, 14, 14, 3, 1, 1, 1],
+    [2, 5, 14, 14, 5, 2, 2, 1],
+    [2, 3, 13, 15, 5, 1, 2, 1],
+    [1, 3, 16, 16, 3, 1, 1, 1],
+    [2, 3, 11, 33, 5, 2, 2, 1],
+    [1, 3, 6, 32, 3, 2, 1, 1],
+    // Several strips.
+    [1, 2, 112, 112, 3, 1, 1, 1],
+    [1, 2, 113, 70, 3, 2, 1, 1],
+    [1, 2, 59, 130, 5, 2, 2, 1],
+    // Other paddings: none, less than the kernel reaches, and more, where the gradient's own is negative.
+    [2, 3, 9, 10, 3, 2, 0, 1],
+    [2, 3, 9, 9, 5, 1, 1, 1],
+    [2, 3, 5, 6, 3, 1, 4, 1],
+    [3, 3, 5, 4, 3, 2, 3, 1],
+    // Plain loops.
+    [2, 3, 9, 9, 3, 3, 1, 1],
+    [2, 3, 12, 11, 3, 1, 2, 2],
+];
+
 #[test]
 fn narrow_and_wide() {
-    for [r, c, o, h, w, k, stride, padding, dilation] in CASES {
-        let conv = Conv { stride, padding, dilation, groups: 1 };
+    let dense = CASES.map(|[r, c, o, h, w, k, s, p, d]| [r, c, o, h, w, k, s, p, d, 1]);
+    let depthwise = DEPTHWISE.map(|[r, c, h, w, k, s, p, d]| [r, c, c, h, w, k, s, p, d, c]);
+    for [r, c, o, h, w, k, stride, padding, dilation, groups] in dense.into_iter().chain(depthwise) {
+        let conv = Conv { stride, padding, dilation, groups };
         let size = |n: usize| (n + 2 * padding - dilation * (k - 1) - 1) / stride + 1;
         let g = Geometry { r, c, h, w, o, kh: k, kw: k, oh: size(h), ow: size(w), conv };
         let mut rng = Seed::new(5).rng();

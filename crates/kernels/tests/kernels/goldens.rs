@@ -44,7 +44,7 @@ fn agree(case: &Value, inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor
 fn convolutions() -> Result<()> {
     let golden = golden();
     let cases = golden["conv2d"].as_array().unwrap();
-    assert_eq!(cases.len(), 5);
+    assert_eq!(cases.len(), 6);
     for case in cases {
         let [stride, padding, dilation, groups] = list::<usize>(&case["conv"])[..] else {
             panic!("four numbers")

@@ -116,6 +116,8 @@ fn threads_change_no_bit() -> Result<()> {
                 out.extend(conv(&[9, 8, 17, 19], &[12, 8, 3, 3], Conv { stride: 2, ..CONV }));
                 out.extend(conv(&[9, 24, 7, 7], &[40, 24, 1, 1], Conv { padding: 0, ..CONV }));
                 out.extend(conv(&[5, 12, 9, 9], &[12, 1, 3, 3], Conv { groups: 12, ..CONV }));
+                out.extend(conv(&[5, 99, 7, 7], &[99, 1, 5, 5], Conv { padding: 2, groups: 99, ..CONV }));
+                out.extend(conv(&[3, 32, 40, 40], &[32, 1, 3, 3], Conv { stride: 2, groups: 32, ..CONV }));
                 let big = numbers(&[100_003], 3).to_dtype(DType::F32).unwrap();
                 out.push(vec![grad_norm(&[&big, &big]).unwrap()]);
                 out
