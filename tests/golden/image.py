@@ -6,9 +6,10 @@
 Versions: Python 3, numpy 2.x, Pillow 13.0.0 (MIT-CMU), torch 2.15, torchvision 0.29.2 (BSD-3-Clause). Seed 7.
 
 given.bin and <policy>.bin hold RGB bytes, row by row, of the inputs and of what each policy makes of them, one image
-after another; cases.json says where (`file`, `at` in bytes) and how large. `draw` is what the policy's `draw` would have given. `spaces` are the magnitudes that
-torchvision's automatic policies choose from. Two kinds of input: noise, where
-every rounding shows, and a drawing of discs and gradients, where a shift of half a pixel shows.
+after another; cases.json says where (`file`, `at` in bytes) and how large. `draw` is what the policy's `draw` would have
+given; `spaces` are the magnitudes that torchvision's automatic policies choose from. Two kinds of input: noise, where every
+rounding shows, and a drawing of discs and gradients, where a shift of half a pixel shows. What neither library has
+(color_constancy, field_of_view, hair, ruler) is made here by numpy from the policy's definition.
 """
 
 import json
@@ -245,6 +246,101 @@ def noises(rng, inputs):
         case("gaussian_noise", {"mean": mean, "sigma": sigma}, z.ravel().tolist(), given, F.to_pil_image(out))
 
 
+def elastics(rng, inputs):
+    """u is drawn here, in sixty-fourths."""
+    for name, alpha, sigma in [("speck", 20.0, 0.4), ("speck", 0.0, 0.3), ("disc", 60.0, 2.0)]:
+        image, given = inputs[name]
+        u = rng.integers(-64, 65, (2, 1, 1, image.height, image.width)) / 64
+        side = int(8 * sigma + 1) | 1
+        blurred = [F.gaussian_blur(torch.tensor(plane, dtype=torch.float32), [side, side], [sigma, sigma]) for plane in u]
+        shifts = [alpha * plane / size for plane, size in zip(blurred, image.size)]
+        out = F.elastic(image, torch.cat(shifts, 1).permute(0, 2, 3, 1))
+        case("elastic", {"alpha": alpha, "sigma": sigma}, u.ravel().tolist(), given, out)
+
+
+def constancies(inputs):
+    for name, norm in [("square", 6), ("dim", 6), ("dim", 1), ("dim", 2.5), ("drawing", 6), ("red", 6)]:
+        image, given = inputs[name]
+        planes = np.array(image, dtype=np.float64)
+        light = (planes**norm).mean(axis=(0, 1)) ** (1 / norm)
+        gains = np.divide(np.sqrt((light**2).mean()), light, out=np.ones(3), where=light > 0)
+        out = np.clip(np.floor(planes * gains + 0.5), 0, 255).astype(np.uint8)
+        case("color_constancy", {"norm": norm}, [], given, Image.fromarray(out))
+
+
+def views(inputs):
+    """The disc is cut out, its square clipped; noise, the wide disc (bright corners) and black stay."""
+    for name, margin in [("disc", 0.1), ("disc", 0.3), ("disc", 0.0), ("noise", 0.1), ("square", 1.0), ("wide", 0.1), ("pixel", 0.1)]:
+        image, given = inputs[name]
+        luma = np.array(image.convert("L"), dtype=np.float64)
+        between = []
+        for level in range(256):
+            low, high = luma[luma <= level], luma[luma > level]
+            between.append(low.size * high.size * (low.mean() - high.mean()) ** 2 if low.size and high.size else 0)
+        y, x = np.nonzero(luma > 0.2 * np.argmax(between))
+        eigenvalues = np.linalg.eigvalsh(np.cov(x, y, bias=True) + np.eye(2) / 12)
+        reach = (1 - margin) * np.mean(4 * np.sqrt(eigenvalues)) / 2
+        box = [np.clip(int(np.floor(c.mean() + 0.5 + s * reach + 0.5)), 0, n) for s in [-1, 1] for c, n in zip([x, y], image.size)]
+        left, top, right, bottom = map(int, box)
+        inside = np.zeros_like(luma, dtype=bool)
+        inside[top:bottom, left:right] = True
+        crops = inside.any() and not inside.all() and luma[~inside].mean() <= 0.3 * luma[inside].mean()
+        case("field_of_view", {"margin": margin}, [], given, image.crop((left, top, right, bottom)) if crops else image)
+
+
+def middles(inputs):
+    image, given = inputs["noise"]
+    # 37 − 12 = 25: the middle is 12.5, to even; 29 − 10 = 19: 9.5; 26 · 0.75 = 19.5; 20 · 0.375 = 7.5
+    cuts = [([10, 12], [0, 0], 12, 10), ([10, 12], [-1, 1], 0, 19), ([9, 11], [0.5, -0.25], 20, 8), ([33, 20], [1, 1], 17, -2)]
+    for size, draw, left, top in cuts:
+        out = F.crop(F.pad(image, [4]), top + 4, left + 4, *size)
+        case("center_to_border", {"size": size}, draw, given, out)
+
+
+def painted(image, lines, colour, opacity):
+    """Lines [(x, y, width), …] over the image, by the cover of each pixel as `stroke` states it."""
+    y, x = np.mgrid[0 : image.height, 0 : image.width] + 0.5
+    pixels = np.array(image, dtype=np.float64)
+    for line in lines:
+        cover = np.zeros_like(x)
+        for (ax, ay, a), (bx, by, b) in zip(line, line[1:]):
+            t = np.clip(((x - ax) * (bx - ax) + (y - ay) * (by - ay)) / ((bx - ax) ** 2 + (by - ay) ** 2), 0, 1)
+            distance, radius = np.hypot(x - ax - t * (bx - ax), y - ay - t * (by - ay)), (a + t * (b - a)) / 2
+            cover = np.maximum(cover, np.minimum(distance + 0.5, radius) - np.maximum(distance - 0.5, -radius))
+        pixels += opacity * np.maximum(cover, 0)[:, :, None] * (colour - pixels)
+        pixels = np.floor(pixels + 0.5)
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+def artefacts(inputs):
+    image, given = inputs["noise"]
+    hairs = [[3.2, 20.5, -30, 40, 35, -20, 2.5, 0.3, 0.9], [30, -2, 100, 25, 0, 60, 0.7, 1, 0.6], [40, 40, 45, 9, 0, 0, 3, 0, 1]]
+    dark, light = np.array([20, 14, 12]), np.array([110, 80, 60])
+    for chosen in [hairs[:1], hairs, []]:
+        out = image
+        for x, y, direction, length, first, second, width, shade, opacity in chosen:
+            pieces = max(int(np.ceil(length / 8)), 4) * 2
+            middles = (np.arange(pieces) + 0.5) / pieces
+            turned = np.interp(middles, [0, 0.5, 1], [0, first, first + second])
+            steps = np.exp(1j * np.radians(direction + turned)) * length / pieces
+            places = np.concatenate([[0], np.cumsum(steps)]) + x + 1j * y
+            line = [(z.real, z.imag, w) for z, w in zip(places, np.linspace(width, width / 2, pieces + 1))]
+            out = painted(out, [line], dark + shade * (light - dark), opacity)
+        case("hair", {}, [number for hair in chosen for number in hair], given, out)
+    image, given = inputs["drawing"]
+    rulers = [(0, 0.3, 3, 4, 1, 1, 0), (1, 7.5, 4.2, 5, 1.4, 0, 5), (2, 3, 5, 3, 0.6, 2, -9), (3, 9.9, 2.5, 6, 1, 0.5, 0)]
+    for side, phase, spacing, length, width, inset, tilt in rulers:
+        turn = np.exp(1j * np.radians(90 * side + tilt))  # along the ruler; a quarter turn further are its marks
+        middle = [20 + 1j * inset, 40 - inset + 15j, 20 + 1j * (30 - inset), inset + 15j][side]
+        lines = []
+        for mark in range(-40, 41):
+            start = middle + turn * (mark + phase % 1) * spacing
+            end = start + turn * 1j * length * {0: 2, 5: 1.5}.get((mark - int(phase)) % 10, 1)
+            lines.append([(start.real, start.imag, width), (end.real, end.imag, width)])
+        out = painted(image, lines, np.full(3, 15 + 0.5 * 75), 0.8)
+        case("ruler", {}, [side, phase, spacing, length, width, inset, tilt, 0.5, 0.8], given, out)
+
+
 def erasures(inputs):
     image, given = inputs["noise"]
 
@@ -281,10 +377,18 @@ def main():
     images["speck"] = noise(rng, 9, 7)
     images["flat"] = Image.new("RGB", (5, 4), (7, 255, 130))
     images["dim"] = Image.fromarray(rng.integers(60, [90, 200, 240], (13, 11, 3)).astype(np.uint8))
+    y, x = np.mgrid[0:30, 0:34]
+    disc = np.array(noise(rng, 34, 30)) // 3 + 120
+    images["disc"] = Image.fromarray((disc * ((x - 9) ** 2 + (y - 14) ** 2 < 12**2)[:, :, None]).astype(np.uint8))
+    images["wide"] = Image.fromarray(np.where((np.hypot(x - 16, y - 15) < 20)[:, :, None], disc, 70).astype(np.uint8))
+    images["red"] = Image.new("RGB", (2, 2), (90, 0, 0))
     inputs = {name: (image, place("given", image)) for name, image in images.items()}
     for make in [resizes, crops, flips, rotations, jitters, erasures, affines, colours, neighbourhoods, automatic]:
         make(inputs)
     noises(rng, inputs)
+    elastics(rng, inputs)
+    for make in [constancies, views, middles, artefacts]:
+        make(inputs)
     versions = {"pillow": PIL.__version__, "torchvision": torchvision.__version__.split("+")[0]}
     lines = ",\n".join(json.dumps(case) for case in cases)
     text = f'{{"versions": {json.dumps(versions)}, "spaces": {json.dumps(spaces(37, 29))}, "cases": [\n{lines}\n]}}\n'

@@ -25,16 +25,15 @@ pub fn look_up(image: &mut Image, table: &Table) {
     image.pixels.iter_mut().for_each(|byte| *byte = table[usize::from(*byte)]);
 }
 
-/// Looks each channel up in the table that `of` makes from its histogram.
-pub fn look_up_each(image: &mut Image, of: impl Fn(&[u32; 256]) -> Table) {
-    let [red, green, blue] = histograms(image).map(|histogram| of(&histogram));
+/// Looks each channel up in its own table.
+pub fn look_up_each(image: &mut Image, [red, green, blue]: &[Table; 3]) {
     for [r, g, b] in image.pixels.as_chunks_mut::<3>().0 {
         (*r, *g, *b) = (red[usize::from(*r)], green[usize::from(*g)], blue[usize::from(*b)]);
     }
 }
 
 /// How often each byte occurs in each channel.
-fn histograms(image: &Image) -> [[u32; 256]; 3] {
+pub fn histograms(image: &Image) -> [[u32; 256]; 3] {
     let mut counts = [[0; 256]; 3];
     for pixel in image.pixels.as_chunks::<3>().0 {
         counts.iter_mut().zip(pixel).for_each(|(counts, byte)| counts[usize::from(*byte)] += 1);

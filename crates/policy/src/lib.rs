@@ -25,6 +25,7 @@ mod region;
 mod resample;
 mod shares;
 mod spec;
+mod stroke;
 
 pub use builtin::BUILTIN;
 pub use chain::ImageChain;

@@ -61,6 +61,18 @@ pub struct Byte(pub u8);
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Offset(pub f64);
 
+/// The exponent of a Minkowski mean, from 1.
+#[derive(Clone, Copy, Debug)]
+pub struct Norm(pub f64);
+
+/// How many: low ≤ high, from 0; a number is both.
+#[derive(Clone, Copy, Debug)]
+pub struct Counts(pub u32, pub u32);
+
+/// A part of a way: 0 ≤ low ≤ high ≤ 1; a number is both.
+#[derive(Clone, Copy, Debug)]
+pub struct Way(pub f64, pub f64);
+
 /// Steps of a magnitude, from 2.
 #[derive(Clone, Copy, Debug)]
 pub struct Bins(pub u32);
@@ -148,6 +160,19 @@ quantity!(Count, "a whole number from 1", |value| whole(value, 1).map(Count));
 quantity!(Byte, "a byte (0 to 255)", |value| byte(value).map(Byte));
 quantity!(Offset, "a number from -1 to 1", |value| {
     number(value).filter(|offset| offset.abs() <= 1.0).map(Offset)
+});
+quantity!(Norm, "a number from 1", |value| number(value).filter(|norm| *norm >= 1.0).map(Norm));
+quantity!(Counts, "a whole number from 0, or [low, high]", |value| match value
+    .as_sequence()
+    .map(Vec::as_slice)
+{
+    Some([low, high]) =>
+        Some(Counts(whole(low, 0)?, whole(high, 0)?)).filter(|Counts(low, high)| low <= high),
+    _ => whole(value, 0).map(|n| Counts(n, n)),
+});
+quantity!(Way, "a number from 0 to 1, or [low, high] of such", |value| {
+    let (low, high) = number(value).map(|way| (way, way)).or_else(|| interval(value))?;
+    (low >= 0.0 && high <= 1.0).then_some(Way(low, high))
 });
 quantity!(Bins, "a whole number from 2", |value| whole(value, 2).map(Bins));
 quantity!(Severity, "a whole number from 1 to 10", |value| whole(value, 1)

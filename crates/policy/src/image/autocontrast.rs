@@ -1,7 +1,7 @@
 //! All levels, from black to white.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::colour::{look_up_each, table};
+use crate::colour::{histograms, look_up_each, table};
 use crate::{Build, Parsed, Result, Spec, parameters};
 use serde::Deserialize;
 use serde_yaml::Value;
@@ -42,7 +42,7 @@ impl ImagePolicy for Autocontrast {
 
 /// A channel of one level stays.
 pub(crate) fn autocontrast(image: &mut Image) {
-    look_up_each(image, |counts| {
+    let tables = histograms(image).map(|counts| {
         let darkest = counts.iter().position(|count| *count > 0).unwrap_or(0);
         let brightest = counts.iter().rposition(|count| *count > 0).unwrap_or(0);
         if brightest <= darkest {
@@ -52,4 +52,5 @@ pub(crate) fn autocontrast(image: &mut Image) {
         let offset = -(darkest as f64) * scale;
         table(|byte| (f64::from(byte) * scale + offset) as u8)
     });
+    look_up_each(image, &tables);
 }

@@ -55,7 +55,7 @@ impl ImagePolicy for CenterCrop {
 
 /// Where the crop starts: half of what is left over, to even on a tie (Python's `round`); of what is missing, the lower
 /// half goes first, as torchvision pads.
-fn start(image: u32, crop: u32) -> i64 {
+pub(crate) fn start(image: u32, crop: u32) -> i64 {
     match i64::from(image) - i64::from(crop) {
         over if over >= 0 => (over as f64 / 2.0).round_ties_even() as i64,
         missing => -(-missing / 2),

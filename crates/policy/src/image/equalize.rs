@@ -1,7 +1,7 @@
 //! Equal shares of all levels.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::colour::{look_up_each, table};
+use crate::colour::{histograms, look_up_each, table};
 use crate::{Build, Parsed, Result, Spec, parameters};
 use serde::Deserialize;
 use serde_yaml::Value;
@@ -42,7 +42,7 @@ impl ImagePolicy for Equalize {
 
 /// A channel of one level, or of too few pixels for a step, stays.
 pub(crate) fn equalize(image: &mut Image) {
-    look_up_each(image, |counts| {
+    let tables = histograms(image).map(|counts| {
         let brightest = counts.iter().rev().find(|count| **count > 0).copied().unwrap_or(0);
         let step = (counts.iter().sum::<u32>() - brightest) / 255;
         if step == 0 {
@@ -55,4 +55,5 @@ pub(crate) fn equalize(image: &mut Image) {
             level
         })
     });
+    look_up_each(image, &tables);
 }

@@ -203,6 +203,12 @@ fn mistakes_have_a_place_and_a_remedy() {
             "[0].autoaugment: expected `imagenet`, `cifar10` or `svhn`, got cifar100",
         ),
         ("[augmix: {severity: 11}]", "[0].augmix.severity: expected a whole number from 1 to 10, got 11"),
+        ("[hair: [3, 2]]", "[0].hair: expected a whole number from 0, or [low, high], got [3, 2]"),
+        (
+            "[center_to_border: {way: 1.5}]",
+            "[0].center_to_border.way: expected a number from 0 to 1, or [low, high] of such, got 1.5",
+        ),
+        ("[color_constancy: 0.5]", "[0].color_constancy: expected a number from 1, got 0.5"),
         ("[equalize: {p: 1}]", "[0].equalize.p: unknown key `p`; there are no parameters"),
         ("[cutout: {holes: 1.5}]", "[0].cutout.holes: expected a whole number from 1, got 1.5"),
         ("[random_erasing: {p: often}]", "[0].random_erasing.p: expected a number from 0 to 1, got often"),

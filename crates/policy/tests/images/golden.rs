@@ -14,7 +14,9 @@ fn tolerance(case: &Value) -> u8 {
     let interpolation = case["parameters"]["interpolation"].as_str().unwrap_or("bilinear");
     match case["policy"].as_str().unwrap() {
         "resize" | "random_resized_crop" => u8::from(interpolation == "bilinear"),
-        "gaussian_blur" => 1,
+        "gaussian_blur" | "elastic" => 1,
+        // Made by numpy; sines and powers may differ in their last bit.
+        "hair" | "ruler" | "color_constancy" => 1,
         _ => 0,
     }
 }
@@ -62,7 +64,11 @@ fn pixels_are_those_of_pillow_and_torchvision() {
         let expected = golden.image(&case["expected"]);
         let got = policy.apply(given, &draw).unwrap();
         assert_eq!((got.width, got.height), (expected.width, expected.height), "{case}");
-        assert_eq!(policy.output(Some(size)), Some((got.width, got.height)), "{case}");
+        let known = policy.output(Some(size));
+        assert!(
+            known == Some((got.width, got.height)) || name == "field_of_view" && known.is_none(),
+            "{case}"
+        );
         let apart: Vec<u8> = got.pixels.iter().zip(&expected.pixels).map(|(a, b)| a.abs_diff(*b)).collect();
         let most = *apart.iter().max().unwrap();
         let share = apart.iter().filter(|d| **d > 0).count() as f64 / apart.len() as f64;
@@ -73,5 +79,5 @@ fn pixels_are_those_of_pillow_and_torchvision() {
     println!("policy: (cases, largest difference, largest share of bytes that differ) {seen:#?}");
     let policies: Vec<&str> = Registry::builtin().images().map(|spec| spec.name).collect();
     assert!(policies.iter().all(|name| seen.contains_key(name)), "a policy without golden pixels: {seen:?}");
-    assert_eq!(golden.cases.len(), 234);
+    assert_eq!(golden.cases.len(), 261);
 }

@@ -5,6 +5,7 @@ mod chain;
 mod draws;
 mod golden;
 mod operations;
+mod skin;
 
 use tallow_data::Image;
 use tallow_policy::{Built, ImagePolicy, Registry};

@@ -1,0 +1,123 @@
+//! The marks of a ruler along a border.
+
+use super::{ImagePolicy, ModelInput, Numbers};
+use crate::quantity::{Colour, Degrees, Scale, Way, read};
+use crate::region::misfit;
+use crate::stroke::{Point, stroke};
+use crate::{Build, Parsed, Result, Spec};
+use serde::Deserialize;
+use serde_yaml::Value;
+use tallow_data::Image;
+use tallow_seed::Rng;
+
+pub static SPEC: Spec = Spec {
+    name: "ruler",
+    summary: "draws the marks of a ruler along one border, inwards, every fifth 1.5 and every tenth 2 times as long",
+    source: "an artefact named by Bissoto et al. 2020 (arXiv:2004.11457); the marks and their distributions are ours",
+    parameters: &[
+        (
+            "spacing",
+            "[0.03, 0.08]; in (0, 1]",
+            "between the marks, over the shorter side of the image: uniform",
+        ),
+        ("length", "[0.03, 0.06]; in (0, 1]", "of a short mark, likewise"),
+        ("width", "[0.003, 0.008]; in (0, 1]", "of a mark, likewise"),
+        ("inset", "[0, 0.08]; in [0, 1]", "from the border to the marks, likewise"),
+        ("tilt", "5", "degrees of the ruler to the border: d: from −d to d; or [low, high]; uniform"),
+        ("dark", "15", "the darkest colour; a ruler is a uniform mixture of the two"),
+        ("light", "90", "the lightest colour"),
+        ("opacity", "[0.6, 0.95]; in [0, 1]", "1 hides the skin: uniform"),
+    ],
+    spatial: true,
+    build: Build::Image(build),
+};
+
+/// Draws (side: 0 top, 1 right, 2 bottom, 3 left; phase in marks, 0 to 10; spacing, length, width, inset in pixels; tilt in
+/// degrees; shade from dark, 0, to light, 1; opacity).
+struct Ruler {
+    spacing: Scale,
+    length: Scale,
+    width: Scale,
+    inset: Way,
+    tilt: Degrees,
+    dark: [u8; 3],
+    light: [u8; 3],
+    opacity: Way,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parameters {
+    spacing: Option<Scale>,
+    length: Option<Scale>,
+    width: Option<Scale>,
+    inset: Option<Way>,
+    tilt: Option<Degrees>,
+    dark: Option<Colour>,
+    light: Option<Colour>,
+    opacity: Option<Way>,
+}
+
+fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
+    let Parameters { spacing, length, width, inset, tilt, dark, light, opacity } = read(value, "spacing")?;
+    Ok(Box::new(Ruler {
+        spacing: spacing.unwrap_or(Scale(0.03, 0.08)),
+        length: length.unwrap_or(Scale(0.03, 0.06)),
+        width: width.unwrap_or(Scale(0.003, 0.008)),
+        inset: inset.unwrap_or(Way(0.0, 0.08)),
+        tilt: tilt.unwrap_or(Degrees(-5.0, 5.0)),
+        dark: dark.map_or([15; 3], |dark| dark.0),
+        light: light.map_or([90; 3], |light| light.0),
+        opacity: opacity.unwrap_or(Way(0.6, 0.95)),
+    }))
+}
+
+impl ImagePolicy for Ruler {
+    fn draw(&self, (width, height): (u32, u32), rng: &mut Rng) -> Numbers {
+        let shorter = f64::from(width.min(height));
+        let (side, phase) = (f64::from(rng.below(4)), rng.uniform_in(0.0, 10.0));
+        let lengths = [self.spacing, self.length, self.width].map(|Scale(low, high)| (low, high));
+        let mut numbers = vec![side, phase];
+        for (low, high) in lengths.into_iter().chain([(self.inset.0, self.inset.1)]) {
+            numbers.push(shorter * rng.uniform_in(low, high));
+        }
+        numbers.extend([rng.uniform_in(self.tilt.0, self.tilt.1), rng.uniform()]);
+        numbers.push(rng.uniform_in(self.opacity.0, self.opacity.1));
+        numbers
+    }
+
+    fn apply(&self, mut image: Image, draw: &Numbers) -> Result<Image> {
+        let [side, phase, spacing, length, width, inset, tilt, shade, opacity] = *draw.as_slice() else {
+            return Err(misfit(SPEC.name, "nine numbers", draw, &image));
+        };
+        if ![0.0, 1.0, 2.0, 3.0].contains(&side) || spacing <= 0.0 || length < 0.0 || width < 0.0 {
+            return Err(misfit(SPEC.name, "a side of 0 to 3 and positive lengths", draw, &image));
+        }
+        let colour = std::array::from_fn(|c| {
+            let (dark, light) = (f64::from(self.dark[c]), f64::from(self.light[c]));
+            dark + shade * (light - dark)
+        });
+        // The ruler turns about the point `inset` inwards from the middle of its side; unturned, the marks of side 0 go down.
+        let (w, h) = (f64::from(image.width), f64::from(image.height));
+        let (x, y) = match side as u8 {
+            0 => (w / 2.0, inset),
+            1 => (w - inset, h / 2.0),
+            2 => (w / 2.0, h - inset),
+            _ => (inset, h / 2.0),
+        };
+        let (sin, cos) = (90.0 * side + tilt).to_radians().sin_cos();
+        let marks = (w.hypot(h) / 2.0 / spacing).ceil().min(1e5) as i64;
+        for mark in -marks..=marks {
+            let along = (mark as f64 + phase.fract()) * spacing;
+            let long = match (mark - phase as i64).rem_euclid(10) {
+                0 => 2.0 * length,
+                5 => 1.5 * length,
+                _ => length,
+            };
+            let (x, y) = (x + cos * along, y + sin * along);
+            let end = Point { x: x - sin * long, y: y + cos * long, width };
+            stroke(&mut image, &[Point { x, y, width }, end], colour, opacity);
+        }
+        Ok(image)
+    }
+}
