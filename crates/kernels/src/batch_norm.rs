@@ -329,7 +329,9 @@ fn pair<T: Element>(x: &[T], dy: &[T], m: T, scale: T, bias: T, floor: T) -> (T,
         (0..32).for_each(|i| step(x[i], dy[i], &mut a[i], &mut b[i]));
     }
     let rest = xs.remainder().iter().zip(ys.remainder());
-    rest.enumerate().for_each(|(i, (x, dy))| step(*x, *dy, &mut a[i], &mut b[i]));
+    for ((x, dy), (a, b)) in rest.zip(a.iter_mut().zip(&mut b)) {
+        step(*x, *dy, a, b);
+    }
     (fold(a), fold(b))
 }
 

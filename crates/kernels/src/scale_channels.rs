@@ -124,6 +124,8 @@ fn dot<T: Element>(a: &[T], b: &[T]) -> T {
         (0..32).for_each(|i| lanes[i] += a[i] * b[i]);
     }
     let rest = left.remainder().iter().zip(right.remainder());
-    rest.enumerate().for_each(|(i, (a, b))| lanes[i] += *a * *b);
+    for (lane, (a, b)) in lanes.iter_mut().zip(rest) {
+        *lane += *a * *b;
+    }
     lanes.iter().fold(T::zero(), |sum, lane| sum + *lane)
 }

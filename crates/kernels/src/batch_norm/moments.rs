@@ -51,7 +51,10 @@ pub(crate) fn sum<T: Element>(x: &[T], f: impl Fn(T) -> T) -> T {
     for chunk in &mut chunks {
         (0..32).for_each(|i| lanes[i] += f(chunk[i]));
     }
-    chunks.remainder().iter().enumerate().for_each(|(i, x)| lanes[i] += f(*x));
+    // A loop: `for_each` on what is left stays a call, compiled without the vectors.
+    for (lane, x) in lanes.iter_mut().zip(chunks.remainder()) {
+        *lane += f(*x);
+    }
     fold(lanes)
 }
 
