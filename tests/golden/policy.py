@@ -3,11 +3,17 @@
     python tests/golden/policy.py            write tests/golden/policy/cases.json
     python tests/golden/policy.py --check    make it again and compare bytes
 
-Versions: Python 3, numpy 2.x, torch 2.15 (CPU, one thread, float32 as the authors'). Seed 3.
+Versions: Python 3, numpy 2.x, scipy 1.17, torch 2.15 (CPU, one thread, float32 as the authors'), torchvision 0.29, timm 1.0.31.
+Seed 3.
 
     zeta_mixup    kakumarabhishek/zeta-mixup@dab71b982325b6b096ac31da24692eacbdac70b4 (MIT): zeta_mixup
     intra_class   wxitxy/synermix@e2848d50f1ed876105c26a14656dd9c36312a400 (MIT): intra_mixup
     cutmix        clovaai/CutMix-PyTorch@2d8eb68faff7fe4962776ad51d175c3b01a25734 (MIT): rand_bbox
+    fmix          ecs-vlc/FMix@e5991dca018882734c8ea63599f10dfbe67fa0ae (MIT): binarise_mask; the field by numpy from the paper's
+                  formula, since the code's own does not follow it (asserted below)
+    resizemix     the paper's formula, with torch's antialiased bilinear resizing
+    spectral      Hou and Zhang's formula, in numpy and scipy
+    peers         torchvision.transforms.v2 CutMix and MixUp; timm.data.Mixup, by batch and by element
 
 Their files lie unchanged under policy/authors/, with their licences. Their random calls are replaced by numbers drawn here,
 which are stored with the results: what is compared is the arithmetic. `ranks` are those of the ζ-mixup draw after the shift
@@ -15,18 +21,24 @@ that puts rank 1 on the diagonal, made by an integer roll and checked against th
 """
 
 import json
+import math
 import sys
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import scipy.ndimage
 import torch
+from timm.data import Mixup
+from torch.nn.functional import interpolate
+from torchvision.transforms import v2
 
 SEED = 3
 FOLDER = Path(__file__).parent / "policy"
-for name in ["zeta-mixup", "synermix", "cutmix"]:
+for name in ["zeta-mixup", "synermix", "cutmix", "fmix"]:
     sys.path.insert(0, str(FOLDER / "authors" / name))
 
+import fmix  # noqa: E402
 import intra_mixup  # noqa: E402
 import rand_bbox  # noqa: E402
 import zeta_mixup  # noqa: E402
@@ -95,8 +107,123 @@ def box_case(height, width, share):
     }
 
 
+def fmix_case(height, width, decay, share, up):
+    spectrum = np.round(rng.normal(size=(height, width, 2)), 3)
+    f = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None, :])
+    scale = np.maximum(f, 1 / max(height, width)) ** -decay
+    field = np.fft.ifft2((spectrum[..., 0] + 1j * spectrum[..., 1]) * scale).real
+    with mock.patch("random.random", lambda: 0.9 if up else 0.1):
+        mask = fmix.binarise_mask(field.copy(), share, (height, width))
+    return {
+        "size": [height, width],
+        "decay": decay,
+        "spectrum": spectrum.reshape(-1, 2).tolist(),
+        "field": rounded(field),
+        "lambda": share,
+        "up": up,
+        "own": [int(x) for x in mask.ravel()],
+    }
+
+
+def check_fmix_quirk():
+    np.random.seed(SEED)
+    cycles = np.abs(np.fft.fftfreq(16) * 16)
+    for _ in range(5):
+        mask = fmix.make_low_freq_image(3, (16, 16))[0]
+        assert np.abs(np.fft.fft2(mask)[:, cycles > 1]).max() < 1e-9, "no more than one cycle across"
+
+
+def resize_case(rows, height, width, boxes):
+    x = rng.integers(-9, 10, (rows, 2, height, width)) / 4
+    partner = [int(j) for j in rng.permutation(rows)]
+    values, mixed = torch.tensor(x), torch.tensor(x)
+    for i, (top, bottom, left, right) in enumerate(boxes):
+        small = interpolate(values[partner[i]][None], (bottom - top, right - left), mode="bilinear", antialias=True)
+        mixed[i, :, top:bottom, left:right] = small[0]
+    return {
+        "shape": list(x.shape),
+        "values": rounded(x),
+        "partner": partner,
+        "boxes": boxes,
+        "own": [1 - (b - t) * (r - left) / (height * width) for t, b, left, r in boxes],
+        "mixed": rounded(mixed),
+    }
+
+
+def spectral_case(height, width):
+    y, x = np.mgrid[:height, :width]
+    image = rng.integers(-3, 4, (height, width)) / 8 + 2.0 * (np.hypot(y - height // 3, x - width // 2) < 2.5)
+    spectrum = np.fft.fft2(image)
+    logs = np.log(np.abs(spectrum))
+    residual = logs - scipy.ndimage.uniform_filter(logs, 3, mode="wrap")
+    saliency = np.abs(np.fft.ifft2(np.exp(residual + 1j * np.angle(spectrum)))) ** 2
+
+    def smooth(side):
+        line = np.exp(-0.5 * (np.arange(1 - side, side) / (2.5 / 64 * side)) ** 2)
+        return line / line.sum()
+
+    blurred = scipy.ndimage.convolve1d(saliency, smooth(height), axis=0, mode="constant")
+    blurred = scipy.ndimage.convolve1d(blurred, smooth(width), axis=1, mode="constant")
+    scale = blurred.max()
+    return {
+        "size": [height, width],
+        "image": rounded(image),
+        "scale": scale,
+        "map": rounded(saliency / scale),
+        "smoothed": rounded(blurred / scale),
+        "peak": [int(k) for k in np.unravel_index(blurred.argmax(), blurred.shape)],
+    }
+
+
+def peer_case(name, rows, height, width, run, extra):
+    x = torch.tensor(rng.integers(-9, 10, (rows, 2, height, width)) / 4, dtype=torch.float32)
+    y = torch.tensor(rng.integers(0, 3, rows))
+    mixed, targets = run(x.clone(), y)
+    return {
+        "peer": name,
+        "shape": list(x.shape),
+        "values": rounded(x),
+        "labels": y.tolist(),
+        **extra,
+        "mixed": rounded(mixed),
+        "targets": rounded(targets),
+    }
+
+
+def torchvision_case(rows, height, width, share, centre):
+    transform = (v2.CutMix if centre else v2.MixUp)(num_classes=3)
+    transform._dist = mock.Mock(sample=lambda shape: torch.tensor(share))
+    # Theirs draws the column first.
+    draws = [torch.tensor([k]) for k in (centre or [])[::-1]]
+
+    def run(x, y):
+        with mock.patch("torch.randint", mock.Mock(side_effect=draws)):
+            return transform(x, y)
+
+    return peer_case("torchvision", rows, height, width, run, {"order": "roll", "lambda": [share], "centre": centre})
+
+
+def timm_case(rows, height, width, shares, centre):
+    kind = {"mixup_alpha": 0.0, "cutmix_alpha": 1.0} if centre else {"mixup_alpha": 1.0}
+    mixup = Mixup(**kind, label_smoothing=0.0, num_classes=3, mode="elem" if len(shares) > 1 else "batch")
+    if centre:
+        # timm cuts an odd side whole since 1.0.30, the authors one pixel short: cases of even sides.
+        assert all(int(side * math.sqrt(1 - shares[0])) % 2 == 0 for side in (height, width))
+
+    def run(x, y):
+        drawn = np.array(shares) if len(shares) > 1 else shares[0]
+        with (
+            mock.patch("numpy.random.beta", lambda *_, **__: drawn),
+            mock.patch("numpy.random.randint", mock.Mock(side_effect=centre)),
+        ):
+            return mixup(x, y)
+
+    return peer_case("timm", rows, height, width, run, {"order": "flip", "lambda": shares, "centre": centre})
+
+
 def make():
     torch.set_num_threads(1)
+    check_fmix_quirk()
     np.int = int  # the name that numpy 1.24 removed
     sizes = [(32, 32), (28, 28), (7, 5), (1, 1), (224, 224), (64, 48)]
     cases = {
@@ -108,6 +235,24 @@ def make():
             intra_case(labels, width) for labels, width in [([2], 2), ([1, 1, 1], 3), ([3, 0, 3, 2, 0, 3, 3, 6], 4), ([4, 1, 0], 2)]
         ],
         "cutmix": [box_case(h, w, share) for h, w in sizes for share in [0.0, 0.1, 0.35, 0.5, 0.75, 0.9, 0.99, 1.0]],
+        "fmix": [
+            fmix_case(*case)
+            for case in [(8, 8, 3.0, 0.3, True), (8, 8, 3.0, 0.3, False), (7, 5, 2.0, 0.55, True), (6, 10, 0.0, 0.75, False), (4, 4, 3.0, 1.0, True)]
+        ],
+        "resizemix": [
+            resize_case(2, 4, 4, [[0, 2, 1, 3], [0, 4, 0, 4]]),
+            resize_case(3, 7, 5, [[1, 5, 0, 3], [6, 7, 4, 5], [2, 7, 1, 5]]),
+        ],
+        "spectral": [spectral_case(16, 12), spectral_case(20, 20), spectral_case(9, 15)],
+        "peers": [
+            torchvision_case(4, 3, 2, 0.3, None),
+            torchvision_case(5, 2, 2, 0.75, None),
+            torchvision_case(3, 6, 8, 0.3, [0, 5]),
+            torchvision_case(4, 5, 7, 0.55, [4, 3]),
+            timm_case(4, 2, 3, [0.3], None),
+            timm_case(4, 2, 3, [0.3, 0.75, 1.0, 0.1], None),
+            timm_case(4, 8, 8, [0.75], [2, 7]),
+        ],
     }
     lines = [f'"{name}": [\n' + ",\n".join(json.dumps(case) for case in group) + "\n]" for name, group in cases.items()]
     return "{\n" + ",\n".join(lines) + "\n}\n"

@@ -36,5 +36,12 @@ pub const BUILTIN: &[&Spec] = &[
     &mix::mixup::SPEC,
     &mix::cutmix::SPEC,
     &mix::zeta_mixup::SPEC,
+    &mix::dirichlet_mixup::SPEC,
     &mix::intra_class::SPEC,
+    &mix::linear::SPEC,
+    &mix::resizemix::SPEC,
+    &mix::fmix::SPEC,
+    &mix::smoothmix::SPEC,
+    &mix::gridmix::SPEC,
+    &mix::saliencymix::SPEC,
 ];

@@ -120,6 +120,25 @@ impl Policy {
             })
             .collect()
     }
+
+    /// The policies of masks at taps of a network, `model`, that have no maps, from the shape of a row at each tap:
+    /// (C, H, W) for maps, (L, D) for sequences, (D) for features.
+    pub fn check_shapes(&self, model: &str, shapes: &[(&str, &[usize])]) -> Vec<Mistake> {
+        let shape = |tap: &str| shapes.iter().find(|(known, _)| *known == tap).map(|(_, shape)| *shape);
+        let misplaced = self.taps().into_iter().filter(|mention| mention.spatial).filter_map(|mention| {
+            let kind = match shape(&mention.tap)? {
+                [_, _, _] => return None,
+                [_, _] => "sequences, (R, L, D)",
+                _ => "features, (R, D)",
+            };
+            let problem = format!(
+                "`{}` needs images or maps, and `{}` of {model} has {kind}; choose a tap of maps, or a linear mix",
+                mention.policy, mention.tap
+            );
+            Some(Mistake::new(format!("{}.at", mention.path), problem))
+        });
+        misplaced.collect()
+    }
 }
 
 impl Branch {

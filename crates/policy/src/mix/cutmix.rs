@@ -1,7 +1,7 @@
 //! CutMix: a rectangle of the partner, pasted.
 
 use super::{Mask, Mix, Mixing, Place, Rect, Site};
-use crate::{Build, Error, Parsed, Positive, Result, Spec, parameters};
+use crate::{Build, Parsed, Positive, Result, Spec, parameters};
 use serde::Deserialize;
 use serde_yaml::Value;
 use tallow_seed::Rng;
@@ -9,7 +9,7 @@ use tallow_seed::Rng;
 pub const SPEC: Spec = Spec {
     name: "cutmix",
     summary: "x_j inside a random rectangle, x_i outside; side √(1 − λ), λ ~ Beta(α, α), shares from the clipped area",
-    source: "Yun et al., CutMix, ICCV 2019; arXiv 1905.04899; box rule of clovaai/CutMix-PyTorch@2d8eb68",
+    source: "Yun et al., CutMix, ICCV 2019; arXiv 1905.04899; box rule of clovaai/CutMix-PyTorch@2d8eb68: an odd side is cut one pixel short",
     parameters: &[
         ("alpha", "1.0, over 0", "α of the Beta distribution: at 1 the drawn area is uniform"),
         ("per_sample", "false", "one rectangle for each row in place of one for the batch"),
@@ -21,9 +21,9 @@ pub const SPEC: Spec = Spec {
 /// x̂_i = x_j inside one rectangle and x_i outside, for the partner j of row i. Its share is its area after clipping.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct CutMix {
-    pub alpha: Positive,
-    pub per_sample: bool,
+struct CutMix {
+    alpha: Positive,
+    per_sample: bool,
 }
 
 impl Default for CutMix {
@@ -39,17 +39,13 @@ fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
 
 impl Mix for CutMix {
     fn draw(&self, at: &Site, rng: &mut Rng) -> Result<Mixing> {
-        let Some(size) = at.size else {
-            let problem = "expected images or maps, (R, C, H, W); place it at an earlier tap".to_owned();
-            return Err(Error::Policy { policy: SPEC.name.to_owned(), problem });
-        };
-        let draws = if self.per_sample { at.rows() } else { 1 };
+        let size = at.maps(SPEC.name)?;
         let mut draw = || {
             let lambda = rng.beta(self.alpha.0, self.alpha.0);
             let centre = (rng.below(size.0 as u32) as usize, rng.below(size.1 as u32) as usize);
             cut(size, lambda, centre)
         };
-        let boxes = (0..draws).map(|_| draw()).collect();
+        let boxes = (0..at.draws(self.per_sample)).map(|_| draw()).collect();
         Ok(Mixing::Paste { partner: at.partners.to_vec(), mask: Mask::Boxes(boxes), source: Place::Same })
     }
 }

@@ -1,10 +1,11 @@
 //! mixup: two rows, blended.
 
-use super::{Mix, Mixing, Site};
-use crate::{Build, Parsed, Positive, Result, Shares, Spec, parameters};
+use super::Mix;
+use super::linear::{Linear, Out, Own, Partners};
+use crate::weights::Weights;
+use crate::{Build, Parsed, Positive, Spec, parameters};
 use serde::Deserialize;
 use serde_yaml::Value;
-use tallow_seed::Rng;
 
 pub const SPEC: Spec = Spec {
     name: "mixup",
@@ -21,9 +22,9 @@ pub const SPEC: Spec = Spec {
 /// x̂_i = λ·x_i + (1 − λ)·x_j for the partner j of row i; λ ~ Beta(α, α).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Mixup {
-    pub alpha: Positive,
-    pub per_sample: bool,
+struct Mixup {
+    alpha: Positive,
+    per_sample: bool,
 }
 
 impl Default for Mixup {
@@ -34,13 +35,7 @@ impl Default for Mixup {
 }
 
 fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
-    Ok(Box::new(parameters::<Mixup>(value)?))
-}
-
-impl Mix for Mixup {
-    fn draw(&self, at: &Site, rng: &mut Rng) -> Result<Mixing> {
-        let draws = if self.per_sample { at.rows() } else { 1 };
-        let lambda: Vec<f64> = (0..draws).map(|_| rng.beta(self.alpha.0, self.alpha.0)).collect();
-        Ok(Mixing::Rows(Shares::pairs(at.partners, |row| lambda[row % draws])))
-    }
+    let Mixup { alpha, per_sample } = parameters(value)?;
+    let (rows, partners, weights) = (Out::Each, Partners::Paired, Weights::Beta(alpha.0));
+    Ok(Box::new(Linear { rows, partners, weights, own: Own::First, per_sample }))
 }

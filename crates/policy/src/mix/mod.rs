@@ -1,12 +1,19 @@
 //! Policies that mix the rows of a batch; one file each.
 
 pub mod cutmix;
+pub mod dirichlet_mixup;
+pub mod fmix;
+pub mod gridmix;
 pub mod intra_class;
+pub mod linear;
 pub mod mixup;
+pub mod resizemix;
+pub mod saliencymix;
+pub mod smoothmix;
 pub mod zeta_mixup;
 
 use crate::pairing::may_meet;
-use crate::{Result, Shares};
+use crate::{Error, Result, Shares};
 use candle_core::Tensor;
 use tallow_seed::Rng;
 
@@ -59,6 +66,19 @@ impl Site<'_> {
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.classes.len()
+    }
+
+    /// (height, width) of the maps, or the error of `policy` at a tap where there are none.
+    pub fn maps(&self, policy: &str) -> Result<(usize, usize)> {
+        self.size.ok_or_else(|| {
+            let problem = "expected images or maps, (R, C, H, W); place it at an earlier tap".to_owned();
+            Error::Policy { policy: policy.to_owned(), problem }
+        })
+    }
+
+    /// How many times a mix draws: once for each row, or once for the batch.
+    pub fn draws(&self, per_sample: bool) -> usize {
+        if per_sample { self.rows() } else { 1 }
     }
 
     /// Whether rows `a` and `b` may be mixed: always, but for rows of one group where the node excludes that.

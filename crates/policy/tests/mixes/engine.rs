@@ -117,7 +117,16 @@ fn rows_of_one_group_are_kept_apart() {
         "cutmix: {}, pairing: { order: derangement, within_group: false }",
         "zeta_mixup: {}, pairing: { within_group: false }",
         "intra_class: {}, pairing: { within_group: false }",
+        "dirichlet_mixup: {}, pairing: { within_group: false }",
+        "resizemix: {}, pairing: { within_group: false }",
+        "fmix: {}, pairing: { order: flip, within_group: false }",
+        "smoothmix: {}, pairing: { order: derangement, within_group: false }",
+        "gridmix: {}, pairing: { within_group: false }",
+        "saliencymix: {}, pairing: { within_group: false }",
+        "linear: { rows: one_per_class, weights: { p_series: {} } }, pairing: { within_group: false }",
+        "linear: { partners: { count: 1, among: same_class } }, pairing: { within_group: false }",
     ];
+    let mut mixed = 0;
     for text in policies {
         let branch = branch(&format!("[ {{ {text} }} ]"));
         for step in 0..50 {
@@ -125,12 +134,36 @@ fn rows_of_one_group_are_kept_apart() {
             for row in passage.shares().rows() {
                 let mut seen: Vec<u32> = row.iter().filter_map(|(j, _)| groups[*j as usize]).collect();
                 seen.sort();
-                // Partners of ζ-mixup may share a group among themselves, never with the own row.
-                if !text.starts_with("zeta") {
+                mixed += usize::from(row.len() > 1);
+                // Many partners of a row may share a group among themselves, never with the own row.
+                if !["zeta", "dirichlet"].iter().any(|many| text.starts_with(many)) {
                     let count = seen.len();
                     seen.dedup();
                     assert_eq!(seen.len(), count, "{text}: {row:?}");
                 }
+            }
+        }
+    }
+    assert!(mixed > 50 * 8 * 7, "{mixed} rows of more than one source");
+}
+
+#[test]
+fn an_own_row_never_meets_its_group() {
+    let groups = vec![Some(0), Some(0), Some(1), None, Some(0), Some(1), None, Some(2)];
+    let rows = Rows::one_hot(vec![0, 0, 1, 1, 0, 1, 0, 1], groups.clone(), 2);
+    for text in [
+        "zeta_mixup: { gamma: 1 }",
+        "dirichlet_mixup: {}",
+        "linear: { partners: 3, weights: uniform_simplex }",
+    ] {
+        let branch = branch(&format!("[ {{ {text}, pairing: {{ within_group: false }} }} ]"));
+        for step in 0..50 {
+            let shares = through(&branch, &rows, step, &values(8)).1.shares().clone();
+            for (own, row) in shares.rows().iter().enumerate() {
+                let met = row.iter().filter(|(j, _)| {
+                    *j as usize != own && groups[own].is_some() && groups[*j as usize] == groups[own]
+                });
+                assert_eq!(met.count(), 0, "{text}: row {own}: {row:?}");
             }
         }
     }

@@ -5,8 +5,7 @@ use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 use std::path::Path;
 use tallow_policy::mix::cutmix::cut;
-use tallow_policy::mix::intra_class::normalised;
-use tallow_policy::mix::zeta_mixup::{p_series, ranked};
+use tallow_policy::weights::{normalised, p_series};
 use tallow_policy::{Rect, Shares};
 
 /// The shares of a ζ-mixup draw given as the rank of each column in each row.
@@ -16,7 +15,7 @@ fn zeta(gamma: f64, ranks: &[Vec<usize>]) -> Shares {
         let mut order: Vec<u32> = (0..ranks.len() as u32).collect();
         order.sort_by_key(|&column| ranks[column as usize]);
         assert_eq!(order[0] as usize, own, "rank 1 is on the diagonal");
-        ranked(&weights, own as u32, order[1..].iter().copied())
+        order.into_iter().zip(weights.iter().copied()).collect()
     };
     Shares::new(ranks.len(), ranks.iter().enumerate().map(row).collect())
 }
@@ -151,23 +150,23 @@ fn boxes_of_cutmix() {
     }
 }
 
-fn authors(mix: &str) -> Vec<Value> {
+pub fn authors(mix: &str) -> Vec<Value> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/policy/cases.json");
     let cases: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     cases[mix].as_array().unwrap().clone()
 }
 
-fn list<T: serde::de::DeserializeOwned>(value: &Value) -> T {
+pub fn list<T: serde::de::DeserializeOwned>(value: &Value) -> T {
     serde_json::from_value(value.clone()).unwrap()
 }
 
-fn tensor(case: &Value) -> Tensor {
+pub fn tensor(case: &Value) -> Tensor {
     Tensor::from_vec(list::<Vec<f64>>(&case["values"]), list::<Vec<usize>>(&case["shape"]), &Device::Cpu)
         .unwrap()
 }
 
 /// The authors' code runs in f32 and its results are rounded to 5 decimals.
-const AUTHORS: f64 = 1e-5;
+pub const AUTHORS: f64 = 1e-5;
 
 #[test]
 fn zeta_mixup_as_the_authors_code() {

@@ -15,7 +15,7 @@ fn names(folder: &str, extension: &str) -> BTreeSet<String> {
 fn every_mix_is_a_file_and_in_the_list() {
     let listed: BTreeSet<String> = Registry::builtin().mixes().map(|spec| spec.name.to_owned()).collect();
     assert_eq!(listed, names("src/mix", ".rs"));
-    assert_eq!(listed.len(), 4);
+    assert_eq!(listed.len(), 11);
 }
 
 #[test]
@@ -25,6 +25,9 @@ fn names_are_unique_and_no_engine_keys() {
     assert!(ENGINE_KEYS.iter().all(|key| !unique.contains(key)));
     for spec in BUILTIN {
         assert!(!spec.summary.is_empty() && !spec.source.is_empty(), "{}", spec.name);
+        for (name, range, meaning) in spec.parameters {
+            assert!(!range.is_empty() && !meaning.is_empty(), "{}.{name}", spec.name);
+        }
     }
 }
 
@@ -48,7 +51,7 @@ fn every_preset_is_a_file_and_plans() {
                 .is_empty()
         );
     }
-    assert_eq!(listed.len(), 11);
+    assert_eq!(listed.len(), 21);
 }
 
 #[test]

@@ -1,8 +1,12 @@
 //! Mixes and the engine: golden numbers, properties of every mix, recipes. One binary; this is its table of contents.
 
+mod chains;
 mod engine;
 mod goldens;
+mod linear;
 mod lists;
+mod mask_goldens;
+mod mask_moments;
 mod moments;
 mod properties;
 mod recipes;

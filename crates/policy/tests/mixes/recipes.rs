@@ -92,7 +92,7 @@ fn one_mistake_at_a_time() {
         ),
         (
             "[ { mixupp: {} } ]",
-            "policies[0].mixupp: unknown policy `mixupp`; did you mean `mixup`? known: mixup, cutmix, zeta_mixup, intra_class, fixed",
+            "policies[0].mixupp: unknown policy `mixupp`; did you mean `mixup`? known: mixup, cutmix, zeta_mixup, dirichlet_mixup, intra_class, linear, resizemix, fmix, smoothmix, gridmix, saliencymix, fixed, pasted",
         ),
         (
             "[ { mixup: {}, prob: 1 } ]",
@@ -155,6 +155,72 @@ fn one_mistake_at_a_time() {
             "policies[0].one_of[0].weight: expected a number of 0 or more, got -1",
         ),
         ("[ { fixed: {} } ]", "policies[0].fixed: missing key `shares`"),
+        (
+            "[ { resizemix: { scale: [0.8, 0.1] } } ]",
+            "policies[0].resizemix.scale: expected [low, high] with 0 < low <= high <= 1, got [0.8, 0.1]",
+        ),
+        (
+            "[ { smoothmix: { sigma: 0.5 } } ]",
+            "policies[0].smoothmix.sigma: expected [low, high] with 0 < low <= high, got 0.5",
+        ),
+        ("[ { gridmix: { cells: 0 } } ]", "policies[0].gridmix.cells: expected a whole number from 1, got 0"),
+        ("[ { fmix: { decay: -1 } } ]", "policies[0].fmix.decay: expected a number of 0 or more, got -1"),
+        (
+            "[ { saliencymix: { saliency: gradient } } ]",
+            "policies[0].saliencymix.saliency: expected `spectral_residual` or `input_gradient`, got gradient",
+        ),
+        (
+            "[ { saliencymix: { saliency: input_gradient }, at: stage1 } ]",
+            "policies[0].at: `saliencymix` looks at the input; it acts at `input`",
+        ),
+        (
+            "[ { mixup: {} }, { saliencymix: { saliency: input_gradient } } ]",
+            "policies[1]: `saliencymix` looks at the gradient by the unmixed input; place it before every other mix",
+        ),
+        (
+            "[ { linear: { rows: all } } ]",
+            "policies[0].linear.rows: expected `each` or `one_per_class`, got all",
+        ),
+        (
+            "[ { linear: { partners: 0 } } ]",
+            "policies[0].linear.partners: expected paired, a whole number from 1, all, same_class, other_class, same_group or a mapping of count, among, got 0",
+        ),
+        (
+            "[ { linear: { partners: { count: 2, amongst: all } } } ]",
+            "policies[0].linear.partners: amongst: unknown key `amongst`; did you mean `among`?",
+        ),
+        (
+            "[ { linear: { partners: 3 } } ]",
+            "policies[0].linear.weights: beta weighs 2 rows; write `partners: paired` or 1",
+        ),
+        (
+            "[ { linear: { partners: all, weights: { fixed: [0.5, 0.25, 0.25] } } } ]",
+            "policies[0].linear.weights: fixed weighs 3 rows; write `partners: 2`",
+        ),
+        (
+            "[ { linear: { partners: 2, weights: { fixed: [0.5, 0.2, 0.2] } } } ]",
+            "policies[0].linear.weights: fixed: expected two numbers or more of 0 or more, the first over 0, with a sum of 1, got [0.5, 0.2, 0.2]",
+        ),
+        (
+            "[ { linear: { weights: { beta: { alpha: 0 } } } } ]",
+            "policies[0].linear.weights: beta.alpha: expected a positive number, got 0",
+        ),
+        (
+            "[ { linear: { weights: gaussian } } ]",
+            "policies[0].linear.weights: expected beta, dirichlet (both with alpha), p_series (with gamma), uniform_simplex, fixed (a list) or normalised_uniform, got gaussian",
+        ),
+        (
+            "[ { linear: { rows: one_per_class, partners: all, weights: uniform_simplex } } ]",
+            "policies[0].linear.partners: expected same_class, or { count: K, among: same_class }: a row for each class is of its members",
+        ),
+        (
+            "[ { linear: { rows: one_per_class, weights: uniform_simplex, own: largest } } ]",
+            "policies[0].linear.own: there is no own row where one comes out for each class; leave `own` out",
+        ),
+        (
+            "[ { linear: { partners: 2, weights: uniform_simplex }, pairing: roll } ]",
+            "policies[0].pairing: `linear` chooses its own rows; of `pairing` only `within_group` applies to it",
+        ),
     ];
     for (text, expected) in cases {
         let found = mistakes(text);
@@ -163,7 +229,23 @@ fn one_mistake_at_a_time() {
             "{text}\nexpected {expected}\ngot      {found:#?}"
         );
     }
-    assert_eq!(cases.len(), 33);
+    assert_eq!(cases.len(), 51);
+}
+
+#[test]
+fn masks_need_maps() {
+    let text = "branches: [ { policies: [ { cutmix: {}, at: [ input, blocks, tokens ] }, { mixup: {}, at: blocks }, { fmix: {}, at: pooled } ] } ]";
+    let shapes: [(&str, &[usize]); 4] =
+        [("input", &[3, 32, 32]), ("stem", &[8, 16, 16]), ("blocks", &[197, 64]), ("pooled", &[64])];
+    let found: Vec<String> =
+        policy(text).check_shapes("a_vit", &shapes).iter().map(|mistake| mistake.to_string()).collect();
+    assert_eq!(
+        found,
+        [
+            "branches[0].policies[0].at: `cutmix` needs images or maps, and `blocks` of a_vit has sequences, (R, L, D); choose a tap of maps, or a linear mix",
+            "branches[0].policies[2].at: `fmix` needs images or maps, and `pooled` of a_vit has features, (R, D); choose a tap of maps, or a linear mix",
+        ]
+    );
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! What the tests share: batches, policies from a line of YAML, a mix that gives fixed shares.
+//! What the tests share: batches, policies from a line of YAML, mixes that give fixed shares and fixed masks.
 
 use candle_core::{DType, Device, Tensor};
 use serde::Deserialize;
 use serde_yaml::Value;
 use tallow_policy::{
-    Branch, Build, Mix, Mixing, Moment, Parsed, Passage, Policy, Registry, Result, Rows, Shares, Site, Spec,
-    parameters,
+    Branch, Build, Built, Mask, Mix, Mixing, Moment, Parsed, Passage, Place, Policy, Rect, Registry, Result,
+    Rows, Shares, Site, Spec, parameters,
 };
 use tallow_seed::{Rng, Seed};
 
@@ -21,6 +21,7 @@ pub fn policy(text: &str) -> Policy {
 pub fn parse(text: &str) -> Parsed<Policy> {
     let mut registry = Registry::builtin();
     registry.push(&FIXED);
+    registry.push(&PASTED);
     Policy::parse("test", &serde_yaml::from_str(text).unwrap(), &registry)
 }
 
@@ -50,9 +51,12 @@ pub fn noise(purpose: &str, shape: &[usize]) -> Tensor {
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 
-/// Values through a branch whose policies are all at `input`.
+/// Values through a branch whose policies are all at `input`; a mix that asks for a gradient gets noise.
 pub fn through<'a>(branch: &'a Branch, rows: &'a Rows, step: u64, values: &Tensor) -> (Tensor, Passage<'a>) {
     let mut passage = branch.begin(rows, seed(step), MOMENT);
+    if passage.needs_input_gradient() {
+        passage.provide_input_gradient(noise("gradient", values.dims()));
+    }
     let mixed = passage.at("input", values.clone()).unwrap();
     (mixed, passage)
 }
@@ -74,6 +78,69 @@ pub fn close(got: f64, expected: f64, tolerance: f64) {
 /// H = −Σ p ln p, in nats.
 pub fn entropy(p: &[f64]) -> f64 {
     -p.iter().filter(|p| **p > 0.0).map(|p| p * p.ln()).sum::<f64>()
+}
+
+/// The draw of a mix, as the first policy of the first branch, on rows of these classes without groups, of maps of `size`,
+/// each paired with the one before.
+pub fn drawn(text: &str, classes: &[u32], size: (usize, usize), step: u64) -> Mixing {
+    let value: Value = serde_yaml::from_str(text).unwrap();
+    let (name, parameters) = value.as_mapping().unwrap().iter().next().unwrap();
+    let spec = Registry::builtin().find(name.as_str().unwrap()).unwrap();
+    let Ok(Built::Mix(mix)) = spec.build(parameters) else { panic!("{text}: no mix") };
+    let rows = classes.len() as u32;
+    let site = Site {
+        classes,
+        groups: &vec![None; classes.len()],
+        n_classes: 4,
+        size: Some(size),
+        partners: &(0..rows).map(|row| (row + rows - 1) % rows).collect::<Vec<_>>(),
+        within_group: true,
+        progress: 0.5,
+        values: None,
+        input_gradient: None,
+    };
+    mix.draw(&site, &mut rng(step, "draw")).unwrap()
+}
+
+/// The random numbers of the first policy of the first branch, by the keys of ARCHITECTURE.md.
+pub fn rng(step: u64, purpose: &str) -> Rng {
+    seed(step).fold("branch", 0).fold("policy", 0).fold(purpose, 0).rng()
+}
+
+/// A paste of given masks: `pasted: { partner: […], boxes: [[top, bottom, left, right], …], masks: […], whole: true }`.
+static PASTED: Spec = Spec {
+    name: "pasted",
+    summary: "given masks",
+    source: "the tests",
+    parameters: &[
+        ("partner", "required", "of each row"),
+        ("boxes", "required", "rectangles"),
+        ("masks", "required", "soft masks, where there are no boxes"),
+        ("whole", "required", "whether the whole partner goes into the box"),
+    ],
+    spatial: true,
+    build: Build::Mix(|value| Ok(Box::new(parameters::<Pasted>(value)?))),
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pasted {
+    partner: Vec<u32>,
+    boxes: Vec<(usize, usize, usize, usize)>,
+    masks: Vec<Vec<f32>>,
+    whole: bool,
+}
+
+impl Mix for Pasted {
+    fn draw(&self, _: &Site, _: &mut Rng) -> Result<Mixing> {
+        let rect = |&(top, bottom, left, right): &_| Rect { top, bottom, left, right };
+        let mask = match self.boxes.as_slice() {
+            [] => Mask::Soft(self.masks.clone()),
+            boxes => Mask::Boxes(boxes.iter().map(rect).collect()),
+        };
+        let source = if self.whole { Place::Whole } else { Place::Same };
+        Ok(Mixing::Paste { partner: self.partner.clone(), mask, source })
+    }
 }
 
 /// A mix of given shares: `fixed: { shares: [[[row, share], …], …] }`.

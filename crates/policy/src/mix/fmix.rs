@@ -1,0 +1,90 @@
+//! FMix: a mask of any shape, from low frequencies.
+
+use super::{Mask, Mix, Mixing, Place, Site};
+use crate::fourier::{Complex, transform};
+use crate::{Build, NonNegative, Parsed, Positive, Result, Spec, parameters};
+use serde::Deserialize;
+use serde_yaml::Value;
+use tallow_seed::Rng;
+
+pub const SPEC: Spec = Spec {
+    name: "fmix",
+    summary: "x_i where low-pass noise Re F⁻¹(z / f^δ) is highest, on a part λ of the pixels, x_j elsewhere; λ ~ Beta(α, α), shares from the pixels",
+    source: "Harris et al., FMix, arXiv 2002.12047; ecs-vlc/FMix@e5991dc. Its code labels with λ where the mask has ⌊λN⌋ or ⌈λN⌉ of N pixels, and takes two rows of the spectrum for its real and imaginary parts, so that no mask has more than one cycle across; here shares are counted, and the spectrum is the paper's",
+    parameters: &[
+        (
+            "alpha",
+            "1.0, over 0",
+            "α of the Beta distribution: at 1 the part is uniform, towards 0 one row alone",
+        ),
+        (
+            "decay",
+            "3.0, 0 or more",
+            "δ, the power by which frequencies decay: the higher, the smoother the shapes",
+        ),
+        ("per_sample", "false", "one mask for each row in place of one for the batch"),
+    ],
+    spatial: true,
+    build: Build::Mix(build),
+};
+
+/// x̂_i = x_j where the noise is low and x_i where it is high, for the partner j of row i.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct FMix {
+    alpha: Positive,
+    decay: NonNegative,
+    per_sample: bool,
+}
+
+impl Default for FMix {
+    fn default() -> FMix {
+        // α = 1, δ = 3, one mask per batch: the paper and its code.
+        FMix { alpha: Positive(1.0), decay: NonNegative(3.0), per_sample: false }
+    }
+}
+
+fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
+    Ok(Box::new(parameters::<FMix>(value)?))
+}
+
+impl Mix for FMix {
+    fn draw(&self, at: &Site, rng: &mut Rng) -> Result<Mixing> {
+        let size = at.maps(SPEC.name)?;
+        let pixels = size.0 * size.1;
+        let mut draw = || {
+            let part = rng.beta(self.alpha.0, self.alpha.0) * pixels as f64;
+            let own = if rng.bernoulli(0.5) { part.ceil() } else { part.floor() };
+            let noise = (0..pixels).map(|_| (rng.normal(), rng.normal())).collect();
+            lowest(&low_pass(noise, size, self.decay.0), pixels - own as usize)
+        };
+        let masks = (0..at.draws(self.per_sample)).map(|_| draw()).collect();
+        Ok(Mixing::Paste { partner: at.partners.to_vec(), mask: Mask::Soft(masks), source: Place::Same })
+    }
+}
+
+/// Re F⁻¹(z / f^δ) of a spectrum z, (height, width) in the order of the transform; f is the distance of a frequency from 0
+/// in cycles per pixel, 1 / the longer side at least.
+pub fn low_pass(mut spectrum: Vec<Complex>, (height, width): (usize, usize), decay: f64) -> Vec<f64> {
+    let cycles = |k: usize, n: usize| {
+        let k = if k <= (n - 1) / 2 { k as f64 } else { k as f64 - n as f64 };
+        k / n as f64
+    };
+    let least = 1.0 / height.max(width) as f64;
+    for (at, z) in spectrum.iter_mut().enumerate() {
+        let f = cycles(at / width, height).hypot(cycles(at % width, width)).max(least);
+        let scale = f.powf(-decay);
+        *z = (z.0 * scale, z.1 * scale);
+    }
+    transform(&mut spectrum, (height, width), true);
+    spectrum.into_iter().map(|(real, _)| real).collect()
+}
+
+/// 1 at the `count` lowest of the values, 0 elsewhere; of equals, the first are lowest.
+pub fn lowest(values: &[f64], count: usize) -> Vec<f32> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let mut mask = vec![0.0; values.len()];
+    order[..count].iter().for_each(|&pixel| mask[pixel] = 1.0);
+    mask
+}

@@ -1,0 +1,68 @@
+//! GridMix: cells of a grid, each from one of two rows.
+
+use super::{Mask, Mix, Mixing, Place, Site};
+use crate::quantity::Count;
+use crate::{Build, Parsed, Positive, Result, Spec, parameters};
+use serde::Deserialize;
+use serde_yaml::Value;
+use tallow_seed::Rng;
+
+pub const SPEC: Spec = Spec {
+    name: "gridmix",
+    summary: "each cell of an N×N grid from x_i with probability λ, else from x_j; λ ~ Beta(α, α), shares from the cells' areas",
+    source: "Baek, Bang, Shim, GridMix, Pattern Recognition 109 (2021): its grid-based mixing. The paper's loss on patch labels is not part of it. OpenMixup's function of this name follows another method: a lattice of holes in a random crop",
+    parameters: &[
+        ("cells", "4, 1 or more", "N, cells along each side; at most one for each pixel"),
+        (
+            "alpha",
+            "1.0, over 0",
+            "α of the Beta distribution: at 1 the part is uniform, towards 0 one row alone",
+        ),
+        ("per_sample", "false", "one grid for each row in place of one for the batch"),
+    ],
+    spatial: true,
+    build: Build::Mix(build),
+};
+
+/// x̂_i = x_j in the cells drawn and x_i in the others, for the partner j of row i.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct GridMix {
+    cells: Count,
+    alpha: Positive,
+    per_sample: bool,
+}
+
+impl Default for GridMix {
+    fn default() -> GridMix {
+        // α = 1: the part is uniform, as in CutMix. N = 4 is ours: 8 pixels of 32, 56 of 224.
+        GridMix { cells: Count(4), alpha: Positive(1.0), per_sample: false }
+    }
+}
+
+fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
+    Ok(Box::new(parameters::<GridMix>(value)?))
+}
+
+impl Mix for GridMix {
+    fn draw(&self, at: &Site, rng: &mut Rng) -> Result<Mixing> {
+        let size = at.maps(SPEC.name)?;
+        let cells = self.cells.0 as usize;
+        let cells = (cells.min(size.0), cells.min(size.1));
+        let mut draw = || {
+            let lambda = rng.beta(self.alpha.0, self.alpha.0);
+            let partner: Vec<bool> = (0..cells.0 * cells.1).map(|_| !rng.bernoulli(lambda)).collect();
+            grid(size, cells, &partner)
+        };
+        let masks = (0..at.draws(self.per_sample)).map(|_| draw()).collect();
+        Ok(Mixing::Paste { partner: at.partners.to_vec(), mask: Mask::Soft(masks), source: Place::Same })
+    }
+}
+
+/// 1 in the cells that are the partner's, 0 in the others, in an image of `size` (height, width). Pixel y is in row
+/// ⌊y·N / H⌋ of the cells: sides that N does not divide have cells of two sizes.
+pub fn grid(size: (usize, usize), cells: (usize, usize), partner: &[bool]) -> Vec<f32> {
+    let cell = |y: usize, x: usize| y * cells.0 / size.0 * cells.1 + x * cells.1 / size.1;
+    let pixels = (0..size.0 * size.1).map(|at| partner[cell(at / size.1, at % size.1)]);
+    pixels.map(|theirs| f32::from(u8::from(theirs))).collect()
+}

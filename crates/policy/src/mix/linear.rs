@@ -1,0 +1,294 @@
+//! Every linear mix: which rows come out, which go into each, by which weights. The named ones are points in it.
+
+use super::{Mix, Mixing, Site};
+use crate::parameters::{parameters, text};
+use crate::quantity::quantity;
+use crate::weights::Weights;
+use crate::{Build, Mistake, Parsed, Result, Shares, Spec};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_yaml::Value;
+use std::collections::BTreeMap;
+use tallow_seed::Rng;
+
+pub const SPEC: Spec = Spec {
+    name: "linear",
+    summary: "Σ_j w_j·x_j over the own row and its partners: mixup, ζ-mixup, Dirichlet mixing, SynerMix-Intra and what is between them",
+    source: "this toolkit: the draws of mixup, zeta_mixup, dirichlet_mixup and intra_class, whose sources they name",
+    parameters: &[
+        (
+            "rows",
+            "each, or one_per_class",
+            "the rows that come out: one for each that goes in, or one for each class of the batch, of its members alone",
+        ),
+        (
+            "partners",
+            "paired (same_class for one_per_class), or a whole number K from 1, all, same_class, other_class, same_group, { count: K, among: same_class }",
+            "the other rows in each: the one of the node's `pairing`; K drawn without replacement; all; all of a kind; K of a kind",
+        ),
+        (
+            "weights",
+            "{ beta: { alpha: 1.0 } }, or { dirichlet: { alpha: 1.0 } }, { p_series: { gamma: 2.8 } }, uniform_simplex, { fixed: [w, …] }, normalised_uniform",
+            "the distribution of the weights, the own row's first; beta is of two rows, a fixed list of as many as it has numbers",
+        ),
+        (
+            "own",
+            "first, largest or random",
+            "the weight of the own row: the first as drawn, the largest, or one at random",
+        ),
+        ("per_sample", "false", "weights drawn anew for each row in place of once for the batch"),
+    ],
+    spatial: false,
+    build: Build::Mix(build),
+};
+
+/// x̂_i = w_1·x_i + Σ_{k=2..n} w_k·x_(k) over a row's sources: itself, then its partners in the order drawn.
+#[derive(Clone, Debug)]
+pub struct Linear {
+    pub rows: Out,
+    pub partners: Partners,
+    pub weights: Weights,
+    pub own: Own,
+    /// Weights drawn anew for each row, not once for each number of sources.
+    pub per_sample: bool,
+}
+
+/// Which rows come out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Out {
+    Each,
+    /// By increasing class. Where rows of one group must not be mixed, each group of a class is represented by one of
+    /// its rows, drawn uniformly.
+    OnePerClass,
+}
+
+quantity!(Out, "`each` or `one_per_class`", |value| match value.as_str()? {
+    "each" => Some(Out::Each),
+    "one_per_class" => Some(Out::OnePerClass),
+    _ => None,
+});
+
+/// Which weight the own row takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own {
+    First,
+    Largest,
+    Random,
+}
+
+quantity!(Own, "`first`, `largest` or `random`", |value| match value.as_str()? {
+    "first" => Some(Own::First),
+    "largest" => Some(Own::Largest),
+    "random" => Some(Own::Random),
+    _ => None,
+});
+
+/// The other rows in an output row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Partners {
+    /// The one that the engine paired: perhaps the row itself.
+    Paired,
+    /// `count` different other rows of this kind, all of them without a count, as far as there are any.
+    Drawn { count: Option<u32>, among: Among },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Among {
+    All,
+    SameClass,
+    OtherClass,
+    SameGroup,
+}
+
+quantity!(Among, "`all`, `same_class`, `other_class` or `same_group`", |value| match value.as_str()? {
+    "all" => Some(Among::All),
+    "same_class" => Some(Among::SameClass),
+    "other_class" => Some(Among::OtherClass),
+    "same_group" => Some(Among::SameGroup),
+    _ => None,
+});
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Drawn {
+    count: crate::quantity::Count,
+    among: Among,
+}
+
+impl Default for Drawn {
+    fn default() -> Drawn {
+        Drawn { count: crate::quantity::Count(1), among: Among::All }
+    }
+}
+
+impl<'de> Deserialize<'de> for Partners {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Partners, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        if value.as_str() == Some("paired") {
+            return Ok(Partners::Paired);
+        }
+        if value.is_mapping() {
+            let drawn = parameters::<Drawn>(&value).map_err(|mistakes| {
+                let mistakes: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
+                D::Error::custom(mistakes.join("; "))
+            })?;
+            return Ok(Partners::Drawn { count: Some(drawn.count.0), among: drawn.among });
+        }
+        match value.as_u64().and_then(|n| u32::try_from(n).ok()) {
+            Some(count) if count >= 1 => Ok(Partners::Drawn { count: Some(count), among: Among::All }),
+            _ => Among::deserialize(value.clone())
+                .map(|among| Partners::Drawn { count: None, among })
+                .map_err(|_| {
+                    let known = "paired, a whole number from 1, all, same_class, other_class, same_group or a mapping of count, among";
+                    D::Error::custom(format!("expected {known}, got {}", text(&value)))
+                }),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Parameters {
+    rows: Out,
+    partners: Option<Partners>,
+    weights: Weights,
+    own: Option<Own>,
+    per_sample: bool,
+}
+
+impl Default for Parameters {
+    fn default() -> Parameters {
+        // As mixup.
+        let weights = Weights::Beta(1.0);
+        Parameters { rows: Out::Each, partners: None, weights, own: None, per_sample: false }
+    }
+}
+
+fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
+    let Parameters { rows, partners, weights, own, per_sample } = parameters(value)?;
+    let of_class = Partners::Drawn { count: None, among: Among::SameClass };
+    let partners = partners.unwrap_or(if rows == Out::Each { Partners::Paired } else { of_class });
+    let mut mistakes = Vec::new();
+    if rows == Out::OnePerClass {
+        if !matches!(partners, Partners::Drawn { among: Among::SameClass, .. }) {
+            let problem = "expected same_class, or { count: K, among: same_class }: a row for each class is of its members";
+            mistakes.push(Mistake::new("partners", problem));
+        }
+        if own.is_some() {
+            let problem = "there is no own row where one comes out for each class; leave `own` out";
+            mistakes.push(Mistake::new("own", problem));
+        }
+    }
+    let mixed = match partners {
+        Partners::Paired => Some(2),
+        Partners::Drawn { count, .. } => count.map(|count| count as usize + 1),
+    };
+    if let Some(rows) = weights.rows().filter(|rows| mixed != Some(*rows)) {
+        let remedy = if rows == 2 {
+            "`partners: paired` or 1".to_owned()
+        } else {
+            format!("`partners: {}`", rows - 1)
+        };
+        let problem = format!("{} weighs {rows} rows; write {remedy}", weights.name());
+        mistakes.push(Mistake::new("weights", problem));
+    }
+    if mistakes.is_empty() {
+        Ok(Box::new(Linear { rows, partners, weights, own: own.unwrap_or(Own::First), per_sample }))
+    } else {
+        Err(mistakes)
+    }
+}
+
+impl Mix for Linear {
+    fn pairs(&self) -> bool {
+        self.partners == Partners::Paired
+    }
+
+    fn draw(&self, at: &Site, rng: &mut Rng) -> Result<Mixing> {
+        let mut drawn = BTreeMap::new();
+        let mut row = |sources: Vec<u32>, rng: &mut Rng| -> Vec<(u32, f64)> {
+            let n = sources.len();
+            if self.per_sample {
+                drawn.clear();
+            }
+            let weights: &Vec<f64> = drawn.entry(n).or_insert_with(|| self.weights.draw(n, rng));
+            let first = match self.own {
+                Own::First => 0,
+                Own::Largest => largest(weights),
+                Own::Random if self.weights.exchangeable() => 0,
+                Own::Random => rng.below(n as u32) as usize,
+            };
+            let mut order: Vec<usize> = (0..n).collect();
+            order.swap(0, first);
+            sources.into_iter().zip(order).map(|(source, place)| (source, weights[place])).collect()
+        };
+        let rows = match self.rows {
+            Out::Each => {
+                let sources =
+                    |i: usize, rng: &mut Rng| [vec![i as u32], self.partners_of(i, at, rng)].concat();
+                (0..at.rows()).map(|i| row(sources(i, rng), rng)).collect()
+            }
+            Out::OnePerClass => {
+                let mut classes = at.classes.to_vec();
+                classes.sort();
+                classes.dedup();
+                classes.into_iter().map(|class| row(self.members(class, at, rng), rng)).collect()
+            }
+        };
+        Ok(Mixing::Rows(Shares::new(at.rows(), rows)))
+    }
+}
+
+impl Linear {
+    fn partners_of(&self, own: usize, at: &Site, rng: &mut Rng) -> Vec<u32> {
+        let Partners::Drawn { count, among } = self.partners else { return vec![at.partners[own]] };
+        let others = (0..at.rows()).filter(|&other| {
+            let kind = match among {
+                Among::All => true,
+                Among::SameClass => at.classes[other] == at.classes[own],
+                Among::OtherClass => at.classes[other] != at.classes[own],
+                Among::SameGroup => at.groups[own].is_some() && at.groups[other] == at.groups[own],
+            };
+            kind && other != own && at.may_mix(own, other)
+        });
+        self.chosen(others.map(|other| other as u32).collect(), count, rng)
+    }
+
+    /// The rows of a class that are mixed into one.
+    fn members(&self, class: u32, at: &Site, rng: &mut Rng) -> Vec<u32> {
+        let members = (0..at.rows()).filter(|&i| at.classes[i] == class).map(|i| i as u32).collect();
+        let members = if at.within_group { members } else { one_per_group(at, members, rng) };
+        let count = match self.partners {
+            Partners::Drawn { count: Some(count), .. } => Some(count + 1),
+            _ => None,
+        };
+        self.chosen(members, count, rng)
+    }
+
+    /// `count` of these in random order; all of them, where that is the number and their order means nothing, as they are.
+    fn chosen(&self, rows: Vec<u32>, count: Option<u32>, rng: &mut Rng) -> Vec<u32> {
+        let count = count.unwrap_or(u32::MAX).min(rows.len() as u32);
+        if count as usize == rows.len() && self.weights.exchangeable() {
+            return rows;
+        }
+        rng.sample(rows.len() as u32, count).into_iter().map(|place| rows[place as usize]).collect()
+    }
+}
+
+/// The place of the largest; the first of equals.
+fn largest(weights: &[f64]) -> usize {
+    (1..weights.len()).fold(0, |best, place| if weights[place] > weights[best] { place } else { best })
+}
+
+/// Of rows that must not meet, one; by increasing row.
+fn one_per_group(at: &Site, mut members: Vec<u32>, rng: &mut Rng) -> Vec<u32> {
+    rng.shuffle(&mut members);
+    let mut kept: Vec<u32> = Vec::with_capacity(members.len());
+    for row in members {
+        if kept.iter().all(|&other| at.may_mix(row as usize, other as usize)) {
+            kept.push(row);
+        }
+    }
+    kept.sort();
+    kept
+}

@@ -1,0 +1,99 @@
+//! SaliencyMix: a rectangle of the partner about its most salient place.
+
+use super::cutmix::cut;
+use super::{Mask, Mix, Mixing, Needs, Place, Site};
+use crate::quantity::quantity;
+use crate::saliency::{Maps, peak, smoothed, spectral_residual};
+use crate::{Build, Error, Parsed, Positive, Result, Spec, parameters};
+use serde::Deserialize;
+use serde_yaml::Value;
+use std::collections::BTreeMap;
+use tallow_seed::Rng;
+
+pub const SPEC: Spec = Spec {
+    name: "saliencymix",
+    summary: "as CutMix, the rectangle about the peak of x_j's saliency: the spectral residual of the image, or the gradient ‖∂L/∂x‖ of the loss by it",
+    source: "Uddin et al., SaliencyMix, ICLR 2021, arXiv 2006.01791; spectral residual of Hou, Zhang, CVPR 2007. The authors' code finds the peak of one image, with OpenCV's fine-grained saliency, and cuts every row there; here each row is cut at its own partner's peak",
+    parameters: &[
+        ("alpha", "1.0, over 0", "α of the Beta distribution of 1 − area: at 1 the drawn area is uniform"),
+        (
+            "saliency",
+            "spectral_residual, or input_gradient",
+            "where the peak is looked for: in the values alone, at any tap of maps; or in the gradient of a probe of the network on the unmixed batch, at `input`, a forward and a backward pass more",
+        ),
+        (
+            "per_sample",
+            "false",
+            "one λ for each row in place of one for the batch; the place is each row's own in any case",
+        ),
+    ],
+    spatial: true,
+    build: Build::Mix(build),
+};
+
+/// x̂_i = x_j inside a rectangle about the peak of x_j's saliency and x_i outside, for the partner j of row i.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct SaliencyMix {
+    alpha: Positive,
+    saliency: Saliency,
+    per_sample: bool,
+}
+
+impl Default for SaliencyMix {
+    fn default() -> SaliencyMix {
+        // α = 1 and one λ per batch: the authors' code. The spectral residual costs no pass through the network.
+        SaliencyMix { alpha: Positive(1.0), saliency: Saliency::SpectralResidual, per_sample: false }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Saliency {
+    SpectralResidual,
+    InputGradient,
+}
+
+quantity!(Saliency, "`spectral_residual` or `input_gradient`", |value| match value.as_str()? {
+    "spectral_residual" => Some(Saliency::SpectralResidual),
+    "input_gradient" => Some(Saliency::InputGradient),
+    _ => None,
+});
+
+fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
+    Ok(Box::new(parameters::<SaliencyMix>(value)?))
+}
+
+impl Mix for SaliencyMix {
+    fn needs(&self) -> Needs {
+        match self.saliency {
+            Saliency::SpectralResidual => Needs::Values,
+            Saliency::InputGradient => Needs::InputGradient,
+        }
+    }
+
+    fn draw(&self, at: &Site, rng: &mut Rng) -> Result<Mixing> {
+        let size = at.maps(SPEC.name)?;
+        let seen = if self.saliency == Saliency::InputGradient { at.input_gradient } else { at.values };
+        let missing =
+            || Error::Policy { policy: SPEC.name.into(), problem: "was not given what it needs".into() };
+        let seen = Maps::read(seen.ok_or_else(missing)?)?;
+        let lambdas: Vec<f64> =
+            (0..at.draws(self.per_sample)).map(|_| rng.beta(self.alpha.0, self.alpha.0)).collect();
+        let mut peaks = BTreeMap::new();
+        let mut centre = |row: u32| {
+            *peaks.entry(row).or_insert_with(|| {
+                let (map, small) = match self.saliency {
+                    Saliency::SpectralResidual => {
+                        let (mean, small) = seen.mean(row as usize);
+                        (spectral_residual(&mean, small), small)
+                    }
+                    Saliency::InputGradient => seen.norm(row as usize),
+                };
+                peak(&smoothed(&map, small), small, size)
+            })
+        };
+        let boxes = at.partners.iter().enumerate();
+        let boxes = boxes.map(|(row, &j)| cut(size, lambdas[row % lambdas.len()], centre(j))).collect();
+        Ok(Mixing::Paste { partner: at.partners.to_vec(), mask: Mask::Boxes(boxes), source: Place::Same })
+    }
+}

@@ -1,0 +1,117 @@
+//! Where an image draws the eye, at the resolution of 64 pixels at most.
+
+use crate::fourier::{Complex, transform};
+use candle_core::{DType, Result, Tensor};
+
+/// (height, width).
+type Size = (usize, usize);
+
+/// Values (R, C, H, W) on the host.
+pub struct Maps {
+    values: Vec<f32>,
+    channels: usize,
+    size: Size,
+}
+
+/// The longest side of a map: Hou and Zhang's scale. Finer structure is texture, not an object.
+const SIDE: usize = 64;
+/// Standard deviation of the smoothing in sides: 2.5 of 64 pixels, as in Hou and Zhang's program.
+const SIGMA: f64 = 2.5 / 64.0;
+
+impl Maps {
+    pub fn read(values: &Tensor) -> Result<Maps> {
+        let (_, channels, height, width) = values.dims4()?;
+        let values = values.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+        Ok(Maps { values, channels, size: (height, width) })
+    }
+
+    /// The mean of a row's channels, and its size: each pixel is the mean of the pixels under it.
+    pub fn mean(&self, row: usize) -> (Vec<f64>, Size) {
+        self.gathered(row, |sum, value| sum + value, |sum| sum / self.channels as f64)
+    }
+
+    /// √(Σ_c v²) over a row's channels, and its size.
+    pub fn norm(&self, row: usize) -> (Vec<f64>, Size) {
+        self.gathered(row, |sum, value| sum + value * value, f64::sqrt)
+    }
+
+    fn gathered(
+        &self,
+        row: usize,
+        add: impl Fn(f64, f64) -> f64,
+        end: impl Fn(f64) -> f64,
+    ) -> (Vec<f64>, Size) {
+        let (height, width) = self.size;
+        let area = height * width;
+        let mut pixels = vec![0.0; area];
+        for plane in self.values[row * self.channels * area..][..self.channels * area].chunks_exact(area) {
+            pixels.iter_mut().zip(plane).for_each(|(sum, value)| *sum = add(*sum, f64::from(*value)));
+        }
+        let small = (height.min(SIDE), width.min(SIDE));
+        let (mut sums, mut counts) = (vec![0.0; small.0 * small.1], vec![0.0; small.0 * small.1]);
+        for (at, sum) in pixels.into_iter().enumerate() {
+            let cell = at / width * small.0 / height * small.1 + at % width * small.1 / width;
+            sums[cell] += end(sum);
+            counts[cell] += 1.0;
+        }
+        (sums.iter().zip(counts).map(|(sum, count)| sum / count).collect(), small)
+    }
+}
+
+/// |F⁻¹(exp(L − L̄ + i·arg F(x)))|², L = ln |F(x)|, L̄ its mean over 3×3 neighbours, round the torus of frequencies.
+/// Frequencies without amplitude have no phase and are left out: an even image is salient nowhere but on average.
+///
+/// Source: Hou, Zhang, Saliency detection: a spectral residual approach, CVPR 2007.
+pub fn spectral_residual(image: &[f64], size: Size) -> Vec<f64> {
+    let mut spectrum: Vec<Complex> = image.iter().map(|&x| (x, 0.0)).collect();
+    transform(&mut spectrum, size, false);
+    let amplitudes: Vec<f64> = spectrum.iter().map(|z| z.0.hypot(z.1)).collect();
+    // The rounding of a transform of f64 is far below, and structure that an eye sees far above.
+    let least = 1e-9 * amplitudes.iter().fold(0.0, |a: f64, b| a.max(*b)).max(f64::MIN_POSITIVE);
+    let logs: Vec<f64> = amplitudes.iter().map(|a| a.max(least).ln()).collect();
+    let (height, width) = size;
+    for (at, z) in spectrum.iter_mut().enumerate() {
+        let (y, x) = (at / width, at % width);
+        let near =
+            (0..9).map(|k| (y + height + k / 3 - 1) % height * width + (x + width + k % 3 - 1) % width);
+        let mean = near.map(|place| logs[place]).sum::<f64>() / 9.0;
+        let amplitude = amplitudes[at];
+        let scale = if amplitude > least { (logs[at] - mean).exp() / amplitude } else { 0.0 };
+        *z = (z.0 * scale, z.1 * scale);
+    }
+    transform(&mut spectrum, size, true);
+    spectrum.into_iter().map(|z| z.0 * z.0 + z.1 * z.1).collect()
+}
+
+/// Convolved with a Gaussian of σ = 2.5 pixels of 64 along each side, 0 beyond the border.
+pub fn smoothed(map: &[f64], (height, width): Size) -> Vec<f64> {
+    let kernel = |side: usize| -> Vec<f64> {
+        let weigh = |distance: usize| (-0.5 * (distance as f64 / (SIGMA * side as f64)).powi(2)).exp();
+        let weights: Vec<f64> = (0..side).map(weigh).collect();
+        let sum = 2.0 * weights.iter().sum::<f64>() - 1.0;
+        weights.into_iter().map(|weight| weight / sum).collect()
+    };
+    let (down, across) = (kernel(height), kernel(width));
+    let rows: Vec<f64> = (0..height * width)
+        .map(|at| (0..width).map(|x| map[at / width * width + x] * across[x.abs_diff(at % width)]).sum())
+        .collect();
+    (0..height * width)
+        .map(|at| (0..height).map(|y| rows[y * width + at % width] * down[y.abs_diff(at / width)]).sum())
+        .collect()
+}
+
+/// The pixel of an image of `size` at the largest value of the map; of those that differ by no more than rounding, the one
+/// nearest to the middle.
+pub fn peak(map: &[f64], small: Size, size: Size) -> (usize, usize) {
+    let most = map.iter().fold(0.0, |a: f64, b| a.max(*b));
+    let off = |at: usize| {
+        let off = |at: usize, side: usize| (2 * at + 1).abs_diff(side) as f64 / side as f64;
+        off(at / small.1, small.0).hypot(off(at % small.1, small.1))
+    };
+    let best = (0..map.len())
+        .filter(|&at| map[at] >= most * (1.0 - 1e-9))
+        .min_by(|&a, &b| off(a).total_cmp(&off(b)));
+    let best = best.unwrap_or(0);
+    let middle = |at: usize, small: usize, side: usize| (2 * at + 1) * side / (2 * small);
+    (middle(best / small.1, small.0, size.0), middle(best % small.1, small.1, size.1))
+}
