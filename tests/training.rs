@@ -1,6 +1,6 @@
 //! What training does to numbers: the same seed gives the same bytes, whatever the threads; the knobs do what they say.
 
-use crate::program::{Desk, Program, tensors};
+use crate::program::{Desk, Program, TINY, tensors};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -342,4 +342,86 @@ fn a_parameter_without_a_gradient_is_an_error() {
     step.gradients.remove("layer2.0.conv1.weight").unwrap();
     let error = update(&step.gradients).unwrap_err().to_string();
     assert!(error.contains("parameter `layer2.0.conv1.weight` got no gradient"), "{error}");
+}
+
+/// What the mix `watch` was given.
+static GRADIENT: std::sync::Mutex<Option<candle_core::Tensor>> = std::sync::Mutex::new(None);
+
+/// Asks for the gradient by the input, and leaves the rows as they are.
+struct Watch;
+
+impl tallow_policy::Mix for Watch {
+    fn needs(&self) -> tallow_policy::Needs {
+        tallow_policy::Needs::InputGradient
+    }
+
+    fn draw(
+        &self,
+        at: &tallow_policy::Site,
+        _: &mut tallow_seed::Rng,
+    ) -> tallow_policy::Result<tallow_policy::Mixing> {
+        *GRADIENT.lock().unwrap() = at.input_gradient.cloned();
+        Ok(tallow_policy::Mixing::Keep)
+    }
+}
+
+static WATCH: tallow_policy::Spec = tallow_policy::Spec {
+    name: "watch",
+    summary: "looks at the gradient by the input",
+    source: "this test",
+    parameters: &[],
+    spatial: false,
+    build: tallow_policy::Build::Mix(|_| Ok(Box::new(Watch))),
+};
+
+/// The probe of a guided mix gives the gradient of the loss by the input, and moves nothing: neither a gradient of the step,
+/// nor a running statistic, nor a parameter.
+#[test]
+fn a_probe_leaves_no_trace() {
+    let desk = Desk::new();
+    let mut registry = tallow_policy::Registry::builtin();
+    registry.push(&WATCH);
+    let bytes = |salt: usize| (0..6 * 16 * 16 * 3).map(|i| ((i + salt) * 37 % 251) as u8).collect();
+    let moment = tallow_policy::Moment { step: 0, steps: 1, batches_per_epoch: 1, batch: 6 };
+    let progress = tallow_report::Progress::hidden();
+    let step = |branches: &str, accumulate: &str| {
+        desk.write("watched.yaml", &TINY.replace("policy: cutmix_zeta_mixup", branches));
+        let overrides = [accumulate.to_owned()];
+        let plan = tallow_train::Plan::read(&desk.path("watched.yaml"), &overrides, &registry).unwrap();
+        let run = tallow_train::Run::build(plan, tallow_train::Start::Recipe, &progress).unwrap();
+        let view = tallow_data::Pixels { rows: 6, height: 16, width: 16, bytes: bytes(0) };
+        let indices: Vec<u32> = (0..6).collect();
+        let labels = indices.iter().map(|row| run.data.train.label(*row as usize)).collect();
+        let batch = tallow_data::HostBatch { views: vec![view], labels, indices };
+        let step = tallow_train::step(&run, &batch, tallow_seed::Seed::new(1), &moment).unwrap();
+        let flat = |tensor: &candle_core::Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let gradients: Vec<_> = step.gradients.iter().map(|(name, x)| (name.clone(), flat(x))).collect();
+        let buffers: Vec<_> =
+            run.model.params.buffers.iter().map(|(name, x)| (name.clone(), flat(x.var()))).collect();
+        (run, batch, step.loss.to_bits(), gradients, buffers)
+    };
+    for accumulate in ["accumulate=1", "accumulate=2"] {
+        let plain = step("branches: [ { policies: [] } ]", accumulate);
+        let watched = step("branches: [ { policies: [ { watch: {} } ] } ]", accumulate);
+        assert_eq!(plain.2, watched.2);
+        assert!(plain.3 == watched.3, "gradients moved");
+        assert!(plain.4 == watched.4, "running statistics moved");
+        assert!(plain.4.len() > 30 && plain.4.iter().any(|(_, values)| values.iter().any(|x| *x != 0.0)));
+    }
+    // By finite differences, along the gradient g itself: (L(x + hg) − L(x − hg)) / 2h = |g|².
+    let (run, batch, ..) = step("branches: [ { policies: [ { watch: {} } ] } ]", "accumulate=1");
+    let gradient = GRADIENT.lock().unwrap().take().expect("a gradient was given");
+    let values = run.model.upload(&batch.views[0]).unwrap();
+    assert_eq!(gradient.dims(), values.dims());
+    let classes = run.model.classes.len();
+    let targets = tallow_policy::Rows::one_hot(batch.labels.clone(), vec![None; 6], classes).targets;
+    let square = gradient.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
+    let loss = |h: f64| -> f64 {
+        let moved = (&values + (&gradient * h).unwrap()).unwrap();
+        let logits = run.model.network.forward(&moved, &tallow_models::Mode::Probe).unwrap();
+        f64::from(run.loss.of(&logits, &targets).unwrap().to_scalar::<f32>().unwrap())
+    };
+    let h = 0.01 / f64::from(square.sqrt());
+    let slope = (loss(h) - loss(-h)) / (2.0 * h);
+    assert!((slope / f64::from(square) - 1.0).abs() < 0.02, "{slope}, {square}");
 }

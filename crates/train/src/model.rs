@@ -9,7 +9,7 @@ use std::path::Path;
 use tallow_data::Pixels;
 use tallow_models::config::Config;
 use tallow_models::{ModelOptions, Network, Params};
-use tallow_policy::Registry;
+use tallow_policy::{Mistake, Registry};
 use tallow_report::Progress;
 use tallow_seed::Seed;
 
@@ -55,6 +55,14 @@ impl Model {
             },
             other => other.into(),
         })?;
+        let side = plan.model.input as usize;
+        if let Some(outline) = network.outline([3, side, side]) {
+            let shapes: Vec<(&str, &[usize])> =
+                outline.iter().map(|(tap, outline)| (*tap, outline.shape.as_slice())).collect();
+            if let Some(Mistake { path, message }) = plan.policy.check_shapes(spec.name, &shapes).pop() {
+                return Err(plan.mistake(&path, message));
+            }
+        }
         let mut config = Config::new(spec, &options, plan.model.input as usize, &classes);
         let mut notes = Vec::new();
         match (&start, &plan.model.weights) {

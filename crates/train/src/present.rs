@@ -2,7 +2,7 @@
 
 use crate::fit::Fitted;
 use crate::folder::Folder;
-use crate::preview::preview;
+use crate::preview::sheets;
 use crate::run::Run;
 use crate::{Error, Result};
 use serde_json::{Map, Value, json};
@@ -92,7 +92,10 @@ pub fn report(run: &Run, folder: &Folder, fitted: &Fitted) -> Result<()> {
         best_epoch: Some(fitted.best.epoch),
         summary: Some(fitted.summary.clone()),
         // The first branch that mixes, where there is one.
-        batch: preview(plan, &run.data, 0, 24)?.into_iter().min_by_key(|one| !one.mixed).map(|one| one.sheet),
+        batch: sheets(plan, &run.data, Some((&run.model, &run.loss)), 0, 24)?
+            .into_iter()
+            .min_by_key(|one| !one.mixed)
+            .map(|one| one.sheet),
         data: DataNotes {
             splits: splits(run),
             notes: run.warnings.iter().chain(&run.notes).cloned().collect(),

@@ -1,14 +1,18 @@
-//! What the policies of a recipe do to a batch, as pictures with their label shares. No network is needed.
+//! What the policies of a recipe do to a batch, as pictures with their label shares. A network is needed only where a mix
+//! looks at its gradient.
 
 use crate::Result;
 use crate::fit::prepare;
+use crate::loss::Loss;
+use crate::model::{Model, Start};
 use crate::plan::Plan;
-use crate::run::Data;
+use crate::run::{Data, Run};
+use crate::step::input_gradient;
 use crate::upload::Statistics;
 use candle_core::{DType, Device, Tensor};
 use tallow_data::{HostBatch, Image, Loader, Pixels};
-use tallow_policy::{Moment, Rows, View};
-use tallow_report::{Sheet, Tile};
+use tallow_policy::{Branch, Moment, Rows, View};
+use tallow_report::{Progress, Sheet, Tile};
 use tallow_seed::Seed;
 
 /// What one branch does to a batch.
@@ -18,8 +22,26 @@ pub struct Preview {
     pub mixed: bool,
 }
 
-/// Batch `index` of the first epoch after the mixes at `input`, for each running branch.
-pub fn preview(plan: &Plan, data: &Data, index: u64, tiles: usize) -> Result<Vec<Preview>> {
+/// Batch `index` of the first epoch of a recipe after the mixes at `input`, for each running branch. A mix that looks at
+/// the gradient by the input sees that of the network with its initial weights.
+pub fn preview(mut plan: Plan, index: u64, tiles: usize, progress: &Progress) -> Result<Vec<Preview>> {
+    if plan.policy.running().any(Branch::needs_input_gradient) {
+        let run = Run::build(plan, Start::Recipe, progress)?;
+        return sheets(run.plan(), &run.data, Some((&run.model, &run.loss)), index, tiles);
+    }
+    plan.paint_as_weights();
+    let data = Data::open(&plan, progress)?;
+    sheets(&plan, &data, None, index, tiles)
+}
+
+/// The same of opened data; `network` is asked for gradients where a mix needs them.
+pub(crate) fn sheets(
+    plan: &Plan,
+    data: &Data,
+    network: Option<(&Model, &Loss)>,
+    index: u64,
+    tiles: usize,
+) -> Result<Vec<Preview>> {
     let classes = data.train.classes();
     let batches = crate::run::batches(plan, data, 0)?;
     let count = batches.len() as u64;
@@ -40,7 +62,12 @@ pub fn preview(plan: &Plan, data: &Data, index: u64, tiles: usize) -> Result<Vec
     for branch in plan.policy.running() {
         let mut passage = branch.begin(&rows, seed, moment);
         let pixels = view(&batch, &views, branch.view);
-        let values = passage.at("input", statistics.upload(pixels, DType::F32, &Device::Cpu)?)?;
+        let values = statistics.upload(pixels, DType::F32, &Device::Cpu)?;
+        if let Some((model, loss)) = network.filter(|_| passage.needs_input_gradient()) {
+            let gradient = input_gradient(model, loss, &model.upload(pixels)?, &rows.targets)?;
+            passage.provide_input_gradient(gradient.to_device(&Device::Cpu)?);
+        }
+        let values = passage.at("input", values)?;
         let targets = passage.targets();
         let named: Vec<String> = passage.record().iter().map(|applied| applied.policy.clone()).collect();
         let later: Vec<String> = passage.due().map(str::to_owned).collect();

@@ -1,5 +1,7 @@
 //! One step: where policies and network meet.
 
+use crate::loss::Loss;
+use crate::model::Model;
 use crate::optimizer::{Gradients, by_name};
 use crate::run::Run;
 use crate::{Error, Result};
@@ -29,7 +31,8 @@ pub fn step(run: &Run, batch: &HostBatch, seed: Seed, moment: &Moment) -> Result
         // Mixes at `input` see the logical batch, whatever is cut from it afterwards.
         let values = run.model.upload(&batch.views[run.view(branch.view)])?;
         if passage.needs_input_gradient() {
-            passage.provide_input_gradient(input_gradient(run, &values, &sources.targets)?);
+            let (model, loss) = (&run.model, &run.loss);
+            passage.provide_input_gradient(input_gradient(model, loss, &values, &sources.targets)?);
         }
         let values = passage.at("input", values)?;
         let rows = values.dim(0)?;
@@ -55,13 +58,21 @@ pub fn step(run: &Run, batch: &HostBatch, seed: Seed, moment: &Moment) -> Result
     Ok(Step { gradients: by_name(&run.model.params, collected), loss: sum })
 }
 
-/// The gradient of the loss of the unmixed rows by the values; statistics and parameters are left alone.
-fn input_gradient(run: &Run, values: &Tensor, targets: &[f64]) -> Result<Tensor> {
-    let values = Var::from_tensor(values)?;
-    let logits = run.model.network.forward(values.as_tensor(), &Mode::Probe)?;
-    let gradient = backward(&run.loss.of(&logits, targets)?)?.remove(&values);
-    let missing = || candle_core::Error::Msg("the loss does not reach the input: the graph is cut".into());
-    Ok(gradient.ok_or_else(missing)?)
+/// The gradient of the loss of the unmixed rows by the values, in as many parts as a step; statistics and parameters are
+/// left alone.
+pub(crate) fn input_gradient(model: &Model, loss: &Loss, values: &Tensor, targets: &[f64]) -> Result<Tensor> {
+    let (rows, classes) = (values.dim(0)?, model.classes.len());
+    let mut parts = Vec::new();
+    for (start, len) in cuts(rows, model.plan.accumulate) {
+        let part = Var::from_tensor(&values.narrow(0, start, len)?.contiguous()?)?;
+        let logits = model.network.forward(part.as_tensor(), &Mode::Probe)?;
+        let loss = loss.of(&logits, &targets[start * classes..(start + len) * classes])?;
+        let gradient = backward(&(loss * (len as f64 / rows as f64))?)?.remove(&part);
+        let missing =
+            || candle_core::Error::Msg("the loss does not reach the input: the graph is cut".into());
+        parts.push(gradient.ok_or_else(missing)?);
+    }
+    Ok(Tensor::cat(&parts, 0)?)
 }
 
 impl Step {

@@ -5,14 +5,13 @@ use crate::arguments::Preview;
 use std::path::{Path, PathBuf};
 use tallow_policy::Registry;
 use tallow_report::Progress;
-use tallow_train::{Data, Error, Plan};
+use tallow_train::{Error, Plan};
 
 pub fn preview(arguments: &Preview, registry: &Registry) -> anyhow::Result<()> {
-    let mut plan = Plan::read(&arguments.recipe, &arguments.overrides, registry)?;
+    let plan = Plan::read(&arguments.recipe, &arguments.overrides, registry)?;
     ready(&arguments.out)?;
-    plan.paint_as_weights();
-    let data = Data::open(&plan, &Progress::stderr())?;
-    let sheets = tallow_train::preview(&plan, &data, arguments.batch, usize::from(arguments.tiles))?;
+    let tiles = usize::from(arguments.tiles);
+    let sheets = tallow_train::preview(plan, arguments.batch, tiles, &Progress::stderr())?;
     for (index, sheet) in sheets.iter().enumerate() {
         let path = if sheets.len() == 1 { arguments.out.clone() } else { numbered(&arguments.out, index) };
         sheet.sheet.write(&path)?;
