@@ -77,7 +77,7 @@ fn nearest(image: &Image, map: &Map, fill: [u8; 3]) -> Image {
 
 /// Every output pixel whose centre is seen inside the image, by `colour` of the place in pixels from the centre of the
 /// first, both at least −½.
-fn each(image: &Image, map: &Map, fill: [u8; 3], colour: fn(&Image, f64, f64) -> [u8; 3]) -> Image {
+fn each(image: &Image, map: &Map, fill: [u8; 3], colour: impl Fn(&Image, f64, f64) -> [u8; 3]) -> Image {
     let [a, b, c, d, e, f] = *map;
     let (width, height) = (f64::from(image.width), f64::from(image.height));
     let mut pixels = Vec::with_capacity(image.pixels.len());
@@ -113,24 +113,31 @@ fn bilinear(image: &Image, u: f64, v: f64) -> [u8; 3] {
 fn bicubic(image: &Image, u: f64, v: f64) -> [u8; 3] {
     let (columns, dx) = around::<4>(u, 1, image.width);
     let (rows, dy) = around::<4>(v, 1, image.height);
-    let pixels = image.pixels.as_chunks::<3>().0;
-    let pixels = rows.map(|y| columns.map(|x| pixels[y * image.width as usize + x]));
-    std::array::from_fn(|channel| {
-        let across = pixels.map(|row| cubic(row.map(|pixel| f64::from(pixel[channel])), dx));
-        cubic(across, dy) as u8 // cut to a byte at both ends
+    let (pixels, width) = (image.pixels.as_chunks::<3>().0, image.width as usize);
+    let mut across = [[0.0; 4]; 3];
+    for (i, y) in rows.into_iter().enumerate() {
+        let row = &pixels[y * width..][..width];
+        let four = columns.map(|x| row[x]);
+        for (channel, across) in across.iter_mut().enumerate() {
+            let [a, b, c, d] = four.map(|pixel| i32::from(pixel[channel]));
+            across[i] = polynomial([b, c - a, 2 * (a - b) + c - d, b - a + d - c].map(f64::from), dx);
+        }
+    }
+    across.map(|[a, b, c, d]| {
+        let down = [b, -a + c, 2.0 * (a - b) + c - d, -a + b - c + d];
+        polynomial(down, dy) as u8 // cut to a byte at both ends
     })
 }
 
-/// The polynomial between the second and the third of four values.
-fn cubic([a, b, c, d]: [f64; 4], t: f64) -> f64 {
-    let (first, second, third) = (-a + c, 2.0 * (a - b) + c - d, -a + b - c + d);
-    b + t * (first + t * (second + t * third))
+fn polynomial([a, b, c, d]: [f64; 4], t: f64) -> f64 {
+    a + t * (b + t * (c + t * d))
 }
 
 /// N pixels in a row, `before` of them before the one at or below a place of at least −½; the border is repeated. And how
 /// far the place is from that pixel.
-fn around<const N: usize>(place: f64, before: i64, n: u32) -> ([usize; N], f64) {
+fn around<const N: usize>(place: f64, before: i32, n: u32) -> ([usize; N], f64) {
     let first = place.floor();
-    let pixel = |i: usize| (first as i64 + i as i64 - before).clamp(0, i64::from(n) - 1) as usize;
+    let (low, last) = (first as i32 - before, n as i32 - 1);
+    let pixel = |i: usize| (low + i as i32).clamp(0, last) as usize;
     (std::array::from_fn(pixel), place - first)
 }
