@@ -92,36 +92,52 @@ impl Mask {
 /// The whole partner, resized into the rectangles, the row itself outside. The resizing is linear and antialiased: each
 /// output pixel is the triangle-weighted mean of the input pixels under it, as in Pillow.
 fn paste_whole(values: &Tensor, partner: &[u32], boxes: &[Rect]) -> Result<Tensor> {
-    let (_, _, height, width) = values.dims4()?;
     let partners = values.index_select(&Tensor::new(partner, values.device())?, 0)?;
-    let matrices = |side: usize, span: fn(&Rect) -> (usize, usize)| {
-        let entries: Vec<f64> = boxes.iter().flat_map(|rect| into_span(side, span(rect))).collect();
-        // On the host first: not every device has f64.
-        let matrix = Tensor::from_vec(entries, (boxes.len(), 1, side, side), &Device::Cpu)?;
-        matrix.to_dtype(values.dtype())?.to_device(values.device())
-    };
-    let rows = matrices(height, |rect| (rect.top, rect.bottom))?; // (B, 1, H, H)
-    let columns = matrices(width, |rect| (rect.left, rect.right))?.t()?; // (B, 1, W, W)
-    let placed = rows.broadcast_matmul(&partners)?.broadcast_matmul(&columns)?;
-    let mask: Vec<u8> = boxes
-        .iter()
-        .flat_map(|rect| {
-            let within = |y, x| (rect.top..rect.bottom).contains(&y) && (rect.left..rect.right).contains(&x);
-            (0..height * width).map(move |at| u8::from(within(at / width, at % width)))
-        })
-        .collect();
-    let mask = Tensor::from_vec(mask, (boxes.len(), 1, height, width), values.device())?;
-    mask.broadcast_as(values.shape())?.where_cond(&placed, values)
+    if let [rect] = boxes {
+        return paste_resized(values, &partners, rect);
+    }
+    let row = |(i, rect)| paste_resized(&values.narrow(0, i, 1)?, &partners.narrow(0, i, 1)?, rect);
+    Tensor::cat(&boxes.iter().enumerate().map(row).collect::<Result<Vec<_>>>()?, 0)
 }
 
-/// The (side, side) matrix that resizes `side` pixels to `start..end` and leaves the others 0, row-major.
-fn into_span(side: usize, (start, end): (usize, usize)) -> Vec<f64> {
-    let mut matrix = vec![0.0; side * side];
-    let scale = side as f64 / (end - start).max(1) as f64;
-    for (out, row) in matrix.chunks_mut(side).enumerate().take(end).skip(start) {
-        let centre = ((out - start) as f64 + 0.5) * scale;
+/// The same for one rectangle of all rows, `partners` in their order.
+fn paste_resized(values: &Tensor, partners: &Tensor, rect: &Rect) -> Result<Tensor> {
+    if rect.area() == 0 {
+        return Ok(values.clone());
+    }
+    let (rows, channels, height, width) = values.dims4()?;
+    let (tall, wide) = (rect.bottom - rect.top, rect.right - rect.left);
+    let matrix = |side: usize, to: usize| {
+        // On the host first: not every device has f64.
+        let matrix = Tensor::from_vec(resizing(side, to), (to, side), &Device::Cpu)?;
+        matrix.to_dtype(values.dtype())?.to_device(values.device())
+    };
+    let lines = partners.contiguous()?.reshape((rows * channels * height, width))?;
+    let narrow = lines.matmul(&matrix(width, wide)?.t()?)?.reshape((rows, channels, height, wide))?;
+    let small = matrix(height, tall)?.broadcast_matmul(&narrow)?; // (R, C, tall, wide)
+    let around = |along: usize, middle: Tensor, values: &Tensor, (start, end): (usize, usize)| {
+        let side = values.dim(along)?;
+        let mut parts = vec![middle];
+        if start > 0 {
+            parts.insert(0, values.narrow(along, 0, start)?);
+        }
+        if end < side {
+            parts.push(values.narrow(along, end, side - end)?);
+        }
+        Tensor::cat(&parts, along)
+    };
+    let band = around(3, small, &values.narrow(2, rect.top, tall)?, (rect.left, rect.right))?;
+    around(2, band, values, (rect.top, rect.bottom))
+}
+
+/// The (to, from) matrix that resizes `from` pixels to `to`, row-major.
+fn resizing(from: usize, to: usize) -> Vec<f64> {
+    let mut matrix = vec![0.0; to * from];
+    let scale = from as f64 / to as f64;
+    for (out, row) in matrix.chunks_mut(from).enumerate() {
+        let centre = (out as f64 + 0.5) * scale;
         let weight = |pixel: usize| (1.0 - ((pixel as f64 + 0.5 - centre) / scale.max(1.0)).abs()).max(0.0);
-        let sum: f64 = (0..side).map(weight).sum();
+        let sum: f64 = (0..from).map(weight).sum();
         row.iter_mut().enumerate().for_each(|(pixel, entry)| *entry = weight(pixel) / sum);
     }
     matrix

@@ -47,6 +47,14 @@ impl Line {
         for (q, out) in out.chunks_exact_mut(part).enumerate() {
             self.run(&input[q * stride..], stride * factor, out, step * factor);
         }
+        if factor == 2 {
+            let (even, odd) = out.split_at_mut(part);
+            for ((a, b), root) in even.iter_mut().zip(odd).zip(self.roots.iter().step_by(step)) {
+                let turned = (b.0 * root.0 - b.1 * root.1, b.0 * root.1 + b.1 * root.0);
+                (*a, *b) = ((a.0 + turned.0, a.1 + turned.1), (a.0 - turned.0, a.1 - turned.1));
+            }
+            return;
+        }
         let mut terms = vec![(0.0, 0.0); factor];
         for k in 0..part {
             terms.iter_mut().enumerate().for_each(|(q, term)| *term = out[q * part + k]);

@@ -48,11 +48,14 @@ impl Maps {
             pixels.iter_mut().zip(plane).for_each(|(sum, value)| *sum = add(*sum, f64::from(*value)));
         }
         let small = (height.min(SIDE), width.min(SIDE));
+        let columns: Vec<usize> = (0..width).map(|x| x * small.1 / width).collect();
         let (mut sums, mut counts) = (vec![0.0; small.0 * small.1], vec![0.0; small.0 * small.1]);
-        for (at, sum) in pixels.into_iter().enumerate() {
-            let cell = at / width * small.0 / height * small.1 + at % width * small.1 / width;
-            sums[cell] += end(sum);
-            counts[cell] += 1.0;
+        for (y, line) in pixels.chunks_exact(width).enumerate() {
+            let first = y * small.0 / height * small.1;
+            for (sum, x) in line.iter().zip(&columns) {
+                sums[first + x] += end(*sum);
+                counts[first + x] += 1.0;
+            }
         }
         (sums.iter().zip(counts).map(|(sum, count)| sum / count).collect(), small)
     }
