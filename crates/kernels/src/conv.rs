@@ -18,10 +18,10 @@ mod tests;
 mod two;
 mod winograd;
 
-use crate::element::{Element, by_dtype, same_dtype, tensor, view};
+use crate::element::{Element, as_f32, by_dtype, same_dtype, tensor, view};
 use crate::node::{Backward, node};
 use crate::switch::composed;
-use candle_core::{DType, Result, Tensor, bail};
+use candle_core::{Result, Tensor, bail};
 
 /// How a kernel slides: the same along both axes; `padding` zeros on every side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,7 +156,7 @@ macro_rules! by_way {
             if g.depthwise() {
                 return depthwise::$f(a, b, g);
             }
-            let (Some(x), Some(y)) = (same(a), same(b)) else { return im2col::$f(a, b, g) };
+            let (Some(x), Some(y)) = (as_f32(a), as_f32(b)) else { return im2col::$f(a, b, g) };
             if two::fits(g) {
                 cast(two::$f(x, y, g))
             } else if winograd::fits(g) {
@@ -173,12 +173,6 @@ macro_rules! by_way {
 by_way!(run_forward, forward, fits_output);
 by_way!(run_input_gradient, input_gradient, fits_input);
 by_way!(run_weight_gradient, weight_gradient, fits_output);
-
-/// As f32, where T is.
-fn same<T: Element>(x: &[T]) -> Option<&[f32]> {
-    // SAFETY: T is f32.
-    (T::DTYPE == DType::F32).then(|| unsafe { std::slice::from_raw_parts(x.as_ptr().cast(), x.len()) })
-}
 
 fn cast<T: Element>(x: Vec<f32>) -> Vec<T> {
     let mut x = Some(x);

@@ -64,6 +64,12 @@ pub(crate) fn tensor<T: Element>(data: Vec<T>, shape: impl Into<candle_core::Sha
     Tensor::from_storage(Storage::Cpu(storage), shape, candle_core::op::BackpropOp::none(), false)
 }
 
+/// As f32, where T is.
+pub(crate) fn as_f32<T: Element>(x: &[T]) -> Option<&[f32]> {
+    // SAFETY: T is f32.
+    (T::DTYPE == DType::F32).then(|| unsafe { std::slice::from_raw_parts(x.as_ptr().cast(), x.len()) })
+}
+
 /// All of `others` have the type of `x`.
 pub(crate) fn same_dtype(op: &str, x: &Tensor, others: &[&Tensor]) -> Result<DType> {
     for other in others {

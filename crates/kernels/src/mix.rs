@@ -1,8 +1,10 @@
 //! Rows as weighted sums of rows.
 
+mod dense;
+
 use crate::element::{Element, by_dtype, tensor, view};
 use crate::node::{Backward, node};
-use crate::parallel::{Shared, pieces, product, unfilled};
+use crate::parallel::{Shared, pieces, unfilled};
 use crate::simd::vectorized;
 use crate::switch::{composed, host};
 use candle_core::{Result, Tensor, bail};
@@ -29,7 +31,7 @@ pub fn mix_rows(entries: &[Vec<(u32, f64)>], values: &Tensor) -> Result<Tensor> 
         }
     }
     if composed(values) {
-        let shares = host(dense(entries, rows), (entries.len(), rows), values)?;
+        let shares = host(matrix(entries, rows), (entries.len(), rows), values)?;
         let flat = values.reshape((rows, ()))?;
         let mut shape = values.dims().to_vec();
         shape[0] = entries.len();
@@ -38,7 +40,7 @@ pub fn mix_rows(entries: &[Vec<(u32, f64)>], values: &Tensor) -> Result<Tensor> 
     by_dtype!(values.dtype(), run(entries, values, rows))
 }
 
-fn dense(entries: &[Vec<(u32, f64)>], rows: usize) -> Vec<f64> {
+fn matrix(entries: &[Vec<(u32, f64)>], rows: usize) -> Vec<f64> {
     let mut shares = vec![0.0; entries.len() * rows];
     for (i, row) in entries.iter().enumerate() {
         row.iter().for_each(|(j, share)| shares[i * rows + *j as usize] += share);
@@ -87,29 +89,13 @@ const COLUMNS: usize = 4096;
 fn mixed<T: Element>(entries: &[Vec<(u32, f64)>], x: &[T], rows: usize) -> Vec<T> {
     let width = x.len() / rows;
     let mut y = unfilled::<T>(entries.len() * width);
-    let out = Shared::new(&mut y);
     let count: usize = entries.iter().map(Vec::len).sum();
     if count > 6 * entries.len() {
-        let shares: Vec<T> = dense(entries, rows).into_iter().map(T::from_f64).collect();
-        pieces(width, 512, |start, end| {
-            // SAFETY: the strided writes of this task stay in its own columns of y, for whose sake the whole is borrowed raw.
-            unsafe {
-                let y = out.pointer().add(start);
-                let (n, shares) = (end - start, shares.as_ptr());
-                product(
-                    (entries.len(), n, rows),
-                    y,
-                    (width, 1),
-                    false,
-                    shares,
-                    (rows, 1),
-                    x.as_ptr().add(start),
-                    (width, 1),
-                );
-            }
-        });
+        let shares: Vec<T> = matrix(entries, rows).into_iter().map(T::from_f64).collect();
+        dense::dense(&shares, x, &mut y, (entries.len(), rows, width));
         return y;
     }
+    let out = Shared::new(&mut y);
     let blocks = width.div_ceil(COLUMNS);
     pieces(entries.len() * blocks, (COLUMNS * 8 / width.min(COLUMNS)).max(8), |p0, p1| {
         for piece in p0..p1 {

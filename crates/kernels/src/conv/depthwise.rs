@@ -5,8 +5,9 @@ mod frame;
 mod row;
 
 use super::im2col::inside;
-use super::{Geometry, cast, same};
+use super::{Geometry, cast};
 use crate::element::Element;
+use crate::element::as_f32;
 use crate::parallel::{Shared, each, unfilled};
 use crate::simd::vectorized;
 
@@ -33,7 +34,7 @@ fn overlaps(g: &Geometry, mut f: impl FnMut(usize, usize, usize, usize, usize, u
 }
 
 pub(super) fn forward<T: Element>(x: &[T], weight: &[T], g: &Geometry) -> Vec<T> {
-    if let (Some(x), Some(weight), Some(lanes)) = (same(x), same(weight), blocked::lanes(g)) {
+    if let (Some(x), Some(weight), Some(lanes)) = (as_f32(x), as_f32(weight), blocked::lanes(g)) {
         return cast(blocked::forward(x, weight, g, lanes));
     }
     let mut y = unfilled(g.output());
@@ -67,7 +68,7 @@ pub(super) fn forward<T: Element>(x: &[T], weight: &[T], g: &Geometry) -> Vec<T>
 }
 
 pub(super) fn input_gradient<T: Element>(dy: &[T], weight: &[T], g: &Geometry) -> Vec<T> {
-    if let (Some(dy), Some(weight), Some(lanes)) = (same(dy), same(weight), blocked::lanes(g)) {
+    if let (Some(dy), Some(weight), Some(lanes)) = (as_f32(dy), as_f32(weight), blocked::lanes(g)) {
         return cast(blocked::input_gradient(dy, weight, g, lanes));
     }
     let mut dx = unfilled(g.input());
@@ -104,7 +105,7 @@ pub(super) fn input_gradient<T: Element>(dy: &[T], weight: &[T], g: &Geometry) -
 
 /// Each image's share apart, added in the order of the batch.
 pub(super) fn weight_gradient<T: Element>(dy: &[T], x: &[T], g: &Geometry) -> Vec<T> {
-    if let (Some(dy), Some(x), Some(lanes)) = (same(dy), same(x), blocked::lanes(g)) {
+    if let (Some(dy), Some(x), Some(lanes)) = (as_f32(dy), as_f32(x), blocked::lanes(g)) {
         return cast(blocked::weight_gradient(dy, x, g, lanes));
     }
     let size = g.weight();

@@ -300,6 +300,8 @@ fn mixing() -> Result<()> {
             check(&format!("{entries:?} {shape:?}"), &[numbers(&shape, 13)], |t| mix_rows(entries, &t[0]))?;
         }
     }
+    // 9 × 240,016 numbers of f32 are 8.6 MB: written past the caches, from the first whole line.
+    check("large", &[numbers(&[9, 240_016], 13)], |t| mix_rows(&cases[cases.len() - 1], &t[0]))?;
     assert!(mix_rows(&[vec![(2, 1.0)]], &numbers(&[2, 2], 1)).is_err());
     assert!(mix_rows(&[vec![(0, f64::NAN)]], &numbers(&[2, 2], 1)).is_err());
     Ok(())
