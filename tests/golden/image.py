@@ -143,19 +143,18 @@ def affines(inputs):
                 parameters = {"interpolation": interpolation, "fill": [10, 200, 30]}
                 case("affine", parameters, [angle, x, y, scale, *shear], given, out)
     image, given = inputs["square"]
-    for interpolation, angles in [("nearest", [0.0, 21.5, 90.0, 180.0]), ("bicubic", [21.5, 90.0])]:
-        for angle in angles:
-            out = F.rotate(image, angle, FILTERS[interpolation], fill=0)
-            case("rotate", {"degrees": 360, "interpolation": interpolation}, [angle], given, out)
+    for interpolation, angle in [("nearest", a) for a in [0.0, 21.5, 90.0, 180.0]] + [("bicubic", a) for a in [21.5, 90.0]]:
+        out = F.rotate(image, angle, FILTERS[interpolation], fill=0)
+        case("rotate", {"degrees": 360, "interpolation": interpolation}, [angle], given, out)
 
 
 def colours(inputs):
     """Noise has every level, `colours` few of them, `flat` and `pixel` one; `dim` stops short of black and white."""
     for name in ["square", "colours", "flat", "dim", "drawing", "pixel"]:
         image, given = inputs[name]
-        for policy, operation in [("equalize", F.equalize), ("autocontrast", F.autocontrast), ("invert", F.invert)]:
-            case(policy, {}, [], given, operation(image))
         case("grayscale", {}, [], given, F.rgb_to_grayscale(image, 3))
+        for policy in ["equalize", "autocontrast", "invert"]:
+            case(policy, {}, [], given, getattr(F, policy)(image))
     image, given = inputs["square"]
     for bits in range(1, 9):
         case("posterize", {"bits": bits}, [], given, F.posterize(image, bits))
@@ -178,10 +177,8 @@ def spaces(width, height):
 
     def steps(space, bins):
         listed = {name: (magnitudes(bins, height, width), signed) for name, (magnitudes, signed) in space.items()}
-        return {
-            name: {"signed": signed, "magnitudes": [] if values is None else [round(float(x), 5) for x in values]}
-            for name, (values, signed) in listed.items()
-        }
+        rounded = lambda values: [] if values is None else [round(float(x), 5) for x in values]
+        return {name: {"signed": signed, "magnitudes": rounded(values)} for name, (values, signed) in listed.items()}
 
     return {
         "size": [width, height],
@@ -253,8 +250,8 @@ def elastics(rng, inputs):
         u = rng.integers(-64, 65, (2, 1, 1, image.height, image.width)) / 64
         side = int(8 * sigma + 1) | 1
         blurred = [F.gaussian_blur(torch.tensor(plane, dtype=torch.float32), [side, side], [sigma, sigma]) for plane in u]
-        shifts = [alpha * plane / size for plane, size in zip(blurred, image.size)]
-        out = F.elastic(image, torch.cat(shifts, 1).permute(0, 2, 3, 1))
+        shifts = torch.cat([alpha * plane / size for plane, size in zip(blurred, image.size)], 1)
+        out = F.elastic(image, shifts.permute(0, 2, 3, 1))
         case("elastic", {"alpha": alpha, "sigma": sigma}, u.ravel().tolist(), given, out)
 
 
@@ -280,8 +277,8 @@ def views(inputs):
         y, x = np.nonzero(luma > 0.2 * np.argmax(between))
         eigenvalues = np.linalg.eigvalsh(np.cov(x, y, bias=True) + np.eye(2) / 12)
         reach = (1 - margin) * np.mean(4 * np.sqrt(eigenvalues)) / 2
-        box = [np.clip(int(np.floor(c.mean() + 0.5 + s * reach + 0.5)), 0, n) for s in [-1, 1] for c, n in zip([x, y], image.size)]
-        left, top, right, bottom = map(int, box)
+        ends = (np.floor(c.mean() + 1 + s * reach).clip(0, n) for s in [-1, 1] for c, n in zip([x, y], image.size))
+        left, top, right, bottom = map(int, ends)
         inside = np.zeros_like(luma, dtype=bool)
         inside[top:bottom, left:right] = True
         crops = inside.any() and not inside.all() and luma[~inside].mean() <= 0.3 * luma[inside].mean()
@@ -374,8 +371,7 @@ def main():
         "pixel": noise(rng, 1, 1),
         "colours": Image.fromarray(levels),
     }
-    images["speck"] = noise(rng, 9, 7)
-    images["flat"] = Image.new("RGB", (5, 4), (7, 255, 130))
+    images |= {"speck": noise(rng, 9, 7), "flat": Image.new("RGB", (5, 4), (7, 255, 130))}
     images["dim"] = Image.fromarray(rng.integers(60, [90, 200, 240], (13, 11, 3)).astype(np.uint8))
     y, x = np.mgrid[0:30, 0:34]
     disc = np.array(noise(rng, 34, 30)) // 3 + 120
@@ -391,12 +387,11 @@ def main():
         make(inputs)
     versions = {"pillow": PIL.__version__, "torchvision": torchvision.__version__.split("+")[0]}
     lines = ",\n".join(json.dumps(case) for case in cases)
-    text = f'{{"versions": {json.dumps(versions)}, "spaces": {json.dumps(spaces(37, 29))}, "cases": [\n{lines}\n]}}\n'
-    files["cases.json"] = text.encode()
+    head = f'"versions": {json.dumps(versions)}, "spaces": {json.dumps(spaces(37, 29))}'
+    files["cases.json"] = f'{{{head}, "cases": [\n{lines}\n]}}\n'.encode()
     if "--check" in sys.argv:
         stale = [name for name, content in files.items() if (OUT / name).read_bytes() != content]
         sys.exit(f"differs: {', '.join(stale)}" if stale else 0)
-    OUT.mkdir(exist_ok=True)
     for name, content in files.items():
         (OUT / name).write_bytes(content)
 
