@@ -10,7 +10,8 @@ use crate::{Encoded, Error, Image, Result, jpeg};
 
 /// Upright RGB8, as Pillow's `exif_transpose` and `convert("RGB")` make it: grey is repeated, a palette looked up,
 /// alpha dropped (not blended), 16 bits shifted to 8 (`v >> 8`; Pillow does so in colour, and clips grey at 255), and the turn of
-/// the EXIF orientation done. JPEGs differ from libjpeg-turbo's by the rounding of the inverse transform and the upsampling.
+/// the EXIF orientation done. JPEGs differ from libjpeg-turbo's by the rounding of the inverse transform and the upsampling;
+/// those whose data end early are refused, which libjpeg fills up.
 ///
 /// Formats: JPEG, PNG, BMP, TIFF, WebP, told by their first bytes, not by the name. Errors: [`Error::Io`]; [`Error::Image`]
 /// without the image's name, for what cannot be read whole, and for floating point, which has no agreed range.

@@ -17,6 +17,9 @@ pub enum Error {
     /// An option of the recipe's `data` that the source does not accept; `key` is the path below `data`.
     #[error("data.{key}: {problem}")]
     Option { key: String, problem: String },
+    /// Several mistakes in one file, in its order: a line for each of the first, and how many there are more.
+    #[error("{}{}", lines(.first), and_more(*.more))]
+    Several { first: Vec<Error>, more: usize },
     /// A group (lesion, patient) on both sides of a split.
     #[error("{0}")]
     Leak(String),
@@ -54,10 +57,64 @@ impl Error {
     }
 }
 
+fn lines(errors: &[Error]) -> String {
+    errors.iter().map(Error::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn and_more(more: usize) -> String {
+    if more == 0 { String::new() } else { format!("\n… and {more} more") }
+}
+
+/// Mistakes in one file, gathered so that all are told at once.
+#[derive(Debug, Default)]
+pub(crate) struct Mistakes(Vec<Error>);
+
+impl Mistakes {
+    pub fn push(&mut self, error: Error) {
+        self.0.push(error);
+    }
+
+    /// What was read, or nothing after noting why not.
+    pub fn take<T>(&mut self, read: Result<T>) -> Option<T> {
+        read.map_err(|error| self.push(error)).ok()
+    }
+
+    /// Errs where there are any: with the one, or with [`Error::Several`].
+    pub fn end(mut self) -> Result<()> {
+        const SHOWN: usize = 20;
+        let more = self.0.len().saturating_sub(SHOWN);
+        self.0.truncate(SHOWN);
+        match self.0.len() {
+            0 => Ok(()),
+            1 => Err(self.0.remove(0)),
+            _ => Err(Error::Several { first: self.0, more }),
+        }
+    }
+}
+
 /// The first few of many, for a message: "a, b, c and 4 more".
 pub(crate) fn first_few<T: AsRef<str>>(names: &[T]) -> String {
     const FEW: usize = 5;
     let shown: Vec<&str> = names.iter().take(FEW).map(AsRef::as_ref).collect();
     let more = names.len().saturating_sub(FEW);
     if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_mistakes_are_told_up_to_a_number() {
+        let told = |count: usize| {
+            let mut mistakes = Mistakes::default();
+            (0..count).for_each(|line| mistakes.push(Error::invalid(format!("t.csv:{line}"), "wrong")));
+            mistakes.end().err().map(|error| error.to_string())
+        };
+        assert_eq!(told(0), None);
+        assert_eq!(told(1).unwrap(), "t.csv:0: wrong");
+        assert_eq!(told(2).unwrap(), "t.csv:0: wrong\nt.csv:1: wrong");
+        assert_eq!(told(20).unwrap().lines().count(), 20);
+        assert!(told(23).unwrap().ends_with("\nt.csv:19: wrong\n… and 3 more"));
+    }
 }

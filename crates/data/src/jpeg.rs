@@ -1,4 +1,4 @@
-//! JPEG, strictly: what libjpeg would fill with grey is an error here.
+//! JPEG, strictly: a picture that libjpeg (Pillow, torchvision) would fill up is an error here.
 
 use image::metadata::Orientation;
 use zune_jpeg::JpegDecoder;
@@ -9,14 +9,27 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 use crate::{Error, Image, Result};
 
 /// The pixels as stored and the turn that makes them upright.
+///
+/// Errs where the file ends before its end-of-image marker, and where that marker comes before the picture is complete. The
+/// latter cannot be told of the last scan of a progressive JPEG, which refines what is there, nor of the last few blocks.
 pub fn decode(bytes: &[u8]) -> Result<(Image, Orientation)> {
-    ends_with_its_last_scan(bytes)?;
-    match attempt(bytes, true) {
+    let Layout { end, progressive } = layout(bytes)?;
+    // At an end-of-image marker the decoder goes on with zeros, however many it needs; at the end of the file it errs. It reads
+    // up to 8 bytes ahead.
+    let open = (!progressive).then(|| [&bytes[..end], &[0; 16]].concat());
+    match attempt(open.as_deref().unwrap_or(bytes), true) {
         // Bytes between two headers harm nothing; libjpeg skips them too.
         Err(problem) if problem.contains("Extra bytes between headers") => attempt(bytes, false),
         other => other,
     }
-    .map_err(|problem| Error::Image(format!("broken JPEG: {problem}")))
+    .map_err(|problem| {
+        let ran_out =
+            ["Premature end of buffer", "Exhausted data"].iter().any(|words| problem.contains(words));
+        if ran_out && open.is_some() {
+            return Error::Image("truncated JPEG: its data end before the picture is complete".into());
+        }
+        Error::Image(format!("broken JPEG: {problem}"))
+    })
 }
 
 /// (width, height) as stored and the turn that makes the image upright. Reads the headers only.
@@ -51,10 +64,18 @@ fn orientation(decoder: &JpegDecoder<ZCursor<&[u8]>>) -> Orientation {
     exif.and_then(|exif| Orientation::from_exif_chunk(exif)).unwrap_or(Orientation::NoTransforms)
 }
 
+struct Layout {
+    /// Where the end-of-image marker is.
+    end: usize,
+    progressive: bool,
+}
+
 /// Walks from marker to marker (ITU T.81, B.1.1) until the end of the image. A truncated file ends before it; an embedded
 /// thumbnail, which has an end of its own, is inside a segment and skipped with it.
-fn ends_with_its_last_scan(bytes: &[u8]) -> Result<()> {
+fn layout(bytes: &[u8]) -> Result<Layout> {
+    const PROGRESSIVE: u8 = 0xc2;
     const END: u8 = 0xd9;
+    let mut progressive = false;
     let mut at = 2;
     while let Some(offset) = bytes.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == 0xff)) {
         at += offset + 1;
@@ -62,10 +83,13 @@ fn ends_with_its_last_scan(bytes: &[u8]) -> Result<()> {
             // A stuffed zero, a restart marker, a fill byte, or a marker without a length.
             Some(0x00..=0x01 | 0xd0..=0xd8) => at += 1,
             Some(0xff) => {}
-            Some(&END) => return Ok(()),
-            Some(_) => match bytes.get(at + 1..at + 3) {
+            Some(&END) => return Ok(Layout { end: at - 1, progressive }),
+            Some(marker) => match bytes.get(at + 1..at + 3) {
                 // After a segment, the scan's data among others, the search for a marker goes on.
-                Some(length) => at += 1 + usize::from(u16::from_be_bytes([length[0], length[1]])),
+                Some(length) => {
+                    progressive |= *marker == PROGRESSIVE;
+                    at += 1 + usize::from(u16::from_be_bytes([length[0], length[1]]));
+                }
                 None => break,
             },
             None => break,

@@ -12,6 +12,7 @@ mod sampler;
 mod sources;
 mod split;
 mod subset;
+mod suggestion;
 pub mod synthetic;
 mod table;
 #[cfg(test)]
@@ -23,11 +24,12 @@ pub use error::{Error, Result};
 pub use image::{Encoded, Image};
 pub use loader::{HostBatch, Loader, Pixels, Prepare};
 pub use manifest::{fingerprint, manifest};
-pub use options::{Options, nearest};
+pub use options::Options;
 pub use sampler::Sampler;
 pub use sources::{EXTENSIONS, Parts, SOURCES, SourceSpec, find, images_below};
 pub use split::{Divided, Rule, Split, check_disjoint, divide};
 pub use subset::Subset;
+pub use suggestion::{nearest, suggestion};
 pub use table::{Images, Row, Table};
 
 /// Labelled images, read one at a time. Everything but [`Dataset::image`] is known without decoding.
@@ -50,6 +52,10 @@ pub trait Dataset: Send + Sync {
     /// Where the labels were read from, for messages. `None` where that is no one place.
     fn place(&self) -> Option<&str> {
         None
+    }
+    /// Where the groups were read from, for messages.
+    fn group_place(&self) -> Option<&str> {
+        self.place()
     }
     /// A name for people and for `predictions.csv`, unique in the dataset.
     fn id(&self, index: usize) -> &str;

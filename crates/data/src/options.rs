@@ -111,35 +111,6 @@ pub(crate) fn shown(value: &Value) -> String {
     }
 }
 
-/// " – did you mean `near`?", or ";": what goes before the list of what is known.
-pub(crate) fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(word, known).map_or(";".to_owned(), |name| format!(" – did you mean `{name}`?"))
-}
-
-/// The known name that was probably meant, whatever its case; the first of equals.
-pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let (name, known) = (name.to_lowercase(), known.into_iter().map(|known| (known.to_lowercase(), known)));
-    let known: Vec<(String, &str)> = known.collect();
-    // One slip of the fingers first: `resnet21` is `resnet20`, not `resnet152`.
-    if name.len() > 2
-        && let Some((_, slip)) = known.iter().find(|(known, _)| strsim::osa_distance(&name, known) <= 1)
-    {
-        return Some(slip);
-    }
-    // 0.75 takes `prob` for `p` and `cutmix_zeta` for `cutmix_zeta_mixup`; words with a common beginning alone, such as
-    // `patient` and `path`, differ in half of their letters or more.
-    let is_akin = |known: &str| {
-        let longer = name.chars().count().max(known.chars().count());
-        name.starts_with(known) || known.starts_with(&name) || 2 * strsim::osa_distance(&name, known) < longer
-    };
-    let akin = known.iter().filter(|(known, _)| is_akin(known));
-    let scores = akin.map(|(known, shown)| (strsim::jaro_winkler(&name, known), *shown));
-    scores
-        .filter(|(score, _)| *score >= 0.75)
-        .reduce(|best, next| if next.0 > best.0 { next } else { best })
-        .map(|(_, near)| near)
-}
-
 fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -189,16 +160,5 @@ mod tests {
             message(options.path("root").unwrap_err()),
             "data.root: expected a text, got [`a`, {`b`: 1}]"
         );
-    }
-
-    #[test]
-    fn suggests_only_what_is_near() {
-        assert_eq!(suggestion("isic2081", ["isic2018", "folder"]), " – did you mean `isic2018`?");
-        assert_eq!(suggestion("zebra", ["isic2018", "folder"]), ";");
-        assert_eq!(suggestion("patient", ["path", "label"]), ";");
-        let models = ["resnet18", "resnet152", "resnet20"];
-        for (name, near) in [("resnet21", "resnet20"), ("ResNet-18", "resnet18"), ("resnt152", "resnet152")] {
-            assert_eq!(nearest(name, models), Some(near));
-        }
     }
 }

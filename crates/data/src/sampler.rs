@@ -3,8 +3,8 @@
 use serde_yaml::Value;
 use tallow_seed::{Rng, Seed};
 
-use crate::options::{shown, suggestion};
-use crate::{Error, Result};
+use crate::options::shown;
+use crate::{Error, Result, suggestion};
 
 /// How an epoch walks over the training images.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +35,7 @@ impl Sampler {
         const NAMES: [&str; 5] = ["shuffled", "sequential", "balanced", "weighted", "no_singletons"];
         let unknown = |name: &str| {
             let near = suggestion(name, NAMES);
-            let problem = format!("no sampler is called `{name}`{near} samplers: {}", NAMES.join(", "));
+            let problem = format!("no sampler is called `{name}`{near}");
             Error::option("sampler", problem)
         };
         match value {
@@ -138,7 +138,7 @@ fn weighted(weights: &Value, classes: &[String]) -> Result<Sampler> {
                 let name = shown(name).trim_matches('`').to_string();
                 let Some(class) = classes.iter().position(|class| *class == name) else {
                     let near = suggestion(&name, classes.iter().map(String::as_str));
-                    let problem = format!("no such class{near} classes: {}", classes.join(", "));
+                    let problem = format!("no such class{near}");
                     return Err(Error::option(key(&name), problem));
                 };
                 found[class] = weight(key(&name), value)?;

@@ -58,6 +58,10 @@ impl Dataset for Subset {
         self.dataset.place()
     }
 
+    fn group_place(&self) -> Option<&str> {
+        self.dataset.group_place()
+    }
+
     fn id(&self, index: usize) -> &str {
         self.dataset.id(self.indices[index] as usize)
     }

@@ -8,6 +8,8 @@ use crate::{Dataset, Encoded, Error, Image, Result};
 #[derive(Debug)]
 pub struct Table {
     place: String,
+    /// Where the groups were read from, if that is another place.
+    group_place: Option<String>,
     pub(crate) classes: Vec<String>,
     /// What a group is: `lesion_id`, `patient_id`.
     group_name: Option<String>,
@@ -74,7 +76,14 @@ impl Table {
                 ));
             }
         }
-        Ok(Table { place: place.to_owned(), classes, group_name, rows, images })
+        Ok(Table { place: place.to_owned(), group_place: None, classes, group_name, rows, images })
+    }
+}
+
+impl Table {
+    /// The same, its groups read from another place.
+    pub fn with_group_place(self, place: impl std::fmt::Display) -> Table {
+        Table { group_place: Some(place.to_string()), ..self }
     }
 }
 
@@ -113,6 +122,10 @@ impl Dataset for Table {
 
     fn place(&self) -> Option<&str> {
         Some(&self.place)
+    }
+
+    fn group_place(&self) -> Option<&str> {
+        Some(self.group_place.as_ref().unwrap_or(&self.place))
     }
 
     fn id(&self, index: usize) -> &str {

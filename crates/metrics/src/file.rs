@@ -1,6 +1,6 @@
 //! `predictions.csv`: `id,group,label,predicted,` and one column of probabilities per class.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
@@ -21,12 +21,14 @@ impl Predictions {
 
     /// Reads what [`Predictions::write_csv`] wrote, equal to the bit. The column `predicted` must be the argmax of its row.
     pub fn read_csv(path: &Path) -> Result<Predictions> {
-        let file = File::open(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+        let text = fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
         // Flexible: a row of the wrong length gets our words, not the csv crate's.
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(&*text);
         let failed = |line, problem| Error::File { path: path.to_owned(), line, problem };
+        let line_of =
+            |position: Option<&csv::Position>| position.map_or(1, |at| line(&text, at.byte() as usize));
         let broken = |error: csv::Error| {
-            let line = error.position().map_or(1, csv::Position::line);
+            let line = line_of(error.position());
             match error.into_kind() {
                 csv::ErrorKind::Io(source) => Error::Io { path: path.to_owned(), source },
                 csv::ErrorKind::Utf8 { .. } => failed(line, "expected UTF-8 text".to_owned()),
@@ -47,29 +49,27 @@ impl Predictions {
         let mut row = Vec::with_capacity(classes.len());
         for record in reader.records() {
             let record = record.map_err(broken)?;
-            let line = record.position().map_or(0, csv::Position::line);
+            let failed = |problem| failed(line_of(record.position()), problem);
             if record.len() != headers.len() {
-                return Err(failed(line, format!("expected {} fields, got {}", headers.len(), record.len())));
+                return Err(failed(format!("expected {} fields, got {}", headers.len(), record.len())));
             }
             let label = class(&record[2]).ok_or_else(|| {
-                failed(line, format!("label `{}` is no class; classes: {}", &record[2], classes.join(", ")))
+                failed(format!("label `{}` is no class; classes: {}", &record[2], classes.join(", ")))
             })?;
             row.clear();
             for (name, text) in classes.iter().zip(record.iter().skip(FIXED.len())) {
                 let number = text.parse();
                 row.push(number.map_err(|_| {
-                    failed(line, format!("probability of `{name}`: expected a number, got `{text}`"))
+                    failed(format!("probability of `{name}`: expected a number, got `{text}`"))
                 })?);
             }
             let group = Some(&record[1]).filter(|group| !group.is_empty());
-            predictions
-                .push(&record[0], group, label, &row)
-                .map_err(|error| failed(line, error.to_string()))?;
+            predictions.push(&record[0], group, label, &row).map_err(|error| failed(error.to_string()))?;
             let predicted = &classes[predictions.predicted(predictions.len() - 1) as usize];
             if record[3] != **predicted {
                 let problem =
                     format!("predicted is `{}`, but the most probable class is `{predicted}`", &record[3]);
-                return Err(failed(line, problem));
+                return Err(failed(problem));
             }
         }
         Ok(predictions)
@@ -90,6 +90,15 @@ impl Predictions {
         }
         writer.flush()
     }
+}
+
+/// The line of the first byte at or after `byte` that does not end one, as an editor counts: LF, CRLF and CR each end a line.
+/// The csv crate's own line is too low after a CRLF.
+fn line(text: &[u8], byte: usize) -> u64 {
+    let ends = |byte: &&u8| matches!(byte, b'\r' | b'\n');
+    let begin = byte + text[byte..].iter().take_while(ends).count();
+    let ended = |&at: &usize| text[at] == b'\n' || (text[at] == b'\r' && text.get(at + 1) != Some(&b'\n'));
+    1 + (0..begin).filter(ended).count() as u64
 }
 
 #[cfg(test)]
@@ -146,7 +155,12 @@ mod tests {
     #[test]
     fn mistakes_name_file_and_line() {
         let head = "id,group,label,predicted,a,b\ni,,a,a,0.9,0.1\n";
-        let error = |row: &str| read(&format!("{head}{row}\n")).unwrap_err();
+        let error = |row: &str| {
+            let text = format!("{head}{row}\n");
+            let [lf, crlf, cr] = ["\n", "\r\n", "\r"].map(|end| read(&text.replace('\n', end)).unwrap_err());
+            assert_eq!((&lf, &lf), (&crlf, &cr));
+            lf
+        };
         assert_eq!(error("j,,c,a,0.9,0.1"), "p.csv:3: label `c` is no class; classes: a, b");
         assert_eq!(error("j,,a,a,0.9"), "p.csv:3: expected 6 fields, got 5");
         assert_eq!(error("j,,a,a,0.9,x"), "p.csv:3: probability of `b`: expected a number, got `x`");

@@ -1,7 +1,7 @@
 //! The image policies of a recipe, one after another.
 
 use crate::image::{ImagePolicy, ModelInput};
-use crate::spec::{Build, Mistake, Parsed, Registry, suggestion};
+use crate::spec::{Build, Mistake, Parsed, Registry};
 use crate::{Error, Fraction, Result, text};
 use serde::Deserialize;
 use serde_yaml::{Mapping, Value};

@@ -42,7 +42,7 @@ pub use parse::ENGINE_KEYS;
 pub use passage::{Applied, Passage, Rows};
 pub use presets::{PRESETS, preset};
 pub use shares::Shares;
-pub use spec::{Build, Built, Mistake, Parsed, Registry, Spec, suggestion};
+pub use spec::{Build, Built, Mistake, Parsed, Registry, Spec};
 
 pub type Result<T> = std::result::Result<T, Error>;
 

@@ -4,7 +4,7 @@ use crate::duration::Window;
 use crate::node::{Action, Branch, INPUT, Node, PENULTIMATE, Policy, Tapped, View};
 use crate::pairing::{Order, Pairing};
 use crate::parameters::{Fraction, NonNegative, parameters, text};
-use crate::spec::{Build, Mistake, Parsed, Registry, join, suggestion};
+use crate::spec::{Build, Mistake, Parsed, Registry, join};
 use crate::{Needs, Spec};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _};

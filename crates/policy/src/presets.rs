@@ -42,7 +42,7 @@ impl Policy {
     pub fn preset(name: &str, registry: &Registry) -> Parsed<Policy> {
         let known = PRESETS.iter().map(|(known, _)| *known);
         let unknown =
-            || Mistake::new("", format!("unknown preset `{name}`{}", crate::suggestion(name, known)));
+            || Mistake::new("", format!("unknown preset `{name}`{}", tallow_data::suggestion(name, known)));
         let text = preset(name).ok_or_else(|| vec![unknown()])?;
         let value = serde_yaml::from_str(text).map_err(|error| vec![Mistake::new("", error.to_string())])?;
         Policy::parse(name, &value, registry)

@@ -2,7 +2,6 @@
 
 use crate::{BUILTIN, ImagePolicy, Mix, ModelInput};
 use serde_yaml::Value;
-use tallow_data::nearest;
 
 /// Everything about a policy that is not its arithmetic. A policy's only mention outside its file is in [`BUILTIN`].
 pub struct Spec {
@@ -121,16 +120,5 @@ impl Registry {
 impl Default for Registry {
     fn default() -> Registry {
         Registry::builtin()
-    }
-}
-
-/// ``; did you mean `x`? known: a, b``, the first part only where a known name is near. Empty if nothing is known.
-pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let known: Vec<&str> = known.into_iter().collect();
-    let list = known.join(", ");
-    match nearest(name, known) {
-        Some(near) => format!("; did you mean `{near}`? known: {list}"),
-        None if list.is_empty() => String::new(),
-        None => format!("; known: {list}"),
     }
 }

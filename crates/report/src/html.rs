@@ -186,11 +186,11 @@ fn class_table(classes: &[ClassSummary]) -> String {
     }
     let mut out = String::from(
         "<div class=\"scroll\"><table><thead><tr><th>class</th><th class=\"n\">precision</th><th class=\"n\">recall</th>\
-         <th class=\"n\">F1</th><th class=\"n\">AUROC</th><th class=\"n\">support</th></tr></thead><tbody>",
+         <th class=\"n\">specificity</th><th class=\"n\">F1</th><th class=\"n\">AUROC</th><th class=\"n\">support</th></tr></thead><tbody>",
     );
     for class in classes {
         let _ = write!(out, "<tr><th>{}</th>", escape(&class.class));
-        for value in [class.precision, class.recall, class.f1, class.auroc] {
+        for value in [class.precision, class.recall, class.specificity, class.f1, class.auroc] {
             let filled = if value.is_finite() { value.clamp(0., 1.) * 100. } else { 0. };
             let _ = write!(out, "<td class=\"n bar\" style=\"--v:{filled:.1}%\">{}</td>", share(value));
         }

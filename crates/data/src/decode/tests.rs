@@ -107,6 +107,25 @@ fn says_what_is_wrong_with_a_file() {
     assert!(missing.starts_with("nowhere.jpg: "), "{missing}");
 }
 
+/// Pillow and torchvision read these, with a warning of libjpeg's at most.
+#[test]
+fn a_scan_that_ends_early_is_an_error_in_spite_of_its_end_marker() {
+    let noisy = image::RgbImage::from_fn(64, 64, |x, y| {
+        image::Rgb([(x * 37 + y * 91) as u8, (x * x + 13 * y) as u8, (x * y * 7) as u8])
+    });
+    for picture in [picture(64, 64), noisy] {
+        let whole = jpeg(&picture, None);
+        decode(&Encoded::Bytes(whole.clone())).unwrap();
+        let data = whole.windows(2).rposition(|pair| pair == [0xff, 0xda]).unwrap() + 14;
+        for part in [0.1, 0.5, 0.75] {
+            let kept = data + ((whole.len() - data) as f64 * part) as usize;
+            let cut = [&whole[..kept], &[0xff, 0xd9]].concat();
+            let error = decode(&Encoded::Bytes(cut)).unwrap_err().to_string();
+            assert_eq!(error, "truncated JPEG: its data end before the picture is complete", "{part}");
+        }
+    }
+}
+
 #[test]
 fn a_thumbnail_does_not_end_an_image() {
     // A whole JPEG in an application segment of another one that is cut: the thumbnail's end is not the picture's.

@@ -153,12 +153,12 @@ fn reads_a_recipe() {
     let message = |yaml: &str| parse(yaml).unwrap_err().to_string();
     assert_eq!(
         message("balance"),
-        "data.sampler: no sampler is called `balance` – did you mean `balanced`? samplers: shuffled, sequential, balanced, \
+        "data.sampler: no sampler is called `balance`; did you mean `balanced`? known: shuffled, sequential, balanced, \
          weighted, no_singletons"
     );
     assert_eq!(
         message("{ weighted: { MLE: 3 } }"),
-        "data.sampler.weighted.MLE: no such class – did you mean `MEL`? classes: MEL, NV"
+        "data.sampler.weighted.MLE: no such class; did you mean `MEL`? known: MEL, NV"
     );
     assert_eq!(
         message("{ weighted: { MEL: -3 } }"),

@@ -1,12 +1,13 @@
 //! A CSV that names image files and their labels.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::csv_file::CsvFile;
 use super::labels::{Labels, Part};
 use super::{Parts, SourceSpec};
-use crate::error::first_few;
+use crate::error::{Mistakes, first_few};
 use crate::{Dataset, Error, Images, Options, Result, Row, Table};
 
 pub const SPEC: SourceSpec = SourceSpec {
@@ -37,34 +38,48 @@ fn open(options: &Options) -> Result<Parts> {
     let root = options.path("root")?.unwrap_or(folder);
     let csv = CsvFile::read(&file)?;
     let named = |key: &str, default: &str| Ok(options.text(key)?.unwrap_or_else(|| default.to_string()));
-    let path = column(&csv, "path", &named("path", "path")?)?;
-    let label = column(&csv, "label", &named("label", "label")?)?;
+    let mut mistakes = Mistakes::default();
+    let path = mistakes.take(column(&csv, "path", &named("path", "path")?));
+    let label = mistakes.take(column(&csv, "label", &named("label", "label")?));
     let group_name = options.text("group")?;
-    let group = group_name.as_deref().map(|name| column(&csv, "group", name)).transpose()?;
+    let group = group_name.as_deref().and_then(|name| mistakes.take(column(&csv, "group", name)));
     let part = match options.text("part")? {
-        Some(name) => Some(column(&csv, "part", &name)?),
+        Some(name) => mistakes.take(column(&csv, "part", &name)),
         None => csv.find("split"),
     };
+    let (Some(path), Some(label)) = (path, label) else {
+        return Err(mistakes.end().expect_err("a column is missing"));
+    };
+    mistakes.end()?;
     let extension = options.text("extension")?.map(|text| format!(".{}", text.trim_start_matches('.')));
     let place = |id: &str| root.join(format!("{id}{}", extension.as_deref().unwrap_or_default()));
     let labels =
         Labels::new(options.texts("classes")?, csv.rows.iter().map(|(_, fields)| fields[label].as_str()));
 
+    let mut mistakes = Mistakes::default();
     let mut absent: Vec<&str> = Vec::new();
+    let mut seen: HashMap<&str, u64> = HashMap::new();
     let mut sides: [(Vec<Row>, Vec<PathBuf>); 3] = Default::default();
     for (line, fields) in &csv.rows {
         let id = fields[path].as_str();
-        let side = match part.map(|part| fields[part].as_str()) {
-            None => Part::Train,
-            Some(word) => Part::parse(word).ok_or_else(|| {
-                csv.wrong(*line, format!("{id}: expected train, val or test, got `{word}`"))
-            })?,
-        };
+        let mut wrong = |problem: String| mistakes.push(csv.wrong(*line, format!("{id}: {problem}")));
+        if let Some(first) = seen.insert(id, *line) {
+            wrong(format!("expected one row for an image, got two – the other is in line {first}; keep one"));
+        }
+        let word = part.map_or("train", |part| fields[part].as_str());
+        let side = Part::parse(word);
+        if side.is_none() {
+            wrong(format!(
+                "expected train, val or test, got `{word}` – write one of them, or take the row out"
+            ));
+        }
         let text = fields[label].as_str();
         if text.is_empty() {
-            return Err(csv.wrong(*line, format!("{id}: expected a label, got nothing")));
+            wrong("expected a label, got nothing – write it, or take the row out".to_owned());
+            continue;
         }
-        let label = labels.find(text, || format!("{}:{line}", file.display()))?;
+        let label = mistakes.take(labels.find(text, || format!("{}:{line}", file.display())));
+        let (Some(side), Some(label)) = (side, label) else { continue };
         let group = group.map(|group| fields[group].clone()).filter(|group| !group.is_empty());
         let image = place(id);
         if !image.is_file() {
@@ -74,6 +89,7 @@ fn open(options: &Options) -> Result<Parts> {
         rows.push(Row { id: id.to_string(), label, group });
         paths.push(image);
     }
+    mistakes.end()?;
     if !absent.is_empty() {
         let (there, all) = (place(absent[0]), csv.rows.len());
         return Err(Error::missing(
@@ -99,12 +115,7 @@ fn open(options: &Options) -> Result<Parts> {
 
 /// A column, and the key that names another where it is not there.
 fn column(csv: &CsvFile, key: &str, name: &str) -> Result<usize> {
-    csv.column(name).map_err(|error| match error {
-        Error::Invalid { place, problem } => {
-            Error::Invalid { place, problem: format!("{problem}; name another with data.{key}=…") }
-        }
-        other => other,
-    })
+    csv.column(name, &format!("name another with data.{key}=…"))
 }
 
 #[cfg(test)]

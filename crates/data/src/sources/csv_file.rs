@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::options::suggestion;
-use crate::{Error, Result};
+use crate::error::Mistakes;
+use crate::{Error, Result, suggestion};
 
 /// A CSV in memory.
 pub struct CsvFile {
@@ -15,6 +15,7 @@ pub struct CsvFile {
 
 impl CsvFile {
     /// Commas, semicolons or tabs: the one that the header line has most of. Fields are trimmed; a byte order mark is skipped.
+    /// Errs with every row that has not as many fields as the header.
     pub fn read(path: &Path) -> Result<CsvFile> {
         let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
         let text = text.trim_start_matches('\u{feff}');
@@ -34,16 +35,21 @@ impl CsvFile {
         let header = reader.headers().map_err(invalid)?.iter().map(str::to_string).collect();
         let mut csv = CsvFile { path: path.to_path_buf(), header, rows: Vec::new() };
         let mut lines = Lines { text: text.as_bytes(), at: 0, line: 1 };
+        let mut mistakes = Mistakes::default();
         for record in reader.records() {
             let record = record.map_err(invalid)?;
             let line = lines.of(record.position().map_or(0, |position| position.byte() as usize));
             if record.len() != csv.header.len() {
                 let (expected, got) = (csv.header.len(), record.len());
-                let problem = format!("expected {expected} fields, as the header has, got {got}");
-                return Err(csv.wrong(line, problem));
+                let problem = format!(
+                    "expected {expected} fields, as the header has, got {got} – a field that holds a separator is written in quotes"
+                );
+                mistakes.push(csv.wrong(line, problem));
+                continue;
             }
             csv.rows.push((line, record.iter().map(str::to_string).collect()));
         }
+        mistakes.end()?;
         Ok(csv)
     }
 
@@ -52,11 +58,11 @@ impl CsvFile {
         self.header.iter().position(|column| column == name)
     }
 
-    /// Where the column called `name` is.
-    pub fn column(&self, name: &str) -> Result<usize> {
+    /// Where the column called `name` is; the error ends with `remedy`.
+    pub fn column(&self, name: &str, remedy: &str) -> Result<usize> {
         self.find(name).ok_or_else(|| {
             let near = suggestion(name, self.header.iter().map(String::as_str));
-            let problem = format!("expected a column `{name}`{near} columns: {}", self.header.join(", "));
+            let problem = format!("expected a column `{name}`{near} – {remedy}");
             Error::invalid(self.path.display(), problem)
         })
     }
@@ -123,8 +129,10 @@ mod tests {
     }
 
     #[test]
-    fn a_row_of_another_length_is_named_by_its_line() {
-        let error = read("x,y\r\na,1\r\nb,1,2\r\n").err().unwrap().to_string();
-        assert!(error.ends_with("t.csv:3: expected 2 fields, as the header has, got 3"), "{error}");
+    fn rows_of_another_length_are_named_by_their_lines() {
+        let error = read("x,y\r\na,1\r\nb,1,2\r\nc\r\n").err().unwrap().to_string();
+        let lines: Vec<&str> = error.lines().map(|line| line.split_once("t.csv:").unwrap().1).collect();
+        assert!(lines[0].starts_with("3: expected 2 fields, as the header has, got 3 – "), "{error}");
+        assert!(lines[1].starts_with("4: expected 2 fields, as the header has, got 1 – "), "{error}");
     }
 }

@@ -31,8 +31,7 @@ mod online {
 
     use super::super::folder::sorted;
     use super::super::parquet::{Files, below};
-    use crate::options::suggestion;
-    use crate::{Error, Result};
+    use crate::{Error, Result, suggestion};
 
     /// Where the hub keeps the parquet conversion of every dataset: `<config>/<split>/0000.parquet`.
     const REVISION: &str = "refs/convert/parquet";
@@ -98,10 +97,7 @@ mod online {
             Some(name) if configs.contains(name) => Ok(name.to_string()),
             Some(name) => {
                 let near = suggestion(name, configs.iter().map(String::as_str));
-                Err(Error::option(
-                    "config",
-                    format!("no such configuration `{name}`{near} there are {}", list()),
-                ))
+                Err(Error::option("config", format!("no such configuration `{name}`{near}")))
             }
             None if configs.len() == 1 => Ok(configs.first().expect("one").clone()),
             None => Err(Error::option("config", format!("expected one of {}, got none", list()))),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::csv_file::CsvFile;
 use super::{Parts, SourceSpec};
-use crate::error::first_few;
+use crate::error::{Mistakes, first_few};
 use crate::{Dataset, Error, Images, Options, Result, Row, Table};
 
 pub const SPEC: SourceSpec = SourceSpec {
@@ -18,6 +18,9 @@ pub const SPEC: SourceSpec = SourceSpec {
 
 /// In the order of the ground truth's columns, which is the order of the challenge.
 const CLASSES: [&str; 7] = ["MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"];
+const GROUPINGS: &str = "ISIC2018_Task3_Training_LesionGroupings.csv";
+/// What to do about a file that is not the challenge's.
+const AGAIN: &str = "unpack the challenge's own file again";
 const ADDRESS: &str = "https://isic-archive.s3.amazonaws.com/challenges/2018/";
 
 fn open(options: &Options) -> Result<Parts> {
@@ -87,7 +90,8 @@ fn read(root: &Path, part: &str, folder: &Path, table: &Path, notes: &mut Vec<St
         let (folder, table) = (folder.display(), table.display());
         notes.push(format!("{folder}: {} images have no row in {table}: {}", spare.len(), first_few(&spare)));
     }
-    let lesions = if part == "Training" { lesions(root, notes)? } else { None };
+    let groupings = root.join(GROUPINGS);
+    let lesions = if part == "Training" { lesions(&groupings, notes)? } else { None };
     let ungrouped = lesions
         .as_ref()
         .map_or(0, |lesions| truth.iter().filter(|(id, _)| !lesions.contains_key(id)).count());
@@ -102,34 +106,41 @@ fn read(root: &Path, part: &str, folder: &Path, table: &Path, notes: &mut Vec<St
         truth.iter().map(|(id, label)| Row { id: id.clone(), label: *label, group: group(id) }).collect();
     let name = lesions.is_some().then(|| "lesion_id".to_string());
     let classes = CLASSES.map(String::from).to_vec();
-    Table::new(&table.display().to_string(), classes, name, rows, Images::Files(paths))
+    let table = Table::new(&table.display().to_string(), classes, name, rows, Images::Files(paths))?;
+    Ok(table.with_group_place(groupings.display()))
 }
 
-/// (image, label), one-hot in the file: exactly one of the seven columns above a half. Further columns are allowed.
+/// (image, label), one-hot in the file: exactly one of the seven columns above a half. Further columns are allowed. Errs with
+/// every mistake.
 fn labels(path: &Path) -> Result<Vec<(String, u32)>> {
     let csv = CsvFile::read(path)?;
-    let image = csv.column("image")?;
-    let columns = CLASSES.iter().map(|class| csv.column(class)).collect::<Result<Vec<usize>>>()?;
+    let mut mistakes = Mistakes::default();
+    let image = mistakes.take(csv.column("image", AGAIN));
+    let columns: Vec<usize> =
+        CLASSES.iter().filter_map(|class| mistakes.take(csv.column(class, AGAIN))).collect();
+    let Some(image) = image.filter(|_| columns.len() == CLASSES.len()) else {
+        return Err(mistakes.end().expect_err("a column is missing"));
+    };
+    let mut seen: HashMap<&str, u64> = HashMap::new();
     let mut labels = Vec::with_capacity(csv.rows.len());
     for (line, fields) in &csv.rows {
-        let mut hot = Vec::new();
-        for (class, &column) in columns.iter().enumerate() {
-            let text = &fields[column];
-            let value: f64 = text.parse().map_err(|_| {
-                csv.wrong(*line, format!("{}: expected a number, got `{text}`", CLASSES[class]))
-            })?;
-            if value > 0.5 {
-                hot.push(class as u32);
-            }
+        let id = fields[image].as_str();
+        let mut wrong = |problem: String| mistakes.push(csv.wrong(*line, format!("{id}: {problem}")));
+        if let Some(first) = seen.insert(id, *line) {
+            wrong(format!("expected one row for an image, got two – the other is in line {first}; keep one"));
         }
+        let values: Vec<Option<f64>> = columns.iter().map(|&column| fields[column].parse().ok()).collect();
+        if let Some(class) = values.iter().position(Option::is_none) {
+            wrong(format!("{}: expected 0 or 1, got `{}`", CLASSES[class], fields[columns[class]]));
+            continue;
+        }
+        let hot: Vec<usize> = (0..values.len()).filter(|&class| values[class] > Some(0.5)).collect();
         match hot[..] {
-            [class] => labels.push((fields[image].clone(), class)),
-            _ => {
-                let problem = format!("{}: expected one class of 1, got {}", fields[image], hot.len());
-                return Err(csv.wrong(*line, problem));
-            }
+            [class] => labels.push((id.to_owned(), class as u32)),
+            _ => wrong(format!("expected one class of 1, got {}", hot.len())),
         }
     }
+    mistakes.end()?;
     Ok(labels)
 }
 
@@ -149,18 +160,16 @@ fn jpegs(folder: &Path) -> Result<HashMap<String, PathBuf>> {
 }
 
 /// Image to lesion; `None`, and a note, where the file is not there.
-fn lesions(root: &Path, notes: &mut Vec<String>) -> Result<Option<HashMap<String, String>>> {
-    let name = "ISIC2018_Task3_Training_LesionGroupings.csv";
-    let path = root.join(name);
+fn lesions(path: &Path, notes: &mut Vec<String>) -> Result<Option<HashMap<String, String>>> {
     if !path.is_file() {
         notes.push(format!(
-            "{}: not there, so nothing keeps two images of a lesion on one side of a split; download {ADDRESS}{name}",
+            "{}: not there, so nothing keeps two images of a lesion on one side of a split; download {ADDRESS}{GROUPINGS}",
             path.display()
         ));
         return Ok(None);
     }
-    let csv = CsvFile::read(&path)?;
-    let (image, lesion) = (csv.column("image")?, csv.column("lesion_id")?);
+    let csv = CsvFile::read(path)?;
+    let (image, lesion) = (csv.column("image", AGAIN)?, csv.column("lesion_id", AGAIN)?);
     let lesions = csv
         .rows
         .into_iter()

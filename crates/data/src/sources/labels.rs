@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::options::suggestion;
-use crate::{Error, Result};
+use crate::{Error, Result, suggestion};
 
 /// Class names in label order, and how to find a label by its name.
 pub struct Labels {
@@ -28,7 +27,7 @@ impl Labels {
         let label = self.classes.iter().position(|class| class == name);
         label.map(|label| label as u32).ok_or_else(|| {
             let near = suggestion(name, self.classes.iter().map(String::as_str));
-            let problem = format!("no class is called `{name}`{near} classes: {}", self.classes.join(", "));
+            let problem = format!("no class is called `{name}`{near}");
             Error::invalid(at(), problem)
         })
     }

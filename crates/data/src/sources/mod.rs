@@ -5,8 +5,7 @@ use std::sync::Arc;
 pub use folder::{EXTENSIONS, images_below};
 use labels::Part;
 
-use crate::options::suggestion;
-use crate::{Dataset, Error, Options, Result};
+use crate::{Dataset, Error, Options, Result, suggestion};
 
 mod candle;
 mod cifar;
@@ -15,7 +14,7 @@ pub(crate) mod csv_file;
 mod folder;
 mod hub;
 mod isic2018;
-mod labels;
+pub(crate) mod labels;
 mod medmnist;
 mod mnist;
 mod npz;
@@ -70,7 +69,7 @@ impl SourceSpec {
         unknown
             .map(|key| {
                 let near = suggestion(&key, known.iter().copied());
-                let problem = format!("`{}` has no such key{near} its keys: {}", self.name, known.join(", "));
+                let problem = format!("`{}` has no such key{near}", self.name);
                 Error::option(key, problem)
             })
             .collect()

@@ -8,8 +8,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
 
-use crate::options::suggestion;
-use crate::{Error, Result};
+use crate::{Error, Result, suggestion};
 
 /// Which columns to read, and which key of the recipe names each.
 pub struct Columns {
@@ -96,12 +95,8 @@ impl Contents {
 fn column(path: &Path, schema: &Type, key: &str, name: &str) -> Result<Arc<Type>> {
     let found = schema.get_fields().iter().find(|field| field.name() == name);
     found.cloned().ok_or_else(|| {
-        let names: Vec<&str> = schema.get_fields().iter().map(|field| field.name()).collect();
-        let near = suggestion(name, names.iter().copied());
-        let problem = format!(
-            "expected a column `{name}`{near} columns: {}; name another with data.{key}=…",
-            names.join(", ")
-        );
+        let near = suggestion(name, schema.get_fields().iter().map(|field| field.name()));
+        let problem = format!("expected a column `{name}`{near} – name another with data.{key}=…");
         Error::invalid(path.display(), problem)
     })
 }

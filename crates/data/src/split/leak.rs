@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::Side;
 use crate::error::first_few;
+use crate::sources::labels::Part;
 use crate::{Dataset, Error, Result};
 
 /// Parts (name, dataset) share no group and no image id. [`Error::Leak`] names where the parts were read from, the first that
@@ -22,26 +22,21 @@ pub fn check_disjoint(parts: &[(&str, &dyn Dataset)]) -> Result<()> {
             }
         }
     }
-    let place = |part: &str| parts.iter().find(|(name, _)| *name == part).and_then(|(_, part)| part.place());
-    groups.check(kind, place)?;
-    images.check("image", place)
+    let find = |part: &str| parts.iter().find(|(name, _)| *name == part).map(|(_, part)| part);
+    groups.check(kind, |part| find(part)?.group_place(), None)?;
+    images.check("image", |part| find(part)?.place(), None)
 }
 
 /// The sides of a split file share no group.
-pub(super) fn check_sides(dataset: &dyn Dataset, sides: &[Side], file: &Path) -> Result<()> {
+pub(super) fn check_sides(dataset: &dyn Dataset, sides: &[Part], file: &Path) -> Result<()> {
     let mut places = Places::default();
     for (index, side) in sides.iter().enumerate() {
         if let Some(group) = dataset.group(index) {
-            let side = match side {
-                Side::Train => "train",
-                Side::Validation => "validation",
-                Side::Neither => "test",
-            };
-            places.add(group, side, dataset.id(index));
+            places.add(group, side.name(), dataset.id(index));
         }
     }
     let file = file.display().to_string();
-    places.check(kind_of(dataset).unwrap_or("group"), |_| Some(&file))
+    places.check(kind_of(dataset).unwrap_or("group"), |_| Some(&file), dataset.group_place())
 }
 
 /// `lesion_id` → lesion.
@@ -58,8 +53,13 @@ impl<'a> Places<'a> {
         self.0.entry(group).or_default().entry(part).or_default().push(image);
     }
 
-    /// `place` is the file or folder that a part was read from.
-    fn check<'b>(&self, kind: &str, place: impl Fn(&str) -> Option<&'b str>) -> Result<()> {
+    /// `place` is the file or folder that decides what is in a part; `source` says whose a group is, where another file does.
+    fn check<'b>(
+        &self,
+        kind: &str,
+        place: impl Fn(&str) -> Option<&'b str>,
+        source: Option<&str>,
+    ) -> Result<()> {
         let leaks: Vec<_> = self.0.iter().filter(|(_, parts)| parts.len() > 1).collect();
         let Some((group, parts)) = leaks.first() else { return Ok(()) };
         let sides: Vec<String> =
@@ -68,9 +68,10 @@ impl<'a> Places<'a> {
         let read: BTreeSet<&str> = parts.keys().filter_map(|part| place(part)).collect();
         let read: Vec<&str> = read.into_iter().collect();
         let read = if read.is_empty() { String::new() } else { format!("{}: ", read.join(" and ")) };
+        let source = source.map_or(String::new(), |source| format!(" (by {source})"));
         let remedy = format!("put all images of a {kind} on one side");
         Err(Error::Leak(format!(
-            "{read}{kind} `{group}` is on {} sides of the split: {}; {} in all – {remedy}",
+            "{read}{kind} `{group}` is on {} sides of the split: {}; {} in all{source} – {remedy}",
             names.len(),
             sides.join(" and "),
             count(leaks.len(), kind),

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use serde_yaml::{Mapping, Value};
 use tallow_seed::Seed;
 
-use crate::error::first_few;
-use crate::options::suggestion;
+use crate::error::{Mistakes, first_few};
 use crate::sources::csv_file::CsvFile;
-use crate::{Dataset, Error, Options, Result, Subset};
+use crate::sources::labels::Part;
+use crate::{Dataset, Error, Options, Result, Subset, suggestion};
 
 mod assign;
 mod leak;
@@ -86,43 +86,43 @@ impl Split {
 /// share in each class; a class too small for the share stays in training.
 ///
 /// Errors: [`Error::Leak`] where a file puts a group on two sides; [`Error::Option`] for a `group` that the dataset does not
-/// have, and for a side without images; [`Error::Invalid`] for a file that names an image twice, names one that is not in the
-/// dataset, or leaves one out.
+/// have, and for a side without images; [`Error::Invalid`], or [`Error::Several`], for a file that names an image twice, names
+/// one that is not in the dataset, or leaves one out.
 pub fn divide(dataset: Arc<dyn Dataset>, split: &Split, seed: Seed) -> Result<Divided> {
     check_group(&*dataset, split)?;
     let sides = match &split.rule {
         Rule::File(path) => from_file(&*dataset, path)?,
         Rule::Validation(share) => {
             let parts = assign::assign(&*dataset, &[1.0 - share, *share], split.stratified, seed);
-            parts.into_iter().map(|part| if part == 1 { Side::Validation } else { Side::Train }).collect()
+            parts.into_iter().map(|part| if part == 1 { Part::Validation } else { Part::Train }).collect()
         }
         Rule::Fold { folds, fold } => {
             let shares = vec![1.0 / f64::from(*folds); *folds as usize];
             let parts = assign::assign(&*dataset, &shares, split.stratified, seed);
-            parts.into_iter().map(|part| if part == *fold { Side::Validation } else { Side::Train }).collect()
+            parts.into_iter().map(|part| if part == *fold { Part::Validation } else { Part::Train }).collect()
         }
     };
     if let Rule::File(path) = &split.rule {
         leak::check_sides(&*dataset, &sides, path)?;
     }
-    let rows = |wanted: Side, name: &str| {
+    let rows = |wanted: Part, name: &str| {
         let indices: Vec<u32> =
             (0..sides.len() as u32).filter(|&index| sides[index as usize] == wanted).collect();
         if indices.is_empty() {
             let problem = format!("leaves no image for {name} of the {} there are", sides.len());
-            return Err(Error::option("split", problem));
+            return Err(match &split.rule {
+                Rule::File(path) => {
+                    let word = if wanted == Part::Train { "train" } else { "val" };
+                    Error::invalid(path.display(), format!("{problem} – write `{word}` beside some of them"))
+                }
+                _ => {
+                    Error::option("split", format!("{problem} – give it a larger share, or take more images"))
+                }
+            });
         }
         Ok(Arc::new(Subset::new(dataset.clone(), indices)))
     };
-    Ok(Divided { train: rows(Side::Train, "training")?, validation: rows(Side::Validation, "validation")? })
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
-    Train,
-    Validation,
-    /// Named in a split file as `test`.
-    Neither,
+    Ok(Divided { train: rows(Part::Train, "training")?, validation: rows(Part::Validation, "validation")? })
 }
 
 fn text(key: &Value) -> String {
@@ -130,12 +130,8 @@ fn text(key: &Value) -> String {
 }
 
 fn unknown(key: &str) -> Option<Error> {
-    let near = || suggestion(key, Split::KEYS);
     (!Split::KEYS.contains(&key)).then(|| {
-        Error::option(
-            format!("split.{key}"),
-            format!("no such key{} keys: {}", near(), Split::KEYS.join(", ")),
-        )
+        Error::option(format!("split.{key}"), format!("no such key{}", suggestion(key, Split::KEYS)))
     })
 }
 
@@ -185,60 +181,71 @@ fn check_group(dataset: &dyn Dataset, split: &Split) -> Result<()> {
     }
 }
 
-fn from_file(dataset: &dyn Dataset, path: &Path) -> Result<Vec<Side>> {
+fn from_file(dataset: &dyn Dataset, path: &Path) -> Result<Vec<Part>> {
     if !path.is_file() {
         let remedy =
             "write a CSV with the columns `image` and `split`, or name another with data.split.file=…";
         return Err(Error::missing(path.display(), "no such split file", remedy));
     }
     let csv = CsvFile::read(path)?;
-    let (image, split) = (csv.column("image")?, csv.column("split")?);
+    let mut mistakes = Mistakes::default();
+    let mut column =
+        |name| mistakes.take(csv.column(name, "a split file has the columns `image` and `split`"));
+    let (Some(image), Some(split)) = (column("image"), column("split")) else {
+        return Err(mistakes.end().expect_err("a column is missing"));
+    };
     let index: HashMap<&str, usize> = (0..dataset.len()).map(|index| (dataset.id(index), index)).collect();
-    let mut sides = vec![None; dataset.len()];
+    // The side, if it is one, and the line.
+    let mut sides: Vec<Option<(Option<Part>, u64)>> = vec![None; dataset.len()];
     let mut strangers = Vec::new();
     for (line, fields) in &csv.rows {
-        let side = match fields[split].to_lowercase().as_str() {
-            "train" | "training" => Side::Train,
-            "val" | "valid" | "validation" => Side::Validation,
-            "test" => Side::Neither,
-            other => {
-                let problem = format!("{}: expected train, val or test, got `{other}`", fields[image]);
-                return Err(csv.wrong(*line, problem));
-            }
-        };
-        match index.get(fields[image].as_str()) {
-            None if side == Side::Neither => {}
-            None => strangers.push(fields[image].as_str()),
-            Some(&at) if sides[at].is_some() => {
-                return Err(
-                    csv.wrong(*line, format!("{}: expected one row for an image, got two", fields[image]))
-                );
-            }
-            Some(&at) => sides[at] = Some(side),
+        let id = fields[image].as_str();
+        let mut wrong = |problem: String| mistakes.push(csv.wrong(*line, format!("{id}: {problem}")));
+        let word = &fields[split];
+        let side = Part::parse(word);
+        if side.is_none() {
+            let remedy = "write one of them, or `test` to use the image on neither side";
+            wrong(format!("expected train, val or test, got `{word}` – {remedy}"));
+        }
+        match index.get(id) {
+            None if side == Some(Part::Test) => {}
+            None => strangers.push(format!("{id} (line {line})")),
+            Some(&at) => match sides[at] {
+                Some((_, first)) => wrong(format!(
+                    "expected one row for an image, got two – the other is in line {first}; keep one"
+                )),
+                None => sides[at] = Some((side, *line)),
+            },
         }
     }
     if !strangers.is_empty() {
-        let problem = format!(
-            "{} of {} images are not in the training part (its first is `{}`): {}",
-            strangers.len(),
-            csv.rows.len(),
-            dataset.id(0),
-            first_few(&strangers)
-        );
-        return Err(Error::invalid(path.display(), problem));
+        mistakes.push(Error::invalid(
+            path.display(),
+            format!(
+                "{} of {} images are not in the training part: {} – name images as it does (its first is `{}`), or take the \
+                 rows out",
+                strangers.len(),
+                csv.rows.len(),
+                first_few(&strangers),
+                dataset.id(0)
+            ),
+        ));
     }
     let left_out: Vec<&str> =
         (0..dataset.len()).filter(|&index| sides[index].is_none()).map(|index| dataset.id(index)).collect();
     if !left_out.is_empty() {
-        let problem = format!(
-            "expected every training image, {} of {} are left out (give them a side, or `test` to use them on neither): {}",
-            left_out.len(),
-            dataset.len(),
-            first_few(&left_out)
-        );
-        return Err(Error::invalid(path.display(), problem));
+        mistakes.push(Error::invalid(
+            path.display(),
+            format!(
+                "expected every training image, {} of {} are left out: {} – give them a side, or `test` to use them on neither",
+                left_out.len(),
+                dataset.len(),
+                first_few(&left_out)
+            ),
+        ));
     }
-    Ok(sides.into_iter().flatten().collect())
+    mistakes.end()?;
+    Ok(sides.into_iter().flatten().filter_map(|(side, _)| side).collect())
 }
 
 #[cfg(test)]

@@ -133,8 +133,8 @@ fn a_file_divides() {
 fn a_lesion_on_two_sides_is_refused() {
     assert_eq!(
         refused("image,split\nimage 0,train\nimage 1,val\nimage 2,val\nimage 3,train\n"),
-        "split.csv: lesion `a` is on 2 sides of the split: train (image 0) and validation (image 1); 1 lesion in all – put all images \
-         of a lesion on one side"
+        "split.csv: lesion `a` is on 2 sides of the split: train (image 0) and validation (image 1); 1 lesion in all (by a test) – put \
+         all images of a lesion on one side"
     );
     let leak = refused("image,split\nimage 0,train\nimage 1,test\nimage 2,val\nimage 3,train\n");
     assert!(
@@ -146,30 +146,41 @@ fn a_lesion_on_two_sides_is_refused() {
 }
 
 #[test]
+fn every_mistake_of_a_file_is_named_at_once() {
+    assert_eq!(
+        refused("image,split\nimage 0,left\nimage 1,train\nimage 3,val\nimage 1,val\nimage 9,val\n"),
+        "split.csv:2: image 0: expected train, val or test, got `left` – write one of them, or `test` to use the image on \
+         neither side\n\
+         split.csv:5: image 1: expected one row for an image, got two – the other is in line 3; keep one\n\
+         split.csv: 1 of 5 images are not in the training part: image 9 (line 6) – name images as it does (its first is \
+         `image 0`), or take the rows out\n\
+         split.csv: expected every training image, 1 of 4 are left out: image 2 – give them a side, or `test` to use them \
+         on neither"
+    );
+    assert_eq!(refused("a,b\nimage 0,train\n").lines().count(), 2, "both columns");
+}
+
+#[test]
 fn a_file_names_every_image_once() {
     assert_eq!(
         refused("image,split\nimage 0,train\nimage 1,train\nimage 2,val\nimage 3,val\nimage 4,val\n"),
-        "split.csv: 1 of 5 images are not in the training part (its first is `image 0`): image 4"
+        "split.csv: 1 of 5 images are not in the training part: image 4 (line 6) – name images as it does (its first is \
+         `image 0`), or take the rows out"
     );
     assert_eq!(
         refused("image,split\nimage 0,train\nimage 2,val\n"),
-        "split.csv: expected every training image, 2 of 4 are left out (give them a side, or `test` to use them on neither): \
-         image 1, image 3"
-    );
-    assert_eq!(
-        refused("image,split\nimage 0,train\nimage 2,val\nimage 0,val\n"),
-        "split.csv:4: image 0: expected one row for an image, got two"
-    );
-    assert_eq!(
-        refused("image,split\nimage 0,left\n"),
-        "split.csv:2: image 0: expected train, val or test, got `left`"
+        "split.csv: expected every training image, 2 of 4 are left out: image 1, image 3 – give them a side, or \
+         `test` to use them on neither"
     );
     assert_eq!(
         refused("image,side\nimage 0,train\n"),
-        "split.csv: expected a column `split`; columns: image, side"
+        "split.csv: expected a column `split`; known: image, side – a split file has the columns `image` and `split`"
     );
     let all_train = "image,split\nimage 0,train\nimage 1,train\nimage 2,train\nimage 3,train\n";
-    assert_eq!(refused(all_train), "data.split: leaves no image for validation of the 4 there are");
+    assert_eq!(
+        refused(all_train),
+        "split.csv: leaves no image for validation of the 4 there are – write `val` beside some of them"
+    );
     let split = rule("{ file: nowhere.csv }");
     let error = divide(four(), &split, Seed::new(1)).err().unwrap();
     assert_eq!(
@@ -226,7 +237,7 @@ fn reads_a_recipe_and_finds_every_mistake() {
     assert_eq!(
         mistakes("{ validatoin: 0.1, stratified: 3, validation: 15, folds: 3, fold: 3 }"),
         [
-            "data.split.validatoin: no such key – did you mean `validation`? keys: file, validation, folds, fold, group, \
+            "data.split.validatoin: no such key; did you mean `validation`? known: file, validation, folds, fold, group, \
              stratified",
             "data.split.stratified: expected `true` or `false`, got 3",
             "data.split.validation: expected a share of the images between 0 and 1, got 15",

@@ -80,6 +80,8 @@ fn well_formed_and_self_contained() {
         "N&amp;V\u{a0}.71 &lt;MEL&gt;\u{a0}.29",
         "data:image/png;base64,iVBORw0KGgo",
         "<td class=\"n\">21</td><td class=\"n\">4</td>",
+        "<th class=\"n\">specificity</th>",
+        "style=\"--v:100.0%\">1.000</td><td class=\"n bar\" style=\"--v:25.0%\">0.250</td>",
         "no lesion on two sides",
         "1 broken image,",
         "<pre><i># a &lt;comment&gt;</i>\nseed: 1<i> # why</i>\n</pre>",

@@ -6,7 +6,8 @@ use crate::{Error, Result};
 use serde_yaml::{Mapping, Value};
 use std::cell::RefCell;
 use std::path::Path;
-use tallow_policy::{PRESETS, Policy, Registry, suggestion};
+use tallow_data::suggestion;
+use tallow_policy::{PRESETS, Policy, Registry};
 
 /// A policy, with the text it came from.
 pub struct Found {

@@ -6,10 +6,10 @@ use crate::optimizer::{Optimizer, Rule};
 use crate::recipe::Node;
 use serde_yaml::Mapping;
 use std::path::PathBuf;
-use tallow_data::{SOURCES, Split};
+use tallow_data::{SOURCES, Split, suggestion};
 use tallow_metrics::{METRICS, Metric};
 use tallow_models::{MODELS, Stem};
-use tallow_policy::{Duration, Mistake, suggestion};
+use tallow_policy::{Duration, Mistake};
 
 /// The keys of `data` that belong to the engine; all others are the source's.
 const DATA_KEYS: [&str; 7] = ["name", "split", "batch", "sampler", "drop_last", "workers", "broken"];

@@ -4,7 +4,8 @@ use super::document::kind;
 use super::marks::join;
 use serde_yaml::{Mapping, Value};
 use std::cell::RefCell;
-use tallow_policy::{Mistake, suggestion};
+use tallow_data::suggestion;
+use tallow_policy::Mistake;
 
 /// A node of a recipe, its path, and the collector it shares with all others.
 #[derive(Clone)]

@@ -59,22 +59,28 @@ fn says_what_is_wrong() {
     let folder = written("path,lable\nimages/a.jpg,x\n");
     assert_eq!(
         refused(&folder, ""),
-        "ROOT/set.csv: expected a column `label` – did you mean `lable`? columns: path, lable; name another with \
+        "ROOT/set.csv: expected a column `label`; did you mean `lable`? known: path, lable – name another with \
          data.label=…"
     );
-    let folder = written("path,label\nimages/a.jpg,\n");
-    assert_eq!(refused(&folder, ""), "ROOT/set.csv:2: images/a.jpg: expected a label, got nothing");
     let folder = written("path,label\r\nimages/a.jpg,x,3\r\n");
-    assert_eq!(refused(&folder, ""), "ROOT/set.csv:2: expected 2 fields, as the header has, got 3");
-    let folder = written("path,label,split\nimages/a.jpg,x,left\n");
-    assert_eq!(refused(&folder, ""), "ROOT/set.csv:2: images/a.jpg: expected train, val or test, got `left`");
+    assert_eq!(
+        refused(&folder, ""),
+        "ROOT/set.csv:2: expected 2 fields, as the header has, got 3 – a field that holds a separator is written in quotes"
+    );
+    let folder = written("path,label,split\nimages/a.jpg,,left\nimages/b.jpg,x,val\nimages/b.jpg,y,train\n");
+    assert_eq!(
+        refused(&folder, ""),
+        "ROOT/set.csv:2: images/a.jpg: expected train, val or test, got `left` – write one of them, or take the row out\n\
+         ROOT/set.csv:2: images/a.jpg: expected a label, got nothing – write it, or take the row out\n\
+         ROOT/set.csv:4: images/b.jpg: expected one row for an image, got two – the other is in line 3; keep one"
+    );
+    let folder = written("file,class\nimages/a.jpg,x\n");
+    assert_eq!(refused(&folder, ", group: patient").lines().count(), 3, "all columns that are missing");
     let folder = written("path,label\nimages/a.jpg,x\n");
     assert_eq!(
         refused(&folder, ", classes: [xx, y]"),
-        "ROOT/set.csv:2: no class is called `x` – did you mean `xx`? classes: xx, y"
+        "ROOT/set.csv:2: no class is called `x`; did you mean `xx`? known: xx, y"
     );
-    let folder = written("path,label\nimages/a.jpg,x\nimages/a.jpg,x\n");
-    assert_eq!(refused(&folder, ""), "ROOT/set.csv: images/a.jpg: expected one row for an image, got two");
     let folder = written("path,label\n");
     assert_eq!(refused(&folder, ""), "ROOT/set.csv: expected images, got a header alone");
     assert!(

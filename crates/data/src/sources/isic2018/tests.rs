@@ -69,6 +69,20 @@ fn reads_the_official_folders() {
 }
 
 #[test]
+fn a_leak_names_the_file_of_the_groups() {
+    let folder = written();
+    let path = folder.path().join("split.csv");
+    file(&path, "image,split\nISIC_1,train\nISIC_2,val\nISIC_3,train\nISIC_4,val\n");
+    let split = crate::Split { rule: crate::Rule::File(path), group: None, stratified: true };
+    let train = read(&folder).unwrap().train.unwrap();
+    assert_eq!(
+        crate::written::refused(&folder, crate::divide(train, &split, tallow_seed::Seed::new(1))),
+        "ROOT/split.csv: lesion `HAM_1` is on 2 sides of the split: train (ISIC_1) and validation (ISIC_2); 1 lesion in all (by \
+         ROOT/ISIC2018_Task3_Training_LesionGroupings.csv) – put all images of a lesion on one side"
+    );
+}
+
+#[test]
 fn does_without_groupings_and_says_so() {
     let folder = written();
     fs::remove_file(folder.path().join("ISIC2018_Task3_Training_LesionGroupings.csv")).unwrap();
@@ -130,21 +144,29 @@ fn wants_one_class_for_each_image() {
         with(&format!("{header}ISIC_9,0,0,0,0,0,0,0\n")),
         "CSV:2: ISIC_9: expected one class of 1, got 0"
     );
-    assert_eq!(with(&format!("{header}ISIC_9,0,x,0,0,0,0,0\n")), "CSV:2: NV: expected a number, got `x`");
+    assert_eq!(
+        with(&format!("{header}ISIC_9,0,x,0,0,0,0,0\n")),
+        "CSV:2: ISIC_9: NV: expected 0 or 1, got `x`"
+    );
     assert_eq!(
         with("image,MEL,NV,BCC,AK,BKL,DF,VASC\nISIC_9,0,0,0,0,0,0,1\n"),
-        "CSV: expected a column `AKIEC` – did you mean `AK`? columns: image, MEL, NV, BCC, AK, BKL, DF, VASC"
+        "CSV: expected a column `AKIEC`; did you mean `AK`? known: image, MEL, NV, BCC, AK, BKL, DF, VASC – unpack the \
+         challenge's own file again"
     );
     assert_eq!(
         with(&format!("{header}ISIC_9,0,0,0,0,0,0,1\nISIC_9,0,0,0,0,0,0,1\n")),
-        "CSV: ISIC_9: expected one row for an image, got two"
+        "CSV:3: ISIC_9: expected one row for an image, got two – the other is in line 2; keep one"
+    );
+    assert_eq!(
+        with(&format!("{header}ISIC_9,0,0,0,0,0,0,0\nISIC_8,0,0,0,0,0,-,1\n")),
+        "CSV:2: ISIC_9: expected one class of 1, got 0\nCSV:3: ISIC_8: DF: expected 0 or 1, got `-`"
     );
 }
 
 #[test]
 fn refuses_keys_it_does_not_know() {
     let error = SPEC.read(&options("{ rot: a }")).err().unwrap().to_string();
-    assert_eq!(error, "data.rot: `isic2018` has no such key – did you mean `root`? its keys: root");
+    assert_eq!(error, "data.rot: `isic2018` has no such key; did you mean `root`? known: root");
 }
 
 #[test]

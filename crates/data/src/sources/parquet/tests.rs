@@ -111,7 +111,7 @@ fn says_what_is_missing() {
     write(&folder.path().join("train-0.parquet"), &[0, 1], None);
     assert_eq!(
         message(read(&folder, ", image: imaeg")),
-        "ROOT/train-0.parquet: expected a column `imaeg` – did you mean `image`? columns: image, label, patient; name \
+        "ROOT/train-0.parquet: expected a column `imaeg`; did you mean `image`? known: image, label, patient – name \
          another with data.image=…"
     );
     assert_eq!(

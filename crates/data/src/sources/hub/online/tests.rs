@@ -86,7 +86,7 @@ fn downloads_one_configuration_once_and_reads_it_without_a_network() {
     );
     assert_eq!(
         message(read(true, "a/b", Some("plan"))),
-        "data.config: no such configuration `plan` – did you mean `plain`? there are plain"
+        "data.config: no such configuration `plan`; did you mean `plain`? known: plain"
     );
     let absent = message(read(true, "a/c", None));
     assert!(absent.starts_with("hub dataset a/c: ") && absent.contains("HF_HUB_OFFLINE is set"), "{absent}");

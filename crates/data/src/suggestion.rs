@@ -1,0 +1,54 @@
+//! Which known name was meant by one that is not known.
+
+/// ``; did you mean `x`? known: a, b``, the first part only where a known name is near. Empty if nothing is known.
+pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    let list = known.join(", ");
+    match nearest(name, known) {
+        Some(near) => format!("; did you mean `{near}`? known: {list}"),
+        None if list.is_empty() => String::new(),
+        None => format!("; known: {list}"),
+    }
+}
+
+/// The known name that was probably meant, whatever its case; the first of equals.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let (name, known) = (name.to_lowercase(), known.into_iter().map(|known| (known.to_lowercase(), known)));
+    let known: Vec<(String, &str)> = known.collect();
+    // One slip of the fingers first: `resnet21` is `resnet20`, not `resnet152`.
+    if name.len() > 2
+        && let Some((_, slip)) = known.iter().find(|(known, _)| strsim::osa_distance(&name, known) <= 1)
+    {
+        return Some(slip);
+    }
+    // 0.75 takes `prob` for `p` and `cutmix_zeta` for `cutmix_zeta_mixup`; words with a common beginning alone, such as
+    // `patient` and `path`, differ in half of their letters or more.
+    let is_akin = |known: &str| {
+        let longer = name.chars().count().max(known.chars().count());
+        name.starts_with(known) || known.starts_with(&name) || 2 * strsim::osa_distance(&name, known) < longer
+    };
+    let akin = known.iter().filter(|(known, _)| is_akin(known));
+    let scores = akin.map(|(known, shown)| (strsim::jaro_winkler(&name, known), *shown));
+    scores
+        .filter(|(score, _)| *score >= 0.75)
+        .reduce(|best, next| if next.0 > best.0 { next } else { best })
+        .map(|(_, near)| near)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suggests_only_what_is_near() {
+        let known = ["isic2018", "folder"];
+        assert_eq!(suggestion("isic2081", known), "; did you mean `isic2018`? known: isic2018, folder");
+        assert_eq!(suggestion("zebra", known), "; known: isic2018, folder");
+        assert_eq!(suggestion("patient", ["path", "label"]), "; known: path, label");
+        assert_eq!(suggestion("zebra", []), "");
+        let models = ["resnet18", "resnet152", "resnet20"];
+        for (name, near) in [("resnet21", "resnet20"), ("ResNet-18", "resnet18"), ("resnt152", "resnet152")] {
+            assert_eq!(nearest(name, models), Some(near));
+        }
+    }
+}
