@@ -165,11 +165,18 @@ fn a_broken_checkpoint_says_what_is_wrong() {
 
     fs::write(desk.path("run/last/optimizer.safetensors"), &whole).unwrap();
     let resume = || desk.train(&["tiny.yaml", "length=1 epochs", "--out", "run", "--resume"]);
-    resume().complains(3, &["run/last", "optimizer.safetensors", "belongs to no parameter"]);
+    const REMEDY: &str = "this checkpoint is damaged: take it from a copy, or train again (--overwrite)";
+    resume().complains(3, &["run/last/optimizer.safetensors: `", "belongs to no parameter", REMEDY]);
+    fs::remove_file(desk.path("run/last/optimizer.safetensors")).unwrap();
+    resume().complains(3, &["run/last/optimizer.safetensors: cannot read the weights", REMEDY]);
     fs::write(desk.path("run/last/state.json"), "{}").unwrap();
-    resume().complains(3, &["run/last", "state.json", "missing field"]);
+    resume().complains(3, &["run/last/state.json: missing field", REMEDY]);
     fs::write(desk.path("run/last/config.json"), "{").unwrap();
-    resume().complains(3, &["config.json"]);
+    both(3, &["run/last/config.json: not JSON", REMEDY]);
+    fs::remove_file(desk.path("run/last/recipe.yaml")).unwrap();
+    both(3, &["run/last/recipe.yaml: ", REMEDY]);
+    fs::remove_file(&path).unwrap();
+    desk.tallow(&["eval", "run/last"]).complains(3, &["run/last/model.safetensors: is missing", REMEDY]);
 }
 
 /// Weights of resnet20 with that many classes, of that seed.
@@ -241,7 +248,13 @@ fn weights_that_do_not_fit() {
         desk.train(&["tiny.yaml", "model.weights=w.safetensors", "--out", "run"]).complains(3, words);
         assert!(!desk.path("run").exists(), "something was left behind");
     };
-    refused(&["model.weights", "no w.safetensors", "fetch a safetensors file"]);
+    desk.train(&["tiny.yaml", "model.weights=w.safetensors"]).complains(
+        2,
+        &[
+            "override `model.weights=w.safetensors`: model.weights: there is no w.safetensors",
+            "fetch a safetensors file",
+        ],
+    );
     let mut some = weights(7, 1);
     let taken = some.remove("layer3.0.conv1.weight").unwrap();
     save(&desk.path("w.safetensors"), &some);

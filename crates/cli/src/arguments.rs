@@ -143,11 +143,16 @@ pub struct Preview {
 #[derive(Args)]
 #[command(after_help = "examples:
   tallow check recipes/*.yaml policies/*.yaml
-  tallow check recipes/quickstart.yaml optimizer.sgd.momentum=1.5")]
+  tallow check recipes/quickstart.yaml optimizer.sgd.momentum=1.5
+  tallow check --data recipes/isic2018_resnet50.yaml")]
 pub struct Check {
     /// Recipes and presets (a file with `branches` and no `data`), then overrides for the recipes
     #[arg(required = true, value_name = "FILE|KEY=VALUE")]
     pub inputs: Vec<String>,
+    /// Look too whether the data and weights that recipes name are there, agree with
+    /// their labels and splits, and fit the recipe; images are not decoded
+    #[arg(long)]
+    pub data: bool,
 }
 
 #[derive(Args)]

@@ -3,8 +3,10 @@
 mod arguments;
 mod commands;
 mod signals;
+mod wrap;
 
 use clap::Parser;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 pub use tallow_policy::Registry;
 
@@ -29,7 +31,9 @@ fn finish(result: anyhow::Result<()>) -> ExitCode {
     {
         return ExitCode::SUCCESS;
     }
-    eprintln!("error: {error:#}");
+    let message = format!("error: {error:#}");
+    // In a file or a pipe, one mistake is one line.
+    eprintln!("{}", if std::io::stderr().is_terminal() { wrap::message(&message) } else { message });
     let code = error.downcast_ref::<tallow_train::Error>().map_or(1, tallow_train::Error::exit_code);
     ExitCode::from(code)
 }

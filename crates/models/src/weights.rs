@@ -1,6 +1,6 @@
 //! Weights as safetensors files, in torchvision's and timm's names, which are one for plain ResNets.
 
-use crate::{Error, Params, Result};
+use crate::{Error, Params, Result, Stem};
 use candle_core::safetensors::Load;
 use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
@@ -81,7 +81,8 @@ pub fn load(params: &Params, path: &Path, head: Head) -> Result<LoadReport> {
                 if let ("conv1.weight", [theirs, .., 3 | 7]) = (name.as_str(), tensor.dims())
                     && *theirs == expected[0]
                 {
-                    difference.stem = Some(if tensor.dims().ends_with(&[7]) { "imagenet" } else { "cifar" });
+                    difference.stem =
+                        Some(if tensor.dims().ends_with(&[7]) { Stem::ImageNet } else { Stem::Cifar });
                 }
                 difference.changed.push(format!("~ {name} {expected:?}: {:?} in the file", tensor.dims()));
             }
@@ -215,7 +216,7 @@ struct Difference {
     unexpected: Vec<String>,
     changed: Vec<String>,
     /// The file's stem, where that is another.
-    stem: Option<&'static str>,
+    stem: Option<Stem>,
 }
 
 impl Difference {
@@ -246,7 +247,11 @@ impl std::fmt::Display for Difference {
             write!(f, "; {guess}")?;
         }
         if let Some(stem) = self.stem {
-            write!(f, "; the file's stem is another: write `stem: {stem}` below model (model.stem)")?;
+            write!(
+                f,
+                "; the file's stem is another: write `stem: {}` below model (model.stem)",
+                stem.name()
+            )?;
         }
         for lines in [&self.missing, &self.unexpected, &self.changed] {
             for line in lines.iter().take(SHOWN) {

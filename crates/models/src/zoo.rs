@@ -54,6 +54,18 @@ pub enum Stem {
     Cifar,
 }
 
+impl Stem {
+    /// Every stem by its name in recipes, commands and `config.json`.
+    pub const NAMED: [(&str, Stem); 2] = [("imagenet", Stem::ImageNet), ("cifar", Stem::Cifar)];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Stem::ImageNet => "imagenet",
+            Stem::Cifar => "cifar",
+        }
+    }
+}
+
 /// Every model.
 pub const MODELS: &[&ModelSpec] = &[
     &resnet::RESNET18,

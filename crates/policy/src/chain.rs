@@ -5,7 +5,7 @@ use crate::spec::{Build, Mistake, Parsed, Registry};
 use crate::{Error, Fraction, Result, text};
 use serde::Deserialize;
 use serde_yaml::{Mapping, Value};
-use tallow_data::Image;
+use tallow_data::{Image, suggestion};
 use tallow_seed::{Rng, Seed};
 
 /// Image policies, applied in the order written. Each draws from a seed of its own: changing one moves no other.

@@ -4,6 +4,7 @@ use crate::spec::{Mistake, Parsed};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
 use serde::{Deserialize, forward_to_deserialize_any};
 use serde_yaml::{Mapping, Value};
+use tallow_data::suggestion;
 
 /// `value` as a `T`, which derives `Deserialize` (with defaults, where there are any). No value at all is an empty
 /// mapping. Unknown keys are mistakes, with the nearest known one; so is every value that its own type refuses.

@@ -9,6 +9,7 @@ use crate::{Needs, Spec};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
 use serde_yaml::{Mapping, Value};
+use tallow_data::suggestion;
 
 /// The keys of a node that are the engine's; any other key names a policy.
 pub const ENGINE_KEYS: [&str; 8] = ["at", "p", "during", "pairing", "one_of", "policies", "weight", "view"];

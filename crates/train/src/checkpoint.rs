@@ -140,6 +140,12 @@ pub fn find(folder: &Path, name: &str) -> Option<PathBuf> {
     [folder.join(name), old(folder, name)].into_iter().find(|place| place.join("state.json").is_file())
 }
 
+/// The text of a file that every checkpoint has.
+pub fn read(place: &Path, name: &str) -> Result<String> {
+    let path = place.join(name);
+    fs::read_to_string(&path).map_err(|error| Error::Checkpoint(format!("{}: {error}", path.display())))
+}
+
 /// What a checkpoint holds besides weights.
 pub struct Restored {
     pub position: Position,
@@ -149,10 +155,9 @@ pub struct Restored {
 
 /// Reads `place` into a run: weights, optimizer, averages.
 pub fn restore(place: &Path, run: &Run) -> Result<Restored> {
-    let fail = |problem: String| Error::Checkpoint { path: place.to_owned(), problem };
-    let text = fs::read_to_string(place.join("state.json")).map_err(Error::io(place.join("state.json")))?;
-    let position: Position =
-        serde_json::from_str(&text).map_err(|error| fail(format!("state.json: {error}")))?;
+    let text = read(place, "state.json")?;
+    let position: Position = serde_json::from_str(&text)
+        .map_err(|error| Error::Checkpoint(format!("{}: {error}", place.join("state.json").display())))?;
     if position.data != run.data.manifest {
         return Err(Error::Data(format!(
             "{}: this run began with other images, labels or groups; restore them, or begin again with --overwrite",
@@ -163,13 +168,13 @@ pub fn restore(place: &Path, run: &Run) -> Result<Restored> {
     tallow_models::weights::load(&run.model.params, &raw, tallow_models::weights::Head::MustFit)?;
 
     let mut state = run.optimizer().state(&run.model.params)?;
-    fill(&state.slots, &place.join("optimizer.safetensors")).map_err(fail)?;
+    fill(&state.slots, &place.join("optimizer.safetensors"))?;
     state.updates = position.optimizer_updates;
     let ema = match run.plan().ema {
         None => None,
         Some(plan) => {
             let mut ema = Ema::new(plan, &run.model.params)?;
-            fill(&ema.averages, &place.join("ema.safetensors")).map_err(fail)?;
+            fill(&ema.averages, &place.join("ema.safetensors"))?;
             ema.updates = position.ema_updates;
             Some(ema)
         }
@@ -178,16 +183,17 @@ pub fn restore(place: &Path, run: &Run) -> Result<Restored> {
 }
 
 /// Sets variables from a file that must hold exactly these names and shapes.
-fn fill(vars: &BTreeMap<String, candle_core::Var>, path: &Path) -> std::result::Result<(), String> {
-    let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let found = tallow_models::weights::read(path).map_err(|error| error.to_string())?.tensors;
+fn fill(vars: &BTreeMap<String, candle_core::Var>, path: &Path) -> Result<()> {
+    let fail = |problem: String| Error::Checkpoint(format!("{}: {problem}", path.display()));
+    let read = tallow_models::weights::read(path).map_err(|error| Error::Checkpoint(error.to_string()))?;
+    let found = read.tensors;
     if let Some(extra) = found.keys().find(|name| !vars.contains_key(*name)) {
-        return Err(format!("{file}: `{extra}` belongs to no parameter of this recipe"));
+        return Err(fail(format!("`{extra}` belongs to no parameter of this recipe")));
     }
     for (name, var) in vars {
-        let tensor = found.get(name).ok_or_else(|| format!("{file}: `{name}` is missing"))?;
+        let tensor = found.get(name).ok_or_else(|| fail(format!("`{name}` is missing")))?;
         let set = || var.set(&tensor.to_dtype(var.dtype())?.to_device(var.device())?);
-        set().map_err(|error| format!("{file}: `{name}`: {error}"))?;
+        set().map_err(|error| fail(format!("`{name}`: {error}")))?;
     }
     Ok(())
 }

@@ -19,9 +19,9 @@ pub enum Error {
     /// A signal; a checkpoint was written before this is returned.
     #[error("{message}")]
     Interrupted { signal: i32, message: String },
-    /// A checkpoint folder that cannot be what it should be.
-    #[error("{path}: {problem}", path = path.display())]
-    Checkpoint { path: PathBuf, problem: String },
+    /// A file of a checkpoint that is not what it should be: its path, and the problem.
+    #[error("{0} – this checkpoint is damaged: take it from a copy, or train again (--overwrite)")]
+    Checkpoint(String),
     #[error("{path}: {source}", path = path.display())]
     Io { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
@@ -50,7 +50,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Recipe(_) | Error::Model(tallow_models::Error::Option(_)) => 2,
-            Error::Checkpoint { .. } | Error::Model(tallow_models::Error::File(_)) => 3,
+            Error::Checkpoint(_) | Error::Model(tallow_models::Error::File(_)) => 3,
             Error::Model(tallow_models::Error::Mismatch(_)) => 3,
             Error::Data(_) | Error::Policy(tallow_policy::Error::Data(_)) => 3,
             Error::Diverged(_) => 4,

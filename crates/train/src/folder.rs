@@ -163,7 +163,7 @@ fn resolved(plan: &Plan) -> String {
 /// Refuses to go on with a recipe that would have trained something else; another length is only said.
 fn same_recipe(place: &Path, recipe: &str) -> Result<Option<String>> {
     let path = place.join("recipe.yaml");
-    let then = fs::read_to_string(&path).map_err(Error::io(&path))?;
+    let then = checkpoint::read(place, "recipe.yaml")?;
     let read = |text: &str| {
         let mut value: serde_yaml::Value = serde_yaml::from_str(text).unwrap_or_default();
         // Where to go on is not what to train.

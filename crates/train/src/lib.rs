@@ -5,6 +5,7 @@ mod checkpoint;
 mod clip;
 #[cfg(test)]
 mod curve;
+mod data;
 mod device;
 mod ema;
 mod error;
@@ -27,6 +28,7 @@ mod warnings;
 mod weights;
 
 pub use checkpoint::{Best, find as find_checkpoint};
+pub use data::{Data, part};
 pub use device::{Choice, name as device_name};
 pub use error::{Error, Result};
 pub use evaluate::{evaluate, forward, probabilities};
@@ -36,7 +38,7 @@ pub use model::{Model, Start};
 pub use plan::{Plan, Weights, check_preset, is_preset};
 pub use present::{claim, headline, intervals, report};
 pub use preview::preview;
-pub use run::{Data, Run, part};
+pub use run::{Run, look};
 pub use step::step;
 pub use upload::Statistics;
 

@@ -85,16 +85,21 @@ impl Model {
         Ok((Model { plan, classes, params, network, options, config, statistics, device }, notes))
     }
 
-    /// The model of a checkpoint folder, under its recipe with overrides.
+    /// The model of a checkpoint folder, under its recipe with overrides; on `device`, if not on the recipe's.
     pub fn open(
         folder: &Path,
         overrides: &[String],
+        device: Option<Device>,
         registry: &Registry,
         progress: &Progress,
     ) -> Result<Model> {
+        crate::checkpoint::read(folder, "recipe.yaml")?;
         let plan = Plan::read(&folder.join("recipe.yaml"), overrides, registry)?;
-        let device = plan.device.open().map_err(|message| plan.mistake("device", message))?;
-        let classes = Config::read(&folder.join("config.json"))?.labels;
+        let device = match device {
+            Some(device) => device,
+            None => plan.device.open().map_err(|message| plan.mistake("device", message))?,
+        };
+        let classes = weights::described(folder)?.labels;
         Ok(Model::build(plan, classes, device, Start::Checkpoint(folder), progress)?.0)
     }
 

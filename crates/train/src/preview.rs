@@ -2,11 +2,12 @@
 //! looks at its gradient.
 
 use crate::Result;
+use crate::data::Data;
 use crate::fit::prepare;
 use crate::loss::Loss;
 use crate::model::{Model, Start};
 use crate::plan::Plan;
-use crate::run::{Data, Run};
+use crate::run::Run;
 use crate::step::input_gradient;
 use crate::upload::Statistics;
 use candle_core::{DType, Device, Tensor};

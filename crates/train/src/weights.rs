@@ -18,17 +18,9 @@ pub fn from_recipe(
     progress: &Progress,
 ) -> Result<Vec<String>> {
     let file = match weights {
-        Weights::File(path) if path.is_dir() => path.join("model.safetensors"),
-        Weights::File(path) => path.clone(),
+        Weights::File(path) => in_folder(path),
         Weights::Hub(id) => hub(id, progress)?,
     };
-    if !file.is_file() {
-        return Err(Error::Data(format!(
-            "model.weights: there is no {}; fetch a safetensors file in torchvision's or timm's names \
-             (https://huggingface.co/timm), or write weights: hub:owner/name",
-            file.display()
-        )));
-    }
     let report = tallow_models::weights::load(params, &file, Head::ReplaceIfClassesDiffer)?;
     let mut notes = vec![format!("weights: {} ({} tensors)", weights.describe(), report.loaded)];
     notes.extend(report.head);
@@ -41,6 +33,26 @@ pub fn from_recipe(
         notes.push(format!("mean and std are those of {}", beside.display()));
     }
     Ok(notes)
+}
+
+/// Refuses a plan whose weights' file is not there. The hub is not asked.
+pub fn look(plan: &Plan) -> Result<()> {
+    let Some(Weights::File(path)) = &plan.model.weights else { return Ok(()) };
+    let file = in_folder(path);
+    if file.is_file() {
+        return Ok(());
+    }
+    let problem = format!(
+        "there is no {}; fetch a safetensors file in torchvision's or timm's names (https://huggingface.co/timm), or write \
+         weights: hub:owner/name",
+        file.display()
+    );
+    Err(plan.mistake("model.weights", problem))
+}
+
+/// The weights of a folder.
+fn in_folder(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join("model.safetensors") } else { path.to_owned() }
 }
 
 impl Plan {
@@ -57,9 +69,14 @@ impl Plan {
     }
 }
 
+/// The `config.json` of a checkpoint folder.
+pub fn described(folder: &Path) -> Result<Config> {
+    Config::read(&folder.join("config.json")).map_err(|error| Error::Checkpoint(error.to_string()))
+}
+
 /// Loads a checkpoint folder, which must fit.
 pub fn from_checkpoint(folder: &Path, params: &Params, config: &mut Config) -> Result<()> {
-    let theirs = Config::read(&folder.join("config.json"))?;
+    let theirs = described(folder)?;
     if theirs.labels != config.labels {
         return Err(Error::Data(format!(
             "the classes of the data differ from the checkpoint's: {} here, {} in {}",

@@ -1,7 +1,9 @@
 //! `bench …`: what can be timed.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
+use tallow_models::Stem;
 
 #[derive(Args)]
 #[command(after_help = "examples:
@@ -37,8 +39,8 @@ pub struct NetworkBench {
     #[arg(long, default_value = "resnet18")]
     pub model: String,
     /// The first layers [default: the model's own]
-    #[arg(long, value_parser = ["imagenet", "cifar"])]
-    pub stem: Option<String>,
+    #[arg(long, value_parser = stems())]
+    pub stem: Option<Stem>,
     /// Side of the square input, pixels [default: the model's own]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub input: Option<u32>,
@@ -137,4 +139,9 @@ fn shape(text: &str) -> Result<Shape, String> {
         Ok(sizes) if sizes.len() >= 2 && sizes.iter().all(|&size| size > 0) => Ok(Shape(sizes)),
         _ => Err("expected sizes of at least 1, rows first, such as 32,3,224,224".to_owned()),
     }
+}
+
+fn stems() -> impl TypedValueParser<Value = Stem> {
+    let find = |name: String| Stem::NAMED.iter().find(|(known, _)| *known == name).map(|(_, stem)| *stem);
+    PossibleValuesParser::new(Stem::NAMED.map(|(name, _)| name)).map(move |name| find(name).expect("a name"))
 }

@@ -8,8 +8,8 @@ use crate::arguments::{Bench, EvalBench, MixBench, NetworkBench, Pace, RecipeBen
 use candle_core::Device;
 use figures::Figures;
 use serde_yaml::{Mapping, Value};
-use tallow_models::Stem;
-use tallow_policy::{PRESETS, Policy, Registry, suggestion};
+use tallow_data::suggestion;
+use tallow_policy::{PRESETS, Policy, Registry};
 use tallow_report::Progress;
 use tallow_train::bench::{self, Machine, Work};
 use tallow_train::{Data, Error, Plan, Run, Start};
@@ -174,12 +174,14 @@ fn work(arguments: &NetworkBench) -> Result<Work, Error> {
         let known = tallow_models::MODELS.iter().map(|model| model.name);
         Error::recipe(format!("--model: unknown model `{name}`{}", suggestion(name, known)))
     })?;
-    let stem = arguments.stem.as_deref().map(|stem| match stem {
-        "cifar" => Stem::Cifar,
-        _ => Stem::ImageNet,
-    });
     let input = arguments.input.map_or(model.input, |input| input as usize);
-    Ok(Work { model, stem, input, batch: arguments.batch as usize, classes: arguments.classes as usize })
+    Ok(Work {
+        model,
+        stem: arguments.stem,
+        input,
+        batch: arguments.batch as usize,
+        classes: arguments.classes as usize,
+    })
 }
 
 /// A preset by its name, else one mix, by its name or as a node of a recipe.
@@ -222,11 +224,7 @@ fn mistakes(argument: &str, found: Vec<tallow_policy::Mistake>) -> Error {
 
 fn network(figures: &mut Figures, work: &Work, bench: &bench::Bench, device: &Device) {
     figures.put("model", work.model.name, "");
-    let stem = match work.stem.unwrap_or(work.model.stem) {
-        Stem::Cifar => "cifar",
-        Stem::ImageNet => "imagenet",
-    };
-    figures.put("stem", stem, "");
+    figures.put("stem", work.stem.unwrap_or(work.model.stem).name(), "");
     figures.put("input", work.input, "pixels a side");
     figures.put("batch", work.batch, "");
     figures.put("classes", work.classes, "");

@@ -1,9 +1,9 @@
-//! `check FILE …`: every mistake at once.
+//! `check FILE …`: every mistake at once; with `--data`, those of the data too.
 
 use crate::arguments::Check;
 use std::path::Path;
 use tallow_policy::Registry;
-use tallow_train::{Error, Plan, check_preset, is_preset};
+use tallow_train::{Error, Plan, check_preset, is_preset, look};
 
 pub fn check(arguments: &Check, registry: &Registry) -> anyhow::Result<()> {
     let is_override = |input: &&String| input.contains('=') && !Path::new(input.as_str()).exists();
@@ -20,21 +20,36 @@ pub fn check(arguments: &Check, registry: &Registry) -> anyhow::Result<()> {
         let problem = "expected a recipe to override, got presets alone; leave it out, or edit the preset";
         return Err(Error::recipe(format!("check: `{first}`: {problem}")).into());
     }
-    let mut mistakes = Vec::new();
+    let (mut mistakes, mut of_data) = (Vec::new(), Vec::new());
     for file in &files {
         let path = Path::new(file.as_str());
         let checked = match is_preset(path) {
-            true => check_preset(path, registry),
+            true => check_preset(path, registry).map(|()| None),
             false => Plan::read(path, &overrides, registry).and_then(|plan| {
                 let opened = plan.device.open().map(drop);
-                opened.map_err(|problem| plan.mistake("device", problem))
+                opened.map_err(|problem| plan.mistake("device", problem))?;
+                Ok(Some(plan))
             }),
         };
-        match checked {
-            Ok(()) => println!("{file}: ok"),
-            Err(Error::Recipe(lines)) => mistakes.extend(lines),
-            Err(other) => return Err(other.into()),
+        let found = match checked {
+            Ok(Some(plan)) if arguments.data => look(&plan),
+            Ok(_) => Vec::new(),
+            Err(error) => vec![error],
+        };
+        if found.is_empty() {
+            println!("{file}: ok");
+        }
+        for error in found {
+            match error {
+                Error::Recipe(lines) => mistakes.extend(lines),
+                Error::Data(problem) => of_data.push(format!("{file}: {problem}")),
+                other => return Err(other.into()),
+            }
         }
     }
-    if mistakes.is_empty() { Ok(()) } else { Err(Error::Recipe(mistakes).into()) }
+    match (mistakes.is_empty(), of_data.is_empty()) {
+        (true, true) => Ok(()),
+        (true, false) => Err(Error::Data(of_data.join("\n")).into()),
+        _ => Err(Error::Recipe([mistakes, of_data].concat()).into()),
+    }
 }

@@ -14,7 +14,7 @@ pub fn eval(arguments: &Eval, registry: &Registry) -> anyhow::Result<()> {
     if let Some(path) = &arguments.predictions {
         writable("--predictions", path)?;
     }
-    let model = Model::open(&place, &arguments.overrides, registry, &progress)?;
+    let model = Model::open(&place, &arguments.overrides, None, registry, &progress)?;
     let data = part(&model.plan, &arguments.split, &progress)?;
     let predictions = evaluate(&model, &data, &arguments.split, &progress)?;
     if let Some(path) = &arguments.predictions {

@@ -1,6 +1,7 @@
 //! `list`: what there is.
 
 use crate::arguments::List;
+use crate::wrap::wrapped;
 use serde_json::{Value, json};
 use std::io::Write;
 use tallow_data::SOURCES;
@@ -117,15 +118,21 @@ fn policy(spec: &tallow_policy::Spec) -> Entry {
     Entry { name: spec.name.into(), summary: spec.summary.into(), full, json }
 }
 
+/// Its file begins with a comment: what it is, and whence.
 fn preset(name: &str, text: &str) -> Entry {
-    let comment: Vec<&str> =
-        text.lines().take_while(|line| line.starts_with('#')).map(|line| line[1..].trim()).collect();
-    let summary = comment.join(" ");
+    let is_head = |line: &&str| line.starts_with('#');
+    let head: Vec<&str> = text.lines().take_while(is_head).map(|line| line[1..].trim()).collect();
+    let body: Vec<String> = text.lines().skip_while(is_head).map(|line| format!("  {line}")).collect();
+    let summary = head.join(" ");
+    let full = format!(
+        "preset\n\nuse:\n  policy: {name}, in a recipe\n  policy={name}, on a command line\n\nstands for:\n{}",
+        body.join("\n").trim_end()
+    );
     Entry {
         name: name.into(),
         json: json!({ "name": name, "summary": summary, "yaml": text }),
         summary,
-        full: text.trim_end().to_owned(),
+        full,
     }
 }
 
@@ -159,21 +166,4 @@ fn metric(metric: &tallow_metrics::Metric) -> Entry {
         full: format!("{better} is better"),
         json,
     }
-}
-
-/// Text in lines of at most 80 columns, indented.
-pub fn wrapped(text: &str, indent: usize) -> String {
-    let mut lines = vec![" ".repeat(indent)];
-    for word in text.split_whitespace() {
-        let line = lines.last_mut().expect("there is a first line");
-        if line.chars().count() + word.chars().count() + 1 > 80 && line.trim() != "" {
-            lines.push(format!("{}{word}", " ".repeat(indent)));
-        } else {
-            if line.trim() != "" {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines.join("\n")
 }

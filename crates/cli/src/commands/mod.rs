@@ -30,10 +30,12 @@ pub fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
 
 /// A checkpoint's folder: the path itself, or `best` of a run's folder.
 fn checkpoint(path: &Path) -> Result<PathBuf, Error> {
-    for place in [path.to_owned(), path.join("best"), path.join("last")] {
-        if place.join("model.safetensors").is_file() {
-            return Ok(place);
-        }
+    let places = [path.to_owned(), path.join("best"), path.join("last")];
+    if let Some(place) = places.iter().find(|place| place.join("model.safetensors").is_file()) {
+        return Ok(place.clone());
+    }
+    if let Some(place) = places.iter().find(|place| place.join("state.json").is_file()) {
+        return Err(Error::Checkpoint(format!("{}: is missing", place.join("model.safetensors").display())));
     }
     let problem =
         "holds no model.safetensors, nor do its best/ and last/; train a recipe first, or name its folder";

@@ -43,9 +43,8 @@ pub fn predict(arguments: &Predict, registry: &Registry) -> anyhow::Result<()> {
 }
 
 fn open(place: &Path, arguments: &Predict, registry: &Registry, progress: &Progress) -> Result<Model, Error> {
-    // Refused here by the name that was typed, not as an override of the recipe.
-    device(&arguments.device)?;
-    Model::open(place, &[format!("device={}", arguments.device)], registry, progress)
+    let device = device(&arguments.device)?;
+    Model::open(place, &[], Some(device), registry, progress)
 }
 
 /// The CSV on stdout; its header comes with the first rows.

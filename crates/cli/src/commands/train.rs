@@ -2,6 +2,7 @@
 
 use crate::arguments::Train;
 use crate::signals;
+use crate::wrap::wrapped;
 use anyhow::Context;
 use serde_json::json;
 use std::io::Write;
@@ -25,7 +26,7 @@ pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
     let place = arguments.out.clone().unwrap_or_else(|| Path::new("checkpoints").join(&plan.name));
     let folder = Folder::look(&place, &plan, earlier)?;
     if arguments.dry_run {
-        return dry_run(Run::build(plan, Start::Recipe, &progress)?, &progress);
+        return dry_run(Run::build(plan, Start::Recipe, &progress)?, arguments.json, &progress);
     }
     let start = folder.resume.as_deref().map_or(Start::Recipe, Start::Checkpoint);
     let run = Run::build(plan, start, &progress)?;
@@ -37,6 +38,8 @@ pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
     let headline = tallow_train::headline(&fitted.predictions);
     let mut out = std::io::stdout().lock();
     if arguments.json {
+        let mut validation = serde_json::to_value(&fitted.summary)?;
+        validation["intervals"] = tallow_train::intervals(&fitted.predictions, &headline);
         let result = json!({
             "folder": place,
             "best": { "epoch": fitted.best.epoch, "value": fitted.best.value, "metric": run.plan().select.name },
@@ -44,14 +47,14 @@ pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
             "steps": fitted.steps,
             "stopped_early": fitted.stopped_early,
             "seconds": fitted.seconds,
-            "validation": fitted.summary,
+            "validation": validation,
             "last": fitted.last,
         });
         writeln!(out, "{}", serde_json::to_string_pretty(&result)?)?;
     } else {
         writeln!(out, "\nvalidation, epoch {} (best {}):\n", fitted.best.epoch, run.plan().select.name)?;
         writeln!(out, "{}", tallow_report::table(&fitted.summary.per_class, &headline))?;
-        writeln!(out, "{}", super::list::wrapped(&tallow_train::claim(&run, &fitted), 0))?;
+        writeln!(out, "{}", wrapped(&tallow_train::claim(&run, &fitted), 0))?;
         writeln!(out, "report: {}", place.join("report.html").display())?;
     }
     Ok(())
@@ -79,10 +82,21 @@ fn introduce(run: &Run, progress: &Progress) {
 }
 
 /// One step and one evaluation batch; nothing is written.
-fn dry_run(run: Run, progress: &Progress) -> anyhow::Result<()> {
+fn dry_run(run: Run, json: bool, progress: &Progress) -> anyhow::Result<()> {
     introduce(&run, progress);
     let tried = tallow_train::try_out(&run, progress)?;
     let mut out = std::io::stdout().lock();
+    if json {
+        let result = json!({
+            "steps_per_epoch": tried.batches,
+            "steps": tried.total,
+            "loss": tried.loss,
+            "rate": tried.rate,
+            "kernel_calls": tried.kernel_calls,
+            "validation_rows": tried.evaluated,
+        });
+        return Ok(writeln!(out, "{}", serde_json::to_string_pretty(&result)?)?);
+    }
     writeln!(out, "dry run: everything fits")?;
     writeln!(out, "  steps per epoch    {}", tried.batches)?;
     writeln!(out, "  steps in all       {}", tried.total)?;

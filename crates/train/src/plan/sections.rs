@@ -87,14 +87,13 @@ pub fn model(node: &Node) -> Option<ModelPlan> {
     });
     let weights = node.get("weights").map_or(Some(None), |node| weights(&node).map(Some));
     let input = node.get("input").map_or(spec.map(|spec| spec.input), |input| input.count(1));
-    let stems = [("imagenet", Stem::ImageNet), ("cifar", Stem::Cifar)];
     let stem = node.get("stem").map_or(Some(None), |stem| match spec {
         Some(spec) if !spec.has_stems => {
             let remedy = "leave `stem` out, or take a model that has both stems, such as resnet18";
             stem.mistake(format!("{} has one stem and no choice of it; {remedy}", spec.name));
             None
         }
-        _ => stem.one_of("stem", &stems).map(Some),
+        _ => stem.one_of("stem", &Stem::NAMED).map(Some),
     });
     let mean = node.get("mean").map_or(Some(None), |mean| triple(&mean, false).map(Some));
     let std = node.get("std").map_or(Some(None), |std| triple(&std, true).map(Some));

@@ -1,10 +1,9 @@
 //! Named figures, printed as a table for people or as one JSON object for programs.
 
+use crate::wrap;
 use serde_json::{Map, Value};
 use std::io::Write;
 
-/// Columns of the table.
-const WIDTH: usize = 80;
 /// Where the notes begin.
 const NOTE: usize = 28 + 1 + 16 + 2;
 
@@ -29,7 +28,7 @@ impl Figures {
             return Ok(writeln!(out, "{}", serde_json::to_string_pretty(&object)?)?);
         }
         for (name, value, note) in self.0 {
-            let mut notes = wrapped(note, WIDTH - NOTE).into_iter();
+            let mut notes = wrap::lines(note, wrap::WIDTH - NOTE).into_iter();
             let line = format!("{name:<28} {:>16}  {}", text(&value), notes.next().unwrap_or_default());
             writeln!(out, "{}", line.trim_end())?;
             for rest in notes {
@@ -51,21 +50,6 @@ fn text(value: &Value) -> String {
         },
         other => other.to_string(),
     }
-}
-
-/// Lines of whole words, at most `width` characters where a word is not longer.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 fn grouped(whole: u64) -> String {
@@ -91,14 +75,5 @@ mod tests {
         }
         assert_eq!((grouped(7).as_str(), grouped(1234567).as_str()), ("7", "1,234,567"));
         assert_eq!(text(&Value::Null), "–");
-    }
-
-    #[test]
-    fn notes_are_wrapped_between_words() {
-        assert_eq!(wrapped("3 × 4 is 12", 5), ["3 × 4", "is 12"]);
-        assert_eq!(
-            (wrapped("", 5).len(), wrapped("seventeen a", 5)),
-            (0, vec!["seventeen".into(), "a".into()])
-        );
     }
 }

@@ -1,0 +1,154 @@
+//! `eval`: the training's metrics again, other parts, other data.
+
+use super::{picture, trained};
+
+/// The keys that programs read.
+const KEYS: [&str; 9] = [
+    "accuracy",
+    "micro_f1",
+    "macro_f1",
+    "weighted_f1",
+    "balanced_accuracy",
+    "auroc",
+    "average_precision",
+    "per_class",
+    "confusion",
+];
+
+#[test]
+fn eval_says_what_the_training_said() {
+    let (desk, said) = trained();
+    // All but the intervals, which are not kept with a checkpoint.
+    let eval = |place: &str| {
+        let mut said = desk.tallow(&["eval", place, "--json"]).ok().json();
+        let intervals = said.as_object_mut().unwrap().remove("intervals").expect("intervals");
+        (said, intervals)
+    };
+    let (best, intervals) = eval("run");
+    for key in KEYS {
+        assert!(!best[key].is_null(), "no {key} in {best}");
+    }
+    let mut trained = said["validation"].clone();
+    assert_eq!(trained.as_object_mut().unwrap().remove("intervals"), Some(intervals.clone()));
+    assert_eq!(best, trained);
+    assert_eq!(best, desk.json("run/best/metrics.json"));
+    assert_eq!(eval("run/last").0, said["last"]);
+    let of = &intervals["metrics"];
+    for metric in
+        ["balanced_accuracy", "macro_f1", "micro_f1", "weighted_f1", "auroc", "average_precision", "brier"]
+    {
+        let ([low, high], value) =
+            ([0, 1].map(|end| of[metric][end].as_f64().unwrap()), best[metric].as_f64().unwrap());
+        assert!(low <= value && value <= high && low < high, "{metric}: {low} {value} {high}");
+    }
+    assert!(of["ece"].is_null() && best["ece"].as_f64().is_some());
+    // Drawn lesions have one to four images: what is drawn are lesions.
+    let csv = desk.read("run/predictions.csv");
+    let lesions: std::collections::BTreeSet<&str> =
+        csv.lines().skip(1).map(|line| line.split(',').nth(1).unwrap()).collect();
+    assert_eq!(intervals["over"], "groups");
+    assert_eq!((&intervals["units"], &intervals["level"]), (&lesions.len().into(), &0.95.into()));
+    assert_eq!(
+        (&intervals["method"], &intervals["resamples"]),
+        (&"percentile bootstrap".into(), &1000.into())
+    );
+    let cells = best["confusion"].as_array().unwrap().iter().flat_map(|row| row.as_array().unwrap());
+    assert_eq!(cells.map(|cell| cell.as_u64().unwrap()).sum::<u64>(), 28);
+    let classes = best["per_class"].as_array().unwrap();
+    assert_eq!(classes.iter().map(|class| class["support"].as_u64().unwrap()).sum::<u64>(), 28);
+}
+
+#[test]
+fn eval_reads_any_part_and_other_data() {
+    let (desk, said) = trained();
+    let images = |arguments: &[&str]| {
+        let said = desk.tallow(&[&["eval", "run", "--json"], arguments].concat()).ok().json();
+        (said["images"].as_u64().unwrap(), said["log_loss"].as_f64().unwrap())
+    };
+    assert_eq!(images(&["--split", "train"]).0, 64);
+    let test = images(&["--split", "test"]);
+    let fresh = images(&["--split", "test", "data.seed=5"]);
+    assert_eq!((test.0, fresh.0), (28, 28));
+    assert_ne!(test.1, fresh.1, "another data seed draws other images");
+    assert_ne!(Some(test.1), said["validation"]["log_loss"].as_f64());
+    let path = desk.path("fresh.csv");
+    images(&["data.seed=5", "--predictions", "fresh.csv"]);
+    assert_eq!(std::fs::read_to_string(path).unwrap().lines().count(), 1 + 28);
+    let table = desk.tallow(&["eval", "run"]).ok().out;
+    assert!(
+        table.contains("balanced_accuracy") && table.contains("intervals: 95 %, bootstrap over "),
+        "{table}"
+    );
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    desk.tallow(&["eval", "run", "--split", "tset"]).complains(2, &["--split", "tset", "validation"]);
+    desk.tallow(&["eval", "nowhere"]).complains(2, &["nowhere", "model.safetensors"]);
+}
+
+#[test]
+fn eval_matches_classes_by_name() {
+    let (desk, _) = trained();
+    for (class, shift) in [("VASC", 200), ("MEL", 10), ("NV", 90)] {
+        for number in 0..3u8 {
+            let path = desk.path(&format!("clinic/{class}/{number}.png"));
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            picture(20 + u32::from(number), shift + number).save(path).unwrap();
+        }
+    }
+    let data = |more: &str| format!("data={{ name: folder, root: clinic, batch: 4{more} }}");
+    // In the folders' order MEL, NV, VASC, in another, and one alone; the checkpoint has seven classes.
+    for (more, classes) in [("", 3), (", classes: [VASC, MEL, NV]", 3), (", classes: [VASC]", 1)] {
+        let arguments =
+            ["eval", "run", &data(more), "--split", "all", "--predictions", "clinic.csv", "--json"];
+        let said = desk.tallow(&arguments).ok().json();
+        assert_eq!(said["images"], 3 * classes);
+        assert_eq!(said["intervals"]["over"], "images");
+        let support = |class: &str| {
+            let one = said["per_class"].as_array().unwrap().iter().find(|one| one["class"] == class);
+            one.unwrap_or_else(|| panic!("no {class}"))["support"].as_u64().unwrap()
+        };
+        assert_eq!((support("VASC"), support("BCC")), (3, 0));
+        let asked = desk.tallow(&["predict", "run", "clinic/VASC"]).ok().out;
+        let table = desk.read("clinic.csv");
+        for line in table.lines().skip(1) {
+            let fields: Vec<&str> = line.split(',').collect();
+            assert!(fields[0].contains(&format!("{}/", fields[2])), "{line}");
+            // The same image, asked by itself.
+            if fields[2] == "VASC" {
+                assert!(
+                    asked.contains(&format!("clinic/{},{},", fields[0], fields[3])),
+                    "{line} not in {asked}"
+                );
+            }
+        }
+    }
+    std::fs::rename(desk.path("clinic/NV"), desk.path("clinic/naevus")).unwrap();
+    desk.tallow(&["eval", "run", &data(""), "--split", "all"])
+        .complains(3, &["`naevus` (3 images)", "expected some of MEL, NV,", "rename"]);
+    // Folders without parts have no validation part: said with what to write.
+    desk.tallow(&["eval", "run", &data("")])
+        .complains(2, &["--split validation", "--split all", "data.split.validation"]);
+    let divided = data(", split: { validation: 0.34 }, classes: [MEL, VASC]");
+    assert_eq!(desk.tallow(&["eval", "run", &divided, "--json"]).ok().json()["images"], 2);
+}
+
+#[test]
+fn eval_looks_first_whether_predictions_can_be_written() {
+    let (desk, _) = trained();
+    // Not even the data is asked for.
+    let arguments = ["eval", "run", "data={ name: folder, root: nowhere, batch: 4 }", "--predictions"];
+    let long = "p".repeat(300);
+    for (path, remedy) in [
+        ("absent/p.csv", "in a folder that is there"),
+        ("run", "a file, not a folder"),
+        (&*long, "name another file"),
+    ] {
+        let said = desk.tallow(&[&arguments[..], &[path]].concat());
+        said.complains(2, &[&format!("--predictions {path}: cannot be written"), remedy]);
+    }
+    // A look leaves nothing, and keeps what is there.
+    desk.tallow(&[&arguments[..], &["new.csv"]].concat()).complains(3, &["nowhere: no such folder"]);
+    assert!(!desk.path("new.csv").exists());
+    desk.write("old.csv", "mine");
+    desk.tallow(&[&arguments[..], &["old.csv"]].concat()).complains(3, &["nowhere: no such folder"]);
+    assert_eq!(desk.read("old.csv"), "mine");
+}

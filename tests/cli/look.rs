@@ -1,0 +1,108 @@
+//! `preview`, `list`, `check` and `--help`: what trains nothing.
+
+use crate::program::{Desk, Program};
+
+#[test]
+fn preview_draws_a_sheet_for_each_branch() {
+    let desk = Desk::new();
+    let said = desk.tallow(&["preview", "tiny.yaml", "--tiles", "6"]).ok();
+    assert_eq!(said.out.trim(), "preview.png");
+    let sheet = image::open(desk.path("preview.png")).unwrap();
+    assert!(sheet.width() > 100 && sheet.height() > 100, "{} by {}", sheet.width(), sheet.height());
+    let said =
+        desk.tallow(&["preview", "tiny.yaml", "policy=synermix", "--out", "s.png", "--batch", "3"]).ok();
+    assert_eq!(said.out.lines().collect::<Vec<_>>(), ["s_0.png", "s_1.png"]);
+    image::open(desk.path("s_1.png")).unwrap();
+    desk.tallow(&["preview", "tiny.yaml", "--batch", "4"]).complains(2, &["--batch 4", "4 batches"]);
+    assert_eq!(desk.names("."), ["preview.png", "s_0.png", "s_1.png", "tiny.yaml"]);
+}
+
+#[test]
+fn list_shows_everything_and_each() {
+    let desk = Desk::empty();
+    let all = desk.tallow(&["list"]).ok().out;
+    for word in ["models", "policies", "presets", "datasets", "metrics", "resnet50", "synermix", "isic2018"] {
+        assert!(all.contains(word), "no {word} in:\n{all}");
+    }
+    let everything = desk.tallow(&["list", "--json"]).ok().json();
+    for (what, name, least) in [
+        ("models", "mobilenet_v3_large", 10),
+        ("policies", "zeta_mixup", 13),
+        ("presets", "synermix", 11),
+        ("datasets", "synthetic", 8),
+        ("metrics", "macro_f1", 16),
+    ] {
+        let lines = desk.tallow(&["list", what]).ok().out;
+        assert!(lines.lines().any(|line| line == name), "{lines}");
+        assert!(lines.lines().all(|line| line.chars().count() <= 80), "over 80 columns:\n{lines}");
+        let list = desk.tallow(&["list", what, "--json"]).ok().json();
+        assert!(list.as_array().unwrap().len() >= least, "{what}: {list}");
+        assert_eq!(everything[what], list);
+        let one = desk.tallow(&["list", what, name]).ok().out;
+        assert!(one.starts_with(name), "{one}");
+        assert_eq!(desk.tallow(&["list", what, name, "--json"]).ok().json()["name"], name);
+    }
+    for (preset, _) in tallow_policy::PRESETS {
+        let page = desk.tallow(&["list", "presets", preset]).ok().out;
+        assert!(page.lines().all(|line| line.chars().count() <= 80 && !line.starts_with('#')), "{page}");
+    }
+    let page = desk.tallow(&["list", "presets", "synermix"]).ok().out;
+    assert!(page.starts_with("synermix\n  SynerMix with mixup (arXiv 2403.14137"), "{page}");
+    for part in ["\nuse:\n  policy: synermix,", "\n  policy=synermix,", "\nstands for:\n  branches:\n"] {
+        assert!(page.contains(part), "{page}");
+    }
+    desk.tallow(&["list", "models", "resnet19"]).complains(2, &["`resnet19`", "did you mean `resnet18`"]);
+    assert_eq!(desk.tallow(&["list", "modles"]).code, 2);
+}
+
+#[test]
+fn check_finds_and_runs_nothing() {
+    let desk = Desk::new();
+    desk.write("mine.yaml", "branches:\n  - policies: [ { mixup: { alpha: 1 } } ]\n");
+    let said = desk.tallow(&["check", "tiny.yaml", "mine.yaml"]).ok();
+    assert_eq!(said.out.lines().collect::<Vec<_>>(), ["tiny.yaml: ok", "mine.yaml: ok"]);
+    let wrong = desk.tallow(&["check", "tiny.yaml", "optimizer.sgd.momentum=1.5"]);
+    let expected = "override `optimizer.sgd.momentum=1.5`: optimizer.sgd.momentum: \
+                    expected a number from 0 up to, but not, 1, got 1.5";
+    assert_eq!(wrong.fails(2), [expected]);
+    // The data of another dataset are not there, and that is asked for.
+    let elsewhere = "data={ name: folder, root: nowhere, batch: 4, split: { validation: 0.25 } }";
+    desk.tallow(&["check", "tiny.yaml", elsewhere, "model.weights=no.safetensors"]).ok();
+    desk.tallow(&["check", "--data", "tiny.yaml", "mine.yaml"]).ok();
+    let said = desk.tallow(&["check", "--data", "tiny.yaml", "mine.yaml", elsewhere]);
+    said.complains(3, &["tiny.yaml: nowhere: no such folder; put ", "data.root="]);
+    assert_eq!(said.out, "mine.yaml: ok\n");
+    let said = desk.tallow(&["check", "--data", "tiny.yaml", elsewhere, "model.weights=no.safetensors"]);
+    let lines = said.fails(2);
+    assert!(
+        lines[0].starts_with(
+            "override `model.weights=no.safetensors`: model.weights: there is no no.safetensors; fetch"
+        ),
+        "{lines:?}"
+    );
+    assert!(lines[1].starts_with("tiny.yaml: nowhere: no such folder"), "{lines:?}");
+    desk.tallow(&["check", "--data", "tiny.yaml", "loss.class_weights=[1, 2]"])
+        .complains(2, &["loss.class_weights: expected 7 weights"]);
+    desk.tallow(&["check", "mine.yaml", "branches=3"]).complains(2, &["`branches=3`", "presets alone"]);
+    assert_eq!(desk.names("."), ["mine.yaml", "tiny.yaml"]);
+}
+
+#[test]
+fn help_fits_and_shows_examples() {
+    let desk = Desk::empty();
+    let commands = ["", "train", "eval", "predict", "preview", "check", "list", "bench"];
+    let benches = ["step", "eval", "mix", "load", "epoch"].map(|work| format!("bench {work}"));
+    for command in commands.into_iter().chain(benches.iter().map(String::as_str)) {
+        let arguments: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
+        let said = desk.program(Program::Tallow).args(&arguments).env("COLUMNS", "200").say().ok();
+        for line in said.out.lines() {
+            assert!(line.chars().count() <= 80, "{arguments:?}: {line}");
+        }
+        assert!(said.out.contains("examples:"), "{}", said.out);
+    }
+    assert!(desk.tallow(&["--version"]).ok().out.starts_with("tallow "));
+    let help = desk.train(&["--help"]).ok().out;
+    assert!(help.contains("--resume") && help.contains("--dry-run"), "{help}");
+    assert_eq!(desk.train(&[]).code, 2);
+    assert_eq!(desk.tallow(&["trian"]).code, 2);
+}
