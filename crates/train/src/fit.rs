@@ -1,14 +1,12 @@
 //! Training: epochs of steps, an evaluation after each, checkpoints, logs.
 
 use crate::checkpoint::{self, Best, Position};
-use crate::ema::Ema;
 use crate::evaluate::evaluate;
 use crate::folder::Folder;
-use crate::optimizer::State;
+use crate::learner::Learner;
 use crate::plan::Plan;
 use crate::run::Run;
-use crate::schedule::Schedule;
-use crate::step::{Step, cuts, step};
+use crate::step::{cuts, step};
 use crate::{Error, Result};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,7 +14,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Instant;
 use tallow_data::{Dataset, Loader, Prepare, Subset, decode};
 use tallow_metrics::{Predictions, Summary};
-use tallow_policy::{Moment, View};
+use tallow_policy::View;
 use tallow_report::{Epoch, Log, Progress};
 use tallow_seed::Seed;
 
@@ -98,22 +96,11 @@ pub fn try_out(run: &Run, progress: &Progress) -> Result<Tried> {
     let loader = Loader::new(run.data.train.clone(), first, prepare(plan, run.views(), 0), plan.data.workers);
     let mut tried = Tried { batches: count, total, loss: f64::NAN, rate: 0.0, evaluated: 0, kernel_calls: 0 };
     for batch in loader {
-        let moment =
-            Moment { step: 0, steps: total, batches_per_epoch: count, batch: plan.data.batch as u64 };
-        let seed = Seed::new(plan.seed).fold("epoch", 0).fold("step", 0);
-        let step = step(run, &batch?, seed, &moment)?;
+        let (moment, seed) = (run.moment(0, total, count), run.step_seed(0, 0));
+        let mut step = step(run, &batch?, seed, &moment)?;
         step.check(run, &moment, &[])?;
-        let schedule = run.schedule(total, count)?;
         tried.loss = step.loss;
-        tried.rate = schedule.rate(0);
-        let mut state = run.optimizer().state(&run.model.params)?;
-        run.optimizer().update(
-            &run.model.params,
-            &step.gradients,
-            &mut state,
-            tried.rate,
-            schedule.momentum(0),
-        )?;
+        tried.rate = Learner::new(run, run.schedule(total, count)?)?.update(run, &mut step.gradients, 0)?;
         tried.kernel_calls = tallow_kernels::calls();
     }
     let rows = run.data.validation.len().min(plan.data.batch) as u32;
@@ -142,9 +129,7 @@ struct Trainer<'a> {
     progress: &'a Progress,
     log: Log,
     position: Position,
-    state: State,
-    ema: Option<Ema>,
-    schedule: Schedule,
+    learner: Learner,
     /// Batches of an epoch, and steps of the run.
     batches: u64,
     total: u64,
@@ -161,15 +146,12 @@ impl<'a> Trainer<'a> {
         let batches = some_batches(run)?.len() as u64;
         let total = run.steps(batches)?;
         let schedule = run.schedule(total, batches)?;
-        let (position, state, ema) = match &folder.resume {
+        let (position, learner) = match &folder.resume {
             Some(place) => {
                 let restored = checkpoint::restore(place, run)?;
-                (restored.position, restored.state, restored.ema)
+                (restored.position.clone(), Learner::restored(restored, schedule))
             }
-            None => {
-                let ema = run.plan().ema.map(|plan| Ema::new(plan, &run.model.params)).transpose()?;
-                (Position::default(), run.optimizer().state(&run.model.params)?, ema)
-            }
+            None => (Position::default(), Learner::new(run, schedule)?),
         };
         folder.prepare()?;
         let log = Log::open(&folder.path, folder.resume.as_ref().map(|_| position.step))?;
@@ -180,9 +162,7 @@ impl<'a> Trainer<'a> {
             progress,
             log,
             position,
-            state,
-            ema,
-            schedule,
+            learner,
             batches,
             total,
             recent: VecDeque::new(),
@@ -229,16 +209,15 @@ impl<'a> Trainer<'a> {
         );
         for batch in loader {
             let batch = batch?;
-            let moment = Moment {
-                step: self.position.step,
-                steps: self.total,
-                batches_per_epoch: self.batches,
-                batch: run.plan().data.batch as u64,
-            };
-            let seed = Seed::new(run.plan().seed).fold("epoch", epoch).fold("step", self.position.batch);
+            let moment = run.moment(self.position.step, self.total, self.batches);
+            let seed = run.step_seed(epoch, self.position.batch);
             let mut step = step(run, &batch, seed, &moment)?;
             step.check(run, &moment, self.recent.make_contiguous())?;
-            let rate = self.update(&mut step)?;
+            if self.recent.len() == 5 {
+                self.recent.pop_front();
+            }
+            self.recent.push_back(step.loss);
+            let rate = self.learner.update(run, &mut step.gradients, self.position.step)?;
             self.position.loss += step.loss * batch.labels.len() as f64;
             self.position.rows += batch.labels.len() as u64;
             self.position.step += 1;
@@ -254,25 +233,6 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Clips, steps the optimizer and the average; returns the rate.
-    fn update(&mut self, step: &mut Step) -> Result<f64> {
-        let run = self.run;
-        if self.recent.len() == 5 {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(step.loss);
-        let rate = self.schedule.rate(self.position.step);
-        let momentum = self.schedule.momentum(self.position.step);
-        if let Some(max_norm) = run.plan().clip {
-            crate::clip::clip(&mut step.gradients, max_norm)?;
-        }
-        run.optimizer().update(&run.model.params, &step.gradients, &mut self.state, rate, momentum)?;
-        if let Some(ema) = &mut self.ema {
-            ema.update(&run.model.params)?;
-        }
-        Ok(rate)
-    }
-
     fn mean_loss(&self) -> f64 {
         self.position.loss / self.position.rows.max(1) as f64
     }
@@ -280,7 +240,7 @@ impl<'a> Trainer<'a> {
     /// What the weights that count (the averages, where there are any) say of the validation part.
     fn judge(&self) -> Result<(Predictions, Summary)> {
         let act = || evaluate(&self.run.model, &self.run.data.validation, "validation", self.progress);
-        let predictions = match &self.ema {
+        let predictions = match &self.learner.ema {
             Some(ema) => ema.with(&self.run.model.params, act)?,
             None => act()?,
         };
@@ -300,7 +260,7 @@ impl<'a> Trainer<'a> {
             train_loss: self.mean_loss(),
             val_loss: Some(summary.log_loss),
             metrics: columns(&summary),
-            lr: self.schedule.rate(self.position.step - 1),
+            lr: self.learner.schedule.rate(self.position.step - 1),
         })?;
         let is_best = self.position.best.as_ref().is_none_or(|best| select.better.beats(value, best.value));
         if is_best {
@@ -338,8 +298,8 @@ impl<'a> Trainer<'a> {
         let what = checkpoint::Contents {
             run: self.run,
             position: &self.position,
-            state: &self.state,
-            ema: self.ema.as_ref(),
+            state: &self.learner.state,
+            ema: self.learner.ema.as_ref(),
             recipe: &self.folder.recipe,
             summary,
         };

@@ -12,6 +12,7 @@ mod error;
 mod evaluate;
 mod fit;
 mod folder;
+mod learner;
 mod lock;
 mod loss;
 mod model;

@@ -8,7 +8,7 @@ use crate::loss::Loss;
 use crate::model::{Model, Start};
 use crate::plan::Plan;
 use crate::run::Run;
-use crate::step::input_gradient;
+use crate::step::Work;
 use crate::upload::Statistics;
 use candle_core::{DType, Device, Tensor};
 use tallow_data::{HostBatch, Image, Loader, Pixels};
@@ -65,7 +65,7 @@ pub(crate) fn sheets(
         let pixels = view(&batch, &views, branch.view);
         let values = statistics.upload(pixels, DType::F32, &Device::Cpu)?;
         if let Some((model, loss)) = network.filter(|_| passage.needs_input_gradient()) {
-            let gradient = input_gradient(model, loss, &model.upload(pixels)?, &rows.targets)?;
+            let gradient = Work::of(model, loss).input_gradient(&model.upload(pixels)?, &rows.targets)?;
             passage.provide_input_gradient(gradient.to_device(&Device::Cpu)?);
         }
         let values = passage.at("input", values)?;

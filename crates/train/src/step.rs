@@ -5,11 +5,11 @@ use crate::model::Model;
 use crate::optimizer::{Gradients, by_name};
 use crate::run::Run;
 use crate::{Error, Result};
-use candle_core::{Tensor, Var};
+use candle_core::{DType, Tensor, Var};
 use tallow_data::HostBatch;
 use tallow_kernels::backward;
-use tallow_models::Mode;
-use tallow_policy::{Moment, Rows};
+use tallow_models::{Mode, Network, Params};
+use tallow_policy::{Moment, Policy, Rows, View};
 use tallow_seed::Seed;
 
 /// What one step computed: gradients by name, and the loss that they belong to.
@@ -19,60 +19,117 @@ pub struct Step {
     pub loss: f64,
 }
 
-/// Gradients of Σ weight · loss over the branches, one after another, each in `accumulate` micro-batches: the memory of
-/// one. `seed` is the step's own.
-pub fn step(run: &Run, batch: &HostBatch, seed: Seed, moment: &Moment) -> Result<Step> {
-    let mut collected = tallow_kernels::Gradients::default();
-    let mut sum = 0.0;
-    let classes = run.model.classes.len();
-    let sources = Rows::one_hot(batch.labels.clone(), run.groups(batch), classes);
-    for branch in run.plan().policy.running() {
-        let mut passage = branch.begin(&sources, seed, *moment);
-        // Mixes at `input` see the logical batch, whatever is cut from it afterwards.
-        let values = run.model.upload(&batch.views[run.view(branch.view)])?;
-        if passage.needs_input_gradient() {
-            let (model, loss) = (&run.model, &run.loss);
-            passage.provide_input_gradient(input_gradient(model, loss, &values, &sources.targets)?);
-        }
-        let values = passage.at("input", values)?;
-        let rows = values.dim(0)?;
-        for (start, len) in cuts(rows, run.plan().accumulate) {
-            let part =
-                if len == rows { values.clone() } else { values.narrow(0, start, len)?.contiguous()? };
-            let mode =
-                Mode::Train { seed: seed.fold("network", branch.index as u64).fold("row", start as u64) };
-            let logits = run.model.network.walk(part, &mode, |tap, values| match tap {
-                "input" => Ok(values),
-                tap => passage.at(tap, values),
-            })?;
-            // A mix after `input` may change the number of rows, and is refused together with accumulation.
-            let targets = passage.targets();
-            let targets =
-                if len == rows { &targets[..] } else { &targets[start * classes..(start + len) * classes] };
-            let share = branch.weight * len as f64 / rows as f64;
-            let loss = (run.loss.of(&logits, targets)? * share)?;
-            sum += f64::from(loss.to_dtype(candle_core::DType::F32)?.to_scalar::<f32>()?);
-            collected.add(&loss)?;
-        }
-    }
-    Ok(Step { gradients: by_name(&run.model.params, collected), loss: sum })
+/// A part of a step's work, told when it has been done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Draws, blends and targets of a policy; the upload.
+    Mixing,
+    /// Network and loss.
+    Forward,
+    /// Down to every parameter's gradient.
+    Backward,
 }
 
-/// The gradient of the loss of the unmixed rows by the values, in as many parts as a step; statistics and parameters are
-/// left alone.
-pub(crate) fn input_gradient(model: &Model, loss: &Loss, values: &Tensor, targets: &[f64]) -> Result<Tensor> {
-    let (rows, classes) = (values.dim(0)?, model.classes.len());
-    let mut parts = Vec::new();
-    for (start, len) in cuts(rows, model.plan.accumulate) {
-        let part = Var::from_tensor(&values.narrow(0, start, len)?.contiguous()?)?;
-        let logits = model.network.forward(part.as_tensor(), &Mode::Probe)?;
-        let loss = loss.of(&logits, &targets[start * classes..(start + len) * classes])?;
-        let gradient = backward(&(loss * (len as f64 / rows as f64))?)?.remove(&part);
-        let missing =
-            || candle_core::Error::Msg("the loss does not reach the input: the graph is cut".into());
-        parts.push(gradient.ok_or_else(missing)?);
+/// What a step is made with.
+pub struct Work<'a> {
+    pub network: &'a Network,
+    pub params: &'a Params,
+    pub policy: &'a Policy,
+    pub loss: &'a Loss,
+    /// Micro-batches of a branch.
+    pub accumulate: usize,
+}
+
+/// Gradients of a run's loss on a batch. `seed` is the step's own.
+pub fn step(run: &Run, batch: &HostBatch, seed: Seed, moment: &Moment) -> Result<Step> {
+    let sources = Rows::one_hot(batch.labels.clone(), run.groups(batch), run.model.classes.len());
+    let work = Work::of(&run.model, &run.loss);
+    work.step(&sources, |view| run.model.upload(&batch.views[run.view(view)]), seed, moment, |_| Ok(()))
+}
+
+impl Work<'_> {
+    /// Of a model's own plan.
+    pub fn of<'a>(model: &'a Model, loss: &'a Loss) -> Work<'a> {
+        let Model { plan, network, params, .. } = model;
+        Work { network, params, policy: &plan.policy, loss, accumulate: plan.accumulate }
     }
-    Ok(Tensor::cat(&parts, 0)?)
+
+    /// Gradients of Σ weight · loss over the branches, one after another, each in `accumulate` micro-batches: the memory of
+    /// one. `values` gives those of a view, `done` hears of each phase.
+    pub fn step(
+        &self,
+        sources: &Rows,
+        values: impl Fn(View) -> Result<Tensor>,
+        seed: Seed,
+        moment: &Moment,
+        mut done: impl FnMut(Phase) -> candle_core::Result<()>,
+    ) -> Result<Step> {
+        let mut collected = tallow_kernels::Gradients::default();
+        let mut sum = 0.0;
+        for branch in self.policy.running() {
+            let mut passage = branch.begin(sources, seed, *moment);
+            // Mixes at `input` see the logical batch, whatever is cut from it afterwards.
+            let values = values(branch.view)?;
+            if passage.needs_input_gradient() {
+                passage.provide_input_gradient(self.input_gradient(&values, &sources.targets)?);
+            }
+            let values = passage.at("input", values)?;
+            done(Phase::Mixing)?;
+            let rows = values.dim(0)?;
+            for (start, len) in cuts(rows, self.accumulate) {
+                let part =
+                    if len == rows { values.clone() } else { values.narrow(0, start, len)?.contiguous()? };
+                let mode =
+                    Mode::Train { seed: seed.fold("network", branch.index as u64).fold("row", start as u64) };
+                let logits = self.network.walk(part, &mode, |tap, values| {
+                    if tap == "input" {
+                        return Ok(values);
+                    }
+                    done(Phase::Forward)?;
+                    let values = passage.at(tap, values)?;
+                    done(Phase::Mixing)?;
+                    Ok(values)
+                })?;
+                done(Phase::Forward)?;
+                // A mix after `input` may change the number of rows, and is refused together with accumulation.
+                let targets = passage.targets();
+                done(Phase::Mixing)?;
+                let classes = logits.dim(1)?;
+                let targets = if len == rows {
+                    &targets[..]
+                } else {
+                    &targets[start * classes..(start + len) * classes]
+                };
+                let share = branch.weight * len as f64 / rows as f64;
+                let loss = (self.loss.of(&logits, targets)? * share)?;
+                sum += f64::from(loss.to_dtype(DType::F32)?.to_scalar::<f32>()?);
+                done(Phase::Forward)?;
+                collected.add(&loss)?;
+                done(Phase::Backward)?;
+            }
+        }
+        let gradients = by_name(self.params, collected);
+        done(Phase::Backward)?;
+        Ok(Step { gradients, loss: sum })
+    }
+
+    /// The gradient of the loss of the unmixed rows by the values, in as many parts as a step; statistics and parameters are
+    /// left alone.
+    pub fn input_gradient(&self, values: &Tensor, targets: &[f64]) -> Result<Tensor> {
+        let rows = values.dim(0)?;
+        let classes = targets.len() / rows;
+        let mut parts = Vec::new();
+        for (start, len) in cuts(rows, self.accumulate) {
+            let part = Var::from_tensor(&values.narrow(0, start, len)?.contiguous()?)?;
+            let logits = self.network.forward(part.as_tensor(), &Mode::Probe)?;
+            let loss = self.loss.of(&logits, &targets[start * classes..(start + len) * classes])?;
+            let gradient = backward(&(loss * (len as f64 / rows as f64))?)?.remove(&part);
+            let missing =
+                || candle_core::Error::Msg("the loss does not reach the input: the graph is cut".into());
+            parts.push(gradient.ok_or_else(missing)?);
+        }
+        Ok(Tensor::cat(&parts, 0)?)
+    }
 }
 
 impl Step {

@@ -1,15 +1,15 @@
 //! A recipe's epoch: of its loader alone, and of its training.
 
 use super::{Clock, Times};
+use crate::data::Data;
 use crate::fit::prepare;
+use crate::learner::Learner;
 use crate::plan::Plan;
-use crate::run::{Data, Run};
+use crate::run::Run;
 use crate::step::step;
-use crate::{Error, Result, clip};
+use crate::{Error, Result};
 use std::time::Instant;
 use tallow_data::Loader;
-use tallow_policy::Moment;
-use tallow_seed::Seed;
 
 /// An epoch of the loader, nobody waiting for it but the clock.
 pub struct Loaded {
@@ -57,9 +57,7 @@ pub fn epoch(run: &Run, limit: usize) -> Result<Trained> {
     let batches = run.batches(0);
     let count = batches.len() as u64;
     let total = run.steps(count)?;
-    let schedule = run.schedule(total, count)?;
-    let mut state = run.optimizer().state(&run.model.params)?;
-    let mut ema = plan.ema.map(|ema| crate::ema::Ema::new(ema, &run.model.params)).transpose()?;
+    let mut learner = Learner::new(run, run.schedule(total, count)?)?;
     let mut trained = Trained {
         images: 0,
         seconds: 0.0,
@@ -76,20 +74,11 @@ pub fn epoch(run: &Run, limit: usize) -> Result<Trained> {
         let batch = batch?;
         trained.waiting.push(clock.lap()?);
         let index = index as u64;
-        let moment =
-            Moment { step: index, steps: total, batches_per_epoch: count, batch: plan.data.batch as u64 };
-        let seed = Seed::new(plan.seed).fold("epoch", 0).fold("step", index);
-        let mut step = step(run, &batch, seed, &moment)?;
+        let moment = run.moment(index, total, count);
+        let mut step = step(run, &batch, run.step_seed(0, index), &moment)?;
         step.check(run, &moment, &[])?;
         trained.step.push(clock.lap()?);
-        if let Some(max_norm) = plan.clip {
-            clip::clip(&mut step.gradients, max_norm)?;
-        }
-        let (rate, momentum) = (schedule.rate(index), schedule.momentum(index));
-        run.optimizer().update(&run.model.params, &step.gradients, &mut state, rate, momentum)?;
-        if let Some(ema) = &mut ema {
-            ema.update(&run.model.params)?;
-        }
+        learner.update(run, &mut step.gradients, index)?;
         trained.optimizer.push(clock.lap()?);
         trained.images += batch.labels.len();
         trained.loss += step.loss * batch.labels.len() as f64;

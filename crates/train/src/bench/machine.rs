@@ -20,7 +20,7 @@ pub fn threads() -> usize {
     rayon::current_num_threads()
 }
 
-/// Takes about a second, and 400 MB for a moment.
+/// Takes 400 MB for a moment.
 pub fn machine() -> Machine {
     Machine { gflops: product_rate(), gb_per_second: triad_rate() }
 }

@@ -3,11 +3,11 @@
 use super::{Clock, Times};
 use crate::Result;
 use crate::loss::{Kind, Loss};
-use crate::optimizer::{Optimizer, Rule, State, by_name};
+use crate::optimizer::{Optimizer, Rule, State};
+use crate::step::{self, Phase, Step};
 use crate::upload::Statistics;
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor};
 use tallow_data::Pixels;
-use tallow_kernels::backward;
 use tallow_models::{Mode, ModelOptions, ModelSpec, Network, Params, Stem};
 use tallow_policy::{Moment, Policy, Rows};
 use tallow_seed::Seed;
@@ -109,39 +109,28 @@ impl Bench {
         state: &mut State,
         phases: &mut Phases,
     ) -> Result<()> {
-        let loss_of = Loss { kind: Kind::CrossEntropy, smoothing: 0.0, class_weights: None };
+        let work = step::Work {
+            network: &self.network,
+            params: &self.params,
+            policy,
+            loss: &Loss { kind: Kind::CrossEntropy, smoothing: 0.0, class_weights: None },
+            accumulate: 1,
+        };
         let seed = Seed::new(1).fold("step", moment.step);
         let (mut forward, mut backward, mut mixing) = (0.0, 0.0, 0.0);
         let mut clock = Clock::start(&self.device)?;
-        let mut collected = tallow_kernels::Gradients::default();
-        phases.loss = 0.0;
-        for branch in policy.running() {
-            let mut passage = branch.begin(&self.rows, seed, *moment);
-            if passage.needs_input_gradient() {
-                passage.provide_input_gradient(self.input_gradient(&loss_of)?);
+        let done = |phase| {
+            let seconds = clock.lap()?;
+            match phase {
+                Phase::Forward => forward += seconds,
+                Phase::Backward => backward += seconds,
+                Phase::Mixing => mixing += seconds,
             }
-            let values = passage.at("input", self.values.clone())?;
-            mixing += clock.lap()?;
-            let mode = Mode::Train { seed: seed.fold("network", branch.index as u64) };
-            let logits = self.network.walk(values, &mode, |tap, values| {
-                if tap == "input" {
-                    return Ok(values);
-                }
-                forward += clock.lap()?;
-                let values = passage.at(tap, values)?;
-                mixing += clock.lap()?;
-                Ok(values)
-            })?;
-            forward += clock.lap()?;
-            let targets = passage.targets();
-            mixing += clock.lap()?;
-            let loss = (loss_of.of(&logits, &targets)? * branch.weight)?;
-            phases.loss += f64::from(loss.to_scalar::<f32>()?);
-            forward += clock.lap()?;
-            collected.add(&loss)?;
-            backward += clock.lap()?;
-        }
-        let gradients = by_name(&self.params, collected);
+            Ok(())
+        };
+        let Step { gradients, loss } =
+            work.step(&self.rows, |_| Ok(self.values.clone()), seed, moment, done)?;
+        phases.loss = loss;
         optimizer.update(&self.params, &gradients, state, 0.01, None)?;
         let updating = clock.lap()?;
         drop(gradients);
@@ -152,16 +141,6 @@ impl Bench {
         phases.optimizer.push(updating);
         phases.mixing.push(mixing);
         Ok(())
-    }
-
-    /// What a policy that looks at the input's gradient makes training pay.
-    fn input_gradient(&self, loss: &Loss) -> Result<Tensor> {
-        let values = Var::from_tensor(&self.values)?;
-        let logits = self.network.forward(values.as_tensor(), &Mode::Probe)?;
-        let gradient = backward(&loss.of(&logits, &self.rows.targets)?)?.remove(&values);
-        let missing =
-            || candle_core::Error::Msg("the loss does not reach the input: the graph is cut".into());
-        Ok(gradient.ok_or_else(missing)?)
     }
 
     /// Forward passes in evaluation mode, without a graph.
