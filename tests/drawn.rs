@@ -169,7 +169,7 @@ fn no_linear_classifier_tells_the_classes_apart() {
         }
         standardise(&mut a, &mut b);
         let (score, own) = best(&a, &b);
-        assert!(score < 0.5, "{name}: {score:.3} on fresh data");
+        assert!(score < 0.4, "{name}: {score:.3} on fresh data");
         // It did learn: above chance on fresh data, and its own images better.
         assert!(score > above && own > score + 0.1, "{name}: {score:.3} on fresh data, {own:.3} on its own");
     }

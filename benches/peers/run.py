@@ -166,6 +166,12 @@ def middle(figures, key):
     return statistics.median(values) if values else None
 
 
+def machine(found, key):
+    """What the machine can do: the best that any process of tallow measured, one figure for a whole table."""
+    values = [row[key] for figures in found.values() for row in figures["tallow"] if key in row]
+    return max(values, default=None)
+
+
 def cell(value, digits):
     return "–" if value is None else f"{value:,.{digits}f}"
 
@@ -178,13 +184,15 @@ def networks(found):
     head = ["work, images/s", "tallow", "torch NCHW", "channels_last", "bf16", "to best fp32", "to bf16", "product limit"]
     head += ["of it", "MB: tallow", "torch", "ratio"]
     rows = []
+    peak = machine(found, "machine_gflops")
     for name, figures in found.items():
         ours = middle(figures["tallow"], "images_per_second")
         theirs = [middle(figures.get(variant, []), "images_per_second") for variant in LAYOUTS]
         best, bf16 = max(theirs[:2]), theirs[2]
         memory = middle(figures["tallow"], "peak_rss_bytes")
         peer = min(middle(figures[variant], "peak_rss_bytes") for variant in LAYOUTS[:2])
-        share = middle(figures["tallow"], "share_of_peak")
+        rate = middle(figures["tallow"], "gflops")
+        share = rate / peak if rate else None
         rows.append(
             [
                 name,
@@ -204,10 +212,11 @@ def networks(found):
 
 def mixes(found):
     rows = []
+    bandwidth = machine(found, "machine_gb_per_second")
     for name, figures in found.items():
         ours = middle(figures["tallow"], "milliseconds")
         theirs = {who: middle(runs, "milliseconds") for who, runs in figures.items() if who != "tallow"}
-        share = middle(figures["tallow"], "share_of_bandwidth")
+        share = middle(figures["tallow"], "gb_per_second") / bandwidth
         peers = ", ".join(f"{who} {value:.2f}" for who, value in theirs.items())
         faster = ", ".join(f"**{value / ours:.2f}×**" for value in theirs.values())
         rows.append([name, cell(ours, 2), peers, faster, cell(ours * share, 2), f"{share:.0%}"])
@@ -249,8 +258,7 @@ def main():
     for part, make in [(of("step", "eval", "epoch"), networks), (of("mix"), mixes), (of("load"), loads)]:
         if part:
             print("\n".join(make(part)))
-    ours = [figures for rows in found.values() for figures in rows["tallow"]]
-    peak, bandwidth = middle(ours, "machine_gflops"), middle(ours, "machine_gb_per_second")
+    peak, bandwidth = machine(of("step", "eval"), "machine_gflops"), machine(of("mix"), "machine_gb_per_second")
     print(f"product peak {cell(peak, 0)} GFLOP/s, bandwidth {cell(bandwidth, 1)} GB/s")
 
 
