@@ -385,7 +385,7 @@ fn a_probe_leaves_no_trace() {
     let moment = tallow_policy::Moment { step: 0, steps: 1, batches_per_epoch: 1, batch: 6 };
     let progress = tallow_report::Progress::hidden();
     let step = |branches: &str, accumulate: &str| {
-        desk.write("watched.yaml", &TINY.replace("policy: cutmix_zeta_mixup", branches));
+        desk.write("watched.yaml", TINY.replace("policy: cutmix_zeta_mixup", branches));
         let overrides = [accumulate.to_owned()];
         let plan = tallow_train::Plan::read(&desk.path("watched.yaml"), &overrides, &registry).unwrap();
         let run = tallow_train::Run::build(plan, tallow_train::Start::Recipe, &progress).unwrap();
