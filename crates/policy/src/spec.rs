@@ -13,6 +13,10 @@ pub struct Spec {
     pub source: &'static str,
     /// Parameters: `(name, default and range, meaning)`.
     pub parameters: &'static [(&'static str, &'static str, &'static str)],
+    /// One node as in a recipe, such as `{ cutmix: { alpha: 1.0 } }`: what the catalogue shows and draws.
+    pub example: &'static str,
+    /// What one application costs: passes over its values, products, random numbers.
+    pub cost: &'static str,
     /// Whether the values must be images or maps, (R, C, H, W).
     pub spatial: bool,
     pub build: Build,

@@ -24,6 +24,8 @@ pub static SPEC: Spec = Spec {
         ("interpolation", "bilinear; bicubic, nearest", "the filter of shear, shift and rotation"),
         ("fill", "0", "what comes from outside: a byte, or [red, green, blue]"),
     ],
+    example: "{ augmix: { severity: 3, mixture_width: 3 } }",
+    cost: "mixture_width · chain_depth operations, each at most two passes, and one pass for each chain that blends it",
     spatial: true,
     build: Build::Image(build),
 };

@@ -13,6 +13,8 @@ pub static SPEC: Spec = Spec {
     summary: "v → 255 · (v − darkest) / (brightest − darkest), cut to a byte; each channel by itself",
     source: "torchvision.transforms.v2.RandomAutocontrast with p = 1; pixels as Pillow's ImageOps.autocontrast",
     parameters: &[],
+    example: "{ autocontrast: {}, p: 0.5 }",
+    cost: "two passes: the levels, a look-up",
     spatial: true,
     build: Build::Image(build),
 };

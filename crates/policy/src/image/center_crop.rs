@@ -14,6 +14,8 @@ pub static SPEC: Spec = Spec {
     summary: "the middle of the image; black around it where the image is smaller",
     source: "torchvision.transforms.v2.CenterCrop",
     parameters: &[("size", "the model's input", "n: a square; or [height, width]")],
+    example: "{ center_crop: 224 }",
+    cost: "a copy of the part",
     spatial: true,
     build: Build::Image(build),
 };

@@ -22,6 +22,8 @@ pub static SPEC: Spec = Spec {
             "the part: 0 is the centre crop, 1 touches the border; [low, high], or a number",
         ),
     ],
+    example: "{ center_to_border: { size: 96 } }",
+    cost: "a copy of the part",
     spatial: true,
     build: Build::Image(build),
 };

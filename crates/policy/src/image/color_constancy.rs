@@ -18,6 +18,8 @@ pub static SPEC: Spec = Spec {
         "6; from 1",
         "p of the Minkowski mean: 1 is grey world, the larger the nearer to the brightest",
     )],
+    example: "{ color_constancy: { norm: 6 } }",
+    cost: "two passes: the means, the factors",
     spatial: true,
     build: Build::Image(build),
 };

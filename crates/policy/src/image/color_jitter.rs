@@ -20,6 +20,8 @@ pub static SPEC: Spec = Spec {
         ("saturation", "0", "likewise, about the grey image"),
         ("hue", "0; at most 0.5", "d: a shift from −d to d of the colour circle; or [low, high]"),
     ],
+    example: "{ color_jitter: { brightness: 0.3, contrast: 0.3, saturation: 0.3, hue: 0.05 } }",
+    cost: "one pass for each adjustment that is on, two for contrast",
     spatial: true,
     build: Build::Image(build),
 };

@@ -17,6 +17,8 @@ pub static SPEC: Spec = Spec {
         ("size", "half the shorter side of the model's input", "n: a square; or [height, width]"),
         ("holes", "1; from 1", "how many"),
     ],
+    example: "{ cutout: { size: 48, holes: 1 } }",
+    cost: "the pixels of the holes",
     spatial: true,
     build: Build::Image(build),
 };

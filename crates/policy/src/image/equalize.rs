@@ -13,6 +13,8 @@ pub static SPEC: Spec = Spec {
     summary: "v → ⌊(step / 2 + pixels below v) / step⌋, step a 255th of the pixels below the brightest level; each channel by itself",
     source: "torchvision.transforms.v2.RandomEqualize with p = 1; pixels as Pillow's ImageOps.equalize",
     parameters: &[],
+    example: "{ equalize: {}, p: 0.5 }",
+    cost: "two passes: the levels, a look-up",
     spatial: true,
     build: Build::Image(build),
 };

@@ -20,6 +20,8 @@ pub static SPEC: Spec = Spec {
         ),
         ("p", "0.5; in [0, 1]", "probability"),
     ],
+    example: "{ flip: { axis: vertical } }",
+    cost: "one pass, in the half of the images",
     spatial: true,
     build: Build::Image(build),
 };

@@ -18,6 +18,8 @@ pub static SPEC: Spec = Spec {
         ("sigma", "[0.1, 2]; positive, pixels", "standard deviation: [low, high], or a number"),
         ("kernel_size", "23; odd, pixels", "side of the kernel"),
     ],
+    example: "{ gaussian_blur: { sigma: [0.1, 2], kernel_size: 23 }, p: 0.5 }",
+    cost: "two passes, along x and along y, kernel_size pixels read for each",
     spatial: true,
     build: Build::Image(build),
 };

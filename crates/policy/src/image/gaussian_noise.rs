@@ -17,6 +17,8 @@ pub static SPEC: Spec = Spec {
         ("sigma", "0.1; from 0, over the range of levels", "standard deviation"),
         ("mean", "0; in [−1, 1], over the range of levels", "mean"),
     ],
+    example: "{ gaussian_noise: 0.05 }",
+    cost: "one pass, a normal number for each byte",
     spatial: true,
     build: Build::Image(build),
 };

@@ -13,6 +13,8 @@ pub static SPEC: Spec = Spec {
     summary: "each pixel becomes its luma, 0.299 · red + 0.587 · green + 0.114 · blue, in all three channels",
     source: "torchvision.transforms.v2.Grayscale(3); pixels as Pillow's mode L",
     parameters: &[],
+    example: "{ grayscale: {}, p: 0.2 }",
+    cost: "one pass",
     spatial: true,
     build: Build::Image(build),
 };

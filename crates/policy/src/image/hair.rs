@@ -27,6 +27,8 @@ pub static SPEC: Spec = Spec {
         ("light", "[110, 80, 60]", "the lightest colour"),
         ("opacity", "[0.6, 0.95]; in [0, 1]", "1 hides the skin: uniform"),
     ],
+    example: "{ hair: { number: [3, 15] }, p: 0.5 }",
+    cost: "the pixels of the hairs",
     spatial: true,
     build: Build::Image(build),
 };

@@ -12,6 +12,8 @@ pub static SPEC: Spec = Spec {
     summary: "v → 255 − v",
     source: "torchvision.transforms.v2.RandomInvert with p = 1",
     parameters: &[],
+    example: "{ invert: {}, p: 0.1 }",
+    cost: "one pass, a look-up",
     spatial: true,
     build: Build::Image(build),
 };

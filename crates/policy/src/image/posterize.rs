@@ -14,6 +14,8 @@ pub static SPEC: Spec = Spec {
     summary: "keeps the upper bits of each byte; the others become 0",
     source: "torchvision.transforms.v2.RandomPosterize with p = 1; Pillow's ImageOps.posterize",
     parameters: &[("bits", "4; from 1 to 8", "how many are kept")],
+    example: "{ posterize: 3, p: 0.5 }",
+    cost: "one pass, a look-up",
     spatial: true,
     build: Build::Image(build),
 };

@@ -25,6 +25,8 @@ pub static SPEC: Spec = Spec {
         ("interpolation", "nearest; bilinear, bicubic", "the filter of shear, shift and rotation"),
         ("fill", "0", "what comes from outside: a byte, or [red, green, blue]"),
     ],
+    example: "{ randaugment: { magnitude: 9, num_ops: 2 } }",
+    cost: "num_ops operations, each at most two passes",
     spatial: true,
     build: Build::Image(build),
 };

@@ -20,6 +20,8 @@ pub static SPEC: Spec = Spec {
         ("ratio", "[0.3, 3.3]; positive", "height over width: uniform in its logarithm"),
         ("fill", "the model's mean", "a byte, or [red, green, blue]"),
     ],
+    example: "{ random_erasing: { p: 0.25 } }",
+    cost: "the pixels of the rectangle",
     spatial: true,
     build: Build::Image(build),
 };

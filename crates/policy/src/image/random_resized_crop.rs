@@ -20,6 +20,8 @@ pub static SPEC: Spec = Spec {
         ("ratio", "[0.75, 1.3333]; positive", "width over height: uniform in its logarithm"),
         ("interpolation", "bilinear; bicubic, nearest", "the filter"),
     ],
+    example: "{ random_resized_crop: { scale: [0.3, 1.0] } }",
+    cost: "two passes over the part, along x and along y, each output pixel a sum over the input under it",
     spatial: true,
     build: Build::Image(build),
 };

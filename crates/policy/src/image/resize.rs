@@ -22,6 +22,8 @@ pub static SPEC: Spec = Spec {
         ),
         ("interpolation", "bilinear; bicubic, nearest", "the filter"),
     ],
+    example: "{ resize: 256 }",
+    cost: "two passes, along x and along y, each output pixel a sum over the input under it",
     spatial: true,
     build: Build::Image(build),
 };

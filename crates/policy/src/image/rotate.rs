@@ -20,6 +20,8 @@ pub static SPEC: Spec = Spec {
         ("interpolation", "bilinear; bicubic, nearest", "the filter"),
         ("fill", "0", "what comes from outside: a byte, or [red, green, blue]"),
     ],
+    example: "{ rotate: 30 }",
+    cost: "one pass, four pixels read for each (bilinear)",
     spatial: true,
     build: Build::Image(build),
 };

@@ -28,6 +28,8 @@ pub static SPEC: Spec = Spec {
         ("light", "90", "the lightest colour"),
         ("opacity", "[0.6, 0.95]; in [0, 1]", "1 hides the skin: uniform"),
     ],
+    example: "{ ruler: {}, p: 0.3 }",
+    cost: "the pixels of the marks",
     spatial: true,
     build: Build::Image(build),
 };

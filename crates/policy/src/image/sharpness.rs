@@ -19,6 +19,8 @@ pub static SPEC: Spec = Spec {
         "[0, 2]",
         "d: from max(0, 1 − d) to 1 + d; or [low, high]; torchvision's fixed factor is [f, f]",
     )],
+    example: "{ sharpness: [0.2, 3] }",
+    cost: "one pass, nine pixels read for each",
     spatial: true,
     build: Build::Image(build),
 };

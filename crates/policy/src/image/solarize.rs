@@ -14,6 +14,8 @@ pub static SPEC: Spec = Spec {
     summary: "v → 255 − v where v ≥ threshold",
     source: "torchvision.transforms.v2.RandomSolarize with p = 1; Pillow's ImageOps.solarize",
     parameters: &[("threshold", "128; a byte", "the darkest level that is inverted")],
+    example: "{ solarize: 128, p: 0.2 }",
+    cost: "one pass, a look-up",
     spatial: true,
     build: Build::Image(build),
 };

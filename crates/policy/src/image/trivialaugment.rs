@@ -23,6 +23,8 @@ pub static SPEC: Spec = Spec {
         ("interpolation", "nearest; bilinear, bicubic", "the filter of shear, shift and rotation"),
         ("fill", "0", "what comes from outside: a byte, or [red, green, blue]"),
     ],
+    example: "{ trivialaugment: {} }",
+    cost: "one operation, at most two passes",
     spatial: true,
     build: Build::Image(build),
 };

@@ -14,6 +14,8 @@ pub const SPEC: Spec = Spec {
         ("alpha", "1.0, over 0", "α of the Beta distribution: at 1 the drawn area is uniform"),
         ("per_sample", "false", "one rectangle for each row in place of one for the batch"),
     ],
+    example: "{ cutmix: { alpha: 1.0 } }",
+    cost: "one copy of the batch",
     spatial: true,
     build: Build::Mix(build),
 };

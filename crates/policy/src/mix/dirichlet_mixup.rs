@@ -20,6 +20,8 @@ pub const SPEC: Spec = Spec {
         ),
         ("samples", "all, or 2 or more", "T, the rows in each output row; at most those of the batch"),
     ],
+    example: "{ dirichlet_mixup: { alpha: 1.0, samples: 3 } }",
+    cost: "one product, the shares (R, T) by the rows: 2·R·T operations for each position",
     spatial: false,
     build: Build::Mix(build),
 };

@@ -24,6 +24,8 @@ pub const SPEC: Spec = Spec {
         ),
         ("per_sample", "false", "one mask for each row in place of one for the batch"),
     ],
+    example: "{ fmix: { alpha: 1.0, decay: 3.0 } }",
+    cost: "one Fourier transform and one selection of pixels for each mask, and one pass: two rows and a mask are read for each row that is written",
     spatial: true,
     build: Build::Mix(build),
 };

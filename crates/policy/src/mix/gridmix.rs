@@ -20,6 +20,8 @@ pub const SPEC: Spec = Spec {
         ),
         ("per_sample", "false", "one grid for each row in place of one for the batch"),
     ],
+    example: "{ gridmix: { cells: 4 } }",
+    cost: "one pass: two rows and a mask are read for each row that is written",
     spatial: true,
     build: Build::Mix(build),
 };

@@ -12,6 +12,8 @@ pub const SPEC: Spec = Spec {
     summary: "for each class of the batch Σ_j (u_j / Σu)·x_j over its rows, u ~ U(0, 1); one row out per class",
     source: "Xu et al., SynerMix, arXiv 2403.14137; wxitxy/synermix@e2848d5, intra_mixup",
     parameters: &[],
+    example: "{ intra_class: {}, at: penultimate }",
+    cost: "one pass: each row is read once, one row is written for each class",
     spatial: false,
     build: Build::Mix(build),
 };

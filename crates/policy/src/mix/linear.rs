@@ -38,6 +38,8 @@ pub const SPEC: Spec = Spec {
         ),
         ("per_sample", "false", "weights drawn anew for each row in place of once for the batch"),
     ],
+    example: "{ linear: { partners: { count: 2, among: other_class }, weights: { dirichlet: { alpha: 0.5 } }, own: largest } }",
+    cost: "one pass where few rows go into each, one product, the shares (R, T) by the rows, where many do",
     spatial: false,
     build: Build::Mix(build),
 };

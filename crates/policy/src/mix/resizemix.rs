@@ -15,6 +15,8 @@ pub const SPEC: Spec = Spec {
         ("scale", "[0.1, 0.8], 0 < low <= high <= 1", "bounds of τ, the patch's part of each side"),
         ("per_sample", "false", "one patch for each row in place of one for the batch"),
     ],
+    example: "{ resizemix: { scale: [0.1, 0.8] } }",
+    cost: "one copy of the batch, and two products for the patch, along x and along y",
     spatial: true,
     build: Build::Mix(build),
 };

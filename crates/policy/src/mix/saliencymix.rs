@@ -27,6 +27,8 @@ pub const SPEC: Spec = Spec {
             "one λ for each row in place of one for the batch; the place is each row's own in any case",
         ),
     ],
+    example: "{ saliencymix: { saliency: spectral_residual } }",
+    cost: "one copy of the batch, and a map of at most 64 × 64 for each row: a reading of the values and two Fourier transforms; with input_gradient a forward and a backward pass of the network",
     spatial: true,
     build: Build::Mix(build),
 };

@@ -15,6 +15,8 @@ pub const SPEC: Spec = Spec {
         ("sigma", "[0.25, 0.5], 0 < low <= high", "bounds of s, the standard deviation of the spot in sides"),
         ("per_sample", "false", "one spot for each row in place of one for the batch"),
     ],
+    example: "{ smoothmix: { sigma: [0.25, 0.5] } }",
+    cost: "one pass: two rows and a mask are read for each row that is written",
     spatial: true,
     build: Build::Mix(build),
 };

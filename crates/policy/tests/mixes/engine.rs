@@ -221,7 +221,16 @@ fn build<const KIND: u32>(_: &serde_yaml::Value) -> Parsed<Box<dyn Mix>> {
 }
 
 const fn spec(name: &'static str, build: Build) -> Spec {
-    Spec { name, summary: "a test", source: "a test", parameters: &[], spatial: false, build }
+    Spec {
+        name,
+        summary: "a test",
+        source: "a test",
+        parameters: &[],
+        example: "{}",
+        cost: "nothing",
+        spatial: false,
+        build,
+    }
 }
 static SPECS: [Spec; 6] = [
     spec("probe", Build::Mix(build::<8>)),

@@ -24,7 +24,9 @@ fn names_are_unique_and_no_engine_keys() {
     assert_eq!(unique.len(), BUILTIN.len());
     assert!(ENGINE_KEYS.iter().all(|key| !unique.contains(key)));
     for spec in BUILTIN {
-        assert!(!spec.summary.is_empty() && !spec.source.is_empty(), "{}", spec.name);
+        for text in [spec.summary, spec.source, spec.example, spec.cost] {
+            assert!(!text.is_empty(), "{}", spec.name);
+        }
         for (name, range, meaning) in spec.parameters {
             assert!(!range.is_empty() && !meaning.is_empty(), "{}.{name}", spec.name);
         }

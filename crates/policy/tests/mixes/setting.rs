@@ -118,6 +118,8 @@ static PASTED: Spec = Spec {
         ("masks", "required", "soft masks, where there are no boxes"),
         ("whole", "required", "whether the whole partner goes into the box"),
     ],
+    example: "{}",
+    cost: "nothing",
     spatial: true,
     build: Build::Mix(|value| Ok(Box::new(parameters::<Pasted>(value)?))),
 };
@@ -149,6 +151,8 @@ static FIXED: Spec = Spec {
     summary: "given shares",
     source: "the tests",
     parameters: &[("shares", "required", "the entries of each output row")],
+    example: "{}",
+    cost: "nothing",
     spatial: false,
     build: Build::Mix(fixed),
 };
