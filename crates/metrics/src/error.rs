@@ -20,7 +20,7 @@ pub enum Error {
     /// The operating system's word about a file.
     #[error("{path}: {source}", path = path.display())]
     Io { path: PathBuf, source: std::io::Error },
-    /// An argument of a bootstrap out of its range.
+    /// An argument of a bootstrap or of point statistics out of its range.
     #[error("{0}")]
     Argument(String),
 }

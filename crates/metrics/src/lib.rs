@@ -1,6 +1,6 @@
-//! Confusion, F1 and its kin, ranking metrics. Counts and probabilities only: no tensors, never a mixed target.
+//! Confusion, F1 and its kin, ranking metrics; dimension and distances of points. No tensors, never a mixed target.
 //!
-//! Every number is scikit-learn's (1.9), to 1e-12, under three rules that scikit-learn leaves to its caller:
+//! Every metric is scikit-learn's (1.9), to 1e-12, under three rules that scikit-learn leaves to its caller:
 //!
 //! - `labels` is the list of classes, whatever is present in the data;
 //! - `zero_division` is 0: a precision, recall, F1, specificity or average precision without a denominator is 0,
@@ -10,19 +10,24 @@
 //!   where it is defined.
 
 mod confusion;
+mod dimension;
 mod error;
 mod file;
 mod interval;
 mod metric;
+mod points;
 mod predictions;
 mod probability;
 mod ranking;
+mod spectrum;
 mod summary;
 
 pub use confusion::{Average, Confusion};
+pub use dimension::local_dimension;
 pub use error::{Error, Result};
 pub use interval::{Comparison, compare, interval};
 pub use metric::{Better, METRICS, Metric, find};
+pub use points::Points;
 pub use predictions::Predictions;
 pub use probability::{brier, ece, log_loss};
 pub use ranking::{
