@@ -370,6 +370,8 @@ static WATCH: tallow_policy::Spec = tallow_policy::Spec {
     summary: "looks at the gradient by the input",
     source: "this test",
     parameters: &[],
+    example: "{ watch: {} }",
+    cost: "nothing",
     spatial: false,
     build: tallow_policy::Build::Mix(|_| Ok(Box::new(Watch))),
 };
