@@ -1,22 +1,25 @@
 //! How much of each input row is in each output row.
 
+use std::sync::Arc;
+
 /// A row-stochastic matrix (rows out × rows in), stored as the non-zero entries of each row, by increasing column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shares {
     inputs: usize,
-    rows: Vec<Vec<(u32, f64)>>,
+    rows: Arc<Vec<Vec<(u32, f64)>>>,
 }
 
 impl Shares {
     /// Each output row is its input row.
     pub fn identity(rows: usize) -> Shares {
-        Shares { inputs: rows, rows: (0..rows as u32).map(|i| vec![(i, 1.0)]).collect() }
+        Shares { inputs: rows, rows: Arc::new((0..rows as u32).map(|i| vec![(i, 1.0)]).collect()) }
     }
 
     /// The matrix with these entries; entries of one row and column add up. Panics on a column out of range.
     pub fn new(inputs: usize, rows: Vec<Vec<(u32, f64)>>) -> Shares {
-        let rows = rows.into_iter().map(|row| gather(inputs, row)).collect();
-        Shares { inputs, rows }
+        let mut sums = vec![0.0; inputs];
+        let rows = rows.into_iter().map(|row| gather(&mut sums, row)).collect();
+        Shares { inputs, rows: Arc::new(rows) }
     }
 
     /// Row i is `own[i]` of itself and the rest of its partner.
@@ -32,6 +35,11 @@ impl Shares {
 
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    fn is_identity(&self) -> bool {
+        let own = |(i, row): (usize, &Vec<(u32, f64)>)| **row == [(i as u32, 1.0)];
+        self.len() == self.inputs && self.rows.iter().enumerate().all(own)
     }
 
     /// Number of input rows.
@@ -61,6 +69,9 @@ impl Shares {
     /// `self · earlier`: the provenance of a chain that applied `earlier` first.
     pub fn after(&self, earlier: &Shares) -> Shares {
         assert_eq!(self.inputs, earlier.len(), "shares: the chain does not fit");
+        if earlier.is_identity() {
+            return self.clone();
+        }
         let mut sums = vec![0.0; earlier.inputs];
         let rows = self.rows.iter().map(|row| {
             sums.fill(0.0);
@@ -73,25 +84,24 @@ impl Shares {
                 .map(|(k, &share)| (k as u32, share))
                 .collect()
         });
-        let rows = rows.collect();
-        Shares { inputs: earlier.inputs, rows }
+        Shares { inputs: earlier.inputs, rows: Arc::new(rows.collect()) }
     }
 
     /// `self · targets`: (inputs, classes) → (len, classes), row-major.
     pub fn mix(&self, targets: &[f64], classes: usize) -> Vec<f64> {
         assert_eq!(targets.len(), self.inputs * classes, "shares: the targets do not fit");
         // One-hot rows are the rule: only what is not 0 is added.
-        let present = |row: &[f64]| -> Vec<(usize, f64)> {
-            row.iter().copied().enumerate().filter(|(_, mass)| *mass != 0.0).collect()
-        };
-        let sources: Vec<Vec<(usize, f64)>> =
-            (0..self.inputs).map(|j| present(&targets[j * classes..][..classes])).collect();
+        let (mut present, mut ends) = (Vec::new(), Vec::with_capacity(self.inputs + 1));
+        ends.push(0);
+        for row in targets.chunks_exact(classes) {
+            present.extend(row.iter().copied().enumerate().filter(|(_, mass)| *mass != 0.0));
+            ends.push(present.len());
+        }
         let mut mixed = vec![0.0; self.len() * classes];
-        for (i, row) in self.rows.iter().enumerate() {
+        for (row, mixed) in self.rows.iter().zip(mixed.chunks_exact_mut(classes)) {
             for &(j, share) in row {
-                sources[j as usize]
-                    .iter()
-                    .for_each(|&(class, mass)| mixed[i * classes + class] += share * mass);
+                let source = &present[ends[j as usize]..ends[j as usize + 1]];
+                source.iter().for_each(|&(class, mass)| mixed[class] += share * mass);
             }
         }
         mixed
@@ -125,14 +135,16 @@ impl Shares {
     }
 }
 
-/// Sorts the entries of one row by column and adds up those of one column.
-fn gather(inputs: usize, mut row: Vec<(u32, f64)>) -> Vec<(u32, f64)> {
+/// Sorts the entries of one row by column and adds up those of one column; `sums` is room for a whole row.
+fn gather(sums: &mut [f64], mut row: Vec<(u32, f64)>) -> Vec<(u32, f64)> {
+    let inputs = sums.len();
     if row.len() > inputs / 8 {
         // A full row is sorted by writing it down.
-        let mut sums = vec![0.0; inputs];
-        row.into_iter().for_each(|(j, share)| sums[j as usize] += share);
-        let entries = sums.into_iter().enumerate().filter(|(_, share)| *share != 0.0);
-        return entries.map(|(j, share)| (j as u32, share)).collect();
+        sums.fill(0.0);
+        row.drain(..).for_each(|(j, share)| sums[j as usize] += share);
+        let entries = sums.iter().enumerate().filter(|(_, share)| **share != 0.0);
+        row.extend(entries.map(|(j, &share)| (j as u32, share)));
+        return row;
     }
     row.sort_by_key(|&(j, _)| j);
     let mut gathered: Vec<(u32, f64)> = Vec::with_capacity(row.len());

@@ -220,14 +220,18 @@ impl Mix for Linear {
                 Own::Random if self.weights.exchangeable() => 0,
                 Own::Random => rng.below(n as u32) as usize,
             };
-            let mut order: Vec<usize> = (0..n).collect();
-            order.swap(0, first);
-            sources.into_iter().zip(order).map(|(source, place)| (source, weights[place])).collect()
+            let mut row: Vec<(u32, f64)> = sources.into_iter().zip(weights.iter().copied()).collect();
+            (row[0].1, row[first].1) = (weights[first], weights[0]);
+            row
         };
         let rows = match self.rows {
             Out::Each => {
-                let sources =
-                    |i: usize, rng: &mut Rng| [vec![i as u32], self.partners_of(i, at, rng)].concat();
+                let sources = |i: usize, rng: &mut Rng| {
+                    let mut sources = Vec::with_capacity(at.rows());
+                    sources.push(i as u32);
+                    sources.extend(self.partners_of(i, at, rng));
+                    sources
+                };
                 (0..at.rows()).map(|i| row(sources(i, rng), rng)).collect()
             }
             Out::OnePerClass => {
@@ -253,7 +257,9 @@ impl Linear {
             };
             kind && other != own && at.may_mix(own, other)
         });
-        self.chosen(others.map(|other| other as u32).collect(), count, rng)
+        let mut kept = Vec::with_capacity(at.rows());
+        kept.extend(others.map(|other| other as u32));
+        self.chosen(kept, count, rng)
     }
 
     /// The rows of a class that are mixed into one.
@@ -273,7 +279,9 @@ impl Linear {
         if count as usize == rows.len() && self.weights.exchangeable() {
             return rows;
         }
-        rng.sample(rows.len() as u32, count).into_iter().map(|place| rows[place as usize]).collect()
+        let mut chosen = rng.sample(rows.len() as u32, count);
+        chosen.iter_mut().for_each(|place| *place = rows[*place as usize]);
+        chosen
     }
 }
 
