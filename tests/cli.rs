@@ -3,6 +3,7 @@
 mod eval;
 mod look;
 mod predict;
+mod stats;
 mod train;
 
 use crate::program::{Desk, TINY};

@@ -1,9 +1,11 @@
 //! What can be typed.
 
 mod bench;
+mod stats;
 
 pub use bench::*;
 use clap::{Args, Parser, Subcommand};
+pub use stats::Stats;
 use std::path::PathBuf;
 
 /// A model zoo and training toolkit for image classification, with augmentation policies that mix samples.
@@ -13,6 +15,7 @@ use std::path::PathBuf;
   tallow train recipes/quickstart.yaml            train, evaluate, report
   tallow check recipes/*.yaml                     find every mistake, run nothing
   tallow preview recipes/quickstart.yaml          a picture of what the policies do
+  tallow stats recipes/quickstart.yaml            the same in numbers
   tallow eval checkpoints/quickstart --json       metrics of the best checkpoint
   tallow list policies                            what can be composed
   tallow bench step --model resnet18              images per second
@@ -34,6 +37,8 @@ pub enum Command {
     Predict(Predict),
     /// A contact sheet of what a recipe's policies do to a batch
     Preview(Preview),
+    /// What policies do to data: label shares, intrinsic dimension, distance, time
+    Stats(Stats),
     /// Find every mistake of recipes and presets; run nothing
     Check(Check),
     /// Speed, and what of the machine it uses: steps, evaluation, mixes, loading, epochs

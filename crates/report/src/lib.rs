@@ -1,5 +1,6 @@
 //! Everything people look at: progress, logs, event files, tables, plots, contact sheets and `report.html`.
 
+mod bars;
 mod error;
 mod events;
 mod font;
@@ -7,18 +8,23 @@ mod heatmap;
 mod html;
 mod log;
 mod markup;
+mod page;
 mod palette;
 mod plot;
 mod progress;
+mod scatter;
 mod sheet;
 mod table;
 
+pub use bars::Bars;
 pub use error::{Error, Result};
 pub use events::Events;
 pub use heatmap::heatmap;
 pub use html::{DataNotes, Report, SplitNote};
 pub use log::{Epoch, Log, history};
+pub use page::{Figure, Grid, Page, Section};
 pub use plot::{Chart, Line};
 pub use progress::{Bar, Progress, Unit};
+pub use scatter::Scatter;
 pub use sheet::{Sheet, Tile, caption};
 pub use table::{Headline, table};

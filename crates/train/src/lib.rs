@@ -23,6 +23,7 @@ mod preview;
 mod recipe;
 mod run;
 mod schedule;
+pub mod stats;
 mod step;
 mod upload;
 mod warnings;

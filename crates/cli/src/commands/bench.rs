@@ -185,7 +185,7 @@ fn work(arguments: &NetworkBench) -> Result<Work, Error> {
 }
 
 /// A preset by its name, else one mix, by its name or as a node of a recipe.
-fn policy(argument: &str, text: &str, registry: &Registry) -> Result<Policy, Error> {
+pub(super) fn policy(argument: &str, text: &str, registry: &Registry) -> Result<Policy, Error> {
     if PRESETS.iter().any(|(name, _)| *name == text) {
         return Policy::preset(text, registry).map_err(|found| mistakes(argument, found));
     }
@@ -213,7 +213,7 @@ fn mapping(key: &str, value: Value) -> Value {
     Value::Mapping(Mapping::from_iter([(key.into(), value)]))
 }
 
-fn mistakes(argument: &str, found: Vec<tallow_policy::Mistake>) -> Error {
+pub(super) fn mistakes(argument: &str, found: Vec<tallow_policy::Mistake>) -> Error {
     let line = |mistake: &tallow_policy::Mistake| {
         let text = mistake.to_string();
         let text = text.strip_prefix("branches[0].policies[0].").unwrap_or(&text);

@@ -6,6 +6,7 @@ mod eval;
 mod list;
 mod predict;
 mod preview;
+mod stats;
 pub mod train;
 
 use crate::arguments::Command;
@@ -22,6 +23,7 @@ pub fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
         Command::Eval(arguments) => eval::eval(&arguments, registry),
         Command::Predict(arguments) => predict::predict(&arguments, registry),
         Command::Preview(arguments) => preview::preview(&arguments, registry),
+        Command::Stats(arguments) => stats::stats(&arguments, registry),
         Command::Check(arguments) => check::check(&arguments, registry),
         Command::Bench(arguments) => bench::bench(&arguments, registry),
         Command::List(arguments) => list::list(&arguments, registry),

@@ -1,0 +1,214 @@
+//! `stats RECIPE`: what policies do to data, in numbers; `stats --points FILE.npy`: the dimension of any points.
+
+mod page;
+
+use super::{bench, refused, writable};
+use crate::arguments::Stats;
+use candle_core::{DType, Tensor};
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::path::Path;
+use tallow_metrics::{Points, local_dimension};
+use tallow_policy::{Policy, Registry};
+use tallow_report::Progress;
+use tallow_train::stats::{PolicyStats, stats as collect};
+use tallow_train::{Error, Plan};
+
+pub fn stats(arguments: &Stats, registry: &Registry) -> anyhow::Result<()> {
+    let Some(recipe) = &arguments.recipe else {
+        let file = arguments.points.as_deref().expect("clap asks for one of the two");
+        return points(file, arguments.neighbours.unwrap_or(8), arguments.json);
+    };
+    let plan = Plan::read(recipe, &arguments.overrides, registry)?;
+    let others = others(&arguments.policies, &plan, registry)?;
+    if let Some(out) = &arguments.out {
+        ready(out)?;
+    }
+    let name = plan.name.clone();
+    let found = collect(plan, &others, arguments.batches as usize, &Progress::stderr())?;
+    if let Some(out) = &arguments.out {
+        page::page(&name, &found, registry)?.write(out)?;
+        eprintln!("{}", out.display());
+    }
+    let text = if arguments.json {
+        let mut text = serde_json::to_string_pretty(&as_json(&name, &found))?;
+        text.push('\n');
+        text
+    } else {
+        table(&name, &found)
+    };
+    Ok(std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes())?)
+}
+
+/// The policies of `--policies`; commas part names, not the parameters of a mix.
+fn others(given: &[String], plan: &Plan, registry: &Registry) -> Result<Vec<Policy>, Error> {
+    let parts = given.iter().flat_map(|text| match text.contains('{') {
+        true => vec![text.as_str()],
+        false => text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect(),
+    });
+    let mut policies = Vec::new();
+    for text in parts {
+        let policy = bench::policy("--policies", text, registry)?;
+        let taps = policy.check_taps(plan.model.spec.name, plan.model.spec.taps);
+        if !taps.is_empty() {
+            return Err(bench::mistakes(&format!("--policies {text}"), taps));
+        }
+        policies.push(policy);
+    }
+    Ok(policies)
+}
+
+/// Makes the folders above a page. Refuses one that cannot be written.
+fn ready(path: &Path) -> Result<(), Error> {
+    if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("html")) {
+        let remedy =
+            format!("the page is written as HTML; name one: --out {}", path.with_extension("html").display());
+        return Err(Error::recipe(format!("--out {}: {remedy}", path.display())));
+    }
+    if let Some(Err(error)) = path.parent().map(std::fs::create_dir_all) {
+        return Err(refused("--out", path, error));
+    }
+    writable("--out", path)
+}
+
+fn as_json(name: &str, found: &tallow_train::stats::Stats) -> Value {
+    let policy = |policy: &PolicyStats| {
+        json!({
+            "name": policy.name,
+            "label_entropy": policy.label_entropy(),
+            "effective_classes": policy.label_entropy().exp(),
+            "own_mass": policy.own_mass(),
+            "intrinsic_dimension": { "k8": policy.dimension(0), "k128": policy.dimension(1) },
+            "nearest_real": policy.nearest(),
+            "milliseconds": policy.milliseconds,
+            "class_shares": policy.confusion(),
+        })
+    };
+    json!({
+        "recipe": name,
+        "batches": found.batches,
+        "images": found.images,
+        "classes": found.classes,
+        "nearest_other": found.spacing,
+        "policies": found.policies.iter().map(policy).collect::<Vec<_>>(),
+    })
+}
+
+fn table(name: &str, found: &tallow_train::stats::Stats) -> String {
+    let mut out = format!(
+        "{name}: {} batches, {} images, {} classes; an image and the nearest other: {:.4}\n\n",
+        found.batches,
+        found.images,
+        found.classes.len(),
+        found.spacing
+    );
+    let _ = writeln!(
+        out,
+        "{:<24} {:>7} {:>7} {:>6} {:>7} {:>8} {:>7} {:>7}",
+        "policy", "entropy", "classes", "own", "dim. k8", "dim.k128", "nearest", "ms"
+    );
+    for policy in &found.policies {
+        let dimension = |which| policy.dimension(which).map_or("–".to_owned(), |d| format!("{d:.2}"));
+        let _ = writeln!(
+            out,
+            "{:<24} {:>7.3} {:>7.2} {:>6.3} {:>7} {:>8} {:>7.4} {:>7.2}",
+            shortened(&policy.name, 24),
+            policy.label_entropy(),
+            policy.label_entropy().exp(),
+            policy.own_mass(),
+            dimension(0),
+            dimension(1),
+            policy.nearest(),
+            policy.milliseconds
+        );
+    }
+    if found.policies.iter().any(|policy| policy.dimension(1).is_none()) {
+        out.push_str("\n–: a dimension needs more images than neighbours; ask for more --batches\n");
+    }
+    for policy in found.policies.iter().skip(1) {
+        let _ = writeln!(
+            out,
+            "\n{}: share of each class (column) in the labels of a class (row)",
+            shortened(&policy.name, 24)
+        );
+        out += &pairs(&found.classes, &policy.confusion());
+    }
+    out
+}
+
+/// All shares of up to nine classes; of more, the ten largest between two.
+fn pairs(classes: &[String], shares: &[Vec<f64>]) -> String {
+    let mut out = String::new();
+    if classes.len() <= 9 {
+        let _ = write!(out, "{:<10}", "");
+        classes.iter().for_each(|class| out += &format!(" {:>6}", shortened(class, 6)));
+        out.push('\n');
+        for (class, row) in classes.iter().zip(shares) {
+            let _ = write!(out, "{:<10}", shortened(class, 10));
+            row.iter().for_each(|share| out += &format!(" {:>6}", three(*share)));
+            out.push('\n');
+        }
+        return out;
+    }
+    let between =
+        (0..classes.len()).flat_map(|i| (0..classes.len()).map(move |j| (i, j))).filter(|(i, j)| i != j);
+    let mut between: Vec<_> = between.filter(|(i, j)| shares[*i][*j] > 0.0).collect();
+    between.sort_by(|a, b| shares[b.0][b.1].total_cmp(&shares[a.0][a.1]));
+    for (i, j) in between.into_iter().take(10) {
+        let (from, to) = (shortened(&classes[i], 30), shortened(&classes[j], 30));
+        let _ = writeln!(out, "{from:<30} {to:<30} {:>6}", three(shares[i][j]));
+    }
+    out
+}
+
+fn three(share: f64) -> String {
+    if share.is_nan() { "–".to_owned() } else { format!("{share:.3}") }
+}
+
+fn shortened(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width - 1).chain(['…']).collect()
+}
+
+fn points(file: &Path, neighbours: usize, json: bool) -> anyhow::Result<()> {
+    let refuse = |problem: String| Error::recipe(format!("--points {}: {problem}", file.display()));
+    if !file.is_file() {
+        return Err(refuse("no such file; name a .npy of points (N, D)".to_owned()).into());
+    }
+    let values = Tensor::read_npy(file)
+        .map_err(|error| refuse(format!("not read as .npy ({error}); write it with numpy.save")))?;
+    let [rows, dims] = values.dims()[..] else {
+        let problem = format!("expected points (N, D), got {:?}; reshape it to two axes", values.dims());
+        return Err(refuse(problem).into());
+    };
+    if neighbours < 2 || neighbours >= rows {
+        let problem = format!(
+            "--neighbours {neighbours}: expected from 2 to less than the {rows} points of {}",
+            file.display()
+        );
+        return Err(Error::recipe(problem).into());
+    }
+    let values = values.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
+    let points = Points::new(rows, values).map_err(|error| refuse(error.to_string()))?;
+    let found = local_dimension(&points, &[neighbours]).map_err(|error| refuse(error.to_string()))?.remove(0);
+    let mean = found.iter().sum::<usize>() as f64 / rows as f64;
+    let mut out = String::new();
+    if json {
+        let object = json!({ "points": rows, "coordinates": dims, "neighbours": neighbours, "mean": mean, "pointwise": found });
+        out = serde_json::to_string(&object)? + "\n";
+    } else {
+        let _ = writeln!(
+            out,
+            "{rows} points of {dims} coordinates, {neighbours} neighbours: mean {mean:.3}\n\ndimension   points"
+        );
+        for dimension in 0..=found.iter().copied().max().unwrap_or(0) {
+            let count = found.iter().filter(|d| **d == dimension).count();
+            if count > 0 {
+                let _ = writeln!(out, "{dimension:>9} {count:>8}");
+            }
+        }
+    }
+    Ok(std::io::Write::write_all(&mut std::io::stdout().lock(), out.as_bytes())?)
+}
