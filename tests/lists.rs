@@ -44,6 +44,53 @@ fn every_policy_is_a_file_and_in_the_list() {
     assert!(seen >= 13, "{seen}");
 }
 
+/// The page and its pictures are what the command makes now. Pictures are compared as people see them: the last bit of a
+/// blended pixel may differ between processors.
+#[test]
+fn the_page_of_policies_is_as_its_command_makes_it() {
+    let again = "make it again: cargo run --bin tallow -- list policies --markdown docs";
+    let desk = Desk::empty();
+    desk.tallow(&["list", "policies", "--markdown", "docs"]).ok();
+    let page = fs::read_to_string(root().join("docs/policies.md")).unwrap();
+    assert!(page == desk.read("docs/policies.md"), "docs/policies.md is out of date; {again}");
+    let names: BTreeSet<String> = desk.names("docs/policies").into_iter().collect();
+    let expected: BTreeSet<String> =
+        stems("docs/policies", "jpg").into_iter().map(|stem| format!("{stem}.jpg")).collect();
+    assert_eq!(names, expected, "docs/policies; {again}");
+    let mut bytes = 0;
+    for name in names {
+        let path = root().join("docs/policies").join(&name);
+        bytes += fs::metadata(&path).unwrap().len();
+        let open = |path: &Path| image::open(path).unwrap().to_rgb8();
+        let (ours, made) = (open(&path), open(&desk.path("docs/policies").join(&name)));
+        assert_eq!(ours.dimensions(), made.dimensions(), "{name}; {again}");
+        let apart: u64 = ours.iter().zip(made.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+        let mean = apart as f64 / ours.len() as f64;
+        assert!(mean < 0.5, "{name}: {mean} levels apart; {again}");
+    }
+    assert!(bytes < 1_500_000, "{bytes} bytes of pictures");
+}
+
+/// What the table of other toolkits calls ours is ours.
+#[test]
+fn the_table_of_methods_names_what_there_is() {
+    let registry = tallow_policy::Registry::builtin();
+    let page = fs::read_to_string(root().join("crates/cli/src/commands/catalogue/peers.md")).unwrap();
+    let mut named = BTreeSet::new();
+    for row in page.lines().filter(|line| line.starts_with("| ")).skip(1) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        assert_eq!(cells.len(), 7, "{row}");
+        for name in cells[1].split('`').skip(1).step_by(2) {
+            let known = registry.find(name).is_some();
+            assert!(known || ["at", "one_of", "per_sample"].contains(&name), "no policy `{name}`: {row}");
+            named.insert(name);
+        }
+    }
+    let missing: Vec<&str> =
+        registry.mixes().map(|spec| spec.name).filter(|name| !named.contains(name)).collect();
+    assert!(missing.is_empty(), "mixes without a row: {missing:?}");
+}
+
 #[test]
 fn every_preset_is_a_file_and_in_the_list() {
     let mut seen = 0;

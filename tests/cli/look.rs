@@ -51,6 +51,19 @@ fn list_shows_everything_and_each() {
     for part in ["\nuse:\n  policy: synermix,", "\n  policy=synermix,", "\nstands for:\n  branches:\n"] {
         assert!(page.contains(part), "{page}");
     }
+    let card = desk.tallow(&["list", "policies", "cutmix"]).ok().out;
+    assert!(card.lines().all(|line| line.chars().count() <= 80), "{card}");
+    for part in [
+        "\nparameters:\n",
+        "\nexample:\n  { cutmix:",
+        "\ncomposition:\n",
+        "\ncost:\n",
+        "\npresets:\n",
+        "\nsource:\n",
+    ] {
+        assert!(card.contains(part), "no {part} in {card}");
+    }
+    desk.tallow(&["list", "models", "--markdown", "docs"]).complains(2, &["--markdown", "policies"]);
     desk.tallow(&["list", "models", "resnet19"]).complains(2, &["`resnet19`", "did you mean `resnet18`"]);
     assert_eq!(desk.tallow(&["list", "modles"]).code, 2);
 }

@@ -164,7 +164,8 @@ pub struct Check {
 #[command(after_help = "examples:
   tallow list models
   tallow list policies zeta_mixup
-  tallow list presets synermix")]
+  tallow list presets synermix
+  tallow list policies --markdown docs")]
 pub struct List {
     /// What to list
     #[arg(value_parser = ["models", "policies", "presets", "datasets", "metrics"])]
@@ -174,4 +175,7 @@ pub struct List {
     /// Print as JSON
     #[arg(long)]
     pub json: bool,
+    /// Of policies: write the page of all, DIR/policies.md, and a picture of each below DIR/policies/
+    #[arg(long, value_name = "DIR", conflicts_with = "json")]
+    pub markdown: Option<PathBuf>,
 }

@@ -6,6 +6,7 @@
 mod affine;
 mod blend;
 mod builtin;
+mod card;
 mod chain;
 mod colour;
 mod convolution;
@@ -43,6 +44,10 @@ pub use passage::{Applied, Passage, Rows};
 pub use presets::{PRESETS, preset};
 pub use shares::Shares;
 pub use spec::{Build, Built, Mistake, Parsed, Registry, Spec};
+// What the signatures of a policy name, so that one can be written against this crate alone.
+pub use serde_yaml::Value;
+pub use tallow_data::Image;
+pub use tallow_seed::Rng;
 
 pub type Result<T> = std::result::Result<T, Error>;
 

@@ -23,6 +23,7 @@ presets![
     "saliencymix_gradient",
     "mixup_or_cutmix",
     "mixup_or_cutmix_deit",
+    "mixup_or_cutmix_rsb",
     "cutmix_zeta_mixup",
     "cutmix_or_zeta_mixup",
     "manifold_mixup",

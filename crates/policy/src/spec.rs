@@ -3,7 +3,12 @@
 use crate::{BUILTIN, ImagePolicy, Mix, ModelInput};
 use serde_yaml::Value;
 
-/// Everything about a policy that is not its arithmetic. A policy's only mention outside its file is in [`BUILTIN`].
+/// Everything about a policy that is not its arithmetic: what reads it from YAML, and what its card says. A built-in
+/// policy's only mention outside its file is in [`BUILTIN`]; one of another program is pushed onto its [`Registry`], as
+/// `examples/own_policy` does.
+///
+/// `parameters`, `example` and `cost` are read by people and drawn by `tallow list policies --markdown`; where a policy may
+/// stand is not written down but asked of the policy that the example builds ([`Spec::composition`]).
 pub struct Spec {
     /// The key that names it in YAML, snake_case.
     pub name: &'static str,

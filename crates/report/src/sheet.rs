@@ -122,6 +122,15 @@ impl Sheet {
         png(&self.render()?)
     }
 
+    /// The bytes of a JPEG file of this quality, 1 to 100.
+    pub fn jpeg(&self, quality: u8) -> Result<Vec<u8>> {
+        let (image, mut out) = (self.render()?, Vec::new());
+        image::codecs::jpeg::JpegEncoder::new_with_quality(&mut out, quality)
+            .encode(&image.pixels, image.width, image.height, image::ExtendedColorType::Rgb8)
+            .map_err(|error| Error::Picture(format!("jpeg: {error}")))?;
+        Ok(out)
+    }
+
     pub fn write(&self, path: &Path) -> Result<()> {
         std::fs::write(path, self.png()?).map_err(Error::io(path))
     }

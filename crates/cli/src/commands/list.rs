@@ -7,7 +7,7 @@ use std::io::Write;
 use tallow_data::SOURCES;
 use tallow_metrics::{Better, METRICS};
 use tallow_models::{MODELS, ModelOptions, Params};
-use tallow_policy::{PRESETS, Registry};
+use tallow_policy::{PRESETS, Registry, Spec};
 use tallow_seed::Seed;
 use tallow_train::Error;
 
@@ -20,6 +20,12 @@ struct Entry {
 }
 
 pub fn list(arguments: &List, registry: &Registry) -> anyhow::Result<()> {
+    if let Some(folder) = &arguments.markdown {
+        if arguments.what.as_deref() != Some("policies") || arguments.name.is_some() {
+            return Err(Error::recipe("--markdown: expected `list policies`; only they have a page").into());
+        }
+        return super::catalogue::write(folder, registry);
+    }
     let kinds = ["models", "policies", "presets", "datasets", "metrics"];
     let mut out = std::io::stdout().lock();
     let Some(what) = arguments.what.as_deref() else {
@@ -66,7 +72,7 @@ pub fn list(arguments: &List, registry: &Registry) -> anyhow::Result<()> {
 fn entries(what: &str, registry: &Registry) -> anyhow::Result<Vec<Entry>> {
     Ok(match what {
         "models" => MODELS.iter().map(|spec| model(spec)).collect::<Result<_, _>>()?,
-        "policies" => registry.policies.iter().map(|spec| policy(spec)).collect(),
+        "policies" => registry.policies.iter().map(|spec| policy(spec)).collect::<Result<_, _>>()?,
         "presets" => PRESETS.iter().map(|(name, text)| preset(name, text)).collect(),
         "datasets" => SOURCES.iter().map(|spec| dataset(spec)).collect(),
         _ => METRICS.iter().map(metric).collect(),
@@ -100,7 +106,7 @@ fn model(spec: &tallow_models::ModelSpec) -> anyhow::Result<Entry> {
     Ok(Entry { name: spec.name.into(), summary, full, json })
 }
 
-fn policy(spec: &tallow_policy::Spec) -> Entry {
+fn policy(spec: &Spec) -> anyhow::Result<Entry> {
     let parameters: Vec<String> = spec
         .parameters
         .iter()
@@ -108,22 +114,61 @@ fn policy(spec: &tallow_policy::Spec) -> Entry {
         .collect();
     let kind =
         if spec.is_image() { "image policy (under images:)" } else { "mix (under branches: policies:)" };
-    let full =
-        format!("{kind}\n\nparameters:\n{}\n\nsource:\n{}", parameters.join("\n"), wrapped(spec.source, 2));
+    let (composition, presets) = (composition(spec)?, presets_with(spec.name));
+    let mut full = kind.to_owned();
+    let mut section = |title: &str, body: String| {
+        if !body.is_empty() {
+            full.push_str(&format!("\n\n{title}:\n{body}"));
+        }
+    };
+    section("parameters", parameters.join("\n"));
+    section("example", wrapped(spec.example, 2));
+    section("composition", composition.iter().map(|line| wrapped(line, 2)).collect::<Vec<_>>().join("\n"));
+    section("cost", wrapped(spec.cost, 2));
+    section("presets", wrapped(&presets.join(", "), 2));
+    section("source", wrapped(spec.source, 2));
     let json = json!({
         "name": spec.name, "summary": spec.summary, "source": spec.source,
         "kind": if spec.is_image() { "image" } else { "mix" }, "spatial": spec.spatial,
         "parameters": spec.parameters.iter().map(|(name, range, meaning)| json!({ "name": name, "range": range, "meaning": meaning })).collect::<Vec<_>>(),
+        "example": spec.example, "composition": composition, "cost": spec.cost, "presets": presets,
     });
-    Entry { name: spec.name.into(), summary: spec.summary.into(), full, json }
+    Ok(Entry { name: spec.name.into(), summary: spec.summary.into(), full, json })
+}
+
+/// [`Spec::composition`], or what is wrong with the policy's example.
+pub fn composition(spec: &Spec) -> anyhow::Result<Vec<String>> {
+    spec.composition().map_err(|mistakes| {
+        let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        Error::recipe(format!("policy `{}`: its example: {}", spec.name, lines.join("; "))).into()
+    })
+}
+
+/// Names of the presets that have a policy of that name.
+pub fn presets_with(policy: &str) -> Vec<&'static str> {
+    let node = format!("{policy}:");
+    let is_word = |part: &str| part.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    let has = |text: &str| {
+        let body = text.lines().filter(|line| !line.starts_with('#'));
+        body.into_iter().any(|line| line.match_indices(&node).any(|(at, _)| !is_word(&line[..at])))
+    };
+    PRESETS.iter().filter(|(_, text)| has(text)).map(|(name, _)| *name).collect()
+}
+
+/// What a preset's file says of it in the comment at its beginning.
+pub fn head(text: &str) -> String {
+    let head: Vec<&str> = text.lines().take_while(is_head).map(|line| line[1..].trim()).collect();
+    head.join(" ")
+}
+
+fn is_head(line: &&str) -> bool {
+    line.starts_with('#')
 }
 
 /// Its file begins with a comment: what it is, and whence.
 fn preset(name: &str, text: &str) -> Entry {
-    let is_head = |line: &&str| line.starts_with('#');
-    let head: Vec<&str> = text.lines().take_while(is_head).map(|line| line[1..].trim()).collect();
     let body: Vec<String> = text.lines().skip_while(is_head).map(|line| format!("  {line}")).collect();
-    let summary = head.join(" ");
+    let summary = head(text);
     let full = format!(
         "preset\n\nuse:\n  policy: {name}, in a recipe\n  policy={name}, on a command line\n\nstands for:\n{}",
         body.join("\n").trim_end()

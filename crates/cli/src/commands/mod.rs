@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod bench;
+mod catalogue;
 mod check;
 mod eval;
 mod list;

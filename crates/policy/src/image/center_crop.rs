@@ -14,7 +14,7 @@ pub static SPEC: Spec = Spec {
     summary: "the middle of the image; black around it where the image is smaller",
     source: "torchvision.transforms.v2.CenterCrop",
     parameters: &[("size", "the model's input", "n: a square; or [height, width]")],
-    example: "{ center_crop: 224 }",
+    example: "{ center_crop: {} }",
     cost: "a copy of the part",
     spatial: true,
     build: Build::Image(build),

@@ -22,7 +22,7 @@ pub static SPEC: Spec = Spec {
             "the part: 0 is the centre crop, 1 touches the border; [low, high], or a number",
         ),
     ],
-    example: "{ center_to_border: { size: 96 } }",
+    example: "{ center_to_border: {} }",
     cost: "a copy of the part",
     spatial: true,
     build: Build::Image(build),

@@ -18,7 +18,7 @@ pub static SPEC: Spec = Spec {
         ("padding", "0; pixels", "on each side"),
         ("mode", "zero; reflect", "what the padding shows: black, or the image mirrored"),
     ],
-    example: "{ crop: { size: 32, padding: 4 } }",
+    example: "{ crop: { padding: 8, mode: reflect } }",
     cost: "a copy of the part",
     spatial: true,
     build: Build::Image(build),

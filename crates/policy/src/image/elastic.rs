@@ -23,7 +23,7 @@ pub static SPEC: Spec = Spec {
         ),
         ("fill", "0", "what comes from outside: a byte, or [red, green, blue]"),
     ],
-    example: "{ elastic: { alpha: 80, sigma: 6 } }",
+    example: "{ elastic: { alpha: 250, sigma: 8 } }",
     cost: "two random numbers for each pixel, two fields blurred by 8σ + 1 taps along x and along y, one pass with four pixels read for each",
     spatial: true,
     build: Build::Image(build),

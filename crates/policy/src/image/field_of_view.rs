@@ -22,7 +22,7 @@ pub static SPEC: Spec = Spec {
         ),
         ("darkness", "0.3; in [0, 1]", "crops where mean outside ≤ darkness · mean inside"),
     ],
-    example: "{ field_of_view: { margin: 0.1 } }",
+    example: "{ field_of_view: { margin: 0.1, darkness: 0.7 } }",
     cost: "four readings of the image as grey: its levels, its moments, inside and outside; then a copy of the part",
     spatial: true,
     build: Build::Image(build),

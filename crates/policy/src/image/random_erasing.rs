@@ -20,7 +20,7 @@ pub static SPEC: Spec = Spec {
         ("ratio", "[0.3, 3.3]; positive", "height over width: uniform in its logarithm"),
         ("fill", "the model's mean", "a byte, or [red, green, blue]"),
     ],
-    example: "{ random_erasing: { p: 0.25 } }",
+    example: "{ random_erasing: { scale: [0.02, 0.2] } }",
     cost: "the pixels of the rectangle",
     spatial: true,
     build: Build::Image(build),

@@ -15,7 +15,7 @@ pub const SPEC: Spec = Spec {
         ("alpha", "1.0, over 0", "α of the Beta distribution: towards 0 hardly any mixing, at 1 uniform"),
         ("per_sample", "false", "one λ for each row in place of one for the batch"),
     ],
-    example: "{ mixup: { alpha: 0.2 } }",
+    example: "{ mixup: { alpha: 1.0 } }",
     cost: "one pass: two rows are read for each that is written",
     spatial: false,
     build: Build::Mix(build),

@@ -53,7 +53,7 @@ fn every_preset_is_a_file_and_plans() {
                 .is_empty()
         );
     }
-    assert_eq!(listed.len(), 21);
+    assert_eq!(listed.len(), 22);
 }
 
 #[test]

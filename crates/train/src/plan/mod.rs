@@ -181,7 +181,15 @@ impl Plan {
                 path.display()
             )));
         }
-        let document = Document::read(path, overrides).map_err(Error::Recipe)?;
+        Plan::of(Document::read(path, overrides).map_err(Error::Recipe)?, registry)
+    }
+
+    /// The same of a recipe's text; `name` stands for its file in what is said of mistakes.
+    pub fn parse(name: &str, text: &str, registry: &Registry) -> Result<Plan> {
+        Plan::of(Document::parse(name, text).map_err(Error::recipe)?, registry)
+    }
+
+    fn of(document: Document, registry: &Registry) -> Result<Plan> {
         let mistakes = RefCell::new(Vec::new());
         let mut foreign = Vec::new();
         let plan = read::plan(&document, registry, &Node::root(&document.value, &mistakes), &mut foreign);
