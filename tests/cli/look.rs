@@ -51,8 +51,11 @@ fn list_shows_everything_and_each() {
     for part in ["\nuse:\n  policy: synermix,", "\n  policy=synermix,", "\nstands for:\n  branches:\n"] {
         assert!(page.contains(part), "{page}");
     }
+    for spec in tallow_policy::BUILTIN {
+        let card = desk.tallow(&["list", "policies", spec.name]).ok().out;
+        assert!(card.lines().all(|line| line.chars().count() <= 80), "over 80 columns:\n{card}");
+    }
     let card = desk.tallow(&["list", "policies", "cutmix"]).ok().out;
-    assert!(card.lines().all(|line| line.chars().count() <= 80), "{card}");
     for part in [
         "\nparameters:\n",
         "\nexample:\n  { cutmix:",

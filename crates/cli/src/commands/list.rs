@@ -1,7 +1,7 @@
 //! `list`: what there is.
 
 use crate::arguments::List;
-use crate::wrap::wrapped;
+use crate::wrap::{message, wrapped};
 use serde_json::{Value, json};
 use std::io::Write;
 use tallow_data::SOURCES;
@@ -110,7 +110,9 @@ fn policy(spec: &Spec) -> anyhow::Result<Entry> {
     let parameters: Vec<String> = spec
         .parameters
         .iter()
-        .map(|(name, range, meaning)| format!("  {name}: {range}\n{}", wrapped(meaning, 6)))
+        .map(|(name, range, meaning)| {
+            format!("{}\n{}", message(&format!("  {name}: {range}")), wrapped(meaning, 6))
+        })
         .collect();
     let kind =
         if spec.is_image() { "image policy (under images:)" } else { "mix (under branches: policies:)" };
