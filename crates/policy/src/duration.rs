@@ -55,6 +55,16 @@ impl Duration {
         }
     }
 
+    /// The step, perhaps between two, that lies this long after the start of the run.
+    fn place(self, moment: &Moment) -> f64 {
+        match self {
+            Duration::Steps(n) => n as f64,
+            Duration::Epochs(n) => n * moment.batches_per_epoch as f64,
+            Duration::Images(n) => n as f64 / moment.batch.max(1) as f64,
+            Duration::Fraction(part) => part * moment.steps as f64,
+        }
+    }
+
     /// A text with a unit, or a number from 0 to 1.
     pub fn parse(value: &Value) -> Result<Duration, String> {
         let refusal = || format!("expected {EXPECTED}, got {}", text(value));
@@ -149,14 +159,19 @@ impl Window {
 
     /// Whether a step is inside.
     pub fn contains(&self, moment: &Moment) -> bool {
-        let step_of = |bound: Duration| match bound {
-            Duration::Steps(n) => n as f64,
-            Duration::Epochs(n) => n * moment.batches_per_epoch as f64,
-            Duration::Images(n) => n as f64 / moment.batch.max(1) as f64,
-            Duration::Fraction(part) => part * moment.steps as f64,
-        };
         let step = moment.step as f64;
-        step_of(self.start) <= step && (step < step_of(self.end) || self.end == Duration::Fraction(1.0))
+        let is_last = self.end == Duration::Fraction(1.0);
+        self.start.place(moment) <= step && (step < self.end.place(moment) || is_last)
+    }
+
+    /// How much of it has passed: (step − start) / (end − start), 0 before it and 1 after it.
+    pub fn passed(&self, moment: &Moment) -> f64 {
+        let (start, end, step) = (self.start.place(moment), self.end.place(moment), moment.step as f64);
+        match () {
+            () if step >= end => 1.0,
+            () if step <= start => 0.0,
+            () => (step - start) / (end - start),
+        }
     }
 }
 
@@ -220,6 +235,12 @@ mod tests {
         assert_eq!(inside("5 steps..40 images"), (5..10).collect::<Vec<_>>()); // 40 / 4
         assert_eq!(inside("0..1"), (0..100).collect::<Vec<_>>());
         assert!(Window::ALWAYS.contains(&at(100)));
+        let passed = |text: &str, step| yaml(text).unwrap().passed(&at(step));
+        assert_eq!([0, 25, 100].map(|step| passed("0..1", step)), [0.0, 0.25, 1.0]);
+        // from step 10 to step 50: (20 − 10) / 40
+        assert_eq!([5, 10, 20, 50, 99].map(|step| passed("10 steps..0.5", step)), [0.0, 0.0, 0.25, 1.0, 1.0]);
+        // its end, step 10, comes before its start, step 20
+        assert_eq!([9, 10, 30].map(|step| passed("20 steps..1 epochs", step)), [0.0, 1.0, 1.0]);
         for text in ["0.8..0.2", "0.5", "[0.1]", "[0.1, 2 days]", "[0.2, 0.2]", "{}"] {
             assert!(yaml(text).is_err(), "{text}");
         }

@@ -23,6 +23,7 @@ mod parse;
 mod passage;
 mod presets;
 mod quantity;
+mod ramp;
 mod region;
 mod resample;
 pub mod saliency;
@@ -42,6 +43,7 @@ pub use parameters::{Fraction, NonNegative, Positive, parameters, text};
 pub use parse::ENGINE_KEYS;
 pub use passage::{Applied, Passage, Rows};
 pub use presets::{PRESETS, preset};
+pub use ramp::{Curve, Ramp, Ramped};
 pub use shares::Shares;
 pub use spec::{Build, Built, Mistake, Parsed, Registry, Spec};
 // What the signatures of a policy name, so that one can be written against this crate alone.

@@ -2,7 +2,7 @@
 
 use crate::duration::{Moment, Window};
 use crate::passage::{Passage, Rows};
-use crate::{Mistake, Mix, Needs, Pairing};
+use crate::{Mistake, Mix, Needs, Pairing, Ramp, Ramped};
 use tallow_data::nearest;
 use tallow_seed::Seed;
 
@@ -36,7 +36,7 @@ pub enum View {
 pub struct Node {
     pub action: Action,
     /// The probability that it happens at all: one draw per batch.
-    pub p: f64,
+    pub p: Ramp,
     pub during: Window,
     /// Its place, such as `branches[0].policies[1]`.
     pub path: String,
@@ -53,7 +53,10 @@ pub enum Action {
 /// A mix at its tap.
 pub struct Tapped {
     pub policy: String,
+    /// As it is at the start of its ramps.
     pub mix: Box<dyn Mix>,
+    /// Makes the mix of a step, where parameters change over the run.
+    pub ramped: Option<Ramped>,
     /// Whether it needs images or maps.
     pub spatial: bool,
     /// One of these taps is drawn for each batch, uniformly.
@@ -151,6 +154,13 @@ impl Branch {
     /// Whether a policy of this branch may ask for the gradient of the loss by the input.
     pub fn needs_input_gradient(&self) -> bool {
         self.mixes().iter().any(|(_, tapped)| tapped.mix.needs() == Needs::InputGradient)
+    }
+
+    /// Whether a policy of this branch may look at what a network makes of the batch.
+    pub fn needs_network(&self) -> bool {
+        let looks =
+            |(_, tapped): &(&Node, &Tapped)| tapped.at.iter().any(|tap| tapped.mix.needs().a_network(tap));
+        self.mixes().iter().any(looks)
     }
 
     /// Every mix with its node, in the order written.

@@ -4,8 +4,8 @@ use crate::duration::Window;
 use crate::node::{Action, Branch, INPUT, Node, PENULTIMATE, Policy, Tapped, View};
 use crate::pairing::{Order, Pairing};
 use crate::parameters::{Fraction, NonNegative, parameters, text};
-use crate::spec::{Build, Mistake, Parsed, Registry, join};
-use crate::{Needs, Spec};
+use crate::spec::{Mistake, Parsed, Registry, join};
+use crate::{Needs, Ramp, Ramped, Spec};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
 use serde_yaml::{Mapping, Value};
@@ -51,6 +51,8 @@ struct Inherited {
     pairing: Pairing,
     /// Whether the node is an alternative of `one_of`, which has a weight.
     weighed: bool,
+    /// The innermost window so far, over which ramps go.
+    during: Window,
 }
 
 impl Reader<'_> {
@@ -67,7 +69,12 @@ impl Reader<'_> {
             }
         };
         let weight = self.read::<NonNegative>(mapping, "weight", &path).map_or(1.0, |weight| weight.0);
-        let around = Inherited { at: vec![INPUT.to_owned()], pairing: Pairing::default(), weighed: false };
+        let around = Inherited {
+            at: vec![INPUT.to_owned()],
+            pairing: Pairing::default(),
+            weighed: false,
+            during: Window::ALWAYS,
+        };
         let nodes = match mapping.get("policies") {
             None => Vec::new(),
             Some(items) => self
@@ -88,7 +95,6 @@ impl Reader<'_> {
     /// A node and its weight. A mistake in a key of the engine does not stop the reading of the others.
     fn node(&mut self, value: &Value, path: &str, around: &Inherited) -> Option<(f64, Node)> {
         let mapping = self.mapping(value, path, "a policy such as `mixup: {}`")?;
-        let p = self.read::<Fraction>(mapping, "p", path).map_or(1.0, |p| p.0);
         let weight = self.read::<NonNegative>(mapping, "weight", path).map_or(1.0, |weight| weight.0);
         if mapping.contains_key("weight") && !around.weighed {
             self.mistake(
@@ -104,7 +110,10 @@ impl Reader<'_> {
             self.mistake(join(path, "during"), problem);
             Window::ALWAYS
         });
-        let mut inside = Inherited { weighed: false, ..around.clone() };
+        let within = if mapping.contains_key("during") { during } else { around.during };
+        let p = mapping.get("p").and_then(|value| self.chance(value, &join(path, "p"), within));
+        let p = p.unwrap_or(Ramp::fixed(1.0));
+        let mut inside = Inherited { weighed: false, during: within, ..around.clone() };
         if let Some(at) = mapping.get("at") {
             inside.at = self.taps(at, &join(path, "at"));
         }
@@ -170,20 +179,20 @@ impl Reader<'_> {
 
     fn mix(
         &mut self,
-        spec: &Spec,
+        spec: &'static Spec,
         value: &Value,
         path: &str,
         inside: Inherited,
         ordered: bool,
     ) -> Option<Action> {
         let place = join(path, spec.name);
-        let Build::Mix(build) = spec.build else {
+        if spec.is_image() {
             self.mistake(
                 place,
                 format!("`{}` changes one image: it belongs in the recipe's list `images`", spec.name),
             );
             return None;
-        };
+        }
         if spec.spatial && inside.at.iter().any(|tap| tap == PENULTIMATE) {
             let problem = format!(
                 "`{}` needs images or maps, and `{PENULTIMATE}` has features; choose an earlier tap",
@@ -191,8 +200,8 @@ impl Reader<'_> {
             );
             self.mistake(join(path, "at"), problem);
         }
-        let mix = match build(value) {
-            Ok(mix) => mix,
+        let (mix, ramped) = match Ramped::parse(spec, value, inside.during) {
+            Ok(built) => built,
             Err(mistakes) => {
                 self.mistakes.extend(mistakes.into_iter().map(|mistake| mistake.under(&place)));
                 return None;
@@ -206,7 +215,28 @@ impl Reader<'_> {
             self.mistake(join(path, "pairing"), problem);
         }
         let (at, pairing) = (inside.at, inside.pairing);
-        Some(Action::Mix(Tapped { policy: spec.name.to_owned(), mix, spatial: spec.spatial, at, pairing }))
+        let (policy, spatial) = (spec.name.to_owned(), spec.spatial);
+        Some(Action::Mix(Tapped { policy, mix, ramped, spatial, at, pairing }))
+    }
+
+    /// A number from 0 to 1, or a ramp between two.
+    fn chance(&mut self, value: &Value, path: &str, within: Window) -> Option<Ramp> {
+        let read = if Ramp::is(value) {
+            Ramp::parse(value, within).and_then(|ramp| {
+                let ends = [("from", ramp.from), ("to", ramp.to)];
+                let outside = ends.into_iter().filter(|(_, end)| !(0.0..=1.0).contains(end));
+                let wrong: Vec<Mistake> = outside
+                    .map(|(key, end)| Mistake::new(key, format!("expected a number from 0 to 1, got {end}")))
+                    .collect();
+                if wrong.is_empty() { Ok(ramp) } else { Err(wrong) }
+            })
+        } else {
+            parameters::<Fraction>(value).map(|p| Ramp::fixed(p.0))
+        };
+        let place = |mistakes: Vec<Mistake>| {
+            self.mistakes.extend(mistakes.into_iter().map(|mistake| mistake.under(path)));
+        };
+        read.map_err(place).ok()
     }
 
     /// One tap or a list of different ones.

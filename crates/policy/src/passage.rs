@@ -3,7 +3,7 @@
 use crate::blend::{blend, shares};
 use crate::duration::Moment;
 use crate::node::{Action, Branch, Node, Tapped};
-use crate::{Error, Needs, Result, Shares, Site};
+use crate::{Error, Mix, Needs, Result, Shares, Site};
 use candle_core::Tensor;
 use tallow_seed::Seed;
 
@@ -40,7 +40,7 @@ impl Rows {
 }
 
 /// A mix that happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Applied {
     /// Index of the branch.
     pub branch: usize,
@@ -48,6 +48,10 @@ pub struct Applied {
     pub tap: String,
     /// Place of its node in the recipe.
     pub path: String,
+    /// Parameters that change over the run, as they were in this step.
+    pub numbers: Vec<(String, f64)>,
+    /// Of the rows at its tap, in those that it made: this mix alone.
+    pub shares: Shares,
 }
 
 /// A batch on its way through a branch. [`Passage::at`] is called once at every tap, in the network's order; targets and
@@ -78,6 +82,11 @@ impl<'a> Passage<'a> {
         }
         let shares = Shares::identity(rows.len());
         Passage { branch: branch.index, rows, moment, due, shares, input_gradient: None, record: Vec::new() }
+    }
+
+    /// Whether a policy that happens in this passage looks at what a network makes of the batch.
+    pub fn needs_network(&self) -> bool {
+        self.due.iter().any(|due| due.mix.mix.needs().a_network(due.tap))
     }
 
     /// Whether a policy that happens in this passage must see the gradient of the loss by the values at `input`.
@@ -161,7 +170,9 @@ impl<'a> Passage<'a> {
             values: (needs == Needs::Values).then_some(&seen),
             input_gradient: self.input_gradient.as_ref().filter(|_| needs == Needs::InputGradient),
         };
-        let mixing = due.mix.mix.draw(&site, &mut due.seed.fold("draw", 0).rng())?;
+        let ramped = due.mix.ramped.as_ref().map(|ramped| ramped.at(&self.moment)).transpose()?;
+        let mix: &dyn Mix = ramped.as_deref().unwrap_or(&*due.mix.mix);
+        let mixing = mix.draw(&site, &mut due.seed.fold("draw", 0).rng())?;
         let shares = shares(&mixing, classes.len(), size).map_err(refusal)?;
         let mixed = blend(&mixing, &values)?;
         self.shares = shares.after(&self.shares);
@@ -170,6 +181,8 @@ impl<'a> Passage<'a> {
             policy: due.mix.policy.clone(),
             tap: due.tap.to_owned(),
             path: due.path.to_owned(),
+            numbers: due.mix.ramped.as_ref().map_or(Vec::new(), |ramped| ramped.numbers(&self.moment)),
+            shares,
         });
         Ok(mixed)
     }
@@ -178,7 +191,7 @@ impl<'a> Passage<'a> {
 /// Draws whether a node happens, which of its alternatives, and where. Each draw has a child seed of its own, so that a
 /// change of one key of the recipe moves no other number.
 fn schedule<'a>(node: &'a Node, seed: Seed, moment: &Moment, due: &mut Vec<Due<'a>>) {
-    if !node.during.contains(moment) || !seed.fold("gate", 0).rng().bernoulli(node.p) {
+    if !node.during.contains(moment) || !seed.fold("gate", 0).rng().bernoulli(node.p.at(moment)) {
         return;
     }
     match &node.action {

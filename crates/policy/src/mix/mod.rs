@@ -13,7 +13,7 @@ pub mod smoothmix;
 pub mod zeta_mixup;
 
 use crate::pairing::may_meet;
-use crate::{Error, Result, Shares};
+use crate::{Error, INPUT, Result, Shares};
 use candle_core::Tensor;
 use tallow_seed::Rng;
 
@@ -39,6 +39,17 @@ pub enum Needs {
     Values,
     /// The gradient of the loss by the values at `input`, in [`Site::input_gradient`].
     InputGradient,
+}
+
+impl Needs {
+    /// Whether a mix at this tap looks at what a network makes of the batch.
+    pub fn a_network(self, tap: &str) -> bool {
+        match self {
+            Needs::Nothing => false,
+            Needs::Values => tap != INPUT,
+            Needs::InputGradient => true,
+        }
+    }
 }
 
 /// Where a mix draws: what the engine knows of the rows.

@@ -65,6 +65,46 @@ fn alternatives_are_drawn_by_weight() {
     assert_eq!(counts.len(), 3);
 }
 
+/// p from 0 to 1 over 100 steps, 40 seeds each: at step s it happens with chance s / 100.
+#[test]
+fn a_chance_grows() {
+    let (branch, rows) = (branch("[ { mixup: {}, p: { from: 0, to: 1 } } ]"), rows(&[0, 1], 2));
+    let happened = |steps: std::ops::Range<u64>| -> usize {
+        let begun = |step: u64, salt: u64| {
+            branch.begin(&rows, seed(40 * step + salt), Moment { step, ..MOMENT }).due().count()
+        };
+        steps
+            .flat_map(|step| (0..40).map(move |salt| (step, salt)))
+            .map(|(step, salt)| begun(step, salt))
+            .sum()
+    };
+    assert_eq!(happened(0..1), 0);
+    // Σ s/100 over each quarter: 3, 9.25, 15.5, 21.75, times 40; a standard deviation is at most √(1000 / 4) = 16
+    for (quarter, expected) in [120, 370, 620, 870].into_iter().enumerate() {
+        let quarter = quarter as u64;
+        let got = happened(25 * quarter..25 * (quarter + 1)) as i64;
+        assert!((got - expected).abs() < 64, "quarter {quarter}: {got}, expected {expected}");
+    }
+}
+
+/// The own weight of ζ-mixup over two rows, 1 / (1 + 2^−γ), with γ from 4 to 0 over 100 steps; the record says γ.
+#[test]
+fn strength_follows_the_run() {
+    let text = "[ { zeta_mixup: { gamma: { from: 4, to: 0 }, samples: 2 } } ]";
+    let (branch, rows) = (branch(text), rows(&[0, 1], 2));
+    for (step, gamma) in [(0, 4.0), (25, 3.0), (50, 2.0), (100, 0.0)] {
+        let mut passage = branch.begin(&rows, seed(step), Moment { step, ..MOMENT });
+        passage.at("input", values(2)).unwrap();
+        let own = passage.shares().row(0)[0].1;
+        assert!((own - 1.0 / (1.0 + 2f64.powf(-gamma))).abs() < 1e-12, "step {step}: {own}");
+        let [applied] = passage.record() else { panic!("one mix") };
+        assert_eq!(
+            (&applied.numbers, &applied.shares),
+            (&vec![("gamma".to_owned(), gamma)], passage.shares())
+        );
+    }
+}
+
 #[test]
 fn windows_open_and_close() {
     let (branch, rows) = (branch("[ { mixup: {}, during: [ 2 epochs, 0.5 ] } ]"), rows(&[0, 1], 2));

@@ -1,7 +1,7 @@
 //! `branches:` as it is written: what is read, and every mistake with its place and remedy.
 
 use crate::setting::*;
-use tallow_policy::{Action, Duration, Order, View, Window};
+use tallow_policy::{Action, Curve, Duration, Order, Ramp, View, Window};
 
 #[test]
 fn everything_that_can_be_written() {
@@ -25,10 +25,10 @@ fn everything_that_can_be_written() {
         (View::Clean, 0.1, View::Augmented, 0.9)
     );
     let first = &augmented.nodes[0];
-    assert_eq!(first.p, 0.5);
+    assert_eq!(first.p, Ramp::fixed(0.5));
     assert_eq!(first.during, Window { start: Duration::Fraction(0.1), end: Duration::Fraction(0.9) });
     let Action::OneOf(choices) = &augmented.nodes[1].action else { panic!("a choice") };
-    assert_eq!((augmented.nodes[1].p, choices[0].0, choices[1].0), (0.25, 2.0, 1.0));
+    assert_eq!((augmented.nodes[1].p, choices[0].0, choices[1].0), (Ramp::fixed(0.25), 2.0, 1.0));
     // `at` and `pairing` of a group hold for what is inside, until it says otherwise.
     let seen: Vec<_> = augmented
         .mixes()
@@ -106,6 +106,19 @@ fn one_mistake_at_a_time() {
         ("[ mixup ]", "policies[0]: expected a policy such as `mixup: {}`, got mixup"),
         ("{ mixup: {} }", "policies: expected a list of policies, got a mapping"),
         ("[ { mixup: {}, p: 1.5 } ]", "policies[0].p: expected a number from 0 to 1, got 1.5"),
+        (
+            "[ { mixup: {}, p: { from: 0, to: 2 } } ]",
+            "policies[0].p.to: expected a number from 0 to 1, got 2",
+        ),
+        ("[ { mixup: {}, p: { from: 0 } } ]", "policies[0].p: missing key `to`"),
+        (
+            "[ { zeta_mixup: { gamma: { from: 4, to: -1 } } } ]",
+            "policies[0].zeta_mixup.gamma.to: expected a number of 0 or more, got -1",
+        ),
+        (
+            "[ { mixup: { alpha: { from: 1, to: 2, over: 0.5 } } } ]",
+            "policies[0].mixup.alpha.over: expected a window of the run such as `0.2..0.8` or `[10 epochs, 20 epochs]`, got 0.5",
+        ),
         (
             "[ { mixup: {}, weight: 0.5 } ]",
             "policies[0].weight: belongs to a branch or to an alternative of `one_of`; for a chance, write `p`",
@@ -229,7 +242,7 @@ fn one_mistake_at_a_time() {
             "{text}\nexpected {expected}\ngot      {found:#?}"
         );
     }
-    assert_eq!(cases.len(), 51);
+    assert_eq!(cases.len(), 55);
 }
 
 #[test]
@@ -246,6 +259,28 @@ fn masks_need_maps() {
             "branches[0].policies[2].at: `fmix` needs images or maps, and `pooled` of a_vit has features, (R, D); choose a tap of maps, or a linear mix",
         ]
     );
+}
+
+/// A ramp goes over the innermost window around it, or over its own.
+#[test]
+fn ramps_take_the_window_around_them() {
+    let policy = policy(
+        "branches: [ { policies: [
+          { mixup: {}, p: { from: 0, to: 1 } },
+          { mixup: {}, p: { from: 0, to: 1 }, during: 0.2..0.4 },
+          { policies: [ { mixup: {}, p: { from: 0, to: 1, shape: cosine } } ], during: 0.2..0.4 },
+          { mixup: {}, p: { from: 0, to: 1, over: 0..0.1 }, during: 0.2..0.4 } ] } ]",
+    );
+    let window = |start, end| Window { start: Duration::Fraction(start), end: Duration::Fraction(end) };
+    let found: Vec<Ramp> = policy.branches[0].mixes().iter().map(|(node, _)| node.p).collect();
+    let ramp = |over, shape| Ramp { from: 0.0, to: 1.0, over, shape };
+    let expected = [
+        ramp(Window::ALWAYS, Curve::Linear),
+        ramp(window(0.2, 0.4), Curve::Linear),
+        ramp(window(0.2, 0.4), Curve::Cosine),
+        ramp(window(0.0, 0.1), Curve::Linear),
+    ];
+    assert_eq!(found, expected);
 }
 
 #[test]
