@@ -6,6 +6,7 @@
 //! - [`refusals`]: bad data, bad folders, divergence and signals: exit code, remedy, and what is left behind.
 //! - [`training`]: the same seed gives the same bytes, whatever the threads; the knobs do what they say.
 //! - [`checkpoint`]: resumed is uninterrupted; what is broken says so; weights from files.
+//! - [`replay`]: a batch rebuilt from a checkpoint is the one that was trained on, to the bit.
 //! - [`drawn`]: what the drawn data promise: no linear classifier tells the classes apart.
 //! - [`hub`]: weights from the hub, against a small one on loopback.
 //! - [`lists`]: lists and folders agree; the arrows between the crates are those of the plan.
@@ -20,6 +21,7 @@ mod lists;
 mod program;
 mod recipes;
 mod refusals;
+mod replay;
 #[path = "../crates/hub/tests/server/mod.rs"]
 mod server;
 mod training;

@@ -427,3 +427,72 @@ fn a_probe_leaves_no_trace() {
     let slope = (loss(h) - loss(-h)) / (2.0 * h);
     assert!((slope / f64::from(square) - 1.0).abs() < 0.02, "{slope}, {square}");
 }
+
+/// Two branches, and what each gave: its loss before its weight, the norm of its gradient, the fate of its mixes. Collecting the
+/// branches apart leaves their sum as it was, to the bit.
+#[test]
+fn a_step_knows_its_branches() {
+    let desk = Desk::new();
+    let registry = tallow_policy::Registry::builtin();
+    let progress = tallow_report::Progress::hidden();
+    let bytes = |salt: usize| (0..6 * 16 * 16 * 3).map(|i| ((i + salt) * 37 % 251) as u8).collect();
+    let moment = tallow_policy::Moment { step: 0, steps: 1, batches_per_epoch: 1, batch: 6 };
+    let step = |weights: [f64; 2]| {
+        let [a, b] = weights;
+        let branches = format!(
+            "branches:\n\
+             - {{ weight: {a}, policies: [ {{ cutmix: {{}} }}, {{ mixup: {{}}, p: 0 }} ] }}\n\
+             - {{ weight: {b}, policies: [ {{ zeta_mixup: {{}}, at: stage2 }} ] }}"
+        );
+        desk.write("two.yaml", TINY.replace("policy: cutmix_zeta_mixup", &branches));
+        let plan = tallow_train::Plan::read(&desk.path("two.yaml"), &[], &registry).unwrap();
+        let run = tallow_train::Run::build(plan, tallow_train::Start::Recipe, &progress).unwrap();
+        let view = tallow_data::Pixels { rows: 6, height: 16, width: 16, bytes: bytes(0) };
+        let indices: Vec<u32> = (0..6).collect();
+        let labels = indices.iter().map(|row| run.data.train.label(*row as usize)).collect();
+        let batch = tallow_data::HostBatch { views: vec![view], labels, indices };
+        tallow_train::step(&run, &batch, tallow_seed::Seed::new(1), &moment).unwrap()
+    };
+    let flat = |tensor: &candle_core::Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let norm = |step: &tallow_train::Step| {
+        let squares = step.gradients.values().flat_map(flat).map(|g| f64::from(g).powi(2));
+        squares.sum::<f64>().sqrt()
+    };
+    let (both, first, second) = (step([0.75, 0.25]), step([0.75, 0.0]), step([0.0, 0.25]));
+    let [a, b] = both.branches.as_slice() else { panic!("two branches") };
+    assert_eq!((a.branch, b.branch), (0, 1));
+    assert!((0.75 * a.loss + 0.25 * b.loss - both.loss).abs() < 1e-12);
+    for (one, alone) in [(a, &first), (b, &second)] {
+        assert_eq!(alone.branches[0].loss, one.loss);
+        assert_eq!((alone.branches[0].gradient_norm, &alone.branches[0].targets), (None, &one.targets));
+        let (got, expected) = (one.gradient_norm.unwrap(), norm(alone));
+        assert!((got - expected).abs() < 1e-9 * expected, "{got} != {expected}");
+    }
+    assert_ne!(a.targets, b.targets);
+    let fates = |one: &tallow_report::Attribution| -> Vec<(String, Option<String>)> {
+        one.mixes.iter().map(|mix| (mix.policy.clone(), mix.tap.clone())).collect()
+    };
+    let tap = |tap: &str| Some(tap.to_owned());
+    assert_eq!(fates(a), [("cutmix".into(), tap("input")), ("mixup".into(), None)]);
+    assert_eq!(fates(b), [("zeta_mixup".into(), tap("stage2"))]);
+    for (name, sum) in &both.gradients {
+        let parts = flat(&first.gradients[name]).into_iter().zip(flat(&second.gradients[name]));
+        assert!(flat(sum) == parts.map(|(a, b)| a + b).collect::<Vec<f32>>(), "{name}");
+    }
+}
+
+#[test]
+fn the_log_attributes_every_step() {
+    let desk = Desk::new();
+    desk.train(&["tiny.yaml", "policy=synermix_manifold", "--out", "run"]).ok();
+    let text = desk.read("run/metrics.jsonl");
+    let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let steps: Vec<&Value> = records.iter().filter(|record| record["loss"].is_f64()).collect();
+    assert_eq!(steps.len(), 8);
+    for step in steps {
+        let branches = step["branches"].as_array().unwrap();
+        assert_eq!(branches.len(), 2, "{step}");
+        assert!(branches.iter().all(|branch| branch["gradient_norm"].as_f64().unwrap() > 0.0), "{step}");
+        assert!(branches.iter().all(|branch| branch["mixes"][0]["tap"].is_string()), "{step}");
+    }
+}

@@ -1,4 +1,4 @@
-//! All commands: `tallow train`, `eval`, `predict`, `preview`, `check`, `bench`, `list`.
+//! All commands: `tallow train`, `eval`, `predict`, `preview`, `replay`, `check`, `bench`, `list`.
 
 #[path = "../allocator.rs"]
 mod allocator;

@@ -13,6 +13,17 @@ fn preview_draws_a_sheet_for_each_branch() {
         desk.tallow(&["preview", "tiny.yaml", "policy=synermix", "--out", "s.png", "--batch", "3"]).ok();
     assert_eq!(said.out.lines().collect::<Vec<_>>(), ["s_0.png", "s_1.png"]);
     image::open(desk.path("s_1.png")).unwrap();
+    // A map of 16 lines and 16 columns, 8 pixels or more each, below the same tiles.
+    let height = |policy: &str| {
+        let said = desk.tallow(&["preview", "tiny.yaml", policy, "--tiles", "8", "--out", "t.png"]).ok();
+        image::open(desk.path(said.out.trim())).unwrap().height()
+    };
+    let (plain, inside) =
+        (height("policy=none"), height("branches=[ { policies: [ { mixup: {}, at: stage2 } ] } ]"));
+    assert!(inside > plain + 16 * 8, "{inside} and {plain}");
+    // Sources take a strip below the captions.
+    assert!(height("policy=mixup") > plain + 30, "{plain}");
+    std::fs::remove_file(desk.path("t.png")).unwrap();
     desk.tallow(&["preview", "tiny.yaml", "--batch", "4"]).complains(2, &["--batch 4", "4 batches"]);
     assert_eq!(desk.names("."), ["preview.png", "s_0.png", "s_1.png", "tiny.yaml"]);
 }
@@ -106,7 +117,7 @@ fn check_finds_and_runs_nothing() {
 #[test]
 fn help_fits_and_shows_examples() {
     let desk = Desk::empty();
-    let commands = ["", "train", "eval", "predict", "preview", "stats", "check", "list", "bench"];
+    let commands = ["", "train", "eval", "predict", "preview", "stats", "replay", "check", "list", "bench"];
     let benches = ["step", "eval", "mix", "load", "epoch"].map(|work| format!("bench {work}"));
     for command in commands.into_iter().chain(benches.iter().map(String::as_str)) {
         let arguments: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();

@@ -39,6 +39,8 @@ pub enum Command {
     Preview(Preview),
     /// What policies do to data: label shares, intrinsic dimension, distance, time
     Stats(Stats),
+    /// A batch of a run once more: its images, draws, shares and targets, to the bit
+    Replay(Replay),
     /// Find every mistake of recipes and presets; run nothing
     Check(Check),
     /// Speed, and what of the machine it uses: steps, evaluation, mixes, loading, epochs
@@ -143,6 +145,34 @@ pub struct Preview {
     /// The PNG to write; with several branches, one file each (…_0.png, …_1.png)
     #[arg(long, default_value = "preview.png", value_name = "PNG")]
     pub out: PathBuf,
+}
+
+#[derive(Args)]
+#[command(after_help = "examples:
+  tallow replay checkpoints/quickstart --step 12
+  tallow replay checkpoints/x --step 12 --json data.root=isic
+  tallow replay checkpoints/x/best --step 901 -o batch.safetensors")]
+pub struct Replay {
+    /// A run's folder, or one of its checkpoints
+    pub checkpoint: PathBuf,
+    /// Overrides of its recipe, such as data.root=…
+    #[arg(value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// Which step, from 1 as in metrics.jsonl
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub step: u64,
+    /// How many pictures
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..))]
+    pub tiles: u16,
+    /// The PNG to write; with several branches, one file each (…_0.png, …_1.png)
+    #[arg(long, default_value = "replay.png", value_name = "PNG")]
+    pub out: PathBuf,
+    /// Write images, values, shares and targets too
+    #[arg(short = 'o', long, value_name = "SAFETENSORS")]
+    pub tensors: Option<PathBuf>,
+    /// Print the records as JSON: images, mixes with taps and shares, targets
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args)]

@@ -43,6 +43,14 @@ impl Gradients {
         Ok(())
     }
 
+    /// Adds what another has collected, in the storage of what is here.
+    ///
+    /// # Errors
+    /// Where two gradients of one variable cannot be added.
+    pub fn merge(&mut self, other: Gradients) -> Result<()> {
+        other.0.into_iter().try_for_each(|(variable, grad)| add(&mut self.0, variable, grad))
+    }
+
     /// d loss / d `variable`; none where no loss reaches it.
     pub fn get(&self, variable: &Tensor) -> Option<&Tensor> {
         self.0.get(&variable.id())

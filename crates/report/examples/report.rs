@@ -53,12 +53,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let epochs: Vec<_> = (1..=20).map(|at| epoch(at, &mut rng)).collect();
     let mut log = Log::open(&dir, None)?;
     for epoch in &epochs[..12] {
-        log.step(epoch.epoch, epoch.step - 1, &[("loss", epoch.train_loss), ("lr", epoch.lr)])?;
+        log.step(epoch.epoch, epoch.step - 1, &[("loss", epoch.train_loss), ("lr", epoch.lr)], &[])?;
         log.epoch(epoch)?;
     }
     let mut log = Log::open(&dir, Some(epochs[9].step))?;
     for epoch in &epochs[10..] {
-        log.step(epoch.epoch, epoch.step - 1, &[("loss", epoch.train_loss), ("lr", epoch.lr)])?;
+        log.step(epoch.epoch, epoch.step - 1, &[("loss", epoch.train_loss), ("lr", epoch.lr)], &[])?;
         log.epoch(epoch)?;
     }
 
@@ -130,7 +130,12 @@ fn tile(at: u32, rng: &mut Rng) -> Tile {
     shares[other] += 0.92 * area;
     shares[rng.below(7) as usize] += 0.06;
     shares[rng.below(7) as usize] += 0.02;
-    Tile { image: Image { width: side, height: side, pixels }, note: format!("row {at}"), shares }
+    Tile {
+        image: Image { width: side, height: side, pixels },
+        note: format!("row {at}"),
+        shares,
+        sources: Vec::new(),
+    }
 }
 
 fn predictions(rng: &mut Rng) -> Result<Predictions, tallow_metrics::Error> {

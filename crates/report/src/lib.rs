@@ -1,5 +1,6 @@
 //! Everything people look at: progress, logs, event files, tables, plots, contact sheets and `report.html`.
 
+mod attribution;
 mod bars;
 mod error;
 mod events;
@@ -16,6 +17,7 @@ mod scatter;
 mod sheet;
 mod table;
 
+pub use attribution::{Applied, Attribution};
 pub use bars::Bars;
 pub use error::{Error, Result};
 pub use events::Events;
@@ -26,5 +28,5 @@ pub use page::{Figure, Grid, Page, Section};
 pub use plot::{Chart, Line};
 pub use progress::{Bar, Progress, Unit};
 pub use scatter::Scatter;
-pub use sheet::{Sheet, Tile, caption};
+pub use sheet::{Matrix, Sheet, Source, Tile, caption};
 pub use table::{Headline, table};

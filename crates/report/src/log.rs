@@ -1,6 +1,6 @@
 //! What a run writes down as it goes: `metrics.jsonl`, `summary.csv` and an event file, in step with each other.
 
-use crate::{Error, Events, Result, events};
+use crate::{Attribution, Error, Events, Result, events};
 use serde_json::{Map, Value};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -26,11 +26,12 @@ pub struct Epoch {
 /// The three logs of a run folder. Every record is one write; a killed run leaves whole lines behind, or one torn line that
 /// the next [`Log::open`] drops.
 ///
-/// - `metrics.jsonl`: one object per line. A step: `epoch`, `step` and the values by name. An epoch: `epoch`, `step`,
+/// - `metrics.jsonl`: one object per line. A step: `epoch`, `step`, the values by name and, of each branch that ran,
+///   [`Attribution::record`] in `branches`. An epoch: `epoch`, `step`,
 ///   `train_loss`, `val_loss`, the metrics by name, `lr`. A value that is not finite is `null`. No wall-clock times: the same
 ///   seed gives the same bytes.
 /// - `summary.csv`: one row per epoch, columns `epoch,train_loss,val_loss,<metrics>,lr`, header once.
-/// - `events.out.tfevents.*`: `train/<name>` per step; `epoch/train_loss`, `val/loss`, `val/<metric>` per epoch; all over steps.
+/// - `events.out.tfevents.*`: `train/<name>` per step, and where there are several branches `branch<i>/<name>`; `epoch/train_loss`, `val/loss`, `val/<metric>` per epoch; all over steps.
 pub struct Log {
     lines: Appending,
     summary: Appending,
@@ -71,16 +72,29 @@ impl Log {
         })
     }
 
-    /// One optimizer step: values such as `loss`, `lr`, `images_per_second`.
-    pub fn step(&mut self, epoch: u64, step: u64, values: &[(&str, f64)]) -> Result<()> {
+    /// One optimizer step: values such as `loss`, `lr`, `images_per_second`, and what each branch gave to it.
+    pub fn step(
+        &mut self,
+        epoch: u64,
+        step: u64,
+        values: &[(&str, f64)],
+        branches: &[Attribution],
+    ) -> Result<()> {
         let mut record = Map::new();
         record.insert("epoch".into(), epoch.into());
         record.insert("step".into(), step.into());
         for (name, value) in values {
             record.insert((*name).into(), Value::from(*value)); // not finite: null
         }
+        if !branches.is_empty() {
+            record.insert("branches".into(), branches.iter().map(Attribution::record).collect());
+        }
         self.lines.line(&Value::Object(record).to_string())?;
-        let tagged: Vec<_> = values.iter().map(|(name, value)| (format!("train/{name}"), *value)).collect();
+        let mut tagged: Vec<_> =
+            values.iter().map(|(name, value)| (format!("train/{name}"), *value)).collect();
+        if branches.len() > 1 {
+            tagged.extend(branches.iter().flat_map(Attribution::scalars));
+        }
         self.events.scalars(step, &tagged)
     }
 
@@ -250,7 +264,7 @@ mod tests {
     fn run(log: &mut Log, epochs: impl Iterator<Item = u64>) {
         for at in epochs {
             for step in [2 * at - 1, 2 * at] {
-                log.step(at, step, &[("loss", 1. / step as f64), ("lr", 0.1)]).unwrap();
+                log.step(at, step, &[("loss", 1. / step as f64), ("lr", 0.1)], &[]).unwrap();
             }
             log.epoch(&epoch(at)).unwrap();
         }

@@ -1,5 +1,7 @@
 //! Contact sheets: thumbnails in a grid, each with its note and its label shares, as PNG.
 
+mod sources;
+
 use crate::{Error, Result, font, palette};
 use image::{ImageEncoder, RgbImage, imageops};
 use std::path::Path;
@@ -12,6 +14,8 @@ pub struct Sheet {
     /// Names of what `shares` counts.
     pub classes: Vec<String>,
     pub tiles: Vec<Tile>,
+    /// Below the tiles.
+    pub matrix: Option<Matrix>,
     /// `None`: about 8 : 5, at most 8.
     pub columns: Option<usize>,
     /// Side of a thumbnail in pixels. `None`: about 128 for small images, by a whole factor; at most 224.
@@ -26,6 +30,27 @@ pub struct Tile {
     pub note: String,
     /// A row of soft targets, one per class; or empty.
     pub shares: Vec<f64>,
+    /// What it was mixed from; the largest are shown below the caption.
+    pub sources: Vec<Source>,
+}
+
+/// A picture that another was mixed from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    pub image: Image,
+    pub class: usize,
+    pub share: f64,
+}
+
+/// How much of each source is in each row, as a map of shades.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Matrix {
+    pub title: String,
+    /// A line for each row, in [0, 1]; a column for each source.
+    pub shares: Vec<Vec<f64>>,
+    /// The class of each line and column.
+    pub lines: Vec<usize>,
+    pub columns: Vec<usize>,
 }
 
 /// Label shares as text, the largest first: `NV .71 MEL .29`. A single class is just named; shares that would show as .00 are left
@@ -98,8 +123,11 @@ impl Sheet {
         let most = captions.iter().map(Vec::len).max().unwrap_or(0) as u32;
         let head = if title.is_empty() { GAP } else { GAP + title.len() as u32 * font::LINE * 2 + GAP / 2 };
         let bar = 3 * scale;
-        let pitch = side + bar + 3 * scale + most * line + GAP;
-        let mut canvas = Canvas::new(width, head + count.div_ceil(columns) * pitch);
+        let strip = sources::strip(side, &self.tiles);
+        let pitch = side + bar + 3 * scale + most * line + strip + GAP;
+        let foot = head + count.div_ceil(columns) * pitch;
+        let map = self.matrix.as_ref().map_or(0, |matrix| matrix.height(width));
+        let mut canvas = Canvas::new(width, foot + map);
         for (at, text) in title.iter().enumerate() {
             canvas.text(GAP, GAP + at as u32 * font::LINE * 2, 2, INK, text);
         }
@@ -113,6 +141,10 @@ impl Sheet {
                 let colour = if at == 0 && !tile.note.is_empty() { SOFT } else { INK };
                 canvas.text(x, y + side + bar + 2 * scale + at as u32 * line, scale, colour, text);
             }
+            canvas.sources(x, y + side + bar + 3 * scale + most * line, side, &tile.sources)?;
+        }
+        if let Some(matrix) = &self.matrix {
+            canvas.matrix(foot, matrix);
         }
         Ok(canvas.0)
     }
@@ -137,12 +169,15 @@ impl Sheet {
 
     fn side(&self) -> Result<u32> {
         for tile in &self.tiles {
-            let Image { width, height, pixels } = &tile.image;
-            if *width == 0 || *height == 0 || pixels.len() != *width as usize * *height as usize * 3 {
-                let sizes = format!("{width}×{height} pixels, {} bytes", pixels.len());
-                return Err(Error::Picture(format!(
-                    "picture of a contact sheet: expected width · height · 3 bytes, got {sizes}"
-                )));
+            for Image { width, height, pixels } in
+                tile.sources.iter().map(|source| &source.image).chain([&tile.image])
+            {
+                if *width == 0 || *height == 0 || pixels.len() != *width as usize * *height as usize * 3 {
+                    let sizes = format!("{width}×{height} pixels, {} bytes", pixels.len());
+                    return Err(Error::Picture(format!(
+                        "picture of a contact sheet: expected width · height · 3 bytes, got {sizes}"
+                    )));
+                }
             }
             if !tile.shares.is_empty() && tile.shares.len() != self.classes.len() {
                 let (shares, classes) = (tile.shares.len(), self.classes.len());

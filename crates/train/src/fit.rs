@@ -222,7 +222,8 @@ impl<'a> Trainer<'a> {
             self.position.rows += batch.labels.len() as u64;
             self.position.step += 1;
             self.position.batch += 1;
-            self.log.step(epoch + 1, self.position.step, &[("loss", step.loss), ("lr", rate)])?;
+            let values = [("loss", step.loss), ("lr", rate)];
+            self.log.step(epoch + 1, self.position.step, &values, &step.branches)?;
             bar.tick(batch.labels.len() as u64, &[("loss", self.mean_loss()), ("lr", rate)]);
             if signal.load(Ordering::Relaxed) != 0 {
                 self.save("last", None)?;

@@ -1,5 +1,6 @@
 //! From a recipe to a trained network: recipe → plan → run → fit.
 
+mod attribution;
 pub mod bench;
 mod checkpoint;
 mod clip;
@@ -21,6 +22,8 @@ mod plan;
 mod present;
 mod preview;
 mod recipe;
+mod rehearsal;
+mod replay;
 mod run;
 mod schedule;
 pub mod stats;
@@ -40,8 +43,9 @@ pub use model::{Model, Start};
 pub use plan::{Plan, Weights, check_preset, is_preset};
 pub use present::{claim, headline, intervals, report};
 pub use preview::preview;
+pub use replay::{Replay, replay};
 pub use run::{Run, look};
-pub use step::step;
+pub use step::{Step, step};
 pub use upload::Statistics;
 
 /// Of tallow.

@@ -1,20 +1,18 @@
-//! What the policies of a recipe do to a batch, as pictures with their label shares. A network is needed only where a mix
-//! looks at its gradient.
+//! What the policies of a recipe do to a batch, as pictures with their label shares and sources. A network is needed only
+//! where a mix looks at it.
 
 use crate::Result;
 use crate::data::Data;
-use crate::fit::prepare;
 use crate::loss::Loss;
 use crate::model::{Model, Start};
 use crate::plan::Plan;
+use crate::rehearsal::{Batch, Eyes, Rehearsed};
 use crate::run::Run;
-use crate::step::Work;
 use crate::upload::Statistics;
-use candle_core::{DType, Device, Tensor};
-use tallow_data::{HostBatch, Image, Loader, Pixels};
-use tallow_policy::{Branch, Moment, Rows, View};
-use tallow_report::{Progress, Sheet, Tile};
-use tallow_seed::Seed;
+use candle_core::{DType, Tensor};
+use tallow_data::{Image, Pixels};
+use tallow_policy::{Branch, View};
+use tallow_report::{Matrix, Progress, Sheet, Source, Tile};
 
 /// What one branch does to a batch.
 pub struct Preview {
@@ -24,9 +22,9 @@ pub struct Preview {
 }
 
 /// Batch `index` of the first epoch of a recipe after the mixes at `input`, for each running branch. A mix that looks at
-/// the gradient by the input sees that of the network with its initial weights.
+/// the network sees it with its initial weights.
 pub fn preview(mut plan: Plan, index: u64, tiles: usize, progress: &Progress) -> Result<Vec<Preview>> {
-    if plan.policy.running().any(Branch::needs_input_gradient) {
+    if plan.policy.running().any(Branch::needs_network) {
         let run = Run::build(plan, Start::Recipe, progress)?;
         return sheets(run.plan(), &run.data, Some((&run.model, &run.loss)), index, tiles);
     }
@@ -35,7 +33,7 @@ pub fn preview(mut plan: Plan, index: u64, tiles: usize, progress: &Progress) ->
     sheets(&plan, &data, None, index, tiles)
 }
 
-/// The same of opened data; `network` is asked for gradients where a mix needs them.
+/// The same of opened data; `network` is looked at where a mix does.
 pub(crate) fn sheets(
     plan: &Plan,
     data: &Data,
@@ -43,63 +41,97 @@ pub(crate) fn sheets(
     index: u64,
     tiles: usize,
 ) -> Result<Vec<Preview>> {
-    let classes = data.train.classes();
-    let batches = crate::run::batches(plan, data, 0)?;
-    let count = batches.len() as u64;
-    let chosen = batches.into_iter().nth(index as usize).into_iter().collect();
-    let views = crate::run::views(&plan.policy);
-    let mut loader = Loader::new(data.train.clone(), chosen, prepare(plan, &views, 0), plan.data.workers);
-    let Some(batch) = loader.next() else {
+    let Some(batch) = Batch::load(plan, data, 0, index)? else {
+        let count = crate::run::batches(plan, data, 0)?.len();
         return Err(crate::Error::recipe(format!("--batch {index}: an epoch has {count} batches, from 0")));
     };
-    let batch = batch?;
-    let size = plan.data.batch as u64;
-    let steps = plan.length.steps(count, size).unwrap_or(count);
-    let moment = Moment { step: index, steps, batches_per_epoch: count, batch: size };
-    let seed = Seed::new(plan.seed).fold("epoch", 0).fold("step", index);
-    let rows = Rows::one_hot(batch.labels.clone(), data.interned(&batch), classes.len());
     let statistics = Statistics { mean: plan.model.spec.mean, std: plan.model.spec.std };
-    let mut sheets = Vec::new();
-    for branch in plan.policy.running() {
-        let mut passage = branch.begin(&rows, seed, moment);
-        let pixels = view(&batch, &views, branch.view);
-        let values = statistics.upload(pixels, DType::F32, &Device::Cpu)?;
-        if let Some((model, loss)) = network.filter(|_| passage.needs_input_gradient()) {
-            let gradient = Work::of(model, loss).input_gradient(&model.upload(pixels)?, &rows.targets)?;
-            passage.provide_input_gradient(gradient.to_device(&Device::Cpu)?);
-        }
-        let values = passage.at("input", values)?;
-        let targets = passage.targets();
-        let named: Vec<String> = passage.record().iter().map(|applied| applied.policy.clone()).collect();
-        let later: Vec<String> = passage.due().map(str::to_owned).collect();
-        let policy = plan.preset.as_deref().map_or(String::new(), |name| format!(", policy {name}"));
-        let (here, later) = (named.join(", "), later.join(", "));
-        let mixes = match (here.is_empty(), later.is_empty()) {
-            (false, true) => format!("{here} at input"),
-            (false, false) => format!("{here} at input, then a mix at {later}, inside the network"),
-            (true, false) => format!("before the mix at {later}, inside the network"),
-            (true, true) => "no mix in this batch".to_owned(),
-        };
-        let title =
-            format!("{}{policy} · branch {}, {} · {mixes}", plan.name, branch.index, word(branch.view));
-        let images = statistics.download(&values)?;
-        let tile = |(row, image): (usize, Image)| Tile {
+    let eyes = match network {
+        Some((model, loss)) => Eyes::Open(model, loss),
+        None => Eyes::Closed("a mix looks at the network".to_owned()),
+    };
+    let statistics = network.map_or(statistics, |(model, _)| model.statistics);
+    let sheet = |branch: &Branch| -> Result<Preview> {
+        let rehearsed = batch.rehearse(plan, branch, &statistics, &eyes)?;
+        let sheet = sheet(plan, data, &batch, &rehearsed, &statistics, tiles)?;
+        Ok(Preview { sheet, mixed: rehearsed.at_input > 0 })
+    };
+    plan.policy.running().map(sheet).collect()
+}
+
+/// The rows of a branch after the mixes at `input`, each with its sources; of mixes inside the network, the shares.
+pub(crate) fn sheet(
+    plan: &Plan,
+    data: &Data,
+    batch: &Batch,
+    rehearsed: &Rehearsed,
+    statistics: &Statistics,
+    tiles: usize,
+) -> Result<Sheet> {
+    let classes = data.train.classes();
+    let named = |applied: &tallow_policy::Applied| applied.policy.clone();
+    let (here, later) = rehearsed.record.split_at(rehearsed.at_input);
+    let here: Vec<String> = here.iter().map(named).collect();
+    let later: Vec<String> =
+        later.iter().map(|applied| format!("{} at {}", applied.policy, applied.tap)).collect();
+    let policy = plan.preset.as_deref().map_or(String::new(), |name| format!(", policy {name}"));
+    let (here, later) = (here.join(", "), later.join(", "));
+    let mixes = match (here.is_empty(), later.is_empty()) {
+        (false, true) => format!("{here} at input"),
+        (false, false) => format!("{here} at input, then {later}, inside the network"),
+        (true, false) => format!("before {later}, inside the network"),
+        (true, true) => "no mix in this batch".to_owned(),
+    };
+    let (branch, view) = (rehearsed.branch, word(rehearsed.view));
+    let title = format!("{}{policy} · branch {branch}, {view} · {mixes}", plan.name);
+    let pixels = batch.pixels(rehearsed.view);
+    let source = |&(row, share): &(u32, f64)| Source {
+        image: picture(pixels, row as usize),
+        class: batch.rows.classes[row as usize] as usize,
+        share,
+    };
+    let tile = |(row, image): (usize, Image)| {
+        let sources = rehearsed.input_shares.row(row);
+        let itself = matches!(sources, [(only, _)] if *only as usize == row);
+        Tile {
             image,
-            note: batch.indices.get(row).map_or(String::new(), |i| data.train.id(*i as usize).to_owned()),
-            shares: targets[row * classes.len()..(row + 1) * classes.len()].to_vec(),
-        };
-        let tiles = images.into_iter().take(tiles).enumerate().map(tile).collect();
-        let sheet = Sheet { title, classes: classes.to_vec(), tiles, columns: None, side: None };
-        sheets.push(Preview { sheet, mixed: !named.is_empty() });
-    }
-    Ok(sheets)
+            note: batch
+                .host
+                .indices
+                .get(row)
+                .map_or(String::new(), |i| data.train.id(*i as usize).to_owned()),
+            shares: rehearsed.input_targets[row * classes.len()..(row + 1) * classes.len()].to_vec(),
+            sources: if itself { Vec::new() } else { sources.iter().map(source).collect() },
+        }
+    };
+    let images = statistics.download(&rehearsed.values)?;
+    let tiles = images.into_iter().take(tiles).enumerate().map(tile).collect();
+    let matrix = (!later.is_empty()).then(|| Matrix {
+        title: format!("Shares after {later}: a line is a row of the batch, a column its source"),
+        shares: rehearsed
+            .shares
+            .dense()
+            .chunks_exact(rehearsed.shares.inputs())
+            .map(<[f64]>::to_vec)
+            .collect(),
+        lines: rehearsed.targets.chunks_exact(classes.len()).map(largest).collect(),
+        columns: batch.rows.classes.iter().map(|class| *class as usize).collect(),
+    });
+    Ok(Sheet { title, classes: classes.to_vec(), tiles, matrix, columns: None, side: None })
 }
 
-fn view<'a>(batch: &'a HostBatch, views: &[View], view: View) -> &'a Pixels {
-    &batch.views[views.iter().position(|known| *known == view).unwrap_or(0)]
+/// The index of the largest; the first of equals.
+fn largest(targets: &[f64]) -> usize {
+    (1..targets.len()).fold(0, |best, class| if targets[class] > targets[best] { class } else { best })
 }
 
-fn word(view: View) -> &'static str {
+fn picture(pixels: &Pixels, row: usize) -> Image {
+    let len = pixels.height * pixels.width * 3;
+    let pixels_of_row = pixels.bytes[row * len..(row + 1) * len].to_vec();
+    Image { width: pixels.width as u32, height: pixels.height as u32, pixels: pixels_of_row }
+}
+
+pub(crate) fn word(view: View) -> &'static str {
     match view {
         View::Augmented => "augmented",
         View::Clean => "clean",

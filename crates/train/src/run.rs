@@ -110,7 +110,7 @@ pub fn look(plan: &Plan) -> Vec<Error> {
 }
 
 /// What of a plan can be judged only with its data open.
-fn fit_together(plan: &Plan, data: &Data) -> Result<(Sampler, Loss)> {
+pub fn fit_together(plan: &Plan, data: &Data) -> Result<(Sampler, Loss)> {
     let classes = data.train.classes();
     let sampler = Sampler::parse(&plan.data.sampler, classes).map_err(|error| plan.place(error))?;
     let labels: Vec<u32> = (0..data.train.len()).map(|index| data.train.label(index)).collect();
@@ -124,7 +124,8 @@ fn fit_together(plan: &Plan, data: &Data) -> Result<(Sampler, Loss)> {
     Ok((sampler, loss))
 }
 
-fn steps(plan: &Plan, batches: u64) -> Result<u64> {
+/// Steps of the whole run, given the batches of an epoch.
+pub fn steps(plan: &Plan, batches: u64) -> Result<u64> {
     match plan.length.steps(batches, plan.data.batch as u64) {
         Some(steps) if steps > 0 => Ok(steps),
         _ => Err(plan.mistake("length", AT_LEAST_ONE)),

@@ -1,5 +1,6 @@
 //! One step: where policies and network meet.
 
+use crate::attribution::Ledger;
 use crate::loss::Loss;
 use crate::model::Model;
 use crate::optimizer::{Gradients, by_name};
@@ -10,6 +11,7 @@ use tallow_data::HostBatch;
 use tallow_kernels::backward;
 use tallow_models::{Mode, Network, Params};
 use tallow_policy::{Moment, Policy, Rows, View};
+use tallow_report::Attribution;
 use tallow_seed::Seed;
 
 /// What one step computed: gradients by name, and the loss that they belong to.
@@ -17,6 +19,8 @@ pub struct Step {
     pub gradients: Gradients,
     /// Σ branches weight · mean loss over the branch's rows.
     pub loss: f64,
+    /// What of it is whose, for each branch that ran.
+    pub branches: Vec<Attribution>,
 }
 
 /// A part of a step's work, told when it has been done.
@@ -64,7 +68,7 @@ impl Work<'_> {
         moment: &Moment,
         mut done: impl FnMut(Phase) -> candle_core::Result<()>,
     ) -> Result<Step> {
-        let mut collected = tallow_kernels::Gradients::default();
+        let mut ledger = Ledger::new(self);
         let mut sum = 0.0;
         for branch in self.policy.running() {
             let mut passage = branch.begin(sources, seed, *moment);
@@ -102,15 +106,19 @@ impl Work<'_> {
                 };
                 let share = branch.weight * len as f64 / rows as f64;
                 let loss = (self.loss.of(&logits, targets)? * share)?;
-                sum += f64::from(loss.to_dtype(DType::F32)?.to_scalar::<f32>()?);
+                let value = f64::from(loss.to_dtype(DType::F32)?.to_scalar::<f32>()?);
+                sum += value;
                 done(Phase::Forward)?;
-                collected.add(&loss)?;
+                ledger.add(&loss, value)?;
                 done(Phase::Backward)?;
             }
+            ledger.close(branch, &passage)?;
+            done(Phase::Backward)?;
         }
+        let (collected, branches) = ledger.finish();
         let gradients = by_name(self.params, collected);
         done(Phase::Backward)?;
-        Ok(Step { gradients, loss: sum })
+        Ok(Step { gradients, loss: sum, branches })
     }
 
     /// The gradient of the loss of the unmixed rows by the values, in as many parts as a step; statistics and parameters are

@@ -135,7 +135,7 @@ fn picture(spec: &Spec, before: &Sheet, registry: &Registry) -> anyhow::Result<S
             let seed = Seed::new(1).fold(spec.name, 0);
             let changed = before.tiles.iter().zip(0..).map(|(tile, row)| -> anyhow::Result<Tile> {
                 let image = chain.run(tile.image.clone(), seed.fold("picture", row))?;
-                Ok(Tile { image, note: String::new(), shares: Vec::new() })
+                Ok(Tile { image, note: String::new(), shares: Vec::new(), sources: Vec::new() })
             });
             changed.collect::<anyhow::Result<_>>()?
         }
@@ -152,10 +152,11 @@ fn picture(spec: &Spec, before: &Sheet, registry: &Registry) -> anyhow::Result<S
         image: padded(&tile.image),
         note: String::new(),
         shares: if labels { tile.shares.clone() } else { Vec::new() },
+        sources: Vec::new(),
     };
     let tiles = before.tiles.iter().chain(&after).map(bare).collect();
     let classes = before.classes.clone();
-    Ok(Sheet { title: String::new(), classes, tiles, columns: Some(COLUMNS), side: Some(SIDE) })
+    Ok(Sheet { title: String::new(), classes, tiles, matrix: None, columns: Some(COLUMNS), side: Some(SIDE) })
 }
 
 /// Seeds of recipes whose [`BATCH`] shows much: dark surroundings; different lesions, and draws far from 0 and 1.

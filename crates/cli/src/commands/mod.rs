@@ -7,6 +7,7 @@ mod eval;
 mod list;
 mod predict;
 mod preview;
+mod replay;
 mod stats;
 pub mod train;
 
@@ -25,6 +26,7 @@ pub fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
         Command::Predict(arguments) => predict::predict(&arguments, registry),
         Command::Preview(arguments) => preview::preview(&arguments, registry),
         Command::Stats(arguments) => stats::stats(&arguments, registry),
+        Command::Replay(arguments) => replay::replay(&arguments, registry),
         Command::Check(arguments) => check::check(&arguments, registry),
         Command::Bench(arguments) => bench::bench(&arguments, registry),
         Command::List(arguments) => list::list(&arguments, registry),

@@ -21,7 +21,7 @@ pub fn preview(arguments: &Preview, registry: &Registry) -> anyhow::Result<()> {
 }
 
 /// Makes the folders above a path. Refuses one that is no PNG's or cannot be written.
-fn ready(path: &Path) -> Result<(), Error> {
+pub fn ready(path: &Path) -> Result<(), Error> {
     let refuse = |problem: String| Err(Error::recipe(format!("--out {}: {problem}", path.display())));
     if path.is_dir() {
         return refuse(format!(
@@ -40,7 +40,7 @@ fn ready(path: &Path) -> Result<(), Error> {
 }
 
 /// `preview.png` → `preview_0.png`.
-fn numbered(path: &Path, index: usize) -> PathBuf {
+pub fn numbered(path: &Path, index: usize) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!("{stem}_{index}.png"))
 }

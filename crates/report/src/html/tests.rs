@@ -29,7 +29,7 @@ fn full() -> Report {
         lr: 0.1,
     };
     let image = Image { width: 3, height: 2, pixels: vec![9; 18] };
-    let tile = Tile { image, note: "a<b".into(), shares: vec![0.29, 0.71, 0.] };
+    let tile = Tile { image, note: "a<b".into(), shares: vec![0.29, 0.71, 0.], sources: Vec::new() };
     Report {
         title: "<script>alert(1)</script>".into(),
         subject: "resnet18 & mixup".into(),

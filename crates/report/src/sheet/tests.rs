@@ -13,6 +13,7 @@ fn sheet(tiles: usize) -> Sheet {
         image: grey(32, 24, at as u8),
         note: format!("row {at}"),
         shares: vec![0.29, 0.71, 0., 0., 0., 0.],
+        sources: Vec::new(),
     };
     Sheet {
         title: "mixup".into(),
@@ -59,8 +60,55 @@ fn empty_sheets_and_odd_sizes() {
     assert_eq!(odd.render().unwrap().width, 12 + 224 + 12);
     odd.tiles[0].image.pixels.pop();
     assert!(odd.png().unwrap_err().to_string().contains("got 1000×10 pixels, 29999 bytes"));
-    odd.tiles[0] = Tile { image: grey(2, 2, 0), note: String::new(), shares: vec![1.] };
+    odd.tiles[0] = Tile { image: grey(2, 2, 0), note: String::new(), shares: vec![1.], sources: Vec::new() };
     assert!(odd.png().unwrap_err().to_string().contains("expected one for each of 6 classes, got 1"));
+}
+
+/// 1 tile of side 128: places of (128 − 12) / 4 = 29 pixels, 33 apart, above a stroke of 2 in the colour of the class.
+#[test]
+fn sources_stand_below_their_mixture() {
+    let mut one = sheet(1);
+    let plain = one.render().unwrap();
+    let source = |class: usize, share: f64| Source { image: grey(29, 29, 10 * class as u8), class, share };
+    one.tiles[0].sources = vec![source(1, 0.2), source(2, 0.7), source(3, 0.004), source(4, 0.096)];
+    let shown = one.render().unwrap();
+    assert_eq!(shown.height, plain.height + 29 + 2 + 2 + 11);
+    let at = |x: u32, y: u32| {
+        let at = ((y * shown.width + x) * 3) as usize;
+        [shown.pixels[at], shown.pixels[at + 1], shown.pixels[at + 2]]
+    };
+    // The title wraps to the same lines; the strip begins where the plain sheet ends, but for its last gap.
+    let top = plain.height - GAP;
+    let greys: Vec<[u8; 3]> = (0..4).map(|place| at(12 + 33 * place + 3, top + 3)).collect();
+    assert_eq!(greys, [[20; 3], [10; 3], [40; 3], PAPER], "the largest first, .004 is not seen");
+    let strokes: Vec<[u8; 3]> = (0..3).map(|place| at(12 + 33 * place, top + 29)).collect();
+    assert_eq!(strokes, [2, 1, 4].map(palette::class));
+    // Five of them: three, and a count in the fourth place.
+    one.tiles[0].sources = (0..5).map(|class| source(class, 0.2)).collect();
+    let five = one.render().unwrap();
+    let ink = |x: std::ops::Range<u32>| {
+        let pixels = x.flat_map(|x| (top..top + 29).map(move |y| (x, y)));
+        pixels.filter(|(x, y)| five.pixels[((y * five.width + x) * 3) as usize] != 255).count()
+    };
+    assert_eq!(ink(12..12 + 29), 29 * 29);
+    assert!((5..60).contains(&ink(12 + 99..12 + 99 + 29)), "{}", ink(12 + 99..12 + 99 + 29));
+}
+
+/// Cells of (152 − 24 − 8) / 2 = 60, at most 14; a share of .25 is half as dark as one of 1.
+#[test]
+fn shares_as_a_map() {
+    let mut one = sheet(1);
+    let plain = one.render().unwrap();
+    let shares = vec![vec![1.0, 0.0], vec![0.25, 0.75], vec![0.0, 1.0]];
+    one.matrix = Some(Matrix { title: "Shares".into(), shares, lines: vec![0, 1, 1], columns: vec![0, 1] });
+    let shown = one.render().unwrap();
+    assert_eq!(shown.height, plain.height + 11 + 6 + 8 + 3 * 14 + 12);
+    let red = |x: u32, y: u32| shown.pixels[((y * shown.width + x) * 3) as usize];
+    let (left, top) = (12 + 8, plain.height + 11 + 6 + 8);
+    let cell = |line: u32, column: u32| red(left + 14 * column + 7, top + 14 * line + 7);
+    // between 0xee and 28
+    assert_eq!([cell(0, 0), cell(0, 1), cell(1, 0), cell(2, 1)], [28, 0xee, 133, 28]);
+    assert_eq!([red(left, top - 8), red(left + 14, top - 8)], [palette::class(0)[0], palette::class(1)[0]]);
 }
 
 #[test]
@@ -88,7 +136,8 @@ fn text_is_wrapped() {
 #[test]
 fn captions_of_a_tile_keep_what_tells_apart() {
     let lines = |note: &str, classes: [&str; 6], shares: &[f64]| {
-        let tile = Tile { image: grey(8, 8, 0), note: note.into(), shares: shares.to_vec() };
+        let tile =
+            Tile { image: grey(8, 8, 0), note: note.into(), shares: shares.to_vec(), sources: Vec::new() };
         Sheet { classes: classes.map(String::from).to_vec(), ..Sheet::default() }.lines(&tile, 10)
     };
     let short = ["A", "B", "C", "D", "E", "F"];

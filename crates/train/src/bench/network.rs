@@ -128,7 +128,7 @@ impl Bench {
             }
             Ok(())
         };
-        let Step { gradients, loss } =
+        let Step { gradients, loss, .. } =
             work.step(&self.rows, |_| Ok(self.values.clone()), seed, moment, done)?;
         phases.loss = loss;
         optimizer.update(&self.params, &gradients, state, 0.01, None)?;

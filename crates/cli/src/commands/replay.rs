@@ -1,0 +1,40 @@
+//! `replay CHECKPOINT --step N`: a batch of a run once more.
+
+use super::preview::{numbered, ready};
+use super::writable;
+use crate::arguments::Replay;
+use std::collections::BTreeMap;
+use std::io::Write;
+use tallow_policy::Registry;
+use tallow_report::Progress;
+
+pub fn replay(arguments: &Replay, registry: &Registry) -> anyhow::Result<()> {
+    ready(&arguments.out)?;
+    if let Some(path) = &arguments.tensors {
+        writable("--tensors", path)?;
+    }
+    let Replay { checkpoint, step, overrides, tiles, .. } = arguments;
+    let progress = Progress::stderr();
+    let tiles = usize::from(*tiles);
+    let replay = tallow_train::replay(checkpoint, *step, overrides, tiles, registry, &progress)?;
+    replay.warnings.iter().for_each(|warning| progress.note(&format!("warning: {warning}")));
+    let mut written = Vec::new();
+    for (index, (_, sheet)) in replay.sheets.iter().enumerate() {
+        let alone = replay.sheets.len() == 1;
+        let path = if alone { arguments.out.clone() } else { numbered(&arguments.out, index) };
+        sheet.write(&path)?;
+        written.push(path);
+    }
+    if let Some(path) = &arguments.tensors {
+        let metadata = BTreeMap::from([("tallow.step".to_owned(), step.to_string())]);
+        tallow_models::weights::save(&replay.tensors, path, &metadata)?;
+        written.push(path.clone());
+    }
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        writeln!(out, "{}", serde_json::to_string(&replay.record)?)?;
+    } else {
+        written.iter().try_for_each(|path| writeln!(out, "{}", path.display()))?;
+    }
+    Ok(())
+}
