@@ -28,7 +28,8 @@ mix of two). The bar and the line under a picture are the label that it is train
 
 An entry under `images:` or `policies:` is a map with the policy's name; beside it may stand `p` (the probability of each
 application: per image, or per batch for a mix), and for a mix `at` (taps), `during` (when in the run) and `pairing`. `one_of` chooses
-between entries.
+between entries. `p` of a mix, and any number of one, may change over the run: `{ from: 0, to: 0.5 }`, with `over: 0.2..0.8` and
+`shape: cosine` where wanted.
 ";
 
 /// Writes DIR/policies.md and DIR/policies/NAME.jpg for every policy of the registry.
