@@ -8,6 +8,7 @@
 //! Source: He et al. 2016, arXiv:1512.03385, section 4.2.
 
 use crate::layers::{BatchNorm, Chain, Conv, GlobalPool, Linear};
+use crate::zoo::imagenet;
 use crate::{Error, Layer, Mode, ModelOptions, ModelSpec, Network, Outline, Params, Result, Stage, Stem};
 use candle_core::Tensor;
 
@@ -21,18 +22,14 @@ pub const RESNET56: ModelSpec = spec("resnet56", |params, options| build(params,
 /// CIFAR-10's mean and standard deviation over all pixels of the training images.
 const fn spec(name: &'static str, build: fn(&mut Params, &ModelOptions) -> Result<Network>) -> ModelSpec {
     ModelSpec {
-        name,
-        source: SOURCE,
         input: 32,
         taps: TAPS,
         stem: Stem::Cifar,
-        has_stems: false,
         mean: [0.4914, 0.4822, 0.4465],
         std: [0.2470, 0.2435, 0.2616],
         first_conv: "conv1",
         classifier: "fc",
-        weights: &[],
-        build,
+        ..imagenet(name, SOURCE, build)
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Config {
 
 impl Config {
     /// For a model of the zoo with images of `side` pixels: the spec's mean and standard deviation (their average for
-    /// other than three channels), torchvision's bilinear 224 / 256.
+    /// other than three channels), its interpolation and crop.
     pub fn new(spec: &ModelSpec, options: &ModelOptions, side: usize, labels: &[String]) -> Config {
         let channels = |values: [f64; 3]| match options.channels {
             3 => values.to_vec(),
@@ -41,8 +41,8 @@ impl Config {
             input: [options.channels, side, side],
             mean: channels(spec.mean),
             std: channels(spec.std),
-            interpolation: "bilinear".into(),
-            crop: 0.875,
+            interpolation: spec.interpolation.into(),
+            crop: spec.crop,
             crop_mode: "center".into(),
         }
     }

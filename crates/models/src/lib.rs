@@ -27,7 +27,7 @@ mod zoo;
 
 pub use network::{Layer, Mode, Network, Outline, Stage};
 pub use params::{Count, Init, Param, Params};
-pub use zoo::{MODELS, ModelOptions, ModelSpec, Stem, find};
+pub use zoo::{MODELS, ModelOptions, ModelSpec, Peer, Stem, find};
 
 pub type Result<T> = std::result::Result<T, Error>;
 

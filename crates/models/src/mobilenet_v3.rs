@@ -7,8 +7,10 @@
 //! Source: Howard et al. 2019, arXiv:1905.02244, tables 1 and 2; torchvision 0.29 `models/mobilenetv3.py`.
 
 use crate::layers::{BatchNorm, Chain, Conv, Dropout, GlobalPool, Linear};
+use crate::zoo::imagenet;
 use crate::{
-    Error, Init, Layer, Mode, ModelOptions, ModelSpec, Network, Outline, Param, Params, Result, Stage, Stem,
+    Error, Init, Layer, Mode, ModelOptions, ModelSpec, Network, Outline, Param, Params, Peer, Result, Stage,
+    Stem,
 };
 use candle_core::Tensor;
 
@@ -19,19 +21,11 @@ pub const SMALL: ModelSpec =
 
 const fn spec(name: &'static str, build: fn(&mut Params, &ModelOptions) -> Result<Network>) -> ModelSpec {
     ModelSpec {
-        name,
-        source: "Howard et al. 2019, arXiv:1905.02244; torchvision 0.29",
-        input: 224,
         taps: &["input", "stem", "stage1", "stage2", "stage3", "stage4", "penultimate"],
-        stem: Stem::ImageNet,
-        has_stems: false,
-        mean: [0.485, 0.456, 0.406],
-        std: [0.229, 0.224, 0.225],
         first_conv: "features.0.0",
         classifier: "classifier.3",
-        // torchvision's are pickles outside the hub; timm's have other names.
-        weights: &[],
-        build,
+        torchvision: Peer::same(name),
+        ..imagenet(name, "Howard et al. 2019, arXiv:1905.02244; torchvision 0.29", build)
     }
 }
 

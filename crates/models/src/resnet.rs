@@ -3,7 +3,8 @@
 //! Source: He et al. 2016, arXiv:1512.03385; torchvision 0.29 `models/resnet.py`.
 
 use crate::layers::{BatchNorm, Chain, Conv, GlobalPool, Linear};
-use crate::{Layer, Mode, ModelOptions, ModelSpec, Network, Outline, Params, Result, Stage, Stem};
+use crate::zoo::imagenet;
+use crate::{Layer, Mode, ModelOptions, ModelSpec, Network, Outline, Params, Peer, Result, Stage, Stem};
 use candle_core::Tensor;
 
 const SOURCE: &str = "He et al. 2016, arXiv:1512.03385; torchvision 0.29";
@@ -13,18 +14,14 @@ const TAPS: &[&str] = &["input", "stem", "stage1", "stage2", "stage3", "stage4",
 macro_rules! resnet {
     ($constant:ident, $name:literal, $block:ident, $blocks:expr, [$($weights:literal),* $(,)?]) => {
         pub const $constant: ModelSpec = ModelSpec {
-            name: $name,
-            source: SOURCE,
-            input: 224,
             taps: TAPS,
-            stem: Stem::ImageNet,
             has_stems: true,
-            mean: [0.485, 0.456, 0.406],
-            std: [0.229, 0.224, 0.225],
             first_conv: "conv1",
             classifier: "fc",
+            torchvision: Peer::same($name),
+            timm: Peer::same($name),
             weights: &[$(concat!("timm/", $name, ".", $weights)),*],
-            build: |params, options| build(params, options, Block::$block, $blocks),
+            ..imagenet($name, SOURCE, |params, options| build(params, options, Block::$block, $blocks))
         };
     };
 }

@@ -19,13 +19,63 @@ pub struct ModelSpec {
     /// Of the training images, per channel, in [0, 1]; weights with a `config.json` bring their own.
     pub mean: [f64; 3],
     pub std: [f64; 3],
+    /// Of the evaluation's resize: `bilinear` or `bicubic`.
+    pub interpolation: &'static str,
+    /// Side of the centre crop over the side that the image is resized to.
+    pub crop: f64,
     /// The layers that a change of image channels or of classes makes anew: timm's `first_conv` and `classifier`.
     pub first_conv: &'static str,
     pub classifier: &'static str,
+    /// The same network elsewhere, where there is one. Tensors have one of the two's names.
+    pub torchvision: Option<Peer>,
+    pub timm: Option<Peer>,
     /// Hub ids of weights known to fit.
     pub weights: &'static [&'static str],
     /// Makes the network and its tensors in a store that holds no other.
     pub build: fn(&mut Params, &ModelOptions) -> Result<Network>,
+}
+
+/// A network in another library. Tensors pair by name, and hold the same elements in the same order; a 1×1 convolution may be a
+/// linear layer there.
+#[derive(Clone, Copy)]
+pub struct Peer {
+    pub name: &'static str,
+    /// Our name of a tensor → theirs.
+    pub tensor: fn(&str) -> String,
+}
+
+impl Peer {
+    /// A peer that gives its tensors our names.
+    pub const fn same(name: &'static str) -> Option<Peer> {
+        Some(Peer { name, tensor: str::to_owned })
+    }
+}
+
+/// What a spec of 224 px, trained on ImageNet in torchvision's way, has in common with others; taps, layers, peers and
+/// weights are for the family to fill in.
+pub(crate) const fn imagenet(
+    name: &'static str,
+    source: &'static str,
+    build: fn(&mut Params, &ModelOptions) -> Result<Network>,
+) -> ModelSpec {
+    ModelSpec {
+        name,
+        source,
+        input: 224,
+        taps: &[],
+        stem: Stem::ImageNet,
+        has_stems: false,
+        mean: [0.485, 0.456, 0.406],
+        std: [0.229, 0.224, 0.225],
+        interpolation: "bilinear",
+        crop: 0.875,
+        first_conv: "",
+        classifier: "",
+        torchvision: None,
+        timm: None,
+        weights: &[],
+        build,
+    }
 }
 
 /// What a recipe can choose about a model.
