@@ -5,6 +5,7 @@
 //! - [`bench`]: what `tallow bench` prints is there and agrees.
 //! - [`refusals`]: bad data, bad folders, divergence and signals: exit code, remedy, and what is left behind.
 //! - [`training`]: the same seed gives the same bytes, whatever the threads; the knobs do what they say.
+//! - [`steps`]: one step, from inside: gradients, branches, probes.
 //! - [`checkpoint`]: resumed is uninterrupted; what is broken says so; weights from files.
 //! - [`replay`]: a batch rebuilt from a checkpoint is the one that was trained on, to the bit.
 //! - [`drawn`]: what the drawn data promise: no linear classifier tells the classes apart.
@@ -24,4 +25,5 @@ mod refusals;
 mod replay;
 #[path = "../crates/hub/tests/server/mod.rs"]
 mod server;
+mod steps;
 mod training;

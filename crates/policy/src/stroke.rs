@@ -10,6 +10,11 @@ pub struct Point {
     pub width: f64,
 }
 
+/// dark + share · (light − dark).
+pub fn between(dark: [u8; 3], light: [u8; 3], share: f64) -> [f64; 3] {
+    std::array::from_fn(|c| f64::from(dark[c]) + share * (f64::from(light[c]) - f64::from(dark[c])))
+}
+
 /// Paints the straight lines from point to point, their ends rounded: byte + opacity · cover · (colour − byte), rounded.
 ///
 /// The cover of a pixel is how much of the unit interval about its distance d from the nearest line lies within half the

@@ -3,7 +3,7 @@
 use super::{ImagePolicy, ModelInput, Numbers};
 use crate::quantity::{Colour, Counts, Degrees, Scale, Way, read};
 use crate::region::misfit;
-use crate::stroke::{Point, stroke};
+use crate::stroke::{Point, between, stroke};
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;
@@ -97,10 +97,7 @@ impl ImagePolicy for Hair {
         }
         for hair in hairs {
             let [.., shade, opacity] = *hair;
-            let colour = std::array::from_fn(|c| {
-                let (dark, light) = (f64::from(self.dark[c]), f64::from(self.light[c]));
-                dark + shade * (light - dark)
-            });
+            let colour = between(self.dark, self.light, shade);
             stroke(&mut image, &curve(hair), colour, opacity);
         }
         Ok(image)

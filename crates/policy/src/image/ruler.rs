@@ -3,7 +3,7 @@
 use super::{ImagePolicy, ModelInput, Numbers};
 use crate::quantity::{Colour, Degrees, Scale, Way, read};
 use crate::region::misfit;
-use crate::stroke::{Point, stroke};
+use crate::stroke::{Point, between, stroke};
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;
@@ -95,10 +95,7 @@ impl ImagePolicy for Ruler {
         if ![0.0, 1.0, 2.0, 3.0].contains(&side) || spacing <= 0.0 || length < 0.0 || width < 0.0 {
             return Err(misfit(SPEC.name, "a side of 0 to 3 and positive lengths", draw, &image));
         }
-        let colour = std::array::from_fn(|c| {
-            let (dark, light) = (f64::from(self.dark[c]), f64::from(self.light[c]));
-            dark + shade * (light - dark)
-        });
+        let colour = between(self.dark, self.light, shade);
         // The ruler turns about the point `inset` inwards from the middle of its side; unturned, the marks of side 0 go down.
         let (w, h) = (f64::from(image.width), f64::from(image.height));
         let (x, y) = match side as u8 {
