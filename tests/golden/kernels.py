@@ -101,6 +101,11 @@ def document():
         "hard_swish": op(F.hardswish, x),
         # Not F.hardsigmoid: its gradient has 1/6 in single precision, in float64 too.
         "hard_sigmoid": op(lambda x: F.relu6(x + 3) / 6, x),
+        "silu": op(F.silu, x),
+        "sigmoid": op(torch.sigmoid, x),
+        "relu6": op(F.relu6, x),
+        "avg_ceil": op(lambda x: F.avg_pool2d(x, 2, 2, 0, True, False), numbers([2, 2, 7, 6], 9)),
+        "adaptive": op(lambda x: F.adaptive_avg_pool2d(x, (5, 4)), numbers([2, 2, 7, 6], 9)),
         "scale_channels": op(lambda x, s: x * s[:, :, None, None], x, numbers([2, 3], 31)),
         "cross_entropy": [
             {"weights": w, **op(lambda z: F.cross_entropy(z, t, None if w is None else torch.tensor(w).double()), z)}

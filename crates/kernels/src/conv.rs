@@ -3,12 +3,14 @@
 //! | sizes | way |
 //! |---|---|
 //! | one input channel a group | shifted rows; f32, 3×3 and 5×5 at stride 1 and 2 in registers, from padded rows |
+//! | f32, several channels a group | groups put together to sixteen channels, each such block by a way below |
 //! | f32, 3×3 at stride 1, channels in sixteens | Winograd's F(4×4, 3×3); maps of 2×2 by nine products |
 //! | f32, any other kernel or stride, one group, channels in sixteens | a product that reads the input where it is |
-//! | the rest: 1×1 at stride 1, f64, groups | products of `gemm` with the column matrix, tile by tile |
+//! | the rest: 1×1 at stride 1, f64, odd numbers of channels | products of `gemm` with the column matrix, tile by tile |
 
 mod depthwise;
 mod direct;
+mod grouped;
 mod im2col;
 mod lanes;
 mod product;
@@ -157,7 +159,9 @@ macro_rules! by_way {
                 return depthwise::$f(a, b, g);
             }
             let (Some(x), Some(y)) = (as_f32(a), as_f32(b)) else { return im2col::$f(a, b, g) };
-            if two::fits(g) {
+            if grouped::fits(g) {
+                cast(grouped::$f(x, y, g))
+            } else if two::fits(g) {
                 cast(two::$f(x, y, g))
             } else if winograd::fits(g) {
                 cast(winograd::$f(x, y, g))

@@ -6,10 +6,12 @@ use std::ops::{Deref, Range};
 /// f32 or f64.
 pub(crate) trait Element: WithDType + gemm_types::Product {
     fn sqrt(self) -> Self;
+    /// Near overflow and underflow f32's is held at the ends.
+    fn exp(self) -> Self;
 }
 
 macro_rules! element {
-    ($t:ty) => {
+    ($t:ty, $exp:path) => {
         impl gemm_types::Product for $t {}
 
         impl Element for $t {
@@ -17,12 +19,17 @@ macro_rules! element {
             fn sqrt(self) -> Self {
                 self.sqrt()
             }
+
+            #[inline(always)]
+            fn exp(self) -> Self {
+                $exp(self)
+            }
         }
     };
 }
 
-element!(f32);
-element!(f64);
+element!(f32, crate::exp::exp);
+element!(f64, f64::exp);
 
 mod gemm_types {
     /// A type `gemm` has a kernel for; for others it panics.

@@ -4,9 +4,14 @@
 //! of candle's ops. Kernels run on rayon's current pool, and no bit of a result depends on its number of threads. Where no
 //! operand is tracked no graph is built.
 
+mod adaptive;
+mod add_channels;
+mod add_scaled;
 mod batch_norm;
+mod concat;
 mod conv;
 mod element;
+mod exp;
 mod gradients;
 mod hard_sigmoid;
 mod hard_swish;
@@ -20,11 +25,17 @@ mod paste;
 mod pointwise;
 mod pool;
 mod relu;
+mod relu6;
 mod scale_channels;
+mod silu;
 mod simd;
 mod switch;
 
+pub use adaptive::adaptive_avg_pool2d;
+pub use add_channels::add_channels;
+pub use add_scaled::add_scaled;
 pub use batch_norm::{BatchNorm, RunningStats, Stats, batch_norm};
+pub use concat::concat_channels;
 pub use conv::{Conv, conv2d};
 pub use gradients::{Gradients, backward};
 pub use hard_sigmoid::hard_sigmoid;
@@ -34,7 +45,9 @@ pub use loss::{focal_loss, soft_cross_entropy};
 pub use mix::mix_rows;
 pub use optimizer::{AdamW, Sgd, adamw_step, ema_update, grad_norm, scale, sgd_step};
 pub use paste::{blend_masks, paste_boxes};
-pub use pool::{avg_pool2d, global_avg_pool, max_pool2d};
+pub use pool::{avg_pool2d, avg_pool2d_ceil, global_avg_pool, max_pool2d};
 pub use relu::relu;
+pub use relu6::relu6;
 pub use scale_channels::scale_channels;
+pub use silu::{sigmoid, silu};
 pub use switch::{calls, force_fallback, reset_calls};

@@ -39,6 +39,27 @@ pub fn avg_pool2d(
     by_dtype!(x.dtype(), run_avg(x, window, count_include_pad))
 }
 
+/// [`avg_pool2d`] without padding whose last window may hang over the edge: the mean of what it covers. H' = ⌈(H − kernel) / stride⌉ + 1:
+/// torch's `AvgPool2d(kernel, stride, ceil_mode=True, count_include_pad=False)`.
+///
+/// # Errors
+/// A kernel that is 0 or less than the stride.
+pub fn avg_pool2d_ceil(x: &Tensor, kernel: usize, stride: usize) -> Result<Tensor> {
+    let (r, c, h, w) = x.dims4()?;
+    if stride == 0 || kernel < stride || h * w == 0 {
+        bail!(
+            "avg_pool2d_ceil: expected maps and a kernel of at least the stride, got {:?}, {kernel} and {stride}",
+            x.shape()
+        );
+    }
+    let size = |n: usize| n.saturating_sub(kernel).div_ceil(stride) + 1;
+    let window = Window { planes: r * c, h, w, oh: size(h), ow: size(w), kernel, stride, padding: 0 };
+    if composed(x) {
+        return window.composed_avg(x, false);
+    }
+    by_dtype!(x.dtype(), run_avg(x, window, false))
+}
+
 /// Mean over H and W: (R, C, H, W) → (R, C).
 pub fn global_avg_pool(x: &Tensor) -> Result<Tensor> {
     let (_, _, h, w) = x.dims4()?;
@@ -108,13 +129,14 @@ impl Window {
     /// x padded by `fill`, seen through each of the kernel's positions.
     fn views(&self, x: &Tensor, fill: f64) -> Result<Vec<Tensor>> {
         let mut x = x.clone();
-        for dim in [2, 3] {
-            if self.padding > 0 {
+        for (dim, n, out) in [(2, self.h, self.oh), (3, self.w, self.ow)] {
+            // As far as the last window reaches.
+            let after = ((out - 1) * self.stride + self.kernel).saturating_sub(self.padding + n);
+            for (size, last) in [(self.padding, false), (after, true)].into_iter().filter(|edge| edge.0 > 0) {
                 let mut dims = x.dims().to_vec();
-                dims[dim] = self.padding;
-                let size = dims.iter().product();
-                let edge = host(vec![fill; size], dims, &x)?;
-                x = Tensor::cat(&[&edge, &x, &edge], dim)?;
+                dims[dim] = size;
+                let edge = host(vec![fill; dims.iter().product()], dims, &x)?;
+                x = if last { Tensor::cat(&[&x, &edge], dim)? } else { Tensor::cat(&[&edge, &x], dim)? };
             }
         }
         let steps = |start: usize, n: usize| {

@@ -15,12 +15,10 @@ impl Conv {
     pub fn new(
         params: &mut Params,
         name: &str,
-        (input, output): (usize, usize),
-        (kernel, stride, padding): (usize, usize, usize),
+        channels: (usize, usize),
+        geometry: (usize, usize, usize),
     ) -> Result<Conv> {
-        let shape = [output, input, kernel, kernel];
-        let weight = params.parameter(&format!("{name}.weight"), &shape, Init::KaimingNormalFanOut)?;
-        Ok(Conv { weight, geometry: tallow_kernels::Conv { stride, padding, dilation: 1, groups: 1 } })
+        Conv::grouped(params, name, channels, geometry, 1)
     }
 
     /// A kernel for each channel: `{name}.weight` (channels, 1, kernel, kernel), initial values as [`Conv::new`]'s.
@@ -28,11 +26,35 @@ impl Conv {
         params: &mut Params,
         name: &str,
         channels: usize,
-        (kernel, stride, padding): (usize, usize, usize),
+        geometry: (usize, usize, usize),
     ) -> Result<Conv> {
-        let mut conv = Conv::new(params, name, (1, channels), (kernel, stride, padding))?;
-        conv.geometry.groups = channels;
-        Ok(conv)
+        Conv::grouped(params, name, (channels, channels), geometry, channels)
+    }
+
+    /// Output channels see the input channels of their group: `{name}.weight` (out, in / groups, kernel, kernel), initial
+    /// values as [`Conv::new`]'s.
+    pub fn grouped(
+        params: &mut Params,
+        name: &str,
+        channels: (usize, usize),
+        geometry: (usize, usize, usize),
+        groups: usize,
+    ) -> Result<Conv> {
+        Conv::with(params, name, channels, geometry, groups, Init::KaimingNormalFanOut)
+    }
+
+    /// The same with initial values of one's own.
+    pub fn with(
+        params: &mut Params,
+        name: &str,
+        (input, output): (usize, usize),
+        (kernel, stride, padding): (usize, usize, usize),
+        groups: usize,
+        init: Init,
+    ) -> Result<Conv> {
+        let weight =
+            params.parameter(&format!("{name}.weight"), &[output, input / groups, kernel, kernel], init)?;
+        Ok(Conv { weight, geometry: tallow_kernels::Conv { stride, padding, dilation: 1, groups } })
     }
 
     pub fn forward(&self, values: &Tensor, mode: &Mode) -> Result<Tensor> {
@@ -170,6 +192,30 @@ impl Layer for Dropout {
 
     fn outline(&self, row: &[usize]) -> Option<Outline> {
         Some(Outline { shape: row.to_vec(), macs: 0 })
+    }
+}
+
+/// x + branch; in training each row of the branch is left out with probability `rate`, else times 1 / (1 − rate), keyed by
+/// the pass's seed and `name`: torchvision's stochastic depth of mode `row`, timm's drop path.
+///
+/// Source: Huang et al. 2016, arXiv:1603.09382; torchvision 0.29 `ops/stochastic_depth.py`.
+pub struct StochasticDepth {
+    pub name: String,
+    pub rate: f64,
+}
+
+impl StochasticDepth {
+    pub fn forward(&self, values: &Tensor, branch: &Tensor, mode: &Mode) -> Result<Tensor> {
+        let factors = match mode {
+            Mode::Train { seed } if self.rate > 0.0 => {
+                let mut rng = seed.fold(&self.name, 0).rng();
+                let kept = 1.0 / (1.0 - self.rate);
+                let draw = |_| if rng.bernoulli(self.rate) { 0.0 } else { kept };
+                Some((0..values.dim(0)?).map(draw).collect::<Vec<f64>>())
+            }
+            _ => None,
+        };
+        Ok(tallow_kernels::add_scaled(values, branch, factors.as_deref())?)
     }
 }
 

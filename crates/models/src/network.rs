@@ -31,6 +31,13 @@ pub struct Outline {
     pub macs: u64,
 }
 
+impl Outline {
+    /// This, then `next`.
+    pub fn then(&self, next: Outline) -> Outline {
+        Outline { shape: next.shape, macs: self.macs + next.macs }
+    }
+}
+
 /// A piece of a network.
 pub trait Layer: Send + Sync {
     fn forward(&self, values: &Tensor, mode: &Mode) -> Result<Tensor>;

@@ -58,11 +58,25 @@ const DEPTHWISE: [[usize; 8]; 24] = [
     [2, 3, 12, 11, 3, 1, 2, 2],
 ];
 
+/// Rows, in, out, height, width, kernel, stride, padding, dilation, groups.
+const GROUPED: [[usize; 10]; 7] = [
+    [3, 32, 32, 9, 11, 3, 1, 1, 1, 8],
+    [2, 64, 64, 8, 8, 3, 2, 1, 1, 8],
+    [5, 32, 64, 7, 7, 3, 1, 1, 1, 2],
+    [4, 32, 32, 2, 2, 3, 1, 1, 1, 4],
+    [2, 32, 32, 6, 5, 1, 1, 0, 1, 4],
+    [2, 64, 32, 9, 8, 1, 2, 0, 1, 16],
+    // Twelve channels have no block of sixteen.
+    [2, 12, 12, 6, 7, 3, 1, 1, 1, 3],
+];
+
 #[test]
 fn narrow_and_wide() {
     let dense = CASES.map(|[r, c, o, h, w, k, s, p, d]| [r, c, o, h, w, k, s, p, d, 1]);
     let depthwise = DEPTHWISE.map(|[r, c, h, w, k, s, p, d]| [r, c, c, h, w, k, s, p, d, c]);
-    for [r, c, o, h, w, k, stride, padding, dilation, groups] in dense.into_iter().chain(depthwise) {
+    for [r, c, o, h, w, k, stride, padding, dilation, groups] in
+        dense.into_iter().chain(depthwise).chain(GROUPED)
+    {
         let conv = Conv { stride, padding, dilation, groups };
         let size = |n: usize| (n + 2 * padding - dilation * (k - 1) - 1) / stride + 1;
         let g = Geometry { r, c, h, w, o, kh: k, kw: k, oh: size(h), ow: size(w), conv };

@@ -89,7 +89,9 @@ fn pools() -> Result<()> {
             _ => avg_pool2d(&t[0], kernel, stride, padding, include),
         })?;
     }
-    Ok(())
+    let x = [numbers(&[2, 2, 7, 6], 9)];
+    agree(&golden["avg_ceil"], &x, |t| avg_pool2d_ceil(&t[0], 2, 2))?;
+    agree(&golden["adaptive"], &x, |t| adaptive_avg_pool2d(&t[0], (5, 4)))
 }
 
 #[test]
@@ -98,6 +100,9 @@ fn gates() -> Result<()> {
     let x = (numbers(&[2, 3, 4, 5], 30) * 5.0)?;
     agree(&golden["hard_swish"], std::slice::from_ref(&x), |t| hard_swish(&t[0]))?;
     agree(&golden["hard_sigmoid"], std::slice::from_ref(&x), |t| hard_sigmoid(&t[0]))?;
+    agree(&golden["silu"], std::slice::from_ref(&x), |t| silu(&t[0]))?;
+    agree(&golden["sigmoid"], std::slice::from_ref(&x), |t| sigmoid(&t[0]))?;
+    agree(&golden["relu6"], std::slice::from_ref(&x), |t| relu6(&t[0]))?;
     agree(&golden["scale_channels"], &[x, numbers(&[2, 3], 31)], |t| scale_channels(&t[0], &t[1]))
 }
 

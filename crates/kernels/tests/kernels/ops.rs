@@ -176,6 +176,66 @@ fn hard_activations() -> Result<()> {
 }
 
 #[test]
+fn smooth_activations() -> Result<()> {
+    for shape in [&[3, 5, 2][..], &[1], &[2, 3, 41, 37]] {
+        let x = [(numbers(shape, 1) * 3.0)?];
+        check(&format!("silu {shape:?}"), &x, |t| silu(&t[0]))?;
+        check(&format!("sigmoid {shape:?}"), &x, |t| sigmoid(&t[0]))?;
+        check(&format!("relu6 {shape:?}"), &x, |t| relu6(&t[0]))?;
+    }
+    let ends = Tensor::new(&[f32::NAN, -1000.0, 1000.0], &Device::Cpu)?;
+    for fallback in [false, true] {
+        let of = |f: fn(&Tensor) -> Result<Tensor>| support::on(fallback, || f(&ends)?.to_vec1::<f32>());
+        let (s, l, r) = (of(silu)?, of(sigmoid)?, of(relu6)?);
+        assert!(s[0].is_nan() && l[0].is_nan() && r[0].is_nan());
+        assert!(s[1].abs() < 1e-34 && s[2] == 1000.0 && l[1] < 1e-37 && l[2] == 1.0, "{s:?} {l:?}");
+        assert_eq!(r[1..], [0.0, 6.0]);
+        // PyTorch's gradient at the bends is 0.
+        let x = Var::new(&[0.0, 3.0, 6.0], &Device::Cpu)?;
+        let gradients = support::on(fallback, || backward(&relu6(x.as_tensor())?.sum_all()?))?;
+        assert_eq!(gradients.get(&x).unwrap().to_vec1::<f64>()?, [0.0, 1.0, 0.0]);
+    }
+    Ok(())
+}
+
+#[test]
+fn residual_sums() -> Result<()> {
+    for shape in [&[4, 3, 5, 2][..], &[4], &[4, 70_001]] {
+        let inputs = [numbers(shape, 1), numbers(shape, 2)];
+        check(&format!("sum {shape:?}"), &inputs, |t| add_scaled(&t[0], &t[1], None))?;
+        let factors = [1.25, 0.0, -2.0, 1.0];
+        check(&format!("sum of scaled rows {shape:?}"), &inputs, |t| {
+            add_scaled(&t[0], &t[1], Some(&factors))
+        })?;
+    }
+    for fallback in [false, true] {
+        let x = Tensor::new(&[[1.0f32], [2.0]], &Device::Cpu)?;
+        let nan = Tensor::new(&[[f32::NAN], [3.0]], &Device::Cpu)?;
+        let y = support::on(fallback, || add_scaled(&x, &nan, Some(&[0.0, 2.0])))?;
+        assert_eq!(y.to_vec2::<f32>()?, [[1.0], [8.0]]);
+    }
+    assert!(add_scaled(&numbers(&[2, 3], 1), &numbers(&[3, 2], 1), None).is_err());
+    assert!(add_scaled(&numbers(&[2, 3], 1), &numbers(&[2, 3], 1), Some(&[1.0])).is_err());
+    Ok(())
+}
+
+#[test]
+fn channels_side_by_side_and_shifted() -> Result<()> {
+    let parts = [numbers(&[3, 2, 4, 5], 1), numbers(&[3, 1, 4, 5], 2), numbers(&[3, 4, 4, 5], 3)];
+    check("concat", &parts, |t| concat_channels(&[&t[0], &t[1], &t[2]]))?;
+    check("concat of one", &parts[..1], |t| concat_channels(&[&t[0]]))?;
+    check("concat of one twice", &parts[..1], |t| concat_channels(&[&t[0], &t[0]]))?;
+    assert!(concat_channels(&[&numbers(&[3, 2, 4], 1), &numbers(&[3, 2, 5], 1)]).is_err());
+    assert!(concat_channels(&[]).is_err());
+    for shape in [[1, 1, 1, 1], [2, 3, 7, 5], [3, 40, 4, 8]] {
+        let inputs = [numbers(&shape, 1), numbers(&shape[1..2], 2)];
+        check(&format!("add_channels {shape:?}"), &inputs, |t| add_channels(&t[0], &t[1]))?;
+    }
+    assert!(add_channels(&numbers(&[1, 2, 3, 3], 1), &numbers(&[3], 1)).is_err());
+    Ok(())
+}
+
+#[test]
 fn channels_scaled() -> Result<()> {
     for shape in [[1, 1, 1, 1], [2, 3, 7, 5], [3, 2, 4, 8], [2, 5, 9, 11]] {
         let inputs = [numbers(&shape, 1), numbers(&shape[..2], 2)];
@@ -227,6 +287,15 @@ fn pooling() -> Result<()> {
     for shape in [[1, 1, 1, 1], [2, 3, 7, 5], [3, 2, 4, 4]] {
         check(&format!("global {shape:?}"), &[numbers(&shape, 10)], |t| global_avg_pool(&t[0]))?;
     }
+    for (shape, kernel, stride) in [([2, 3, 7, 4], 2, 2), ([1, 2, 1, 5], 2, 2), ([2, 1, 8, 9], 3, 2)] {
+        let case = format!("avg ceil {shape:?} {kernel} {stride}");
+        check(&case, &[numbers(&shape, 9)], |t| avg_pool2d_ceil(&t[0], kernel, stride))?;
+    }
+    for (shape, size) in [([2, 3, 2, 2], (7, 7)), ([1, 2, 9, 5], (4, 5)), ([2, 1, 1, 3], (2, 1))] {
+        let case = format!("adaptive {shape:?} {size:?}");
+        check(&case, &[numbers(&shape, 9)], |t| adaptive_avg_pool2d(&t[0], size))?;
+    }
+    assert!(avg_pool2d_ceil(&numbers(&[1, 1, 4, 4], 1), 1, 2).is_err());
     assert!(max_pool2d(&numbers(&[1, 1, 4, 4], 1), 3, 2, 2).is_err());
     assert!(max_pool2d(&numbers(&[1, 1, 2, 2], 1), 3, 2, 0).is_err());
     Ok(())
