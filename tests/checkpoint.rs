@@ -271,5 +271,5 @@ fn weights_that_do_not_fit() {
     save(&desk.path("w.safetensors"), &broken);
     refused(&["w.safetensors: `layer3.0.conv1.weight` has 2 of 18432 values that are not finite"]);
     desk.write("w.safetensors", b"PK\x03\x04 a pickle");
-    refused(&["w.safetensors", "a pickle of PyTorch"]);
+    refused(&["w.safetensors: not a whole file of PyTorch"]);
 }

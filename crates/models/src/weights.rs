@@ -1,13 +1,21 @@
-//! Weights as safetensors files, in torchvision's and timm's names, which are one for plain ResNets.
+//! Weights in and out: safetensors in our, torchvision's or timm's names, and PyTorch's own files in.
 
-use crate::{Error, Params, Result, Stem};
+mod difference;
+mod fit;
+mod layout;
+mod torch;
+
+use crate::{Error, ModelSpec, Params, Result, Stem};
 use candle_core::safetensors::Load;
 use candle_core::{DType, Device, Tensor};
+use difference::Difference;
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
+
+pub use fit::{adapt_input, resample_positions};
 
 /// What becomes of a head whose classes are not the file's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,12 +27,14 @@ pub enum Head {
 }
 
 /// What [`load`] did.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LoadReport {
     /// Parameters and buffers that were set.
     pub loaded: usize,
     /// Says so when the head kept its initial values.
     pub head: Option<String>,
+    /// What else people should know: other names, other shapes that were made to fit.
+    pub notes: Vec<String>,
     /// The file's own.
     pub metadata: BTreeMap<String, String>,
 }
@@ -33,18 +43,19 @@ pub struct LoadReport {
 pub struct Weights {
     pub tensors: BTreeMap<String, Tensor>,
     pub metadata: BTreeMap<String, String>,
+    /// What was left aside: wrappers around the tensors.
+    pub notes: Vec<String>,
 }
 
-/// Reads a safetensors file. Errs with the path where it is missing, truncated, or something else.
+/// Reads a safetensors file, or one of PyTorch (`.pth`, `.pt`, `.bin`): a dictionary of tensors, also one inside `state_dict`,
+/// `model` or `model_state_dict`. Nothing that such a file says is run. Errs with the path where it is missing, truncated,
+/// or something else.
 pub fn read(path: &Path) -> Result<Weights> {
     let fail = |message: String| Error::File(format!("{}: {message}", path.display()));
     let bytes = std::fs::read(path).map_err(|error| fail(format!("cannot read the weights: {error}")))?;
-    if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(&[0x80, 0x02]) {
-        return Err(fail(
-            "a pickle of PyTorch, expected safetensors – in Python: \
-             `safetensors.torch.save_file(torch.load(\"x.pth\"), \"x.safetensors\")`"
-                .into(),
-        ));
+    if torch::is_one(&bytes) {
+        let (tensors, notes) = torch::read(&bytes).map_err(fail)?;
+        return Ok(Weights { tensors, metadata: BTreeMap::new(), notes });
     }
     let broken = |error: safetensors::SafeTensorError| {
         fail(format!("not a whole safetensors file ({error}) – fetch or write it again"))
@@ -56,27 +67,61 @@ pub fn read(path: &Path) -> Result<Weights> {
         let tensor = view.load(&Device::Cpu).map_err(|error| fail(format!("tensor `{name}`: {error}")))?;
         tensors.insert(name.to_owned(), tensor);
     }
-    Ok(Weights { tensors, metadata })
+    Ok(Weights { tensors, metadata, notes: Vec::new() })
 }
 
-/// Sets the parameters and buffers from a file, f16, bf16, f32 or f64, in the types of `params`. Every tensor must be
-/// there with its shape, and no other, but for counts (`…num_batches_tracked`) and, as `head` allows, the head's.
+/// Sets the parameters and buffers from a file in our names, f16, bf16, f32 or f64, in the types of `params`. Every tensor
+/// must be there with its shape, and no other, but for counts (`…num_batches_tracked`) and, as `head` allows, the head's.
 /// Errs with the difference (`-` missing, `+` unexpected, `~` different) before anything is set.
 pub fn load(params: &Params, path: &Path, head: Head) -> Result<LoadReport> {
-    let Weights { tensors, metadata } = read(path)?;
+    let Weights { tensors, metadata, notes } = read(path)?;
+    set(
+        params,
+        path,
+        head,
+        layout::Named::ours(params, tensors),
+        LoadReport { metadata, notes, ..LoadReport::default() },
+    )
+}
+
+/// As [`load`], of a file in our names, torchvision's or timm's: whichever has most of the file's. Shapes that differ in
+/// sides of 1 are taken as they are. Where the head may be replaced, a first convolution of other channels
+/// ([`adapt_input`]) and position embeddings of another grid ([`resample_positions`]) are made to fit as timm does.
+pub fn import(params: &Params, spec: &ModelSpec, path: &Path, head: Head) -> Result<LoadReport> {
+    let Weights { tensors, metadata, mut notes } = read(path)?;
+    let tensors = layout::unwrapped(tensors, &mut notes);
+    let mut named = layout::recognise(params, spec, tensors, &mut notes);
+    fit::fit(params, spec, &mut named.tensors, head == Head::ReplaceIfClassesDiffer, &mut notes)?;
+    set(params, path, head, named, LoadReport { metadata, notes, ..LoadReport::default() })
+}
+
+/// Sets what was read, all of it or nothing.
+fn set(
+    params: &Params,
+    path: &Path,
+    head: Head,
+    named: layout::Named,
+    report: LoadReport,
+) -> Result<LoadReport> {
+    let layout::Named { tensors, strange, theirs } = named;
     let kept = match head {
         Head::ReplaceIfClassesDiffer => other_head(params, &tensors),
         Head::MustFit => None,
     };
     let replaced =
         |name: &str| kept.is_some() && params.trainable.get(name).is_some_and(|p| p.stage() == "head");
+    // As the file calls it, and as we do.
+    let both = |name: &String| match theirs(name) {
+        other if other == *name => other,
+        other => format!("{other} (here {name})"),
+    };
 
     let mut difference = Difference::default();
     let mut values = Vec::new();
     for (name, param) in params.trainable.iter().chain(&params.buffers).filter(|(name, _)| !replaced(name)) {
         let expected = param.var().dims();
         match tensors.get(name) {
-            None => difference.missing.push(format!("- {name} {expected:?}")),
+            None => difference.missing.push(format!("- {} {expected:?}", both(name))),
             Some(tensor) if tensor.dims() != expected => {
                 if let ("conv1.weight", [theirs, .., 3 | 7]) = (name.as_str(), tensor.dims())
                     && *theirs == expected[0]
@@ -84,20 +129,18 @@ pub fn load(params: &Params, path: &Path, head: Head) -> Result<LoadReport> {
                     difference.stem =
                         Some(if tensor.dims().ends_with(&[7]) { Stem::ImageNet } else { Stem::Cifar });
                 }
-                difference.changed.push(format!("~ {name} {expected:?}: {:?} in the file", tensor.dims()));
+                let dims = tensor.dims();
+                difference.changed.push(format!("~ {} {expected:?}: {dims:?} in the file", both(name)));
             }
             Some(tensor) if !tensor.dtype().is_float() => {
-                difference
-                    .changed
-                    .push(format!("~ {name}: expected floats, the file has {:?}", tensor.dtype()));
+                let dtype = tensor.dtype();
+                difference.changed.push(format!("~ {}: expected floats, the file has {dtype:?}", both(name)));
             }
             Some(tensor) => values.push((name, param.var(), tensor)),
         }
     }
-    let known = |name: &String| params.trainable.contains_key(name) || params.buffers.contains_key(name);
-    let is_count = |name: &String| name.ends_with("num_batches_tracked");
-    for (name, tensor) in tensors.iter().filter(|(name, _)| !known(name) && !is_count(name)) {
-        difference.unexpected.push(format!("+ {name} {:?}", tensor.dims()));
+    for (name, dims) in &strange {
+        difference.unexpected.push(format!("+ {name} {dims:?}"));
     }
     if !difference.is_empty() {
         return Err(Error::Mismatch(format!("{}: {difference}", path.display())));
@@ -128,7 +171,7 @@ pub fn load(params: &Params, path: &Path, head: Head) -> Result<LoadReport> {
             count.set(value.try_into().unwrap_or(0));
         }
     }
-    Ok(LoadReport { loaded: values.len(), head: kept, metadata })
+    Ok(LoadReport { loaded: values.len(), head: kept, ..report })
 }
 
 /// How many values of a float tensor are NaN or infinite.
@@ -207,62 +250,6 @@ fn other_head(params: &Params, tensors: &BTreeMap<String, Tensor>) -> Option<Str
     }
     let name = head[0].0.split('.').next().unwrap_or_default();
     Some(format!("head {name}: {theirs} classes in the file, {ours} here: kept newly initialised"))
-}
-
-/// What a file lacks, has too much, or has otherwise.
-#[derive(Default)]
-struct Difference {
-    missing: Vec<String>,
-    unexpected: Vec<String>,
-    changed: Vec<String>,
-    /// The file's stem, where that is another.
-    stem: Option<Stem>,
-}
-
-impl Difference {
-    fn is_empty(&self) -> bool {
-        self.missing.is_empty() && self.unexpected.is_empty() && self.changed.is_empty()
-    }
-
-    /// What kind of file this may be, from its names.
-    fn guess(&self) -> Option<&'static str> {
-        let all = |prefix: &str| {
-            !self.unexpected.is_empty() && self.unexpected.iter().all(|line| line[2..].starts_with(prefix))
-        };
-        if all("module.") {
-            Some("its names begin with `module.`, as DataParallel saves them; take that off")
-        } else if all("resnet.") || all("classifier.") {
-            Some("its names look like transformers' layout; expected torchvision's or timm's")
-        } else {
-            None
-        }
-    }
-}
-
-impl std::fmt::Display for Difference {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        const SHOWN: usize = 12;
-        write!(f, "the tensors do not fit the model (- missing, + unexpected, ~ different)")?;
-        if let Some(guess) = self.guess() {
-            write!(f, "; {guess}")?;
-        }
-        if let Some(stem) = self.stem {
-            write!(
-                f,
-                "; the file's stem is another: write `stem: {}` below model (model.stem)",
-                stem.name()
-            )?;
-        }
-        for lines in [&self.missing, &self.unexpected, &self.changed] {
-            for line in lines.iter().take(SHOWN) {
-                write!(f, "\n  {line}")?;
-            }
-            if lines.len() > SHOWN {
-                write!(f, "\n  {} … and {} more", &lines[0][..1], lines.len() - SHOWN)?;
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

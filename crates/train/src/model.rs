@@ -66,12 +66,13 @@ impl Model {
         let mut config = Config::new(spec, &options, plan.model.input as usize, &classes);
         let mut notes = Vec::new();
         match (&start, &plan.model.weights) {
-            (Start::Checkpoint(folder), _) => weights::from_checkpoint(folder, &params, &mut config)?,
+            (Start::Checkpoint(folder), _) => weights::from_checkpoint(folder, spec, &params, &mut config)?,
             (Start::Recipe, Some(from)) => {
-                notes = weights::from_recipe(from, &params, &mut config, progress)?
+                notes = weights::from_recipe(from, spec, &params, &mut config, progress)?
             }
             (Start::Recipe, None) => {}
         }
+        plan.evaluate_as(&config);
         describe_evaluation(&plan.resolved, &mut config);
         if let Some(mean) = plan.model.mean {
             config.mean = mean.to_vec();
@@ -119,21 +120,22 @@ impl Model {
 }
 
 /// Puts the evaluation transform of a recipe into timm's words: a resize to both sides is `squash`, a resize of the shorter
-/// side and a centre crop are `center` with the crop's share of it.
+/// side and a centre crop are `center` with the crop's share of it. A recipe without one is evaluated as the configuration says.
 fn describe_evaluation(recipe: &Value, config: &mut Config) {
-    let nodes = recipe.get("evaluation").and_then(Value::as_sequence).cloned().unwrap_or_default();
+    let Some(nodes) = recipe.get("evaluation").and_then(Value::as_sequence) else { return };
     let Some(resize) = nodes.iter().find_map(|node| node.get("resize")) else {
         config.crop = 1.0;
         return;
     };
     let size = resize.get("size").unwrap_or(resize);
     match size.as_f64() {
-        Some(side) => config.crop = (config.input[1] as f64 / side).min(1.0),
+        Some(side) => {
+            (config.crop, config.crop_mode) = ((config.input[1] as f64 / side).min(1.0), "center".to_owned());
+        }
         None => (config.crop, config.crop_mode) = (1.0, "squash".to_owned()),
     }
-    if let Some(interpolation) = resize.get("interpolation").and_then(Value::as_str) {
-        config.interpolation = interpolation.to_owned();
-    }
+    let interpolation = resize.get("interpolation").and_then(Value::as_str).unwrap_or("bilinear");
+    config.interpolation = interpolation.to_owned();
 }
 
 fn triple(values: &[f64]) -> Result<[f64; 3]> {

@@ -3,16 +3,18 @@
 use crate::plan::{Plan, Weights};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
-use tallow_models::Params;
 use tallow_models::config::Config;
 use tallow_models::weights::Head;
+use tallow_models::{ModelSpec, Params};
 use tallow_report::Progress;
 #[cfg(feature = "hub")]
 use tallow_report::{Bar, Unit};
 
-/// Loads the weights of a recipe; a `config.json` beside them gives mean and standard deviation. Returns notes.
+/// Loads the weights of a recipe; a `config.json` beside them gives mean, standard deviation, interpolation and crop.
+/// Returns notes.
 pub fn from_recipe(
     weights: &Weights,
+    spec: &ModelSpec,
     params: &Params,
     config: &mut Config,
     progress: &Progress,
@@ -21,18 +23,32 @@ pub fn from_recipe(
         Weights::File(path) => in_folder(path),
         Weights::Hub(id) => hub(id, progress)?,
     };
-    let report = tallow_models::weights::load(params, &file, Head::ReplaceIfClassesDiffer)?;
+    let report = tallow_models::weights::import(params, spec, &file, Head::ReplaceIfClassesDiffer)?;
     let mut notes = vec![format!("weights: {} ({} tensors)", weights.describe(), report.loaded)];
+    notes.extend(report.notes);
     notes.extend(report.head);
     let beside = file.with_file_name("config.json");
     if beside.is_file() {
         let theirs = Config::read(&beside).map_err(|error| {
             Error::Data(format!("model.weights: {error}; it lies beside the weights, and should be timm's"))
         })?;
-        (config.mean, config.std) = (theirs.mean, theirs.std);
-        notes.push(format!("mean and std are those of {}", beside.display()));
+        notes.push(follow(theirs, config, &beside.display().to_string()));
     }
     Ok(notes)
+}
+
+/// Takes over how the images of other weights were made, and says so.
+fn follow(theirs: Config, config: &mut Config, from: &str) -> String {
+    (config.interpolation, config.crop, config.crop_mode) =
+        (theirs.interpolation, theirs.crop, theirs.crop_mode);
+    let evaluation = format!("interpolation {} and crop {}", config.interpolation, config.crop);
+    if theirs.mean.len() != config.mean.len() || theirs.std.len() != config.std.len() {
+        return format!(
+            "{evaluation} are those of {from}; its mean and std are of other channels, and left out"
+        );
+    }
+    (config.mean, config.std) = (theirs.mean, theirs.std);
+    format!("mean and std are those of {from}; so are {evaluation}, unless the recipe writes `evaluation`")
 }
 
 /// Refuses a plan whose weights' file is not there. The hub is not asked.
@@ -52,18 +68,24 @@ pub fn look(plan: &Plan) -> Result<()> {
 
 /// The weights of a folder.
 fn in_folder(path: &Path) -> PathBuf {
-    if path.is_dir() { path.join("model.safetensors") } else { path.to_owned() }
+    if !path.is_dir() {
+        return path.to_owned();
+    }
+    // A run's folder has its best checkpoint inside.
+    let places =
+        ["model.safetensors", "best/model.safetensors", "last/model.safetensors", "pytorch_model.bin"];
+    let there = places.iter().map(|name| path.join(name)).find(|file| file.is_file());
+    there.unwrap_or_else(|| path.join(places[0]))
 }
 
 impl Plan {
-    /// As a training will: with the mean of the weights' `config.json`, where that lies on this machine beside a file.
+    /// As a training will: with the mean and the evaluation of the weights' `config.json`, where that lies on this machine beside a file.
     pub fn paint_as_weights(&mut self) {
         let Some(Weights::File(path)) = &self.model.weights else { return };
-        let beside =
-            if path.is_dir() { path.join("config.json") } else { path.with_file_name("config.json") };
         // A file that cannot be read is the training's to report.
-        let theirs = Config::read(&beside).ok().and_then(|config| config.mean.try_into().ok());
-        if let (None, Some(mean)) = (self.model.mean, theirs) {
+        let Ok(theirs) = Config::read(&in_folder(path).with_file_name("config.json")) else { return };
+        self.evaluate_as(&theirs);
+        if let (None, Ok(mean)) = (self.model.mean, theirs.mean.try_into()) {
             self.paint_with(mean);
         }
     }
@@ -75,7 +97,7 @@ pub fn described(folder: &Path) -> Result<Config> {
 }
 
 /// Loads a checkpoint folder, which must fit.
-pub fn from_checkpoint(folder: &Path, params: &Params, config: &mut Config) -> Result<()> {
+pub fn from_checkpoint(folder: &Path, spec: &ModelSpec, params: &Params, config: &mut Config) -> Result<()> {
     let theirs = described(folder)?;
     if theirs.labels != config.labels {
         return Err(Error::Data(format!(
@@ -85,28 +107,61 @@ pub fn from_checkpoint(folder: &Path, params: &Params, config: &mut Config) -> R
             folder.display()
         )));
     }
-    tallow_models::weights::load(params, &folder.join("model.safetensors"), Head::MustFit)?;
+    // One that was published has the names of timm.
+    tallow_models::weights::import(params, spec, &folder.join("model.safetensors"), Head::MustFit)?;
     (config.mean, config.std) = (theirs.mean, theirs.std);
+    (config.interpolation, config.crop, config.crop_mode) =
+        (theirs.interpolation, theirs.crop, theirs.crop_mode);
     Ok(())
 }
 
-/// `model.safetensors` of a repository, with its `config.json` beside it, in the hub's cache.
+/// `model.safetensors` of a repository, or else `pytorch_model.bin`, with its `config.json` beside it if it has one, in the
+/// hub's cache.
 #[cfg(feature = "hub")]
 fn hub(id: &str, progress: &Progress) -> Result<PathBuf> {
-    let mut bar: Option<(String, Bar, u64)> = None;
-    let mut show = |at: tallow_hub::Progress| {
-        if bar.as_ref().is_none_or(|(file, ..)| file != at.file) {
-            bar = Some((at.file.to_owned(), progress.bar(at.file, Unit::Bytes, Some(at.total)), 0));
+    let hub = tallow_hub::Hub::from_env();
+    let explain = |error| Error::Data(format!("model.weights: hub:{id}: {error}"));
+    let mut bar = Transfers::new(progress);
+    let first = hub.fetch(id, &["model.safetensors"], &mut |at| bar.show(at));
+    let fetched = match first {
+        Err(error @ tallow_hub::Error::NoFile { .. }) => {
+            hub.fetch(id, &["pytorch_model.bin"], &mut |at| bar.show(at)).map_err(|_| explain(error))?
         }
-        if let Some((_, bar, done)) = &mut bar {
+        other => other.map_err(explain)?,
+    };
+    // Of the same commit, whatever is pushed meanwhile.
+    let (repository, _) = id.split_once('@').unwrap_or((id, ""));
+    let pinned = format!("{repository}@{}", fetched.commit);
+    match hub.fetch(&pinned, &["config.json"], &mut |at| bar.show(at)) {
+        Ok(_) | Err(tallow_hub::Error::NoFile { .. } | tallow_hub::Error::NotCached { .. }) => {}
+        Err(error) => return Err(explain(error)),
+    }
+    Ok(fetched.files[0].clone())
+}
+
+/// A bar for each file that comes over the network.
+#[cfg(feature = "hub")]
+pub struct Transfers<'a> {
+    progress: &'a Progress,
+    bar: Option<(String, Bar, u64)>,
+}
+
+#[cfg(feature = "hub")]
+impl<'a> Transfers<'a> {
+    pub fn new(progress: &'a Progress) -> Transfers<'a> {
+        Transfers { progress, bar: None }
+    }
+
+    pub fn show(&mut self, at: tallow_hub::Progress) {
+        if self.bar.as_ref().is_none_or(|(file, ..)| file != at.file) {
+            let bar = self.progress.bar(at.file, Unit::Bytes, Some(at.total));
+            self.bar = Some((at.file.to_owned(), bar, 0));
+        }
+        if let Some((_, bar, done)) = &mut self.bar {
             bar.tick(at.done.saturating_sub(*done), &[]);
             *done = at.done.max(*done);
         }
-    };
-    let files = ["config.json", "model.safetensors"];
-    let fetched = tallow_hub::Hub::from_env().fetch(id, &files, &mut show);
-    let fetched = fetched.map_err(|error| Error::Data(format!("model.weights: hub:{id}: {error}")))?;
-    Ok(fetched.folder.join("model.safetensors"))
+    }
 }
 
 #[cfg(not(feature = "hub"))]

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tallow_data::{SourceSpec, Split};
 use tallow_metrics::Metric;
+use tallow_models::config::Config;
 use tallow_models::{ModelSpec, Stem};
 use tallow_policy::{Duration, ImageChain, Mistake, Policy, Registry};
 
@@ -207,6 +208,17 @@ impl Plan {
         let images = self.document.value.get("images").unwrap_or(&Value::Null);
         let chain = ImageChain::parse(images, &self.registry, size, mean);
         self.images = Arc::new(chain.expect("the list was read before"));
+    }
+
+    /// Where the recipe writes no `evaluation`, takes that of a `config.json`.
+    pub fn evaluate_as(&mut self, config: &Config) {
+        if self.document.value.get("evaluation").is_some() {
+            return;
+        }
+        let Config { interpolation, crop, crop_mode, .. } = config;
+        let mean = self.model.mean.unwrap_or(self.model.spec.mean);
+        self.evaluation =
+            read::ordinary(&self.registry, self.model.input, interpolation, *crop, crop_mode, mean);
     }
 
     /// A mistake at `path` that showed only once the data were open, with its place.

@@ -44,7 +44,14 @@ pub fn plan(
     let input = model.as_ref().map(|model| model.input);
     let mean = model.as_ref().map_or([0.485, 0.456, 0.406], |model| model.mean.unwrap_or(model.spec.mean));
     let images = chain(root, "images", registry, input, mean);
-    let evaluation = chain(root, "evaluation", registry, input, mean);
+    let evaluation = match (root.get("evaluation"), &model) {
+        (None, Some(model)) => {
+            let spec = model.spec;
+            Some(ordinary(registry, model.input, spec.interpolation, spec.crop, "center", mean))
+        }
+        (None, None) => None,
+        (Some(_), _) => chain(root, "evaluation", registry, input, mean),
+    };
     let policy = policy(document, registry, root, model.as_ref(), foreign);
     let optimizer =
         root.required("optimizer", "{ sgd: { momentum: 0.9 } }").and_then(|node| optimizer(&node));
@@ -124,12 +131,7 @@ fn chain(
     input: Option<u32>,
     mean: [f64; 3],
 ) -> Option<Arc<ImageChain>> {
-    let example = if key == "images" {
-        "[ { random_resized_crop: {} } ]"
-    } else {
-        "[ { resize: 256 }, { center_crop: 224 } ]"
-    };
-    let node = root.required(key, example)?;
+    let node = root.required(key, "[ { random_resized_crop: {} } ]")?;
     let side = input.unwrap_or(224);
     match ImageChain::parse(node.value(), registry, (side, side), mean) {
         Ok(chain) => {
@@ -153,4 +155,28 @@ fn chain(
             None
         }
     }
+}
+
+/// The evaluation of a recipe that writes none, in timm's words: the shorter side to ⌊input / crop⌋ and the crop's centre, or
+/// both sides to the input (`squash`).
+pub fn ordinary(
+    registry: &Registry,
+    input: u32,
+    interpolation: &str,
+    crop: f64,
+    crop_mode: &str,
+    mean: [f64; 3],
+) -> Arc<ImageChain> {
+    let side = (f64::from(input) / crop) as u32;
+    let nodes = match crop_mode {
+        "squash" => {
+            format!("[ {{ resize: {{ size: [{input}, {input}], interpolation: {interpolation} }} }} ]")
+        }
+        _ => format!(
+            "[ {{ resize: {{ size: {side}, interpolation: {interpolation} }} }}, {{ center_crop: {input} }} ]"
+        ),
+    };
+    let nodes = serde_yaml::from_str(&nodes).expect("a list that is written here");
+    let chain = ImageChain::parse(&nodes, registry, (input, input), mean);
+    Arc::new(chain.expect("policies that are always there"))
 }

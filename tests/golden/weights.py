@@ -1,0 +1,104 @@
+"""PyTorch's files of tensors as `torch.save` writes them, and tensors made to fit as timm does.
+
+    python tests/golden/weights.py            write tests/golden/weights/
+    python tests/golden/weights.py --check    make them again and compare
+
+Versions: Python 3, torch 2.15, timm 1.0.31, safetensors 0.8.0. Seed 11.
+
+The same seven tensors are in `zip.pth` (today's format), `stream.pth` (that of before 1.6), `nested.pth` (a training
+checkpoint: below `state_dict`, names with `module.`), and by plain names in `expected.safetensors`. Among them: a convolution
+in channels_last, a transposed view, a view into a shared storage, a Parameter, half precision, a scalar count. `object.pth`
+holds no dictionary, `code.pth` one whose value would run a command if it were unpickled.
+
+`fit.safetensors`: `conv` (4, 3, 3, 3) and adapt_input_conv of it as `conv.1`, `conv.2`, `conv.5`; `positions` (1, 1 + 16, 6) and
+resample_abs_pos_embed of it for grids of 2, 3, 7 as `positions.2` …; `distilled` (1, 2 + 9, 5) with two prefix tokens, and
+`distilled.4`.
+"""
+
+import io
+import os
+import sys
+from collections import OrderedDict
+from pathlib import Path
+
+import torch
+from safetensors.torch import save as safetensors
+from timm.layers import resample_abs_pos_embed
+from timm.models import adapt_input_conv
+
+OUT = Path(__file__).parent / "weights"
+
+
+def tensors():
+    torch.manual_seed(11)
+    shared = torch.randn(20)
+    return OrderedDict(
+        [
+            ("conv.weight", torch.randn(2, 3, 2, 2).to(memory_format=torch.channels_last)),
+            ("fc.weight", torch.randn(3, 4).t()),
+            ("fc.bias", shared[5:9]),
+            ("norm.weight", torch.nn.Parameter(shared[9:12])),
+            ("norm.half", torch.randn(3).half()),
+            ("norm.double", torch.randn(2, 2, dtype=torch.float64)),
+            ("norm.num_batches_tracked", torch.tensor(41)),
+        ]
+    )
+
+
+class Command:
+    def __reduce__(self):
+        return os.system, ("touch /tmp/it-ran",)
+
+
+def saved(value, **options):
+    buffer = io.BytesIO()
+    torch.save(value, buffer, **options)
+    return buffer.getvalue()
+
+
+def files():
+    plain = tensors()
+    yield "zip.pth", saved(plain)
+    yield "stream.pth", saved(plain, _use_new_zipfile_serialization=False)
+    wrapped = OrderedDict((f"module.{name}", tensor) for name, tensor in plain.items())
+    optimizer = {"state": {0: {"momentum_buffer": torch.ones(2, dtype=torch.float64)}}, "param_groups": [{"lr": 0.1}]}
+    yield "nested.pth", saved({"epoch": 3, "optimizer": optimizer, "state_dict": wrapped})
+    yield "object.pth", saved([torch.ones(2)])
+    yield "code.pth", saved({"state_dict": {"weight": torch.ones(2), "x": Command()}})
+    yield "expected.safetensors", safetensors({name: t.detach().clone().contiguous() for name, t in plain.items()})
+    torch.manual_seed(12)
+    conv, positions, distilled = torch.randn(4, 3, 3, 3), torch.randn(1, 17, 6), torch.randn(1, 11, 5)
+    fit = {"conv": conv, "positions": positions, "distilled": distilled}
+    for channels in (1, 2, 5):
+        fit[f"conv.{channels}"] = adapt_input_conv(channels, conv)
+    for side in (2, 3, 7):
+        fit[f"positions.{side}"] = resample_abs_pos_embed(positions, [side, side], num_prefix_tokens=1)
+    fit["distilled.4"] = resample_abs_pos_embed(distilled, [4, 4], num_prefix_tokens=2)
+    yield "fit.safetensors", safetensors({name: tensor.contiguous() for name, tensor in fit.items()})
+
+
+def same(name, there, made):
+    """Bytes, but of the stream, whose storages are named by their addresses: tensors."""
+    if name != "stream.pth":
+        return there == made
+    there, made = (torch.load(io.BytesIO(content)) for content in (there, made))
+    return list(there) == list(made) and all(torch.equal(there[key], made[key]) for key in made)
+
+
+def main():
+    check = "--check" in sys.argv[1:]
+    OUT.mkdir(exist_ok=True)
+    wrong = []
+    for name, content in files():
+        path = OUT / name
+        if check:
+            if not path.exists() or not same(name, path.read_bytes(), content):
+                wrong.append(name)
+        else:
+            path.write_bytes(content)
+    if wrong:
+        sys.exit(f"differ: {', '.join(wrong)}")
+
+
+if __name__ == "__main__":
+    main()
