@@ -8,10 +8,13 @@ pub(crate) trait Element: WithDType + gemm_types::Product {
     fn sqrt(self) -> Self;
     /// Near overflow and underflow f32's is held at the ends.
     fn exp(self) -> Self;
+    fn ln(self) -> Self;
+    /// (Φ(x), φ(x)) of the standard normal distribution.
+    fn normal(self) -> (Self, Self);
 }
 
 macro_rules! element {
-    ($t:ty, $exp:path) => {
+    ($t:ty, $exp:path, $normal:path) => {
         impl gemm_types::Product for $t {}
 
         impl Element for $t {
@@ -24,12 +27,22 @@ macro_rules! element {
             fn exp(self) -> Self {
                 $exp(self)
             }
+
+            #[inline(always)]
+            fn ln(self) -> Self {
+                self.ln()
+            }
+
+            #[inline(always)]
+            fn normal(self) -> (Self, Self) {
+                $normal(self)
+            }
         }
     };
 }
 
-element!(f32, crate::exp::exp);
-element!(f64, f64::exp);
+element!(f32, crate::exp::exp, crate::normal::single);
+element!(f64, f64::exp, crate::normal::double);
 
 mod gemm_types {
     /// A type `gemm` has a kernel for; for others it panics.

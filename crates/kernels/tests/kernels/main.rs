@@ -1,6 +1,7 @@
-//! The kernels, tested from outside: each op alone (`ops`), together (`graph`), against PyTorch (`goldens`).
+//! The kernels, tested from outside: each op alone (`ops`, `sequences`), together (`graph`), against PyTorch (`goldens`).
 
 mod goldens;
 mod graph;
 mod ops;
+mod sequences;
 mod support;

@@ -1,0 +1,189 @@
+//! Scaled dot-product attention of packed queries, keys and values, within images or within their windows.
+
+mod core;
+mod groups;
+
+use crate::element::{Element, by_dtype, same_dtype, tensor, view};
+use crate::node::{Backward, node};
+use crate::parallel::{Shared, each, fold_parts, unfilled};
+use crate::switch::composed;
+use candle_core::{D, Result, Tensor, bail};
+use core::{Core, Heads};
+use groups::Groups;
+
+/// softmax(q·kᵀ / √d)·v for every head, the tokens of an image among themselves.
+///
+/// `qkv` (R, L, 3·heads·d), each token's queries of all heads, then keys, then values → (R, L, heads·d). Differentiable.
+///
+/// Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.2.
+pub fn attention(qkv: &Tensor, heads: usize) -> Result<Tensor> {
+    let Some((r, l, d)) = qkv.dims3().ok().and_then(|(r, l, width)| Some((r, l, part(width, heads)?))) else {
+        bail!("attention: expected (R, L, 3·{heads}·d), not empty, got {:?}", qkv.shape());
+    };
+    run_any(qkv, None, Heads { heads, d }, Groups::whole(r, l))
+}
+
+/// The same within windows of a map, with a bias: softmax(q·kᵀ / √d + bias + mask)·v.
+///
+/// `qkv` (R, H, W, 3·heads·d), `bias` (heads, window², window²), H and W multiples of `window` → (R, H, W, heads·d). The map is
+/// rolled by `shift` upwards and to the left before it is cut and back afterwards; a pair of tokens that the roll made
+/// neighbours has the mask −100, any other 0. A side of one window is not rolled. Differentiable in qkv and bias.
+///
+/// Source: Liu et al. 2021, arXiv:2103.14030, section 3.2; torchvision 0.29 `shifted_window_attention`.
+pub fn window_attention(
+    qkv: &Tensor,
+    heads: usize,
+    bias: &Tensor,
+    window: usize,
+    shift: usize,
+) -> Result<Tensor> {
+    let Some((r, h, w, d)) =
+        qkv.dims4().ok().and_then(|(r, h, w, width)| Some((r, h, w, part(width, heads)?)))
+    else {
+        bail!("window_attention: expected (R, H, W, 3·{heads}·d), not empty, got {:?}", qkv.shape());
+    };
+    let s = window * window;
+    if s == 0 || h % window != 0 || w % window != 0 || shift >= window || bias.dims() != [heads, s, s] {
+        bail!(
+            "window_attention: expected sides that are multiples of {window}, a shift below it and a bias ({heads}, {s}, {s}), \
+             got {:?}, {shift} and {:?}",
+            qkv.shape(),
+            bias.shape()
+        );
+    }
+    run_any(qkv, Some(bias), Heads { heads, d }, Groups::windows(r, (h, w), window, shift))
+}
+
+/// d of a width 3·heads·d.
+fn part(width: usize, heads: usize) -> Option<usize> {
+    (heads > 0 && width > 0 && width.is_multiple_of(3 * heads)).then(|| width / (3 * heads))
+}
+
+fn run_any(qkv: &Tensor, bias: Option<&Tensor>, heads: Heads, groups: Groups) -> Result<Tensor> {
+    if qkv.elem_count() == 0 {
+        bail!("attention: expected tokens, got {:?}", qkv.shape());
+    }
+    let dtype = same_dtype("attention", qkv, bias.as_slice())?;
+    if composed(qkv) {
+        return fallback(qkv, bias, heads, &groups);
+    }
+    by_dtype!(dtype, run(qkv, bias, heads, groups))
+}
+
+/// Parts of the bias's gradient at most.
+const PARTS: usize = 16;
+
+/// `f(head, part, first group, past the last)`: every head of every group once, in tasks that the sizes alone decide.
+fn tasks(groups: usize, heads: usize, f: impl Fn(usize, usize, usize, usize) + Send + Sync) {
+    let size = groups.div_ceil(PARTS);
+    let parts = groups.div_ceil(size);
+    each(parts * heads, |i| {
+        let part = i / heads;
+        f(i % heads, part, part * size, ((part + 1) * size).min(groups));
+    });
+}
+
+fn run<T: Element>(qkv: &Tensor, bias: Option<&Tensor>, heads: Heads, groups: Groups) -> Result<Tensor> {
+    let qkvc = qkv.contiguous()?;
+    let biasc = bias.map(Tensor::contiguous).transpose()?;
+    let tokens = groups.tokens();
+    let (mut y, mut logs) = (unfilled::<T>(tokens * heads.width()), unfilled::<T>(tokens * heads.heads));
+    {
+        let qkvs = view::<T>(&qkvc)?;
+        let biases = biasc.as_ref().map(view::<T>).transpose()?;
+        let core = Core { qkv: &qkvs, bias: biases.as_deref(), heads, groups: &groups };
+        let (y, logs) = (Shared::new(&mut y), Shared::new(&mut logs));
+        tasks(groups.count(), heads.heads, |head, _, start, end| {
+            for group in start..end {
+                // SAFETY: each group and head is one task's.
+                unsafe { core.forward(group, head, y, logs) };
+            }
+        });
+    }
+    let mut shape = qkv.dims().to_vec();
+    *shape.last_mut().expect("rank 3 or 4") = heads.width();
+    let backward =
+        Gradients { qkv: qkvc.detach(), bias: biasc.as_ref().map(Tensor::detach), heads, groups, logs };
+    let mut inputs = vec![qkv];
+    inputs.extend(bias);
+    node(&inputs, y, shape, backward)
+}
+
+struct Gradients<T> {
+    qkv: Tensor,
+    bias: Option<Tensor>,
+    heads: Heads,
+    groups: Groups,
+    /// Of each group, head and token in it: ln Σ_j e^score.
+    logs: Vec<T>,
+}
+
+impl<T: Element> Backward for Gradients<T> {
+    fn name(&self) -> &'static str {
+        "attention"
+    }
+
+    fn reads_result(&self) -> bool {
+        true
+    }
+
+    fn gradients(&self, result: &Tensor, grad: Tensor, wanted: &[bool]) -> Result<Vec<Option<Tensor>>> {
+        let (groups, heads) = (&self.groups, self.heads);
+        let (qkv, y, dy) = (view::<T>(&self.qkv)?, view::<T>(result)?, view::<T>(&grad)?);
+        let (y, dy): (&[T], &[T]) = (&y, &dy);
+        let bias = self.bias.as_ref().map(view::<T>).transpose()?;
+        let core = Core { qkv: &qkv, bias: bias.as_deref(), heads, groups };
+        let square = groups.size() * groups.size();
+        let want_bias = wanted.get(1) == Some(&true);
+        let parts = groups.count().div_ceil(groups.count().div_ceil(PARTS));
+        let mut sums = vec![T::zero(); if want_bias { parts * heads.heads * square } else { 0 }];
+        let mut dqkv = unfilled::<T>(qkv.len());
+        let (shared, out) = (Shared::new(&mut sums), Shared::new(&mut dqkv));
+        tasks(groups.count(), heads.heads, |head, part, start, end| {
+            let mut dbias = want_bias.then(|| {
+                // SAFETY: one part of one head is one task's.
+                unsafe { shared.slice((part * heads.heads + head) * square, square) }
+            });
+            for group in start..end {
+                // SAFETY: each group and head is one task's.
+                unsafe { core.backward(group, head, (y, dy), &self.logs, out, dbias.as_deref_mut()) };
+            }
+        });
+        let mut grads = vec![Some(tensor(dqkv, self.qkv.shape()))];
+        if let Some(bias) = &self.bias {
+            grads
+                .push(want_bias.then(|| tensor(fold_parts(sums, parts, heads.heads * square), bias.shape())));
+        }
+        Ok(grads)
+    }
+}
+
+fn fallback(
+    qkv: &Tensor,
+    bias: Option<&Tensor>,
+    Heads { heads, d }: Heads,
+    groups: &Groups,
+) -> Result<Tensor> {
+    let (n, s) = (groups.count(), groups.size());
+    let tokens = qkv.reshape((groups.tokens(), 3 * heads * d))?;
+    let order = Tensor::new(groups.places(), qkv.device())?;
+    let parts = tokens.index_select(&order, 0)?.reshape((n, s, 3, heads, d))?.permute((2, 0, 3, 1, 4))?;
+    let pick = |i: usize| parts.get(i)?.contiguous(); // (n, heads, s, d)
+    let scores = (pick(0)?.matmul(&pick(1)?.t()?.contiguous()?)? * (d as f64).powf(-0.5))?;
+    let scores = match bias {
+        Some(bias) => {
+            let mask = crate::switch::host(groups.mask(), (n, 1, s, s), qkv)?;
+            scores.broadcast_add(bias)?.broadcast_add(&mask)?
+        }
+        None => scores,
+    };
+    let e = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?.exp()?;
+    let shares = e.broadcast_div(&e.sum_keepdim(D::Minus1)?)?;
+    let y = shares.matmul(&pick(2)?)?.transpose(1, 2)?.contiguous()?.reshape((n * s, heads * d))?;
+    // Back to where the tokens were.
+    let mut back = vec![0u32; n * s];
+    groups.places().iter().zip(0..).for_each(|(place, i)| back[*place as usize] = i);
+    let mut shape = qkv.dims().to_vec();
+    *shape.last_mut().expect("rank 3 or 4") = heads * d;
+    y.index_select(&Tensor::new(back, qkv.device())?, 0)?.reshape(shape)
+}
