@@ -20,6 +20,8 @@ mod tests;
 mod two;
 mod winograd;
 
+pub use depthwise::depthwise_last;
+
 use crate::element::{Element, as_f32, by_dtype, same_dtype, tensor, view};
 use crate::node::{Backward, node};
 use crate::switch::composed;

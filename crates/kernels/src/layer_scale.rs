@@ -4,7 +4,7 @@ use crate::element::{Element, by_dtype, same_dtype, tensor, view};
 use crate::node::{Backward, node};
 use crate::parallel::{Shared, fold_parts, pieces, unfilled};
 use crate::simd::vectorized;
-use crate::switch::{composed, host};
+use crate::switch::composed;
 use candle_core::{Result, Tensor, bail};
 use std::marker::PhantomData;
 
@@ -14,12 +14,7 @@ use std::marker::PhantomData;
 /// `branch` has no influence.
 ///
 /// Source: Touvron et al. 2021, arXiv:2103.17239, section 2.
-pub fn layer_scale(
-    x: &Tensor,
-    branch: &Tensor,
-    scale: &Tensor,
-    factors: Option<&[f64]>,
-) -> Result<Tensor> {
+pub fn layer_scale(x: &Tensor, branch: &Tensor, scale: &Tensor, factors: Option<&[f64]>) -> Result<Tensor> {
     let (rows, c) = (x.dims().first().copied().unwrap_or(0), x.dims().last().copied().unwrap_or(0));
     if x.dims() != branch.dims()
         || x.elem_count() == 0
@@ -36,26 +31,12 @@ pub fn layer_scale(
     }
     let dtype = same_dtype("layer_scale", x, &[branch, scale])?;
     if composed(x) {
-        let branch = branch.broadcast_mul(scale)?;
-        let branch = match factors {
-            Some(factors) => {
-                let mut shape = vec![1; x.rank()];
-                shape[0] = rows;
-                branch.broadcast_mul(&host(factors.to_vec(), shape, x)?)?
-            }
-            None => branch,
-        };
-        return x + branch;
+        return crate::add_scaled(x, &branch.broadcast_mul(scale)?, factors);
     }
     by_dtype!(dtype, run(x, branch, scale, factors))
 }
 
-fn run<T: Element>(
-    x: &Tensor,
-    branch: &Tensor,
-    scale: &Tensor,
-    factors: Option<&[f64]>,
-) -> Result<Tensor> {
+fn run<T: Element>(x: &Tensor, branch: &Tensor, scale: &Tensor, factors: Option<&[f64]>) -> Result<Tensor> {
     let (xc, bc, sc) = (x.contiguous()?, branch.contiguous()?, scale.contiguous()?);
     let c = *x.dims().last().expect("a rank of 1 and more");
     let per_row = x.elem_count() / x.dims()[0];

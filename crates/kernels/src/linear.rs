@@ -162,7 +162,7 @@ impl<T: Element> Backward for Gradients<T> {
 }
 
 /// Σ over rows of `dy` (r, o), in parts of a size that r alone decides.
-fn column_sums<T: Element>(dy: &[T], r: usize, o: usize) -> Vec<T> {
+pub(crate) fn column_sums<T: Element>(dy: &[T], r: usize, o: usize) -> Vec<T> {
     let size = part(r, 1);
     let parts = r.div_ceil(size);
     let mut sums = vec![T::zero(); parts * o];

@@ -10,7 +10,7 @@ fn fold<T: Element>(mut lanes: [T; LANES]) -> T {
     let mut n = LANES / 2;
     while n > 0 {
         for i in 0..n {
-            lanes[i] = lanes[i] + lanes[i + n];
+            lanes[i] += lanes[i + n];
         }
         n /= 2;
     }

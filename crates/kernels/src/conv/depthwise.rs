@@ -1,8 +1,21 @@
 //! Convolution where every group has one input channel: shifted rows, no product.
 
+/// A loop over literals, so that what depends on them is decided by the compiler.
+macro_rules! unrolled {
+    ($i:ident in [$($n:literal)*] $body:block) => {
+        $({
+            const $i: usize = $n;
+            $body
+        })*
+    };
+}
+
 mod blocked;
 mod frame;
+mod last;
 mod row;
+
+pub use last::depthwise_last;
 
 use super::im2col::inside;
 use super::{Geometry, cast};

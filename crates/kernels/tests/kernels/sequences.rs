@@ -106,10 +106,12 @@ fn axes_rearranged() -> Result<()> {
         (&[2, 1, 72], &[1, 2, 0], &[72, 2]),
     ];
     for (dims, order, shape) in cases {
-        check(&format!("{dims:?} {order:?}"), &[x.clone()], |t| rearrange(&t[0], dims, order, shape))?;
+        check(&format!("{dims:?} {order:?}"), std::slice::from_ref(&x), |t| {
+            rearrange(&t[0], dims, order, shape)
+        })?;
     }
     let wide = numbers(&[2, 33, 5, 37], 2);
-    check("channels last", &[wide.clone()], |t| channels_last(&t[0]))?;
+    check("channels last", std::slice::from_ref(&wide), |t| channels_last(&t[0]))?;
     assert_eq!(flat(&channels_first(&channels_last(&wide)?)?), flat(&wide));
     assert_eq!(flat(&channels_last(&wide)?), flat(&wide.permute((0, 2, 3, 1))?.contiguous()?));
     assert!(rearrange(&x, &[2, 3, 24], &[0, 2, 2], &[144]).is_err());
@@ -124,12 +126,7 @@ fn scaled_layers() -> Result<()> {
         let inputs = [numbers(shape, 1), numbers(shape, 2), numbers(&[c], 3)];
         let factors: Vec<f64> = [0.0, 1.25, 2.0][3 - rows..].to_vec();
         for factors in [None, Some(&factors[..])] {
-            check(&format!("{shape:?} {factors:?}"), &inputs[..2], |t| {
-                residual(&t[0], &t[1], None, factors)
-            })?;
-            check(&format!("{shape:?} {factors:?} scaled"), &inputs, |t| {
-                residual(&t[0], &t[1], Some(&t[2]), factors)
-            })?;
+            check(&format!("{shape:?} {factors:?}"), &inputs, |t| layer_scale(&t[0], &t[1], &t[2], factors))?;
         }
     }
     // A dropped row's branch may be anything.
@@ -187,5 +184,24 @@ fn threads_change_no_bit() -> Result<()> {
             );
         }
     }
+    Ok(())
+}
+
+#[test]
+fn depthwise_with_channels_last() -> Result<()> {
+    for (r, h, w, c, k) in [
+        (1, 1, 1, 1, 1),
+        (2, 3, 5, 4, 3),
+        (2, 5, 9, 3, 7),
+        (2, 4, 11, 16, 7),
+        (1, 17, 9, 32, 7),
+        (1, 2, 3, 24, 7),
+    ] {
+        let inputs = [numbers(&[r, h, w, c], 1), numbers(&[c, 1, k, k], 2), numbers(&[c], 3)];
+        check(&format!("{r}×{h}×{w}×{c}, {k}×{k}"), &inputs, |t| depthwise_last(&t[0], &t[1], &t[2]))?;
+    }
+    assert!(
+        depthwise_last(&numbers(&[1, 4, 4, 2], 1), &numbers(&[2, 1, 2, 2], 2), &numbers(&[2], 3)).is_err()
+    );
     Ok(())
 }

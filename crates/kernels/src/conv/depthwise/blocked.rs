@@ -102,16 +102,6 @@ unsafe fn on_vectors<J: Job, const K: usize, const S: usize>(
     }
 }
 
-/// A loop over literals, so that what depends on them is decided by the compiler.
-macro_rules! unrolled {
-    ($i:ident in [$($n:literal)*] $body:block) => {
-        $({
-            const $i: usize = $n;
-            $body
-        })*
-    };
-}
-
 /// R rows of a vector of outputs at `at`, the frame's first number under the first of them. Of the frame's rows those of
 /// parity `zeros` are 0.
 ///
