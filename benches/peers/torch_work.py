@@ -42,7 +42,12 @@ def medians(times):
 
 
 def network(options, classes):
-    net = getattr(torchvision.models, options.model)(num_classes=classes)
+    if hasattr(torchvision.models, options.model):
+        net = getattr(torchvision.models, options.model)(num_classes=classes)
+    else:
+        import timm
+
+        net = timm.create_model(options.model, num_classes=classes)
     if options.stem == "cifar":
         net.conv1 = torch.nn.Conv2d(3, 64, 3, 1, 1, bias=False)
         net.maxpool = torch.nn.Identity()

@@ -20,7 +20,7 @@ import sys
 import numpy as np
 import torch
 import torch.nn.functional as F
-from models import CifarResNet, cifar_stem, fill, u
+from models import CifarResNet, cifar_stem, fill, u, vit
 from torchvision.models import resnet18
 
 OUT = pathlib.Path(__file__).parent / "curve" / "curve.json"
@@ -30,6 +30,7 @@ STEPS, BATCHES = 50, 4
 CASES = {
     "resnet20": (lambda c: CifarResNet(3, c), (8, 3, 16, 16), 10, 0.05),
     "resnet18_cifar": (lambda c: cifar_stem(resnet18(num_classes=c)), (8, 3, 16, 16), 10, 0.01),
+    "vit_tiny_patch16_224": (lambda c: vit(c, 32), (8, 3, 32, 32), 10, 0.005),
 }
 
 

@@ -18,7 +18,7 @@ Weights and images come from a formula that the Rust test evaluates too, to the 
 
 Recorded for each case: `logits` in training mode, the soft cross-entropy `loss` (mean over rows), `grad.<name>` of every
 parameter and of `images`, the running statistics after that step as `<name>`, then `eval`: logits in evaluation mode with the
-running statistics of the formula. Dropout is off: p = 0.
+running statistics of the formula. Dropout and stochastic depth are off: p = 0.
 
 Only logits and loss are stored whole. Of any other tensor t with n > 32 elements its 33 numbers are stored: the norm, and the
 projections p_k = sum_i s_k(i) t_i, k = 0..31, where s_k(i) is +1 if bit k of hash("sign", i) is set, else -1. For a
@@ -31,12 +31,13 @@ import pathlib
 import sys
 
 import numpy as np
+import timm
 import torch
 import torch.nn.functional as F
 from safetensors.numpy import load_file, save_file
 from torch import nn
-from torchvision.models import mobilenet_v3_large, mobilenet_v3_small, resnet18, resnet50
-from torchvision.ops import SqueezeExcitation
+from torchvision.models import convnext_tiny, mobilenet_v3_large, mobilenet_v3_small, resnet18, resnet50, swin_t
+from torchvision.ops import SqueezeExcitation, StochasticDepth
 
 OUT = pathlib.Path(__file__).parent / "models"
 K = 32
@@ -75,7 +76,7 @@ def formula(name, shape):
 
 def fill(model):
     for name, tensor in list(model.named_parameters()) + list(model.named_buffers()):
-        if not name.endswith("num_batches_tracked"):
+        if tensor.is_floating_point():
             tensor.data.copy_(torch.from_numpy(formula(name, tuple(tensor.shape))))
 
 
@@ -151,6 +152,18 @@ class CifarResNet(nn.Module):
         return self.fc(x.mean((2, 3)))
 
 
+def vit(classes, side):
+    return timm.create_model("vit_tiny_patch16_224", num_classes=classes, img_size=side)
+
+
+def undrawn(model):
+    """Without stochastic depth."""
+    for module in model.modules():
+        if isinstance(module, StochasticDepth):
+            module.p = 0.0
+    return model
+
+
 # Name of the file: (model, image shape, classes). The last maps are 2 x 2 and more, but for the odd sizes, 5 x 3.
 CASES = {
     "resnet18": (lambda c: resnet18(num_classes=c), (4, 3, 64, 64), 7),
@@ -160,6 +173,9 @@ CASES = {
     "resnet20": (lambda c: CifarResNet(3, c), (4, 3, 32, 32), 10),
     "mobilenet_v3_large": (lambda c: mobilenet(mobilenet_v3_large, c), (3, 3, 64, 64), 7),
     "mobilenet_v3_small": (lambda c: mobilenet(mobilenet_v3_small, c), (2, 3, 75, 64), 5),
+    "vit_tiny_patch16_224": (lambda c: vit(c, 64), (2, 3, 64, 64), 5),
+    "swin_t": (lambda c: undrawn(swin_t(num_classes=c)), (2, 3, 56, 64), 5),
+    "convnext_tiny": (lambda c: undrawn(convnext_tiny(num_classes=c)), (2, 3, 72, 64), 5),
 }
 
 
@@ -187,7 +203,7 @@ def make(case):
     for name, tensor in model.named_parameters():
         out["grad." + name] = sketch(tensor.grad)
     for name, tensor in model.named_buffers():
-        if not name.endswith("num_batches_tracked"):
+        if tensor.is_floating_point():
             out[name] = sketch(tensor)
     return {name: np.ascontiguousarray(value) for name, value in out.items()}
 

@@ -206,16 +206,17 @@ pub struct StochasticDepth {
 
 impl StochasticDepth {
     pub fn forward(&self, values: &Tensor, branch: &Tensor, mode: &Mode) -> Result<Tensor> {
-        let factors = match mode {
-            Mode::Train { seed } if self.rate > 0.0 => {
-                let mut rng = seed.fold(&self.name, 0).rng();
-                let kept = 1.0 / (1.0 - self.rate);
-                let draw = |_| if rng.bernoulli(self.rate) { 0.0 } else { kept };
-                Some((0..values.dim(0)?).map(draw).collect::<Vec<f64>>())
-            }
-            _ => None,
-        };
+        let factors = self.factors(values.dim(0)?, mode);
         Ok(tallow_kernels::add_scaled(values, branch, factors.as_deref())?)
+    }
+
+    /// The factor of each row's branch; none where all are 1.
+    pub fn factors(&self, rows: usize, mode: &Mode) -> Option<Vec<f64>> {
+        let Mode::Train { seed } = mode else { return None };
+        let mut rng = seed.fold(&self.name, 0).rng();
+        let kept = 1.0 / (1.0 - self.rate);
+        let draw = |_| if rng.bernoulli(self.rate) { 0.0 } else { kept };
+        (self.rate > 0.0).then(|| (0..rows).map(draw).collect())
     }
 }
 

@@ -17,11 +17,15 @@
 
 mod cifar_resnet;
 pub mod config;
+mod convnext;
 pub mod layers;
 mod mobilenet_v3;
 mod network;
 mod params;
 mod resnet;
+mod sequence;
+mod swin;
+mod vit;
 pub mod weights;
 mod zoo;
 

@@ -13,6 +13,7 @@ pub struct Param {
     var: Var,
     frozen: Arc<AtomicBool>,
     stage: Arc<str>,
+    decays: bool,
 }
 
 impl Param {
@@ -34,9 +35,10 @@ impl Param {
         &self.stage
     }
 
-    /// Whether weight decay is meant for it: rank 2 and more. Rank 1 are biases and the scales of norms.
+    /// Whether weight decay is meant for it: rank 2 and more, but for those made [`Params::without_decay`]. Rank 1 are biases
+    /// and the scales of norms.
     pub fn decays(&self) -> bool {
-        self.var.rank() > 1
+        self.decays && self.var.rank() > 1
     }
 
     pub fn frozen(&self) -> bool {
@@ -71,6 +73,7 @@ impl Count {
 pub enum Init {
     Zeros,
     Ones,
+    Constant(f64),
     /// Normal(0, √(2 / fan_out)), fan_out = shape\[0\] · kernel area: torchvision's ResNet convolutions.
     KaimingNormalFanOut,
     /// Uniform(±bound).
@@ -128,6 +131,15 @@ impl Params {
         Ok(param)
     }
 
+    /// Makes a trainable tensor that weight decay is not meant for, whatever its rank: positions, class tokens, layer scales.
+    /// Source: timm's `no_weight_decay`. Panics if the name is taken.
+    pub fn without_decay(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Param> {
+        self.parameter(name, shape, init)?;
+        let param = self.trainable.get_mut(name).expect("made");
+        param.decays = false;
+        Ok(param.clone())
+    }
+
     /// Makes a buffer. Panics if the name is taken.
     pub fn buffer(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Param> {
         let param = self.make(name, shape, init)?;
@@ -166,6 +178,7 @@ impl Params {
         let values: Vec<f64> = match init {
             Init::Zeros => vec![0.0; n],
             Init::Ones => vec![1.0; n],
+            Init::Constant(value) => vec![value; n],
             Init::Uniform(bound) => (0..n).map(|_| rng.uniform_in(-bound, bound)).collect(),
             Init::Normal(sd) => (0..n).map(|_| sd * rng.normal()).collect(),
             Init::KaimingNormalFanOut => {
@@ -176,6 +189,7 @@ impl Params {
         };
         let tensor =
             Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(self.dtype)?.to_device(&self.device)?;
-        Ok(Param { var: Var::from_tensor(&tensor)?, frozen: Arc::default(), stage: self.stage.clone() })
+        let (frozen, stage) = (Arc::default(), self.stage.clone());
+        Ok(Param { var: Var::from_tensor(&tensor)?, frozen, stage, decays: true })
     }
 }

@@ -1,6 +1,6 @@
 //! The list of models, and how one is found by name.
 
-use crate::{Network, Params, Result, cifar_resnet, mobilenet_v3, resnet};
+use crate::{Network, Params, Result, cifar_resnet, convnext, mobilenet_v3, resnet, swin, vit};
 use serde::{Deserialize, Serialize};
 
 /// A model as the zoo knows it.
@@ -86,11 +86,13 @@ pub struct ModelOptions {
     pub channels: usize,
     /// `None`: the model's own.
     pub stem: Option<Stem>,
+    /// Side of the square images, pixels, where the network has positions of its own; `None`: the model's.
+    pub input: Option<usize>,
 }
 
 impl ModelOptions {
     pub fn new(classes: usize) -> ModelOptions {
-        ModelOptions { classes, channels: 3, stem: None }
+        ModelOptions { classes, channels: 3, stem: None, input: None }
     }
 }
 
@@ -128,6 +130,17 @@ pub const MODELS: &[&ModelSpec] = &[
     &cifar_resnet::RESNET56,
     &mobilenet_v3::LARGE,
     &mobilenet_v3::SMALL,
+    &convnext::TINY,
+    &convnext::SMALL,
+    &convnext::BASE,
+    &swin::TINY,
+    &swin::SMALL,
+    &vit::VIT_TINY,
+    &vit::VIT_SMALL,
+    &vit::VIT_BASE,
+    &vit::DEIT_TINY,
+    &vit::DEIT_SMALL,
+    &vit::DEIT_BASE,
 ];
 
 /// The model of this name.

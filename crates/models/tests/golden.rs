@@ -102,7 +102,8 @@ fn check(file: &str, model: &str, stem: Option<Stem>, shape: [usize; 4], dtype: 
         .map(|(name, tensor)| (name, tensor.flatten_all().unwrap().to_vec1().unwrap()))
         .collect();
     let classes = golden["logits"].len() / shape[0];
-    let (params, network) = build(model, &ModelOptions { stem, ..ModelOptions::new(classes) }, dtype);
+    let options = ModelOptions { stem, input: Some(shape[2]), ..ModelOptions::new(classes) };
+    let (params, network) = build(model, &options, dtype);
     let images = unit("images", shape.iter().product()).into_iter().map(|u| u * 3f64.sqrt()).collect();
     let images = Var::from_tensor(&tensor(images, &shape, dtype)).unwrap();
     let targets = tensor(soft_targets(shape[0], classes), &[shape[0], classes], dtype);
@@ -118,7 +119,7 @@ fn check(file: &str, model: &str, stem: Option<Stem>, shape: [usize; 4], dtype: 
     let probe = network.forward(images.as_tensor(), &Mode::Probe).unwrap();
     let train = network.forward(images.as_tensor(), &Mode::Train { seed: Seed::new(0) }).unwrap();
     // PyTorch's ran with its dropout at 0, as a probe does.
-    let dropout = model.starts_with("mobilenet");
+    let dropout = ["mobilenet", "swin", "convnext"].iter().any(|family| model.starts_with(family));
     assert_eq!(
         numbers(&probe) != numbers(&train),
         dropout,
@@ -158,6 +159,27 @@ fn build(model: &str, options: &ModelOptions, dtype: DType) -> (Params, Network)
         param.var().set(&tensor(formula(name, shape), shape, dtype)).unwrap();
     }
     (params, network)
+}
+
+/// A vision transformer with positions for 4×4 patches.
+#[test]
+fn vit_tiny() {
+    check("vit_tiny_patch16_224", "vit_tiny_patch16_224", None, [2, 3, 64, 64], DType::F64, F64);
+    check("vit_tiny_patch16_224", "vit_tiny_patch16_224", None, [2, 3, 64, 64], DType::F32, F32);
+}
+
+/// Maps of 14×16, 7×8, 4×4 and 2×2: windows that fit, that are padded, that are rolled and masked, and one alone.
+#[test]
+fn swin_tiny() {
+    check("swin_t", "swin_t", None, [2, 3, 56, 64], DType::F64, F64);
+    check("swin_t", "swin_t", None, [2, 3, 56, 64], DType::F32, F32);
+}
+
+/// Maps of 18×16, 9×8, 4×4 and 2×2: a row is left out.
+#[test]
+fn convnext_tiny() {
+    check("convnext_tiny", "convnext_tiny", None, [2, 3, 72, 64], DType::F64, F64);
+    check("convnext_tiny", "convnext_tiny", None, [2, 3, 72, 64], DType::F32, F32);
 }
 
 /// −Σ y log softmax(z), mean over rows.

@@ -28,7 +28,7 @@ fn numbers(tensor: &Tensor) -> Vec<f64> {
 /// 0.46 M and 0.85 M parameters.
 #[test]
 fn sizes_are_the_published_ones() {
-    let published: [(&str, usize, usize, f64); 10] = [
+    let published: [(&str, usize, usize, f64); 21] = [
         ("resnet18", 1000, 11_689_512, 1.814),
         ("resnet34", 1000, 21_797_672, 3.664),
         ("resnet50", 1000, 25_557_032, 4.089),
@@ -40,6 +40,18 @@ fn sizes_are_the_published_ones() {
         ("resnet56", 10, 853_018, 0.126),
         ("mobilenet_v3_large", 1000, 5_483_032, 0.217),
         ("mobilenet_v3_small", 1000, 2_542_856, 0.057),
+        ("convnext_tiny", 1000, 28_589_128, 4.456),
+        ("convnext_small", 1000, 50_223_688, 8.684),
+        ("convnext_base", 1000, 88_591_464, 15.355),
+        ("swin_t", 1000, 28_288_354, 4.491),
+        ("swin_s", 1000, 49_606_258, 8.741),
+        // 197·12·(12·192² + 2·197·192) + 196·768·192 + 192·1000, and so on; timm's parameters
+        ("vit_tiny_patch16_224", 1000, 5_717_416, 1.254),
+        ("vit_small_patch16_224", 1000, 22_050_664, 4.599),
+        ("vit_base_patch16_224", 1000, 86_567_656, 17.564),
+        ("deit_tiny_patch16_224", 1000, 5_717_416, 1.254),
+        ("deit_small_patch16_224", 1000, 22_050_664, 4.599),
+        ("deit_base_patch16_224", 1000, 86_567_656, 17.564),
     ];
     assert_eq!(published.map(|row| row.0).to_vec(), MODELS.iter().map(|spec| spec.name).collect::<Vec<_>>());
     for (name, classes, parameters, gigamacs) in published {
@@ -56,28 +68,30 @@ fn every_tap_has_the_shape_of_its_outline() {
     for spec in MODELS {
         for stem in [Stem::ImageNet, Stem::Cifar] {
             // The deep ones have the stages of resnet50.
-            if matches!(spec.name, "resnet101" | "resnet152") {
+            if matches!(spec.name, "resnet101" | "resnet152") || spec.name.contains("_base") {
                 continue;
             }
-            let options = ModelOptions { classes: 5, channels: 2, stem: Some(stem) };
+            let options = ModelOptions { classes: 5, channels: 2, stem: Some(stem), input: Some(37) };
             let mut params = Params::new(Seed::new(7), DType::F32, &Device::Cpu);
             let Ok(network) = (spec.build)(&mut params, &options) else {
                 assert!(!spec.has_stems && stem != spec.stem, "{}", spec.name);
                 continue;
             };
             assert_eq!(network.taps(), spec.taps);
-            let outline = network.outline([2, 37, 20]).unwrap();
+            // Positions are those of a square; ConvNeXt halves the side five times.
+            let (h, w) = if network.outline([2, 37, 20]).is_some() { (37, 20) } else { (37, 37) };
+            let outline = network.outline([2, h, w]).unwrap();
             let mut seen = Vec::new();
             let see = |tap: &str, values: Tensor| {
                 seen.push((tap.to_owned(), values.dims()[1..].to_vec()));
                 Ok(values)
             };
-            let logits = network.walk(images([3, 2, 37, 20]), &Mode::Eval, see).unwrap();
+            let logits = network.walk(images([3, 2, h, w]), &Mode::Eval, see).unwrap();
             seen.push(("head".to_owned(), logits.dims()[1..].to_vec()));
             let outlined: Vec<_> =
                 outline.iter().map(|(tap, o)| (tap.to_string(), o.shape.clone())).collect();
             assert_eq!(seen, outlined, "{} {stem:?}", spec.name);
-            assert_eq!(network.outline([3, 37, 20]), None, "three channels do not fit");
+            assert_eq!(network.outline([3, h, w]), None, "three channels do not fit");
         }
     }
 }
@@ -154,9 +168,10 @@ fn dropout_acts_in_training_alone() {
 #[test]
 fn every_trainable_parameter_gets_a_gradient() {
     for spec in MODELS {
-        let (params, network) = build(spec, &ModelOptions::new(5));
         let side = if spec.input == 32 { 16 } else { 48 };
-        let logits = network.forward(&images([3, 3, side, side]), &TRAIN()).unwrap();
+        let (params, network) = build(spec, &ModelOptions { input: Some(side), ..ModelOptions::new(5) });
+        // Stochastic depth may leave a block out of every row of a training step.
+        let logits = network.forward(&images([3, 3, side, side]), &Mode::Probe).unwrap();
         let gradients = backward(&logits.sqr().unwrap().sum_all().unwrap()).unwrap();
         for (name, param) in &params.trainable {
             let gradient =
@@ -348,4 +363,62 @@ fn the_cifar_family_has_no_imagenet_stem() {
         "stem: the CIFAR family (resnet20, 32, 56) has `cifar` only; for an ImageNet stem take resnet18"
     );
     assert!(params.trainable.is_empty());
+}
+
+#[test]
+fn positions_and_scales_do_not_decay() {
+    for (name, without) in [
+        ("vit_tiny_patch16_224", ["cls_token", "pos_embed"]),
+        ("swin_t", ["features.1.0.attn.relative_position_bias_table", "features.1.0.norm1.weight"]),
+        ("convnext_tiny", ["features.1.0.layer_scale", "features.1.0.block.0.bias"]),
+    ] {
+        let (params, _) = build(find(name).unwrap(), &ModelOptions::new(5));
+        assert!(without.iter().all(|tensor| !params.trainable[*tensor].decays()), "{name}");
+        for (tensor, param) in &params.trainable {
+            let norm = tensor.contains("norm") || param.var().rank() == 1;
+            assert_eq!(
+                !param.decays(),
+                norm || without.iter().any(|w| tensor.ends_with(&w[w.len() - 9..])),
+                "{tensor}"
+            );
+        }
+    }
+}
+
+/// timm's and torchvision's: normal of 0.02; the embedding of patches as torch's convolutions; layer scale 1e-6.
+#[test]
+fn initial_values_of_transformers() {
+    for name in ["vit_tiny_patch16_224", "swin_t", "convnext_tiny"] {
+        let (params, _) = build(find(name).unwrap(), &ModelOptions::new(100));
+        for (tensor, param) in &params.trainable {
+            let values = numbers(param.var());
+            let n = values.len() as f64;
+            let sd = (values.iter().map(|v| v * v).sum::<f64>() / n).sqrt();
+            let patches = name != "convnext_tiny"
+                && (tensor.contains("patch_embed") || tensor.contains("features.0.0"));
+            let expected = match tensor {
+                _ if patches => 1.0 / (3.0f64 * if name == "swin_t" { 48.0 } else { 768.0 }).sqrt(),
+                _ if tensor.ends_with("layer_scale") => 1e-6,
+                _ if tensor == "cls_token" => 1e-6,
+                _ if param.var().rank() > 1 => 0.02,
+                _ if tensor.ends_with("weight") => 1.0,
+                _ => 0.0,
+            };
+            // The relative sd of a sample's sd is 1 / √(2n).
+            assert!(
+                (sd - expected).abs() <= 5.0 * expected / (2.0 * n).sqrt(),
+                "{name} {tensor}: {sd}, not {expected}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_vision_transformer_says_what_it_has_positions_for() {
+    let (_, network) = build(find("vit_tiny_patch16_224").unwrap(), &ModelOptions::new(5));
+    let error = network.forward(&images([1, 3, 64, 64]), &Mode::Eval).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "input: the network has positions for 14×14 patches of 16 px, the image has 64×64 px – build it with `input` 64"
+    );
 }

@@ -33,9 +33,9 @@ fn read(case: &str) -> Case {
     }
 }
 
-fn build(model: &str, stem: Option<Stem>, classes: usize, dtype: DType) -> (Params, Network) {
+fn build(case: &Case, model: &str, stem: Option<Stem>, dtype: DType) -> (Params, Network) {
     let mut params = Params::new(Seed::new(0), dtype, &Device::Cpu);
-    let options = ModelOptions { stem, ..ModelOptions::new(classes) };
+    let options = ModelOptions { stem, input: Some(case.shape[2]), ..ModelOptions::new(case.classes) };
     let network = (find(model).unwrap().build)(&mut params, &options).unwrap();
     for (name, param) in params.trainable.iter().chain(&params.buffers) {
         let shape = param.var().dims();
@@ -47,7 +47,7 @@ fn build(model: &str, stem: Option<Stem>, classes: usize, dtype: DType) -> (Para
 
 /// The losses of `steps` steps.
 fn train(case: &Case, model: &str, stem: Option<Stem>, dtype: DType, steps: usize) -> Vec<f64> {
-    let (params, network) = build(model, stem, case.classes, dtype);
+    let (params, network) = build(case, model, stem, dtype);
     let loss = Loss { kind: Kind::CrossEntropy, smoothing: 0.0, class_weights: None };
     let rule = Rule::Sgd { momentum: 0.9, nesterov: true };
     let optimizer = Optimizer { rule, decay: 5e-4, decay_all: true, head_rate: 1.0 };
@@ -101,4 +101,9 @@ fn resnet20_learns_as_in_pytorch() {
 #[test]
 fn resnet18_with_the_cifar_stem_learns_as_in_pytorch() {
     check("resnet18_cifar", "resnet18", Some(Stem::Cifar));
+}
+
+#[test]
+fn a_vision_transformer_learns_as_in_pytorch() {
+    check("vit_tiny_patch16_224", "vit_tiny_patch16_224", None);
 }

@@ -45,7 +45,11 @@ impl Model {
         progress: &Progress,
     ) -> Result<(Model, Vec<String>)> {
         let spec = plan.model.spec;
-        let options = ModelOptions { stem: plan.model.stem, ..ModelOptions::new(classes.len()) };
+        let options = ModelOptions {
+            stem: plan.model.stem,
+            input: Some(plan.model.input as usize),
+            ..ModelOptions::new(classes.len())
+        };
         let mut params = Params::new(Seed::new(plan.seed).fold("init", 0), DType::F32, &device);
         let network = (spec.build)(&mut params, &options).map_err(|error| match error {
             // `stem: …` is said of model.stem.

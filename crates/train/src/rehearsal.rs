@@ -124,7 +124,11 @@ impl Batch {
 
 /// The draws inside the network that look at no values: they depend on the number of rows and the size of maps alone.
 fn blind(plan: &Plan, rows: &Rows, passage: &mut Passage, mut count: usize) -> Result<()> {
-    let options = ModelOptions { stem: plan.model.stem, ..ModelOptions::new(rows.n_classes) };
+    let options = ModelOptions {
+        stem: plan.model.stem,
+        input: Some(plan.model.input as usize),
+        ..ModelOptions::new(rows.n_classes)
+    };
     let mut params = Params::new(Seed::new(0), DType::F32, &Device::Cpu);
     let network = (plan.model.spec.build)(&mut params, &options)?;
     let side = plan.model.input as usize;

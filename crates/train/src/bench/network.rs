@@ -54,7 +54,8 @@ impl Bench {
     pub fn build(work: Work, device: &Device) -> Result<Bench> {
         let seed = Seed::new(1);
         let mut params = Params::new(seed.fold("init", 0), DType::F32, device);
-        let options = ModelOptions { stem: work.stem, ..ModelOptions::new(work.classes) };
+        let options =
+            ModelOptions { stem: work.stem, input: Some(work.input), ..ModelOptions::new(work.classes) };
         let network = (work.model.build)(&mut params, &options)?;
         let mut rng = seed.fold("pixels", 0).rng();
         let bytes = (0..work.batch * work.input * work.input * 3).map(|_| rng.below(256) as u8).collect();
