@@ -9,17 +9,21 @@
 //! - [`checkpoint`]: resumed is uninterrupted; what is broken says so; weights from files.
 //! - [`replay`]: a batch rebuilt from a checkpoint is the one that was trained on, to the bit.
 //! - [`drawn`]: what the drawn data promise: no linear classifier tells the classes apart.
+//! - [`export`]: a checkpoint in other libraries' layouts, and those libraries' answers where they are installed.
 //! - [`hub`]: weights from the hub, against a small one on loopback.
+//! - [`publish`]: a checkpoint to a small hub on loopback and back: the same bytes, the same predictions.
 //! - [`lists`]: lists and folders agree; the arrows between the crates are those of the plan.
 
 mod bench;
 mod checkpoint;
 mod cli;
 mod drawn;
+mod export;
 mod hub;
 mod lists;
 /// The built programs, each started in a folder of its own.
 mod program;
+mod publish;
 mod recipes;
 mod refusals;
 mod replay;

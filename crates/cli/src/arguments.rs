@@ -1,10 +1,12 @@
 //! What can be typed.
 
 mod bench;
+mod share;
 mod stats;
 
 pub use bench::*;
 use clap::{Args, Parser, Subcommand};
+pub use share::*;
 pub use stats::Stats;
 use std::path::PathBuf;
 
@@ -18,6 +20,7 @@ use std::path::PathBuf;
   tallow stats recipes/quickstart.yaml            the same in numbers
   tallow eval checkpoints/quickstart --json       metrics of the best checkpoint
   tallow list policies                            what can be composed
+  tallow export checkpoints/quickstart --to candle out   for other programs
   tallow bench step --model resnet18              images per second
 
 exit codes: 0 done, 2 a mistake in the command or recipe, 3 bad data, 4 diverged,
@@ -41,6 +44,12 @@ pub enum Command {
     Stats(Stats),
     /// A batch of a run once more: its images, draws, shares and targets, to the bit
     Replay(Replay),
+    /// Fetch a model of the hub into the cache
+    Pull(Pull),
+    /// Write a checkpoint in the layout of timm, torchvision or candle
+    Export(Export),
+    /// Put a checkpoint into a repository of the hub, with a card of what was measured
+    Publish(Publish),
     /// Find every mistake of recipes and presets; run nothing
     Check(Check),
     /// Speed, and what of the machine it uses: steps, evaluation, mixes, loading, epochs

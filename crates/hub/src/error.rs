@@ -46,6 +46,24 @@ pub enum Error {
         "{file}: {problem}, after {attempts} attempts; try again later, or give the path of a local file"
     )]
     Broken { file: String, problem: String, attempts: u32 },
+    /// Nothing is published without a token.
+    #[error("{file}: to publish needs a token that may write; set HF_TOKEN ({endpoint}/settings/tokens)")]
+    NoToken { file: String, endpoint: String },
+    /// 403 to something that writes.
+    #[error(
+        "{file}: {endpoint} forbids to write there (403){answer}; use a token that may write to `{owner}`, name a repository of \
+         your own, or propose the files with --create-pr"
+    )]
+    ReadOnly { file: String, endpoint: String, owner: String, answer: String },
+    /// Offline, where the hub must be asked.
+    #[error("{file}: HF_HUB_OFFLINE forbids to reach {endpoint}; unset it to publish")]
+    Offline { file: String, endpoint: String },
+    /// 409 or 412, also when tried again.
+    #[error("{file}: others changed the repository meanwhile{answer}; publish again")]
+    Conflict { file: String, answer: String },
+    /// A file of this machine.
+    #[error("{path}: cannot be read ({source})", path = path.display())]
+    Local { path: PathBuf, source: std::io::Error },
     /// Any other answer that is not the file.
     #[error("{file}: {endpoint} answered {answer}; {remedy}")]
     Answer { file: String, endpoint: String, answer: String, remedy: String },

@@ -98,7 +98,7 @@ impl Hub {
     }
 
     /// The endpoint for messages: without the user and password that a mirror's address may hold.
-    fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         let endpoint = self.endpoint.trim_end_matches('/');
         match endpoint.split_once("://") {
             Some((scheme, rest)) => {
@@ -111,7 +111,7 @@ impl Hub {
     }
 
     /// `text` without the token, should a server have sent it back.
-    fn discreet(&self, text: &str) -> String {
+    pub(crate) fn discreet(&self, text: &str) -> String {
         match self.token.as_deref() {
             Some(token) if !token.is_empty() => text.replace(token, "***"),
             _ => text.to_owned(),
@@ -330,7 +330,7 @@ fn snapshot(path: &Path, file: &str) -> (PathBuf, String) {
 }
 
 /// The innermost cause: the outer ones repeat addresses.
-fn deepest(error: &dyn std::error::Error) -> String {
+pub(crate) fn deepest(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), deepest)
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn check(path: &Path, announced: u64) -> io::Result<Option<String>> {
     Ok(problem)
 }
 
-fn sha256(path: &Path) -> io::Result<String> {
+pub(crate) fn sha256(path: &Path) -> io::Result<String> {
     let (mut file, mut hash, mut buffer) = (File::open(path)?, Sha256::new(), vec![0; 1 << 20]);
     loop {
         match file.read(&mut buffer)? {

@@ -76,7 +76,7 @@ impl Reporter {
         Arc::new(self)
     }
 
-    fn send(&self, event: Event) {
+    pub fn send(&self, event: Event) {
         if let Ok(sender) = self.0.lock() {
             let _ = sender.send(event);
         }

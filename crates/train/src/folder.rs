@@ -160,6 +160,14 @@ fn resolved(plan: &Plan) -> String {
     format!("# {}{policy}: resolved, complete\n{body}", plan.name)
 }
 
+/// The recipe's name and its preset, from the first line of [`resolved`].
+pub fn heading(resolved: &str) -> (&str, Option<&str>) {
+    let line = resolved.lines().next().unwrap_or_default();
+    let line =
+        line.strip_prefix("# ").and_then(|line| line.strip_suffix(": resolved, complete")).unwrap_or("");
+    line.split_once(", policy ").map_or((line, None), |(name, preset)| (name, Some(preset)))
+}
+
 /// Refuses to go on with a recipe that would have trained something else; another length is only said.
 fn same_recipe(place: &Path, recipe: &str) -> Result<Option<String>> {
     let path = place.join("recipe.yaml");

@@ -2,6 +2,7 @@
 
 mod attribution;
 pub mod bench;
+mod card;
 mod checkpoint;
 mod clip;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod device;
 mod ema;
 mod error;
 mod evaluate;
+mod export;
 mod fit;
 mod folder;
 mod learner;
@@ -21,6 +23,7 @@ mod optimizer;
 mod plan;
 mod present;
 mod preview;
+mod publish;
 mod recipe;
 mod rehearsal;
 mod replay;
@@ -32,21 +35,26 @@ mod upload;
 mod warnings;
 mod weights;
 
+pub use card::is_sealed as is_own_card;
 pub use checkpoint::{Best, find as find_checkpoint};
 pub use data::{Data, part};
 pub use device::{Choice, name as device_name};
 pub use error::{Error, Result};
 pub use evaluate::{evaluate, forward, probabilities};
+pub use export::{Exported, Library, export};
 pub use fit::{Fitted, Tried, fit, try_out};
 pub use folder::{Earlier, Folder};
 pub use model::{Model, Start};
 pub use plan::{Plan, Weights, check_preset, is_preset};
 pub use present::{claim, headline, intervals, report};
 pub use preview::preview;
+pub use publish::{Assembled, Words, assemble};
 pub use replay::{Replay, replay};
 pub use run::{Run, look};
 pub use step::{Step, step};
 pub use upload::Statistics;
+#[cfg(feature = "hub")]
+pub use weights::Transfers;
 
 /// Of tallow.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

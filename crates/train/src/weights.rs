@@ -119,23 +119,9 @@ pub fn from_checkpoint(folder: &Path, spec: &ModelSpec, params: &Params, config:
 /// hub's cache.
 #[cfg(feature = "hub")]
 fn hub(id: &str, progress: &Progress) -> Result<PathBuf> {
-    let hub = tallow_hub::Hub::from_env();
-    let explain = |error| Error::Data(format!("model.weights: hub:{id}: {error}"));
-    let mut bar = Transfers::new(progress);
-    let first = hub.fetch(id, &["model.safetensors"], &mut |at| bar.show(at));
-    let fetched = match first {
-        Err(error @ tallow_hub::Error::NoFile { .. }) => {
-            hub.fetch(id, &["pytorch_model.bin"], &mut |at| bar.show(at)).map_err(|_| explain(error))?
-        }
-        other => other.map_err(explain)?,
-    };
-    // Of the same commit, whatever is pushed meanwhile.
-    let (repository, _) = id.split_once('@').unwrap_or((id, ""));
-    let pinned = format!("{repository}@{}", fetched.commit);
-    match hub.fetch(&pinned, &["config.json"], &mut |at| bar.show(at)) {
-        Ok(_) | Err(tallow_hub::Error::NoFile { .. } | tallow_hub::Error::NotCached { .. }) => {}
-        Err(error) => return Err(explain(error)),
-    }
+    let mut transfers = Transfers::new(progress);
+    let fetched = tallow_hub::Hub::from_env().pull(id, &["config.json"], &mut |at| transfers.show(at));
+    let fetched = fetched.map_err(|error| Error::Data(format!("model.weights: hub:{id}: {error}")))?;
     Ok(fetched.files[0].clone())
 }
 

@@ -4,9 +4,12 @@ mod bench;
 mod catalogue;
 mod check;
 mod eval;
+mod export;
 mod list;
 mod predict;
 mod preview;
+mod publish;
+mod pull;
 mod replay;
 mod stats;
 pub mod train;
@@ -24,6 +27,9 @@ pub fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
         Command::Train(arguments) => train::train(&arguments, registry),
         Command::Eval(arguments) => eval::eval(&arguments, registry),
         Command::Predict(arguments) => predict::predict(&arguments, registry),
+        Command::Pull(arguments) => pull::pull(&arguments),
+        Command::Export(arguments) => export::export(&arguments, registry),
+        Command::Publish(arguments) => publish::publish(&arguments, registry),
         Command::Preview(arguments) => preview::preview(&arguments, registry),
         Command::Stats(arguments) => stats::stats(&arguments, registry),
         Command::Replay(arguments) => replay::replay(&arguments, registry),

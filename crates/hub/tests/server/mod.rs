@@ -6,15 +6,20 @@
 //! command.env("HF_ENDPOINT", hub.url());
 //! assert_eq!(hub.requests("HEAD").len(), 1);
 //! ```
+//!
+//! [`upload`] is its half that writes.
 
 #![allow(dead_code)] // each user needs a part of it
 
+mod upload;
+
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
+pub use upload::Fault;
 
 /// What becomes of the body of a file.
 #[derive(Clone, Debug, Default)]
@@ -102,16 +107,24 @@ pub struct Request {
     pub headers: HashMap<String, String>,
     /// Whether it came to the second address.
     pub content: bool,
+    pub body: Vec<u8>,
 }
 
 /// Runs until the process ends.
 pub struct Server {
     hub: String,
     log: Arc<Mutex<Vec<Request>>>,
+    state: Arc<State>,
 }
 
 struct State {
-    repositories: Vec<Repository>,
+    repositories: Mutex<Vec<Repository>>,
+    /// Large files that were sent, by their hash.
+    store: Mutex<HashMap<String, Vec<u8>>>,
+    /// What goes wrong next, each once.
+    faults: Mutex<Vec<Fault>>,
+    /// The hub's own address.
+    hub: String,
     /// The second address.
     content: String,
     log: Arc<Mutex<Vec<Request>>>,
@@ -125,7 +138,10 @@ impl Server {
         let log = Arc::new(Mutex::new(Vec::new()));
         let address = url(&hub);
         let state = Arc::new(State {
-            repositories,
+            repositories: Mutex::new(repositories),
+            store: Mutex::default(),
+            faults: Mutex::default(),
+            hub: address.clone(),
             content: url(&content),
             log: log.clone(),
             cuts: Mutex::default(),
@@ -140,7 +156,7 @@ impl Server {
                 }
             });
         }
-        Server { hub: address, log }
+        Server { hub: address, log, state }
     }
 
     /// What `HF_ENDPOINT` is set to.
@@ -157,12 +173,19 @@ impl Server {
 
 impl State {
     fn serve(&self, mut stream: TcpStream, content: bool) -> std::io::Result<()> {
-        let Some(request) = read_request(&stream, content)? else { return Ok(()) };
+        let Some(request) = self.read_request(&stream, content)? else { return Ok(()) };
         self.log.lock().unwrap().push(request.clone());
+        if let Some(status) = self.fails(&request) {
+            return refuse(&mut stream, &request, status, "Fault");
+        }
         let path = request.path.split('?').next().unwrap_or_default().trim_start_matches('/');
+        if request.method == "POST" || request.method == "PUT" {
+            return self.written(&mut stream, &request, path);
+        }
         if content {
-            let file = self.repositories.iter().flat_map(|repository| repository.files.values());
-            return match file.into_iter().find(|file| path == file.etag) {
+            let repositories = self.repositories.lock().unwrap().clone();
+            let mut file = repositories.iter().flat_map(|repository| repository.files.values());
+            return match file.find(|file| path == file.etag) {
                 Some(file) => self.deliver(&mut stream, file, path),
                 None => answer(&mut stream, 404, &[], b""),
             };
@@ -186,9 +209,10 @@ impl State {
     }
 
     /// The repository, or the answer that says why not.
-    fn admit(&self, request: &Request, owner: &str, name: &str) -> Result<&Repository, (u16, &'static str)> {
+    fn admit(&self, request: &Request, owner: &str, name: &str) -> Result<Repository, (u16, &'static str)> {
         let id = format!("{owner}/{name}");
-        let repository = self.repositories.iter().find(|repository| repository.id == id);
+        let repositories = self.repositories.lock().unwrap();
+        let repository = repositories.iter().find(|repository| repository.id == id).cloned();
         let repository = repository.ok_or((404, "RepoNotFound"))?;
         if let Some(status) = repository.fails {
             return Err((status, "Failed"));
@@ -309,24 +333,6 @@ impl State {
 impl Repository {
     fn knows(&self, revision: &str) -> bool {
         revision == "main" || revision == self.commit || self.revisions.iter().any(|known| known == revision)
-    }
-}
-
-/// `None` if the client went away without a word.
-fn read_request(stream: &TcpStream, content: bool) -> std::io::Result<Option<Request>> {
-    let mut reader = BufReader::new(stream);
-    let mut line = String::new();
-    reader.read_line(&mut line)?;
-    let mut words = line.split_whitespace();
-    let (Some(method), Some(path)) = (words.next(), words.next()) else { return Ok(None) };
-    let (method, path, mut headers) = (method.to_owned(), path.to_owned(), HashMap::new());
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line)?;
-        match line.trim_end().split_once(':') {
-            Some((name, value)) => headers.insert(name.to_lowercase(), value.trim().to_owned()),
-            None => return Ok(Some(Request { method, path, headers, content })),
-        };
     }
 }
 

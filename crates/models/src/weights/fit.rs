@@ -56,10 +56,17 @@ pub(super) fn fit(
     Ok(())
 }
 
-/// `ours`, if `theirs` differs from it in sides of 1 alone: the elements are then in the same order.
+/// `ours`, if `theirs` differs from it in sides of 1 alone, or one is a linear layer of all that the other, a convolution, sees
+/// of its maps: the elements are then in the same order.
 fn same_but_for_ones(theirs: &[usize], ours: &[usize]) -> Option<Vec<usize>> {
     let more = |dims: &[usize]| dims.iter().copied().filter(|n| *n != 1).collect::<Vec<_>>();
-    (more(theirs) == more(ours)).then(|| ours.to_vec())
+    let flat = |linear: &[usize], convolution: &[usize]| match (linear, convolution) {
+        ([o, i], [other, sides @ ..]) => {
+            sides.len() == 3 && o == other && *i == sides.iter().product::<usize>()
+        }
+        _ => false,
+    };
+    (more(theirs) == more(ours) || flat(theirs, ours) || flat(ours, theirs)).then(|| ours.to_vec())
 }
 
 /// The prefix (class and distillation tokens, 0 to 2) and the side of a square grid of that many positions: no two squares

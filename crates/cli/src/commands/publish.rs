@@ -1,0 +1,70 @@
+//! `publish CHECKPOINT --repo OWNER/NAME`: a checkpoint into a repository of the hub.
+
+use super::checkpoint;
+use crate::arguments::Publish;
+use std::io::Write;
+use tallow_policy::Registry;
+use tallow_report::Progress;
+use tallow_train::{Assembled, Error, Words, assemble};
+
+pub fn publish(arguments: &Publish, registry: &Registry) -> anyhow::Result<()> {
+    let progress = Progress::stderr();
+    let place = checkpoint(&arguments.checkpoint)?;
+    // Beside the checkpoint of a run; one that was pulled lies in a cache.
+    let beside =
+        if place.join("state.json").is_file() { place.with_file_name("publish") } else { "publish".into() };
+    let out = arguments.out.clone().unwrap_or(beside);
+    let (repository, _) = arguments.repo.split_once('@').unwrap_or((&arguments.repo, ""));
+    if repository.split('/').filter(|part| !part.is_empty()).count() != 2 {
+        let problem = format!("--repo {}: expected owner/name, such as me/lesions", arguments.repo);
+        return Err(Error::recipe(problem).into());
+    }
+    let words = Words {
+        repository: repository.to_owned(),
+        license: arguments.license.clone(),
+        data_license: arguments.data_license.clone(),
+    };
+    let assembled = assemble(&place, &out, &words, registry)?;
+    assembled.notes.iter().for_each(|note| progress.note(note));
+    let mut stdout = std::io::stdout().lock();
+    for (_, path) in &assembled.files {
+        let size = std::fs::metadata(path)?.len();
+        writeln!(stdout, "{size:>12}  {}", path.display())?;
+    }
+    if arguments.dry_run {
+        return Ok(writeln!(stdout, "dry run: nothing was sent to {repository}")?);
+    }
+    drop(stdout);
+    send(arguments, &assembled, &progress)
+}
+
+#[cfg(feature = "hub")]
+fn send(arguments: &Publish, assembled: &Assembled, progress: &Progress) -> anyhow::Result<()> {
+    let mut transfers = tallow_train::Transfers::new(progress);
+    let upload = tallow_hub::Upload {
+        repository: &arguments.repo,
+        private: arguments.private,
+        create_pr: arguments.create_pr,
+        message: concat!("tallow ", env!("CARGO_PKG_VERSION"), ": model, card, report, recipe"),
+        files: &assembled.files,
+        guarded: Some(("README.md", &tallow_train::is_own_card)),
+    };
+    let published = tallow_hub::Hub::from_env().publish(&upload, &mut |at| transfers.show(at));
+    let published = published.map_err(|error| match error {
+        tallow_hub::Error::Reference { .. } => Error::recipe(error.to_string()).into(),
+        other => anyhow::Error::from(other),
+    })?;
+    for name in &published.there {
+        progress.note(&format!("{name} is there already: not sent again"));
+    }
+    if let Some(name) = &published.kept {
+        progress.note(&format!("{name} of the repository was written by somebody else: left as it is"));
+    }
+    Ok(writeln!(std::io::stdout(), "{}", published.address)?)
+}
+
+#[cfg(not(feature = "hub"))]
+fn send(_: &Publish, _: &Assembled, _: &Progress) -> anyhow::Result<()> {
+    let remedy = "build with the feature `hub` (on by default), or write the folder alone with --dry-run";
+    Err(Error::recipe(format!("publish: this build has no hub client; {remedy}")).into())
+}

@@ -1,0 +1,184 @@
+//! A checkpoint in the layout of another library.
+
+use crate::checkpoint::{read, write};
+use crate::folder::heading;
+use crate::model::Model;
+use crate::{Error, Result};
+use candle_core::{Device, Tensor};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use tallow_models::{ModelOptions, ModelSpec, Peer, Stem};
+use tallow_policy::Registry;
+use tallow_report::Progress;
+
+/// Whose layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Library {
+    Timm,
+    Torchvision,
+    /// Our names, which [`tallow_models`] reads.
+    Candle,
+}
+
+impl Library {
+    pub const NAMED: [(&str, Library); 3] =
+        [("timm", Library::Timm), ("torchvision", Library::Torchvision), ("candle", Library::Candle)];
+
+    pub fn name(self) -> &'static str {
+        Library::NAMED.iter().find(|(_, library)| *library == self).map_or("", |(name, _)| name)
+    }
+
+    /// The same network there. Errs where there is none: `Peer`'s absence, or a stem that the library lacks.
+    pub fn peer(self, spec: &ModelSpec, options: &ModelOptions) -> std::result::Result<Peer, String> {
+        let peer = match self {
+            Library::Candle => return Ok(Peer { name: spec.name, tensor: str::to_owned }),
+            Library::Timm => spec.timm,
+            Library::Torchvision => spec.torchvision,
+        };
+        let lacks = |what: &str| format!("{} has no {what}; write --to candle", self.name());
+        match peer {
+            None => Err(lacks(spec.name)),
+            Some(_) if options.stem.is_some_and(|stem| stem != spec.stem) => {
+                let stem = options.stem.map_or("", Stem::name);
+                Err(lacks(&format!("{} with the stem `{stem}`", spec.name)))
+            }
+            Some(peer) => Ok(peer),
+        }
+    }
+
+    /// How a program loads what was written to `folder`, and the name of the file that says so.
+    fn loader(self, model: &Model, peer: Peer, folder: &str) -> (&'static str, String) {
+        let (classes, name) = (model.classes.len(), peer.name);
+        match self {
+            Library::Timm => (
+                "load.py",
+                format!(
+                    "# pip install timm\nimport timm\n\nmodel = timm.create_model(\"local-dir:{folder}\", pretrained=True).eval()\n"
+                ),
+            ),
+            Library::Torchvision => (
+                "load.py",
+                format!(
+                    "# pip install torchvision safetensors\nimport torchvision\nfrom safetensors.torch import load_file\n\n\
+                     model = torchvision.models.{name}(num_classes={classes})\n\
+                     model.load_state_dict(load_file(\"{folder}/model.safetensors\"))\nmodel.eval()\n"
+                ),
+            ),
+            Library::Candle => {
+                let stem = match model.options.stem {
+                    Some(Stem::Cifar) => "stem: Some(Stem::Cifar), ",
+                    Some(Stem::ImageNet) => "stem: Some(Stem::ImageNet), ",
+                    None => "",
+                };
+                let use_stem = if stem.is_empty() { "" } else { "Stem, " };
+                (
+                    "load.rs",
+                    format!(
+                        "// candle-core, tallow-models, tallow-seed\nuse candle_core::{{DType, Device}};\n\
+                         use tallow_models::{{Mode, ModelOptions, Params, {use_stem}find, weights}};\nuse tallow_seed::Seed;\n\n\
+                         let mut params = Params::new(Seed::new(0), DType::F32, &Device::Cpu);\n\
+                         let options = ModelOptions {{ {stem}..ModelOptions::new({classes}) }};\n\
+                         let network = (find(\"{name}\").unwrap().build)(&mut params, &options)?;\n\
+                         weights::load(&params, \"{folder}/model.safetensors\".as_ref(), weights::Head::MustFit)?;\n\
+                         let logits = network.forward(&images, &Mode::Eval)?;\n"
+                    ),
+                )
+            }
+        }
+    }
+}
+
+/// What was written.
+pub struct Exported {
+    /// In the order of writing.
+    pub files: Vec<PathBuf>,
+    /// How a program loads it.
+    pub loader: String,
+}
+
+/// Writes `model.safetensors`, `config.json` and a file that loads them to `out`, which must be empty or not there.
+pub fn export(place: &Path, to: Library, out: &Path, registry: &Registry) -> Result<Exported> {
+    let model = Model::open(place, &[], Some(Device::Cpu), registry, &Progress::hidden())?;
+    let peer = to.peer(model.plan.model.spec, &model.options);
+    let peer = peer.map_err(|problem| Error::recipe(format!("--to {}: {problem}", to.name())))?;
+    if fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) || out.is_file() {
+        let problem = "is not empty; name a folder that is not there yet";
+        return Err(Error::recipe(format!("{}: {problem}", out.display())));
+    }
+    fs::create_dir_all(out).map_err(Error::io(out))?;
+    let mut files = write_model(&model, place, to, peer, out)?;
+    let folder = fs::canonicalize(out).unwrap_or_else(|_| out.to_owned());
+    let (name, loader) = to.loader(&model, peer, &folder.display().to_string());
+    write(&out.join(name), loader.as_bytes())?;
+    files.push(out.join(name));
+    Ok(Exported { files, loader })
+}
+
+/// `model.safetensors` and `config.json` in the names and shapes of a library.
+pub fn write_model(model: &Model, place: &Path, to: Library, peer: Peer, out: &Path) -> Result<Vec<PathBuf>> {
+    let metadata = tallow_models::weights::read(&place.join("model.safetensors"))?.metadata;
+    let recipe = read(place, "recipe.yaml")?;
+    let mut tensors = BTreeMap::new();
+    for (ours, tensor) in model.params.tensors()? {
+        let theirs = (peer.tensor)(&ours);
+        let tensor = shaped(to, &theirs, tensor)?;
+        tensors.insert(theirs, tensor);
+    }
+    let (weights, config) = (out.join("model.safetensors"), out.join("config.json"));
+    tallow_models::weights::save(&tensors, &weights, &metadata)?;
+    let text = serde_json::to_string_pretty(&describe(model, &recipe, to, peer, &tensors));
+    let text = text.expect("JSON is written");
+    write(&config, format!("{text}\n").as_bytes())?;
+    Ok(vec![weights, config])
+}
+
+/// The same elements in the shape that the library has for them: a few layers are convolutions of 1×1 or scales by channel there.
+fn shaped(to: Library, name: &str, tensor: Tensor) -> Result<Tensor> {
+    let dims = tensor.dims().to_vec();
+    let shape = match (to, &dims[..]) {
+        (Library::Timm, &[o, i]) if name == "conv_head.weight" || name == "pre_logits.fc2.weight" => {
+            vec![o, i, 1, 1]
+        }
+        (Library::Timm, &[o, i]) if name == "pre_logits.fc1.weight" && i % 49 == 0 => vec![o, i / 49, 7, 7],
+        (Library::Timm, &[c, 1, 1]) if name.ends_with(".gamma") => vec![c],
+        (Library::Torchvision, &[c]) if name.ends_with(".layer_scale") => vec![c, 1, 1],
+        _ => return Ok(tensor),
+    };
+    Ok(tensor.reshape(shape)?)
+}
+
+/// timm's `config.json`, under the name and layers that timm knows.
+fn describe(
+    model: &Model,
+    recipe: &str,
+    to: Library,
+    peer: Peer,
+    tensors: &BTreeMap<String, Tensor>,
+) -> Value {
+    let spec = model.plan.model.spec;
+    let (recipe, policy) = heading(recipe);
+    let training = json!({ "architecture": spec.name, "recipe": recipe, "policy": policy });
+    let mut config = model.config.to_json(&model.options, &model.network, Map::new());
+    config["training"] = training;
+    if to != Library::Timm {
+        return config;
+    }
+    let layer = |ours: &str| {
+        let theirs = (peer.tensor)(&format!("{ours}.weight"));
+        theirs.strip_suffix(".weight").map_or(theirs.clone(), str::to_owned)
+    };
+    config["architecture"] = json!(peer.name);
+    config["pretrained_cfg"]["first_conv"] = json!(layer(spec.first_conv));
+    config["pretrained_cfg"]["classifier"] = json!(layer(spec.classifier));
+    // torchvision's, which ours follow; timm's networks of these names have 1e-5 unless told otherwise.
+    if peer.name.starts_with("mobilenetv3") || peer.name == "efficientnetv2_s" {
+        config["model_args"]["bn_eps"] = json!(1e-3);
+    }
+    // Positions are of one size of image: timm then makes the network for it.
+    let fixed =
+        tensors.keys().any(|name| name == "pos_embed" || name.ends_with("relative_position_bias_table"));
+    config["pretrained_cfg"]["fixed_input_size"] = json!(fixed);
+    config
+}
