@@ -3,6 +3,7 @@
 use crate::element::{Element, by_dtype, tensor, view};
 use crate::node::{Backward, node};
 use crate::parallel::{Shared, pieces, unfilled};
+use crate::record::{Op, step};
 use crate::switch::{composed, host};
 use candle_core::{Result, Tensor, bail};
 use std::marker::PhantomData;
@@ -22,22 +23,24 @@ pub fn adaptive_avg_pool2d(x: &Tensor, (oh, ow): (usize, usize)) -> Result<Tenso
     if (h, w) == (oh, ow) {
         return Ok(x.clone());
     }
-    if composed(x) {
-        // One axis after the other: x · Aᵀ.
-        let along = |x: &Tensor, n: usize, out: usize| -> Result<Tensor> {
-            let mut means = vec![0.0; out * n];
-            for i in 0..out {
-                let window = window(i, n, out);
-                let share = 1.0 / window.len() as f64;
-                means[i * n..][window].fill(share);
-            }
-            let lines = x.elem_count() / n;
-            x.contiguous()?.reshape((lines, n))?.matmul(&host(means, (out, n), x)?.t()?)
-        };
-        let x = along(x, w, ow)?.reshape((r, c, h, ow))?.transpose(2, 3)?;
-        return along(&x, h, oh)?.reshape((r, c, ow, oh))?.transpose(2, 3)?.contiguous();
-    }
-    by_dtype!(x.dtype(), run(x, (r * c, h, w), (oh, ow)))
+    step(Op::AdaptiveAvgPool, &[x], || {
+        if composed(x) {
+            // One axis after the other: x · Aᵀ.
+            let along = |x: &Tensor, n: usize, out: usize| -> Result<Tensor> {
+                let mut means = vec![0.0; out * n];
+                for i in 0..out {
+                    let window = window(i, n, out);
+                    let share = 1.0 / window.len() as f64;
+                    means[i * n..][window].fill(share);
+                }
+                let lines = x.elem_count() / n;
+                x.contiguous()?.reshape((lines, n))?.matmul(&host(means, (out, n), x)?.t()?)
+            };
+            let x = along(x, w, ow)?.reshape((r, c, h, ow))?.transpose(2, 3)?;
+            return along(&x, h, oh)?.reshape((r, c, ow, oh))?.transpose(2, 3)?.contiguous();
+        }
+        by_dtype!(x.dtype(), run(x, (r * c, h, w), (oh, ow)))
+    })
 }
 
 /// Of `n` positions, those under position `i` of `out`.

@@ -3,6 +3,7 @@
 use crate::element::{Element, by_dtype, same_dtype, tensor, view};
 use crate::node::{Backward, node};
 use crate::parallel::{Shared, pieces, unfilled};
+use crate::record::{Op, step};
 use crate::simd::vectorized;
 use crate::switch::composed;
 use candle_core::{Result, Tensor, bail};
@@ -23,10 +24,12 @@ pub fn add_channels(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
         );
     }
     let dtype = same_dtype("add_channels", x, &[bias])?;
-    if composed(x) {
-        return x.broadcast_add(&bias.reshape((1, c, 1, 1))?);
-    }
-    by_dtype!(dtype, run(x, bias, (r, c, h * w)))
+    step(Op::AddChannels, &[x, bias], || {
+        if composed(x) {
+            return x.broadcast_add(&bias.reshape((1, c, 1, 1))?);
+        }
+        by_dtype!(dtype, run(x, bias, (r, c, h * w)))
+    })
 }
 
 fn run<T: Element>(x: &Tensor, bias: &Tensor, (r, c, plane): (usize, usize, usize)) -> Result<Tensor> {

@@ -3,6 +3,7 @@
 use crate::element::{Element, by_dtype, same_dtype, tensor, view};
 use crate::node::{Backward, node};
 use crate::parallel::{Shared, pieces, unfilled};
+use crate::record::{Op, step};
 use crate::simd::vectorized;
 use crate::switch::{composed, host};
 use candle_core::{Result, Tensor, bail};
@@ -25,17 +26,20 @@ pub fn add_scaled(x: &Tensor, branch: &Tensor, factors: Option<&[f64]>) -> Resul
         bail!("add_scaled: expected a factor for each of {rows} rows, got {}", factors.len());
     }
     let dtype = same_dtype("add_scaled", x, &[branch])?;
-    if composed(x) {
-        let Some(factors) = factors else { return x + branch };
-        let mut wide = vec![1; x.rank()];
-        wide[0] = rows;
-        let kept = factors.iter().map(|f| f64::from(u8::from(*f != 0.0))).collect();
-        let zeros = branch.zeros_like()?;
-        let kept = host(kept, wide.clone(), x)?.broadcast_as(x.shape())?;
-        let branch = kept.ne(0.0)?.where_cond(branch, &zeros)?;
-        return x + branch.broadcast_mul(&host(factors.to_vec(), wide, x)?)?;
-    }
-    by_dtype!(dtype, run(x, branch, factors))
+    let run = || {
+        if composed(x) {
+            let Some(factors) = factors else { return x + branch };
+            let mut wide = vec![1; x.rank()];
+            wide[0] = rows;
+            let kept = factors.iter().map(|f| f64::from(u8::from(*f != 0.0))).collect();
+            let zeros = branch.zeros_like()?;
+            let kept = host(kept, wide.clone(), x)?.broadcast_as(x.shape())?;
+            let branch = kept.ne(0.0)?.where_cond(branch, &zeros)?;
+            return x + branch.broadcast_mul(&host(factors.to_vec(), wide, x)?)?;
+        }
+        by_dtype!(dtype, run(x, branch, factors))
+    };
+    if factors.is_none() { step(Op::Add, &[x, branch], run) } else { run() }
 }
 
 fn run<T: Element>(x: &Tensor, branch: &Tensor, factors: Option<&[f64]>) -> Result<Tensor> {

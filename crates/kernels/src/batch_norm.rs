@@ -5,6 +5,7 @@ mod moments;
 use crate::element::{Element, by_dtype, same_dtype, tensor, view};
 use crate::node::{Backward, node};
 use crate::parallel::{Shared, pieces, unfilled};
+use crate::record::{Op, step};
 use crate::simd::vectorized;
 use crate::switch::composed;
 use candle_core::{Result, Tensor, Var, bail};
@@ -71,10 +72,14 @@ pub fn batch_norm(
     let others = [weight, bias, &*stats.mean, &*stats.var];
     let dtype = same_dtype("batch_norm", x, &others)?;
     same_dtype("batch_norm", x, residual.as_slice())?;
-    if composed(x) {
-        return fallback(x, weight, bias, stats, options, residual, relu);
-    }
-    by_dtype!(dtype, run(x, [weight, bias], stats, options, residual, relu, sizes))
+    let mut inputs = vec![x, weight, bias, stats.mean.as_tensor(), stats.var.as_tensor()];
+    inputs.extend(residual);
+    step(Op::BatchNorm { eps: options.eps, relu }, &inputs, || {
+        if composed(x) {
+            return fallback(x, weight, bias, stats, options, residual, relu);
+        }
+        by_dtype!(dtype, run(x, [weight, bias], stats, options, residual, relu, sizes))
+    })
 }
 
 /// (R, C, positions).

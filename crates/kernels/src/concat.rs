@@ -3,6 +3,7 @@
 use crate::element::{Element, by_dtype, same_dtype, tensor, view};
 use crate::node::{Backward, node};
 use crate::parallel::{Shared, each, unfilled};
+use crate::record::{Op, step};
 use crate::switch::composed;
 use candle_core::{Result, Tensor, bail};
 use std::marker::PhantomData;
@@ -25,10 +26,12 @@ pub fn concat_channels(parts: &[&Tensor]) -> Result<Tensor> {
         bail!("concat_channels: expected shapes (R, C, …) that differ in C alone, got {shapes:?}");
     }
     let dtype = same_dtype("concat_channels", first, rest)?;
-    if composed(first) {
-        return Tensor::cat(parts, 1);
-    }
-    by_dtype!(dtype, run(parts))
+    step(Op::ConcatChannels, parts, || {
+        if composed(first) {
+            return Tensor::cat(parts, 1);
+        }
+        by_dtype!(dtype, run(parts))
+    })
 }
 
 fn run<T: Element>(parts: &[&Tensor]) -> Result<Tensor> {

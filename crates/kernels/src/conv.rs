@@ -24,6 +24,7 @@ pub use depthwise::depthwise_last;
 
 use crate::element::{Element, as_f32, by_dtype, same_dtype, tensor, view};
 use crate::node::{Backward, node};
+use crate::record::{Op, step};
 use crate::switch::composed;
 use candle_core::{Result, Tensor, bail};
 
@@ -52,10 +53,12 @@ impl Default for Conv {
 pub fn conv2d(x: &Tensor, weight: &Tensor, conv: Conv) -> Result<Tensor> {
     let geometry = Geometry::new(x, weight, conv)?;
     let dtype = same_dtype("conv2d", x, &[weight])?;
-    if composed(x) {
-        return fallback(x, weight, &geometry);
-    }
-    by_dtype!(dtype, run(x, weight, geometry))
+    step(Op::Conv2d(conv), &[x, weight], || {
+        if composed(x) {
+            return fallback(x, weight, &geometry);
+        }
+        by_dtype!(dtype, run(x, weight, geometry))
+    })
 }
 
 /// The sizes of one convolution.

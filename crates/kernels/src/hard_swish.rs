@@ -2,6 +2,7 @@
 
 use crate::element::{Element, by_dtype};
 use crate::pointwise::pointwise;
+use crate::record::{Op, step};
 use crate::switch::composed;
 use candle_core::{Result, Tensor};
 
@@ -9,12 +10,14 @@ use candle_core::{Result, Tensor};
 ///
 /// Source: Howard et al. 2019, arXiv:1905.02244, section 5.2.
 pub fn hard_swish(x: &Tensor) -> Result<Tensor> {
-    if composed(x) {
-        let zeros = x.zeros_like()?;
-        let inside = x.ge(3.0)?.where_cond(x, &(x * x.affine(1.0 / 6.0, 0.5)?)?)?;
-        return x.le(-3.0)?.where_cond(&zeros, &inside);
-    }
-    by_dtype!(x.dtype(), run(x))
+    step(Op::HardSwish, &[x], || {
+        if composed(x) {
+            let zeros = x.zeros_like()?;
+            let inside = x.ge(3.0)?.where_cond(x, &(x * x.affine(1.0 / 6.0, 0.5)?)?)?;
+            return x.le(-3.0)?.where_cond(&zeros, &inside);
+        }
+        by_dtype!(x.dtype(), run(x))
+    })
 }
 
 fn run<T: Element>(x: &Tensor) -> Result<Tensor> {

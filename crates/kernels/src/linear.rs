@@ -3,6 +3,7 @@
 use crate::element::{Element, by_dtype, same_dtype, tensor, view};
 use crate::node::{Backward, node};
 use crate::parallel::{Shared, each, fold_parts, pieces, product, unfilled};
+use crate::record::{Op, step};
 use crate::simd::vectorized;
 use crate::switch::composed;
 use candle_core::{Result, Tensor, bail};
@@ -26,11 +27,15 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
     }
     let dtype = same_dtype("linear", x, &[weight])?;
     same_dtype("linear", x, bias.as_slice())?;
-    if composed(x) {
-        let y = x.broadcast_matmul(&weight.t()?)?;
-        return if let Some(bias) = bias { y.broadcast_add(bias) } else { Ok(y) };
-    }
-    by_dtype!(dtype, run(x, weight, bias, (x.elem_count() / d, d, o)))
+    let mut inputs = vec![x, weight];
+    inputs.extend(bias);
+    step(Op::Linear, &inputs, || {
+        if composed(x) {
+            let y = x.broadcast_matmul(&weight.t()?)?;
+            return if let Some(bias) = bias { y.broadcast_add(bias) } else { Ok(y) };
+        }
+        by_dtype!(dtype, run(x, weight, bias, (x.elem_count() / d, d, o)))
+    })
 }
 
 /// Rows of one task: many where there are many, so that few tasks pack the same weight.

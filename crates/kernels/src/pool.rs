@@ -3,6 +3,7 @@
 use crate::element::{Element, by_dtype, tensor, view};
 use crate::node::{Backward, node};
 use crate::parallel::{Shared, pieces, unfilled};
+use crate::record::{Op, step};
 use crate::switch::{composed, host};
 use candle_core::{Result, Tensor, bail};
 use std::marker::PhantomData;
@@ -16,10 +17,12 @@ use std::marker::PhantomData;
 /// A kernel larger than the padded input, or less than twice the padding.
 pub fn max_pool2d(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
     let window = Window::new("max_pool2d", x, kernel, stride, padding)?;
-    if composed(x) {
-        return window.composed_max(x);
-    }
-    by_dtype!(x.dtype(), run_max(x, window))
+    step(Op::MaxPool { kernel, stride, padding }, &[x], || {
+        if composed(x) {
+            return window.composed_max(x);
+        }
+        by_dtype!(x.dtype(), run_max(x, window))
+    })
 }
 
 /// y[i, j] = Σ over u, v < kernel of x[i·stride + u − padding, j·stride + v − padding] / n, positions outside x being 0.
@@ -33,10 +36,13 @@ pub fn avg_pool2d(
     count_include_pad: bool,
 ) -> Result<Tensor> {
     let window = Window::new("avg_pool2d", x, kernel, stride, padding)?;
-    if composed(x) {
-        return window.composed_avg(x, count_include_pad);
-    }
-    by_dtype!(x.dtype(), run_avg(x, window, count_include_pad))
+    let op = Op::AvgPool { kernel, stride, padding, count_include_pad, ceil: false };
+    step(op, &[x], || {
+        if composed(x) {
+            return window.composed_avg(x, count_include_pad);
+        }
+        by_dtype!(x.dtype(), run_avg(x, window, count_include_pad))
+    })
 }
 
 /// [`avg_pool2d`] without padding whose last window may hang over the edge: the mean of what it covers. H' = ⌈(H − kernel) / stride⌉ + 1:
@@ -54,10 +60,13 @@ pub fn avg_pool2d_ceil(x: &Tensor, kernel: usize, stride: usize) -> Result<Tenso
     }
     let size = |n: usize| n.saturating_sub(kernel).div_ceil(stride) + 1;
     let window = Window { planes: r * c, h, w, oh: size(h), ow: size(w), kernel, stride, padding: 0 };
-    if composed(x) {
-        return window.composed_avg(x, false);
-    }
-    by_dtype!(x.dtype(), run_avg(x, window, false))
+    let op = Op::AvgPool { kernel, stride, padding: 0, count_include_pad: false, ceil: true };
+    step(op, &[x], || {
+        if composed(x) {
+            return window.composed_avg(x, false);
+        }
+        by_dtype!(x.dtype(), run_avg(x, window, false))
+    })
 }
 
 /// Mean over H and W: (R, C, H, W) → (R, C).
@@ -66,10 +75,12 @@ pub fn global_avg_pool(x: &Tensor) -> Result<Tensor> {
     if h * w == 0 {
         bail!("global_avg_pool: expected a map of at least one position, got {:?}", x.shape());
     }
-    if composed(x) {
-        return x.flatten_from(2)?.mean(2);
-    }
-    by_dtype!(x.dtype(), run_global(x))
+    step(Op::GlobalAvgPool, &[x], || {
+        if composed(x) {
+            return x.flatten_from(2)?.mean(2);
+        }
+        by_dtype!(x.dtype(), run_global(x))
+    })
 }
 
 #[derive(Clone, Copy)]

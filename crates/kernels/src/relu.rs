@@ -4,17 +4,20 @@ use crate::batch_norm::cut;
 use crate::element::{Element, by_dtype, tensor, view};
 use crate::node::{Backward, node};
 use crate::pointwise::zip;
+use crate::record::{Op, step};
 use crate::switch::composed;
 use candle_core::{Result, Tensor};
 
 /// max(x, 0), any shape; the gradient is 0 at 0, as in PyTorch (candle's is 1 there).
 pub fn relu(x: &Tensor) -> Result<Tensor> {
-    if composed(x) {
-        let zeros = x.zeros_like()?;
-        // This way round NaN stays NaN, and the gradient at 0 is 0.
-        return x.le(&zeros)?.where_cond(&zeros, x);
-    }
-    by_dtype!(x.dtype(), run(x))
+    step(Op::Relu, &[x], || {
+        if composed(x) {
+            let zeros = x.zeros_like()?;
+            // This way round NaN stays NaN, and the gradient at 0 is 0.
+            return x.le(&zeros)?.where_cond(&zeros, x);
+        }
+        by_dtype!(x.dtype(), run(x))
+    })
 }
 
 fn run<T: Element>(x: &Tensor) -> Result<Tensor> {

@@ -2,6 +2,7 @@
 
 use crate::element::{Element, by_dtype};
 use crate::pointwise::pointwise;
+use crate::record::{Op, step};
 use crate::switch::composed;
 use candle_core::{Result, Tensor};
 
@@ -9,11 +10,13 @@ use candle_core::{Result, Tensor};
 ///
 /// Source: Sandler et al. 2018, arXiv:1801.04381, section 3.3.
 pub fn relu6(x: &Tensor) -> Result<Tensor> {
-    if composed(x) {
-        let (zeros, sixes) = (x.zeros_like()?, (x.ones_like()? * 6.0)?);
-        return x.le(0.0)?.where_cond(&zeros, &x.ge(6.0)?.where_cond(&sixes, x)?);
-    }
-    by_dtype!(x.dtype(), run(x))
+    step(Op::Relu6, &[x], || {
+        if composed(x) {
+            let (zeros, sixes) = (x.zeros_like()?, (x.ones_like()? * 6.0)?);
+            return x.le(0.0)?.where_cond(&zeros, &x.ge(6.0)?.where_cond(&sixes, x)?);
+        }
+        by_dtype!(x.dtype(), run(x))
+    })
 }
 
 fn run<T: Element>(x: &Tensor) -> Result<Tensor> {

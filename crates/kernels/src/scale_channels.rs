@@ -3,6 +3,7 @@
 use crate::element::{Element, by_dtype, same_dtype, tensor, view};
 use crate::node::{Backward, node};
 use crate::parallel::{Shared, pieces, unfilled};
+use crate::record::{Op, step};
 use crate::simd::vectorized;
 use crate::switch::composed;
 use candle_core::{Result, Tensor, bail};
@@ -29,10 +30,12 @@ pub fn scale_channels(x: &Tensor, scale: &Tensor) -> Result<Tensor> {
         );
     }
     let dtype = same_dtype("scale_channels", x, &[scale])?;
-    if composed(x) {
-        return x.broadcast_mul(&scale.reshape((r, c, 1, 1))?);
-    }
-    by_dtype!(dtype, run(x, scale, r * c, h * w))
+    step(Op::ScaleChannels, &[x, scale], || {
+        if composed(x) {
+            return x.broadcast_mul(&scale.reshape((r, c, 1, 1))?);
+        }
+        by_dtype!(dtype, run(x, scale, r * c, h * w))
+    })
 }
 
 /// Planes of one task.

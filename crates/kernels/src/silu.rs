@@ -2,25 +2,30 @@
 
 use crate::element::{Element, by_dtype};
 use crate::pointwise::pointwise;
+use crate::record::{Op, step};
 use crate::switch::composed;
 use candle_core::{Result, Tensor};
 
 /// 1 / (1 + e^(−x)), any shape.
 pub fn sigmoid(x: &Tensor) -> Result<Tensor> {
-    if composed(x) {
-        return (x.neg()?.exp()? + 1.0)?.recip();
-    }
-    by_dtype!(x.dtype(), run_sigmoid(x))
+    step(Op::Sigmoid, &[x], || {
+        if composed(x) {
+            return (x.neg()?.exp()? + 1.0)?.recip();
+        }
+        by_dtype!(x.dtype(), run_sigmoid(x))
+    })
 }
 
 /// x / (1 + e^(−x)), any shape: SiLU, also called swish.
 ///
 /// Source: Hendrycks and Gimpel 2016, arXiv:1606.08415; Ramachandran et al. 2017, arXiv:1710.05941.
 pub fn silu(x: &Tensor) -> Result<Tensor> {
-    if composed(x) {
-        return x * (x.neg()?.exp()? + 1.0)?.recip()?;
-    }
-    by_dtype!(x.dtype(), run_silu(x))
+    step(Op::Silu, &[x], || {
+        if composed(x) {
+            return x * (x.neg()?.exp()? + 1.0)?.recip()?;
+        }
+        by_dtype!(x.dtype(), run_silu(x))
+    })
 }
 
 #[inline(always)]

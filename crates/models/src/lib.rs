@@ -21,6 +21,7 @@ mod convnext;
 pub mod layers;
 mod mobilenet_v3;
 mod network;
+pub mod onnx;
 mod params;
 mod resnet;
 mod sequence;
