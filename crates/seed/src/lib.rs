@@ -62,10 +62,10 @@ impl Rng {
     /// Uniform in 0..n, without bias (Lemire's method). Panics if `n` is 0.
     pub fn below(&mut self, n: u32) -> u32 {
         assert!(n > 0, "below(0): there is no number to draw");
-        let threshold = n.wrapping_neg() % n;
         loop {
             let product = u64::from(self.0.next_u32()) * u64::from(n);
-            if product as u32 >= threshold {
+            // The threshold, 2³² mod n, is below n: the division is needed once in 2³² / n draws.
+            if product as u32 >= n || product as u32 >= n.wrapping_neg() % n {
                 return (product >> 32) as u32;
             }
         }
@@ -149,14 +149,19 @@ impl Rng {
 
     /// `k` different numbers of 0..n in random order. Panics if `k > n`.
     pub fn sample(&mut self, n: u32, k: u32) -> Vec<u32> {
-        assert!(k <= n, "sample: {k} different numbers of {n}");
-        let mut pool: Vec<u32> = (0..n).collect();
+        self.sample_of((0..n).collect(), k)
+    }
+
+    /// `k` different ones of these in random order. Panics if there are fewer.
+    pub fn sample_of<T>(&mut self, mut items: Vec<T>, k: u32) -> Vec<T> {
+        let n = items.len() as u32;
+        assert!(k <= n, "sample: {k} different ones of {n}");
         for i in 0..k {
             let j = i + self.below(n - i);
-            pool.swap(i as usize, j as usize);
+            items.swap(i as usize, j as usize);
         }
-        pool.truncate(k as usize);
-        pool
+        items.truncate(k as usize);
+        items
     }
 }
 

@@ -258,7 +258,11 @@ impl Linear {
             kind && other != own && at.may_mix(own, other)
         });
         let mut kept = Vec::with_capacity(at.rows());
-        kept.extend(others.map(|other| other as u32));
+        if among == Among::All && at.within_group {
+            kept.extend((0..own as u32).chain(own as u32 + 1..at.rows() as u32));
+        } else {
+            kept.extend(others.map(|other| other as u32));
+        }
         self.chosen(kept, count, rng)
     }
 
@@ -279,9 +283,7 @@ impl Linear {
         if count as usize == rows.len() && self.weights.exchangeable() {
             return rows;
         }
-        let mut chosen = rng.sample(rows.len() as u32, count);
-        chosen.iter_mut().for_each(|place| *place = rows[*place as usize]);
-        chosen
+        rng.sample_of(rows, count)
     }
 }
 
