@@ -31,7 +31,7 @@ pub fn mix_rows(entries: &[Vec<(u32, f64)>], values: &Tensor) -> Result<Tensor> 
         }
     }
     if composed(values) {
-        let shares = host(matrix(entries, rows), (entries.len(), rows), values)?;
+        let shares = host(matrix::<f64>(entries, rows), (entries.len(), rows), values)?;
         let flat = values.reshape((rows, ()))?;
         let mut shape = values.dims().to_vec();
         shape[0] = entries.len();
@@ -40,10 +40,11 @@ pub fn mix_rows(entries: &[Vec<(u32, f64)>], values: &Tensor) -> Result<Tensor> 
     by_dtype!(values.dtype(), run(entries, values, rows))
 }
 
-fn matrix(entries: &[Vec<(u32, f64)>], rows: usize) -> Vec<f64> {
-    let mut shares = vec![0.0; entries.len() * rows];
-    for (i, row) in entries.iter().enumerate() {
-        row.iter().for_each(|(j, share)| shares[i * rows + *j as usize] += share);
+/// Row-major (entries.len(), rows).
+fn matrix<T: Element>(entries: &[Vec<(u32, f64)>], rows: usize) -> Vec<T> {
+    let mut shares = vec![T::zero(); entries.len() * rows];
+    for (row, shares) in entries.iter().zip(shares.chunks_exact_mut(rows)) {
+        row.iter().for_each(|(j, share)| shares[*j as usize] += T::from_f64(*share));
     }
     shares
 }
@@ -91,7 +92,7 @@ fn mixed<T: Element>(entries: &[Vec<(u32, f64)>], x: &[T], rows: usize) -> Vec<T
     let mut y = unfilled::<T>(entries.len() * width);
     let count: usize = entries.iter().map(Vec::len).sum();
     if count > 6 * entries.len() {
-        let shares: Vec<T> = matrix(entries, rows).into_iter().map(T::from_f64).collect();
+        let shares = matrix::<T>(entries, rows);
         dense::dense(&shares, x, &mut y, (entries.len(), rows, width));
         return y;
     }

@@ -154,9 +154,15 @@ fn gather(sums: &mut [f64], mut row: Vec<(u32, f64)>) -> Vec<(u32, f64)> {
     if row.len() > inputs / 8 {
         // A full row is sorted by writing it down.
         sums.fill(0.0);
-        row.drain(..).for_each(|(j, share)| sums[j as usize] += share);
-        let entries = sums.iter().enumerate().filter(|(_, share)| **share != 0.0);
-        row.extend(entries.map(|(j, &share)| (j as u32, share)));
+        row.iter().for_each(|&(j, share)| sums[j as usize] += share);
+        // Every column is written; the next one takes its place where it is 0.
+        row.resize(inputs, (0, 0.0));
+        let mut count = 0;
+        for (j, &share) in sums.iter().enumerate() {
+            row[count] = (j as u32, share);
+            count += usize::from(share != 0.0);
+        }
+        row.truncate(count);
         return row;
     }
     row.sort_by_key(|&(j, _)| j);
