@@ -6,6 +6,7 @@ mod groups;
 use crate::element::{Element, by_dtype, same_dtype, tensor, view};
 use crate::node::{Backward, node};
 use crate::parallel::{Shared, each, fold_parts, unfilled};
+use crate::record::{Op, step};
 use crate::switch::composed;
 use candle_core::{D, Result, Tensor, bail};
 use core::{Core, Heads};
@@ -20,7 +21,7 @@ pub fn attention(qkv: &Tensor, heads: usize) -> Result<Tensor> {
     let Some((r, l, d)) = qkv.dims3().ok().and_then(|(r, l, width)| Some((r, l, part(width, heads)?))) else {
         bail!("attention: expected (R, L, 3·{heads}·d), not empty, got {:?}", qkv.shape());
     };
-    run_any(qkv, None, Heads { heads, d }, Groups::whole(r, l))
+    step(Op::Attention { heads }, &[qkv], || run_any(qkv, None, Heads { heads, d }, Groups::whole(r, l)))
 }
 
 /// The same within windows of a map, with a bias: softmax(q·kᵀ / √d + bias + mask)·v.
@@ -51,7 +52,15 @@ pub fn window_attention(
             bias.shape()
         );
     }
-    run_any(qkv, Some(bias), Heads { heads, d }, Groups::windows(r, (h, w), window, shift))
+    step(Op::WindowAttention { heads, window, shift }, &[qkv, bias], || {
+        run_any(qkv, Some(bias), Heads { heads, d }, Groups::windows(r, (h, w), window, shift))
+    })
+}
+
+/// What [`window_attention`] makes of a map (H, W): its tokens window by window, and the mask (windows, window², window²).
+pub fn windows(map: (usize, usize), window: usize, shift: usize) -> (Vec<u32>, Vec<f64>) {
+    let groups = Groups::windows(1, map, window, shift);
+    (groups.places(), groups.mask())
 }
 
 /// d of a width 3·heads·d.

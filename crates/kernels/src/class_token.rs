@@ -3,6 +3,7 @@
 use crate::element::{Element, by_dtype, same_dtype, tensor, view};
 use crate::node::{Backward, node};
 use crate::parallel::{Shared, pieces, unfilled};
+use crate::record::{Op, step};
 use crate::simd::vectorized;
 use crate::switch::composed;
 use candle_core::{Result, Tensor, bail};
@@ -24,11 +25,13 @@ pub fn class_token(x: &Tensor, token: &Tensor, positions: &Tensor) -> Result<Ten
         );
     }
     let dtype = same_dtype("class_token", x, &[token, positions])?;
-    if composed(x) {
-        let first = token.reshape((1, 1, d))?.broadcast_as((r, 1, d))?;
-        return Tensor::cat(&[&first, x], 1)?.broadcast_add(positions);
-    }
-    by_dtype!(dtype, run(x, token, positions, (r, l, d)))
+    step(Op::ClassToken, &[x, token, positions], || {
+        if composed(x) {
+            let first = token.reshape((1, 1, d))?.broadcast_as((r, 1, d))?;
+            return Tensor::cat(&[&first, x], 1)?.broadcast_add(positions);
+        }
+        by_dtype!(dtype, run(x, token, positions, (r, l, d)))
+    })
 }
 
 fn run<T: Element>(

@@ -2,6 +2,7 @@
 
 use crate::element::{Element, by_dtype};
 use crate::pointwise::pointwise;
+use crate::record::{Op, step};
 use crate::switch::composed;
 use candle_core::{Result, Tensor};
 
@@ -9,11 +10,13 @@ use candle_core::{Result, Tensor};
 ///
 /// Source: Hendrycks and Gimpel 2016, arXiv:1606.08415.
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
-    if composed(x) {
-        let phi = (x * std::f64::consts::FRAC_1_SQRT_2)?.erf()?.affine(0.5, 0.5)?;
-        return x * phi;
-    }
-    by_dtype!(x.dtype(), run(x))
+    step(Op::Gelu, &[x], || {
+        if composed(x) {
+            let phi = (x * std::f64::consts::FRAC_1_SQRT_2)?.erf()?.affine(0.5, 0.5)?;
+            return x * phi;
+        }
+        by_dtype!(x.dtype(), run(x))
+    })
 }
 
 fn run<T: Element>(x: &Tensor) -> Result<Tensor> {

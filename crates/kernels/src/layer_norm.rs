@@ -3,6 +3,7 @@
 use crate::element::{Element, by_dtype, same_dtype, tensor, view};
 use crate::node::{Backward, node};
 use crate::parallel::{Shared, fold_parts, pieces, unfilled};
+use crate::record::{Op, step};
 use crate::rows;
 use crate::simd::vectorized;
 use crate::switch::composed;
@@ -24,13 +25,15 @@ pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Resul
         );
     }
     let dtype = same_dtype("layer_norm", x, &[weight, bias])?;
-    if composed(x) {
-        let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-        let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
-        let normed = centred.broadcast_div(&(variance + eps)?.sqrt()?)?;
-        return normed.broadcast_mul(weight)?.broadcast_add(bias);
-    }
-    by_dtype!(dtype, run(x, weight, bias, eps, c))
+    step(Op::LayerNorm { eps }, &[x, weight, bias], || {
+        if composed(x) {
+            let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+            let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
+            let normed = centred.broadcast_div(&(variance + eps)?.sqrt()?)?;
+            return normed.broadcast_mul(weight)?.broadcast_add(bias);
+        }
+        by_dtype!(dtype, run(x, weight, bias, eps, c))
+    })
 }
 
 /// Numbers of one task, about.

@@ -3,6 +3,7 @@
 use crate::element::{Element, by_dtype, same_dtype, tensor, view};
 use crate::node::{Backward, node};
 use crate::parallel::{Shared, fold_parts, pieces, unfilled};
+use crate::record::{Op, step};
 use crate::simd::vectorized;
 use crate::switch::composed;
 use candle_core::{Result, Tensor, bail};
@@ -30,10 +31,13 @@ pub fn layer_scale(x: &Tensor, branch: &Tensor, scale: &Tensor, factors: Option<
         );
     }
     let dtype = same_dtype("layer_scale", x, &[branch, scale])?;
-    if composed(x) {
-        return crate::add_scaled(x, &branch.broadcast_mul(scale)?, factors);
-    }
-    by_dtype!(dtype, run(x, branch, scale, factors))
+    let run = || {
+        if composed(x) {
+            return crate::add_scaled(x, &branch.broadcast_mul(scale)?, factors);
+        }
+        by_dtype!(dtype, run(x, branch, scale, factors))
+    };
+    if factors.is_none() { step(Op::LayerScale, &[x, branch, scale], run) } else { run() }
 }
 
 fn run<T: Element>(x: &Tensor, branch: &Tensor, scale: &Tensor, factors: Option<&[f64]>) -> Result<Tensor> {

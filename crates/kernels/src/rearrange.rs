@@ -3,6 +3,7 @@
 use crate::element::{Element, by_dtype, tensor, view};
 use crate::node::{Backward, node};
 use crate::parallel::{Shared, pieces, unfilled};
+use crate::record::{Op, step};
 use crate::switch::composed;
 use candle_core::{Result, Tensor, bail};
 use std::marker::PhantomData;
@@ -34,10 +35,13 @@ pub fn rearrange(x: &Tensor, dims: &[usize], order: &[usize], shape: &[usize]) -
             n
         );
     }
-    if composed(x) {
-        return x.contiguous()?.reshape(dims)?.permute(order)?.contiguous()?.reshape(shape);
-    }
-    by_dtype!(x.dtype(), run(x, dims, order, shape))
+    let op = Op::Rearrange { dims: dims.to_vec(), order: order.to_vec(), shape: shape.to_vec() };
+    step(op, &[x], || {
+        if composed(x) {
+            return x.contiguous()?.reshape(dims)?.permute(order)?.contiguous()?.reshape(shape);
+        }
+        by_dtype!(x.dtype(), run(x, dims, order, shape))
+    })
 }
 
 const MAX: usize = 8;

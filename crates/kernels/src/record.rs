@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor};
 use std::cell::RefCell;
 
 /// An op of this crate, or a view of its operand; operands are in [`Step::inputs`], in the order of the op's arguments.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Op {
     Conv2d(Conv),
@@ -42,7 +42,40 @@ pub enum Op {
     /// Of two of one shape.
     Add,
     ConcatChannels,
-    PadChannels {
+    LayerNorm {
+        eps: f64,
+    },
+    Gelu,
+    Softmax,
+    Attention {
+        heads: usize,
+    },
+    /// x and the bias of each pair of tokens; [`crate::windows`] says which tokens share one.
+    WindowAttention {
+        heads: usize,
+        window: usize,
+        shift: usize,
+    },
+    ClassToken,
+    DepthwiseLast,
+    /// Without factors.
+    LayerScale,
+    Rearrange {
+        dims: Vec<usize>,
+        order: Vec<usize>,
+        shape: Vec<usize>,
+    },
+    Narrow {
+        axis: usize,
+        start: usize,
+        length: usize,
+    },
+    Select {
+        axis: usize,
+        at: usize,
+    },
+    Pad {
+        axis: usize,
         before: usize,
         after: usize,
     },

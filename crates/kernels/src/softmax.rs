@@ -3,6 +3,7 @@
 use crate::element::{Element, by_dtype, tensor, view};
 use crate::node::{Backward, node};
 use crate::parallel::{Shared, pieces, unfilled};
+use crate::record::{Op, step};
 use crate::rows;
 use crate::simd::vectorized;
 use crate::switch::composed;
@@ -17,11 +18,13 @@ pub fn softmax(x: &Tensor) -> Result<Tensor> {
     if n == 0 {
         bail!("softmax: expected a last dimension that is not empty, got {:?}", x.shape());
     }
-    if composed(x) {
-        let e = x.broadcast_sub(&x.max_keepdim(D::Minus1)?.detach())?.exp()?;
-        return e.broadcast_div(&e.sum_keepdim(D::Minus1)?);
-    }
-    by_dtype!(x.dtype(), run(x, n))
+    step(Op::Softmax, &[x], || {
+        if composed(x) {
+            let e = x.broadcast_sub(&x.max_keepdim(D::Minus1)?.detach())?.exp()?;
+            return e.broadcast_div(&e.sum_keepdim(D::Minus1)?);
+        }
+        by_dtype!(x.dtype(), run(x, n))
+    })
 }
 
 /// Numbers of one task, about.

@@ -113,7 +113,7 @@ impl Residual {
             return Ok(values.clone());
         }
         let values = tallow_kernels::max_pool2d(values, 1, self.stride, 0)?;
-        Ok(tallow_kernels::pad_channels(&values, self.padding, self.padding)?)
+        Ok(tallow_kernels::pad(&values, 1, self.padding, self.padding)?)
     }
 }
 

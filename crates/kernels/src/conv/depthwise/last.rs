@@ -5,6 +5,7 @@ use crate::element::{Element, as_f32, by_dtype, same_dtype, tensor, view};
 use crate::linear::column_sums;
 use crate::node::{Backward, node};
 use crate::parallel::{Shared, each, fold_parts, scratch, unfilled};
+use crate::record::{Op, step};
 use crate::simd::vectorized;
 use crate::switch::composed;
 use candle_core::{Result, Tensor, bail};
@@ -31,12 +32,15 @@ pub fn depthwise_last(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tens
         );
     }
     let dtype = same_dtype("depthwise_last", x, &[weight, bias])?;
-    if composed(x) {
-        let planes = x.permute((0, 3, 1, 2))?.contiguous()?;
-        let y = planes.conv2d(&weight.contiguous()?, k / 2, 1, 1, c)?.permute((0, 2, 3, 1))?.contiguous()?;
-        return y.broadcast_add(bias);
-    }
-    by_dtype!(dtype, run(x, weight, bias, Sizes { r, h, w, c, k }))
+    step(Op::DepthwiseLast, &[x, weight, bias], || {
+        if composed(x) {
+            let planes = x.permute((0, 3, 1, 2))?.contiguous()?;
+            let y =
+                planes.conv2d(&weight.contiguous()?, k / 2, 1, 1, c)?.permute((0, 2, 3, 1))?.contiguous()?;
+            return y.broadcast_add(bias);
+        }
+        by_dtype!(dtype, run(x, weight, bias, Sizes { r, h, w, c, k }))
+    })
 }
 
 #[derive(Clone, Copy)]
