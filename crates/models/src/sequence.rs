@@ -3,7 +3,7 @@
 use crate::layers::Linear;
 use crate::{Init, Layer, Mode, Param, Params, Result};
 use candle_core::Tensor;
-use tallow_kernels::rearrange;
+use tallow_kernels::{narrow, rearrange};
 
 /// Layer norm over the last dimension.
 pub struct LayerNorm {
@@ -65,7 +65,7 @@ impl Patches {
     pub fn of_maps(&self, values: &Tensor, mode: &Mode) -> Result<Tensor> {
         let (r, c, h, w) = values.dims4()?;
         let (p, rows, columns) = (self.size, h / self.size, w / self.size);
-        let whole = values.narrow(2, 0, rows * p)?.narrow(3, 0, columns * p)?;
+        let whole = narrow(&narrow(values, 2, 0, rows * p)?, 3, 0, columns * p)?;
         let dims = [r, c, rows, p, columns, p];
         let patches = rearrange(&whole, &dims, &[0, 2, 4, 1, 3, 5], &[r, rows, columns, c * p * p])?;
         let weight = self.weight.tensor(mode).flatten_from(1)?;
@@ -76,7 +76,7 @@ impl Patches {
     pub fn of_positions(&self, values: &Tensor, mode: &Mode) -> Result<Tensor> {
         let (r, h, w, c) = values.dims4()?;
         let (p, rows, columns) = (self.size, h / self.size, w / self.size);
-        let whole = values.narrow(1, 0, rows * p)?.narrow(2, 0, columns * p)?;
+        let whole = narrow(&narrow(values, 1, 0, rows * p)?, 2, 0, columns * p)?;
         let dims = [r, rows, p, columns, p, c];
         let patches = rearrange(&whole, &dims, &[0, 1, 3, 2, 4, 5], &[r, rows, columns, p * p * c])?;
         // Input channels last, as in the patches.

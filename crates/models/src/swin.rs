@@ -14,7 +14,9 @@ use crate::{
     Stem,
 };
 use candle_core::{Device, Tensor};
-use tallow_kernels::{channels_first, channels_last, global_avg_pool, linear, rearrange, window_attention};
+use tallow_kernels::{
+    channels_first, channels_last, global_avg_pool, linear, narrow, pad, rearrange, window_attention,
+};
 
 pub const TINY: ModelSpec = ModelSpec {
     crop: 224.0 / 232.0,
@@ -192,10 +194,7 @@ impl Merging {
 fn padded(values: &Tensor, size: usize) -> Result<Tensor> {
     let (_, h, w, _) = values.dims4()?;
     let missing = |n: usize| n.next_multiple_of(size) - n;
-    if missing(h) + missing(w) == 0 {
-        return Ok(values.clone());
-    }
-    Ok(values.pad_with_zeros(1, 0, missing(h))?.pad_with_zeros(2, 0, missing(w))?)
+    Ok(pad(&pad(values, 1, 0, missing(h))?, 2, 0, missing(w))?)
 }
 
 /// x + attention(norm(x)), then x + mlp(norm(x)), either branch left out at times.
@@ -244,7 +243,7 @@ impl Block {
         let qkv = self.qkv.forward(&values, mode)?;
         let mixed = window_attention(&qkv, self.heads, &self.bias(mode)?, WINDOW, self.shift)?;
         let mixed = self.projection.forward(&mixed, mode)?;
-        Ok(if mixed.dims()[1..3] == [h, w] { mixed } else { mixed.narrow(1, 0, h)?.narrow(2, 0, w)? })
+        Ok(narrow(&narrow(&mixed, 1, 0, h)?, 2, 0, w)?)
     }
 
     /// (heads, window², window²): the table's row for how far each token is from each other.

@@ -251,7 +251,7 @@ struct ClassToken {
 
 impl Layer for ClassToken {
     fn forward(&self, values: &Tensor, mode: &Mode) -> Result<Tensor> {
-        self.norm.forward(&values.narrow(1, 0, 1)?.squeeze(1)?, mode)
+        self.norm.forward(&tallow_kernels::select(values, 1, 0)?, mode)
     }
 
     fn outline(&self, row: &[usize]) -> Option<Outline> {
