@@ -66,6 +66,17 @@ def pool(kind, kernel, stride, padding, include):
     return {"kind": kind, "window": [kernel, stride, padding], "include": include, **case}
 
 
+def paste_resized(shape, partner, boxes):
+    def paste(x):
+        y = x.clone()
+        for i, (top, bottom, left, right) in enumerate(boxes * (len(partner) // len(boxes))):
+            small = F.interpolate(x[partner[i]][None], (bottom - top, right - left), mode="bilinear", antialias=True)
+            y[i, :, top:bottom, left:right] = small[0]
+        return y
+
+    return {"x": shape, "partner": partner, "boxes": boxes, **op(paste, numbers(shape, 32))}
+
+
 def optimizer(make):
     p = torch.nn.Parameter(numbers([7], 20))
     optimizer = make([p])
@@ -107,6 +118,11 @@ def document():
         "avg_ceil": op(lambda x: F.avg_pool2d(x, 2, 2, 0, True, False), numbers([2, 2, 7, 6], 9)),
         "adaptive": op(lambda x: F.adaptive_avg_pool2d(x, (5, 4)), numbers([2, 2, 7, 6], 9)),
         "scale_channels": op(lambda x, s: x * s[:, :, None, None], x, numbers([2, 3], 31)),
+        "paste_resized": [
+            paste_resized([2, 2, 9, 7], [1, 0], [[2, 6, 1, 6]]),
+            # No patch of one column: torch 2.15 gives all its rows the values of the first.
+            paste_resized([3, 1, 5, 12], [2, 2, 0], [[0, 5, 4, 7], [1, 2, 0, 12], [0, 4, 3, 5]]),
+        ],
         "cross_entropy": [
             {"weights": w, **op(lambda z: F.cross_entropy(z, t, None if w is None else torch.tensor(w).double()), z)}
             for w in (None, weights)

@@ -9,6 +9,9 @@ use candle_core::{Result, Tensor, bail};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+/// (top, bottom, left, right) in pixels, bottom and right excluded.
+pub(crate) type Bounds = (usize, usize, usize, usize);
+
 /// out_i = values_partner(i) inside the box, values_i outside, in every channel.
 ///
 /// `values` (R, C, H, W); `partner` one row per row; `boxes` (top, bottom, left, right), bottom and right excluded, one for
@@ -16,15 +19,8 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// A partner that is not below R, a box that leaves the map, counts that do not fit.
-pub fn paste_boxes(
-    values: &Tensor,
-    partner: &[u32],
-    boxes: &[(usize, usize, usize, usize)],
-) -> Result<Tensor> {
-    let (_, _, h, w) = values.dims4()?;
-    if let Some(b) = boxes.iter().find(|(t, b, l, r)| t > b || *b > h || l > r || *r > w) {
-        bail!("paste_boxes: expected top ≤ bottom ≤ {h} and left ≤ right ≤ {w}, got {b:?}");
-    }
+pub fn paste_boxes(values: &Tensor, partner: &[u32], boxes: &[Bounds]) -> Result<Tensor> {
+    check_boxes("paste_boxes", values, boxes)?;
     blend(values, partner, boxes.len(), Inside::Boxes(boxes.to_vec()), "paste_boxes")
 }
 
@@ -48,7 +44,7 @@ pub fn blend_masks(values: &Tensor, partner: &[u32], masks: &[Vec<f32>]) -> Resu
 }
 
 enum Inside {
-    Boxes(Vec<(usize, usize, usize, usize)>),
+    Boxes(Vec<Bounds>),
     Masks(Vec<Vec<f32>>),
 }
 
@@ -60,31 +56,54 @@ impl Inside {
         }
     }
 
-    /// Adds (add) or writes row i's share of `from`: its own part (outside), or its partner's (inside).
+    fn of(&self, row: usize) -> usize {
+        if self.one() { 0 } else { row }
+    }
+
+    /// Row i, one channel: `own` outside, `other` inside.
     #[inline(always)]
-    fn part<T: Element>(&self, i: usize, own: bool, from: &[T], to: &mut [T], w: usize, add: bool) {
-        let i = if self.one() { 0 } else { i };
-        let put = |to: &mut T, v: T| if add { *to += v } else { *to = v };
+    fn blend<T: Element>(&self, i: usize, own: &[T], other: &[T], to: &mut [T], w: usize) {
         match self {
             Inside::Boxes(boxes) => {
-                let (top, bottom, left, right) = boxes[i];
+                let (top, bottom, left, right) = boxes[self.of(i)];
+                to.copy_from_slice(own);
+                let rows = to.chunks_exact_mut(w).zip(other.chunks_exact(w));
+                for (to, other) in rows.skip(top).take(bottom - top) {
+                    to[left..right].copy_from_slice(&other[left..right]);
+                }
+            }
+            Inside::Masks(masks) => {
+                for (((to, own), other), m) in to.iter_mut().zip(own).zip(other).zip(&masks[self.of(i)]) {
+                    let m = T::from_f64(f64::from(*m));
+                    *to = (T::one() - m) * *own + m * *other;
+                }
+            }
+        }
+    }
+
+    /// Adds to `to` the part of `from`, row i of one channel, that is its own (outside) or its partner's (inside).
+    #[inline(always)]
+    fn add<T: Element>(&self, i: usize, own: bool, from: &[T], to: &mut [T], w: usize) {
+        match self {
+            Inside::Boxes(boxes) => {
+                let (top, bottom, left, right) = boxes[self.of(i)];
                 for (y, (to, from)) in to.chunks_exact_mut(w).zip(from.chunks_exact(w)).enumerate() {
                     let (left, right) = if (top..bottom).contains(&y) { (left, right) } else { (0, 0) };
-                    let mut copy = |a: usize, b: usize| {
-                        to[a..b].iter_mut().zip(&from[a..b]).for_each(|(to, v)| put(to, *v));
+                    let mut add = |a: usize, b: usize| {
+                        to[a..b].iter_mut().zip(&from[a..b]).for_each(|(to, v)| *to += *v);
                     };
                     if own {
-                        copy(0, left);
-                        copy(right, w);
+                        add(0, left);
+                        add(right, w);
                     } else {
-                        copy(left, right);
+                        add(left, right);
                     }
                 }
             }
             Inside::Masks(masks) => {
-                for ((to, v), m) in to.iter_mut().zip(from).zip(&masks[i]) {
-                    let m = T::from_f64(if own { 1.0 - f64::from(*m) } else { f64::from(*m) });
-                    put(to, m * *v);
+                for ((to, v), m) in to.iter_mut().zip(from).zip(&masks[self.of(i)]) {
+                    let m = T::from_f64(f64::from(*m));
+                    *to += if own { T::one() - m } else { m } * *v;
                 }
             }
         }
@@ -105,8 +124,16 @@ impl Inside {
     }
 }
 
-fn blend(values: &Tensor, partner: &[u32], count: usize, inside: Inside, op: &str) -> Result<Tensor> {
-    let (r, _, h, w) = values.dims4()?;
+pub(crate) fn check_boxes(op: &str, values: &Tensor, boxes: &[Bounds]) -> Result<()> {
+    let (_, _, h, w) = values.dims4()?;
+    if let Some(b) = boxes.iter().find(|(t, b, l, r)| t > b || *b > h || l > r || *r > w) {
+        bail!("{op}: expected top ≤ bottom ≤ {h} and left ≤ right ≤ {w}, got {b:?}");
+    }
+    Ok(())
+}
+
+pub(crate) fn check_partners(op: &str, values: &Tensor, partner: &[u32], count: usize) -> Result<()> {
+    let r = values.dim(0)?;
     if partner.len() != r
         || partner.iter().any(|p| *p as usize >= r)
         || (count != 1 && count != r)
@@ -117,6 +144,19 @@ fn blend(values: &Tensor, partner: &[u32], count: usize, inside: Inside, op: &st
             partner.len()
         );
     }
+    Ok(())
+}
+
+/// For each row, the rows whose partner it is.
+pub(crate) fn sources(partner: &[u32]) -> Vec<Vec<usize>> {
+    let mut sources = vec![Vec::new(); partner.len()];
+    partner.iter().enumerate().for_each(|(i, j)| sources[*j as usize].push(i));
+    sources
+}
+
+fn blend(values: &Tensor, partner: &[u32], count: usize, inside: Inside, op: &str) -> Result<Tensor> {
+    check_partners(op, values, partner, count)?;
+    let (r, _, h, w) = values.dims4()?;
     if composed(values) {
         let ids = Tensor::from_slice(partner, r, values.device())?;
         let other = values.index_select(&ids, 0)?;
@@ -142,26 +182,19 @@ fn run<T: Element>(values: &Tensor, partner: &[u32], inside: Inside) -> Result<T
         let x: &[T] = &x;
         let out = Shared::new(&mut y);
         let plane = h * w;
-        each(r, |i| {
+        each(r * c, |at| {
+            let (i, channel) = (at / c, at % c);
+            // SAFETY: one channel of one row per task.
+            let y = unsafe { out.slice(at * plane, plane) };
+            let other = &x[(partner[i] as usize * c + channel) * plane..][..plane];
             vectorized(
                 #[inline(always)]
-                || {
-                    for channel in 0..c {
-                        let (at, other) =
-                            ((i * c + channel) * plane, (partner[i] as usize * c + channel) * plane);
-                        // SAFETY: one row per task.
-                        let y = unsafe { out.slice(at, plane) };
-                        inside.part(i, true, &x[at..][..plane], y, w, false);
-                        let soft = matches!(*inside, Inside::Masks(_));
-                        inside.part(i, false, &x[other..][..plane], y, w, soft);
-                    }
-                },
+                || inside.blend(i, &x[at * plane..][..plane], other, y, w),
             )
         });
     }
-    let mut sources = vec![Vec::new(); r];
-    partner.iter().enumerate().for_each(|(i, p)| sources[*p as usize].push(i));
-    node(&[values], y, values.shape(), Gradient::<T> { sources, inside, element: PhantomData })
+    let gradient = Gradient::<T> { sources: sources(partner), inside, element: PhantomData };
+    node(&[values], y, values.shape(), gradient)
 }
 
 struct Gradient<T> {
@@ -182,20 +215,18 @@ impl<T: Element> Backward for Gradient<T> {
         let (dy, plane): (&[T], _) = (&g, h * w);
         let mut dx = unfilled::<T>(dy.len());
         let out = Shared::new(&mut dx);
-        each(r, |i| {
+        each(r * c, |at| {
+            let (i, channel) = (at / c, at % c);
+            // SAFETY: one channel of one row per task.
+            let dx = unsafe { out.slice(at * plane, plane) };
             vectorized(
                 #[inline(always)]
                 || {
-                    for channel in 0..c {
-                        let at = (i * c + channel) * plane;
-                        // SAFETY: one row per task.
-                        let dx = unsafe { out.slice(at, plane) };
-                        dx.fill(T::zero());
-                        self.inside.part(i, true, &dy[at..][..plane], dx, w, true);
-                        for &source in &self.sources[i] {
-                            let from = &dy[(source * c + channel) * plane..][..plane];
-                            self.inside.part(source, false, from, dx, w, true);
-                        }
+                    dx.fill(T::zero());
+                    self.inside.add(i, true, &dy[at * plane..][..plane], dx, w);
+                    for &source in &self.sources[i] {
+                        let from = &dy[(source * c + channel) * plane..][..plane];
+                        self.inside.add(source, false, from, dx, w);
                     }
                 },
             )

@@ -1,8 +1,8 @@
 //! The arithmetic of a draw: its shares, and the mixed values. No randomness.
 
 use crate::{Mask, Mixing, Place, Rect, Shares};
-use candle_core::{Device, Result, Tensor};
-use tallow_kernels::{blend_masks, mix_rows, paste_boxes};
+use candle_core::{Result, Tensor};
+use tallow_kernels::{blend_masks, mix_rows, paste_boxes, paste_resized};
 
 /// The shares of a draw on `inputs` rows of images or maps of `size`, or what is wrong with the draw. The shares of a
 /// `Paste` are the means of its mask.
@@ -39,14 +39,14 @@ pub(crate) fn blend(mixing: &Mixing, values: &Tensor) -> Result<Tensor> {
     match mixing {
         Mixing::Keep => Ok(values.clone()),
         Mixing::Rows(shares) => mix_rows(shares.rows(), values),
-        Mixing::Paste { partner, mask: Mask::Boxes(boxes), source: Place::Same } => {
-            let boxes: Vec<_> =
-                boxes.iter().map(|rect| (rect.top, rect.bottom, rect.left, rect.right)).collect();
-            paste_boxes(values, partner, &boxes)
-        }
         Mixing::Paste { partner, mask: Mask::Soft(masks), .. } => blend_masks(values, partner, masks),
-        Mixing::Paste { partner, mask: Mask::Boxes(boxes), source: Place::Whole } => {
-            paste_whole(values, partner, boxes)
+        Mixing::Paste { partner, mask: Mask::Boxes(boxes), source } => {
+            let sides = |rect: &Rect| (rect.top, rect.bottom, rect.left, rect.right);
+            let boxes: Vec<_> = boxes.iter().map(sides).collect();
+            match source {
+                Place::Same => paste_boxes(values, partner, &boxes),
+                Place::Whole => paste_resized(values, partner, &boxes),
+            }
         }
     }
 }
@@ -87,60 +87,6 @@ impl Mask {
                 .collect(),
         }
     }
-}
-
-/// The whole partner, resized into the rectangles, the row itself outside. The resizing is linear and antialiased: each
-/// output pixel is the triangle-weighted mean of the input pixels under it, as in Pillow.
-fn paste_whole(values: &Tensor, partner: &[u32], boxes: &[Rect]) -> Result<Tensor> {
-    let partners = values.index_select(&Tensor::new(partner, values.device())?, 0)?;
-    if let [rect] = boxes {
-        return paste_resized(values, &partners, rect);
-    }
-    let row = |(i, rect)| paste_resized(&values.narrow(0, i, 1)?, &partners.narrow(0, i, 1)?, rect);
-    Tensor::cat(&boxes.iter().enumerate().map(row).collect::<Result<Vec<_>>>()?, 0)
-}
-
-/// The same for one rectangle of all rows, `partners` in their order.
-fn paste_resized(values: &Tensor, partners: &Tensor, rect: &Rect) -> Result<Tensor> {
-    if rect.area() == 0 {
-        return Ok(values.clone());
-    }
-    let (rows, channels, height, width) = values.dims4()?;
-    let (tall, wide) = (rect.bottom - rect.top, rect.right - rect.left);
-    let matrix = |side: usize, to: usize| {
-        // On the host first: not every device has f64.
-        let matrix = Tensor::from_vec(resizing(side, to), (to, side), &Device::Cpu)?;
-        matrix.to_dtype(values.dtype())?.to_device(values.device())
-    };
-    let lines = partners.contiguous()?.reshape((rows * channels * height, width))?;
-    let narrow = lines.matmul(&matrix(width, wide)?.t()?)?.reshape((rows, channels, height, wide))?;
-    let small = matrix(height, tall)?.broadcast_matmul(&narrow)?; // (R, C, tall, wide)
-    let around = |along: usize, middle: Tensor, values: &Tensor, (start, end): (usize, usize)| {
-        let side = values.dim(along)?;
-        let mut parts = vec![middle];
-        if start > 0 {
-            parts.insert(0, values.narrow(along, 0, start)?);
-        }
-        if end < side {
-            parts.push(values.narrow(along, end, side - end)?);
-        }
-        Tensor::cat(&parts, along)
-    };
-    let band = around(3, small, &values.narrow(2, rect.top, tall)?, (rect.left, rect.right))?;
-    around(2, band, values, (rect.top, rect.bottom))
-}
-
-/// The (to, from) matrix that resizes `from` pixels to `to`, row-major.
-fn resizing(from: usize, to: usize) -> Vec<f64> {
-    let mut matrix = vec![0.0; to * from];
-    let scale = from as f64 / to as f64;
-    for (out, row) in matrix.chunks_mut(from).enumerate() {
-        let centre = (out as f64 + 0.5) * scale;
-        let weight = |pixel: usize| (1.0 - ((pixel as f64 + 0.5 - centre) / scale.max(1.0)).abs()).max(0.0);
-        let sum: f64 = (0..from).map(weight).sum();
-        row.iter_mut().enumerate().for_each(|(pixel, entry)| *entry = weight(pixel) / sum);
-    }
-    matrix
 }
 
 #[cfg(test)]

@@ -38,8 +38,13 @@ impl Line {
     /// Cooley–Tukey: of every `stride`-th input, `out.len()` of them; `step` is n over that number.
     fn run(&self, input: &[Complex], stride: usize, out: &mut [Complex], step: usize) {
         let n = out.len();
-        if n == 1 {
-            out[0] = input[0];
+        if let [only] = out {
+            *only = input[0];
+            return;
+        }
+        if let [even, odd] = out {
+            let (a, b) = (input[0], input[stride]);
+            (*even, *odd) = ((a.0 + b.0, a.1 + b.1), (a.0 - b.0, a.1 - b.1));
             return;
         }
         let factor = (2..).find(|p| n.is_multiple_of(*p)).expect("n divides itself");
@@ -58,12 +63,17 @@ impl Line {
         let mut terms = vec![(0.0, 0.0); factor];
         for k in 0..part {
             terms.iter_mut().enumerate().for_each(|(q, term)| *term = out[q * part + k]);
-            for j in 0..factor {
-                let at = k + part * j;
-                let sum = terms.iter().enumerate().fold((0.0, 0.0), |sum, (q, term)| {
-                    let root = self.roots[q * at % n * step];
-                    (sum.0 + term.0 * root.0 - term.1 * root.1, sum.1 + term.0 * root.1 + term.1 * root.0)
-                });
+            for at in (k..n).step_by(part) {
+                let (mut sum, mut turn) = ((0.0, 0.0), 0);
+                for term in &terms {
+                    let root = self.roots[turn];
+                    sum = (
+                        sum.0 + term.0 * root.0 - term.1 * root.1,
+                        sum.1 + term.0 * root.1 + term.1 * root.0,
+                    );
+                    turn += at * step;
+                    turn -= if turn >= self.roots.len() { self.roots.len() } else { 0 };
+                }
                 out[at] = sum;
             }
         }

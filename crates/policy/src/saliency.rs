@@ -6,32 +6,28 @@ use candle_core::{DType, Result, Tensor};
 /// (height, width).
 type Size = (usize, usize);
 
-/// Values (R, C, H, W) on the host.
-pub struct Maps {
-    values: Vec<f32>,
-    channels: usize,
-    size: Size,
-}
+/// Values (R, C, H, W), read row by row.
+pub struct Maps<'a>(&'a Tensor);
 
 /// The longest side of a map: Hou and Zhang's scale. Finer structure is texture, not an object.
 const SIDE: usize = 64;
 /// Standard deviation of the smoothing in sides: 2.5 of 64 pixels, as in Hou and Zhang's program.
 const SIGMA: f64 = 2.5 / 64.0;
 
-impl Maps {
-    pub fn read(values: &Tensor) -> Result<Maps> {
-        let (_, channels, height, width) = values.dims4()?;
-        let values = values.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
-        Ok(Maps { values, channels, size: (height, width) })
+impl<'a> Maps<'a> {
+    pub fn of(values: &'a Tensor) -> Result<Maps<'a>> {
+        values.dims4()?;
+        Ok(Maps(values))
     }
 
     /// The mean of a row's channels, and its size: each pixel is the mean of the pixels under it.
-    pub fn mean(&self, row: usize) -> (Vec<f64>, Size) {
-        self.gathered(row, |sum, value| sum + value, |sum| sum / self.channels as f64)
+    pub fn mean(&self, row: usize) -> Result<(Vec<f64>, Size)> {
+        let channels = self.0.dim(1)? as f64;
+        self.gathered(row, |sum, value| sum + value, |sum| sum / channels)
     }
 
     /// √(Σ_c v²) over a row's channels, and its size.
-    pub fn norm(&self, row: usize) -> (Vec<f64>, Size) {
+    pub fn norm(&self, row: usize) -> Result<(Vec<f64>, Size)> {
         self.gathered(row, |sum, value| sum + value * value, f64::sqrt)
     }
 
@@ -40,11 +36,11 @@ impl Maps {
         row: usize,
         add: impl Fn(f64, f64) -> f64,
         end: impl Fn(f64) -> f64,
-    ) -> (Vec<f64>, Size) {
-        let (height, width) = self.size;
-        let area = height * width;
-        let mut pixels = vec![0.0; area];
-        for plane in self.values[row * self.channels * area..][..self.channels * area].chunks_exact(area) {
+    ) -> Result<(Vec<f64>, Size)> {
+        let (_, _, height, width) = self.0.dims4()?;
+        let values: Vec<f32> = self.0.get(row)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+        let mut pixels = vec![0.0; height * width];
+        for plane in values.chunks_exact(height * width) {
             pixels.iter_mut().zip(plane).for_each(|(sum, value)| *sum = add(*sum, f64::from(*value)));
         }
         let small = (height.min(SIDE), width.min(SIDE));
@@ -57,7 +53,7 @@ impl Maps {
                 counts[first + x] += 1.0;
             }
         }
-        (sums.iter().zip(counts).map(|(sum, count)| sum / count).collect(), small)
+        Ok((sums.iter().zip(counts).map(|(sum, count)| sum / count).collect(), small))
     }
 }
 
@@ -73,14 +69,16 @@ pub fn spectral_residual(image: &[f64], size: Size) -> Vec<f64> {
     let least = 1e-9 * amplitudes.iter().fold(0.0, |a: f64, b| a.max(*b)).max(f64::MIN_POSITIVE);
     let logs: Vec<f64> = amplitudes.iter().map(|a| a.max(least).ln()).collect();
     let (height, width) = size;
-    for (at, z) in spectrum.iter_mut().enumerate() {
-        let (y, x) = (at / width, at % width);
-        let near =
-            (0..9).map(|k| (y + height + k / 3 - 1) % height * width + (x + width + k % 3 - 1) % width);
-        let mean = near.map(|place| logs[place]).sum::<f64>() / 9.0;
-        let amplitude = amplitudes[at];
-        let scale = if amplitude > least { (logs[at] - mean).exp() / amplitude } else { 0.0 };
-        *z = (z.0 * scale, z.1 * scale);
+    for y in 0..height {
+        let line = |y: usize| &logs[y % height * width..][..width];
+        let (above, here, below) = (line(y + height - 1), line(y), line(y + 1));
+        let three: Vec<f64> = (0..width).map(|x| above[x] + here[x] + below[x]).collect();
+        for x in 0..width {
+            let mean = (three[(x + width - 1) % width] + three[x] + three[(x + 1) % width]) / 9.0;
+            let (z, amplitude) = (&mut spectrum[y * width + x], amplitudes[y * width + x]);
+            let scale = if amplitude > least { (here[x] - mean).exp() / amplitude } else { 0.0 };
+            *z = (z.0 * scale, z.1 * scale);
+        }
     }
     transform(&mut spectrum, size, true);
     spectrum.into_iter().map(|z| z.0 * z.0 + z.1 * z.1).collect()
@@ -94,13 +92,19 @@ pub fn smoothed(map: &[f64], (height, width): Size) -> Vec<f64> {
         let sum = 2.0 * weights.iter().sum::<f64>() - 1.0;
         weights.into_iter().map(|weight| weight / sum).collect()
     };
-    let (down, across) = (kernel(height), kernel(width));
-    let rows: Vec<f64> = (0..height * width)
-        .map(|at| (0..width).map(|x| map[at / width * width + x] * across[x.abs_diff(at % width)]).sum())
-        .collect();
-    (0..height * width)
-        .map(|at| (0..height).map(|y| rows[y * width + at % width] * down[y.abs_diff(at / width)]).sum())
-        .collect()
+    // Along the columns, whole rows at a time; then the same of the transposed map.
+    let along = |map: &[f64], (height, width): Size| -> Vec<f64> {
+        let weights = kernel(height);
+        let mut out = vec![0.0; height * width];
+        for (y, out) in out.chunks_exact_mut(width).enumerate() {
+            for (from, row) in map.chunks_exact(width).enumerate() {
+                let weight = weights[y.abs_diff(from)];
+                out.iter_mut().zip(row).for_each(|(sum, value)| *sum += weight * value);
+            }
+        }
+        (0..height * width).map(|at| out[at % height * width + at / height]).collect()
+    };
+    along(&along(map, (height, width)), (width, height))
 }
 
 /// The pixel of an image of `size` at the largest value of the map; of those that differ by no more than rounding, the one

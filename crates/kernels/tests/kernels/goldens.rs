@@ -107,6 +107,19 @@ fn gates() -> Result<()> {
 }
 
 #[test]
+fn pasted_rows() -> Result<()> {
+    let golden = golden();
+    let cases = golden["paste_resized"].as_array().unwrap();
+    assert_eq!(cases.len(), 2);
+    for case in cases {
+        let partner: Vec<u32> = list(&case["partner"]);
+        let boxes: Vec<(usize, usize, usize, usize)> = list(&case["boxes"]);
+        agree(case, &[numbers(&list::<usize>(&case["x"]), 32)], |t| paste_resized(&t[0], &partner, &boxes))?;
+    }
+    Ok(())
+}
+
+#[test]
 fn cross_entropies() -> Result<()> {
     let golden = golden();
     let targets = (numbers(&[5, 4], 12) + 1.25)?;

@@ -84,9 +84,12 @@ pub fn low_pass(mut spectrum: Vec<Complex>, (height, width): (usize, usize), dec
 
 /// 1 at the `count` lowest of the values, 0 elsewhere; of equals, the first are lowest.
 pub fn lowest(values: &[f64], count: usize) -> Vec<f32> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
     let mut mask = vec![0.0; values.len()];
-    order[..count].iter().for_each(|&pixel| mask[pixel] = 1.0);
+    let mut order: Vec<u32> = (0..values.len() as u32).collect();
+    if count < order.len() {
+        let value = |pixel: u32| values[pixel as usize];
+        order.select_nth_unstable_by(count, |&a, &b| value(a).total_cmp(&value(b)).then(a.cmp(&b)));
+    }
+    order[..count].iter().for_each(|&pixel| mask[pixel as usize] = 1.0);
     mask
 }

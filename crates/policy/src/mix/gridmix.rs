@@ -64,7 +64,8 @@ impl Mix for GridMix {
 /// 1 in the cells that are the partner's, 0 in the others, in an image of `size` (height, width). Pixel y is in row
 /// ⌊y·N / H⌋ of the cells: sides that N does not divide have cells of two sizes.
 pub fn grid(size: (usize, usize), cells: (usize, usize), partner: &[bool]) -> Vec<f32> {
-    let cell = |y: usize, x: usize| y * cells.0 / size.0 * cells.1 + x * cells.1 / size.1;
-    let pixels = (0..size.0 * size.1).map(|at| partner[cell(at / size.1, at % size.1)]);
+    let across: Vec<usize> = (0..size.1).map(|x| x * cells.1 / size.1).collect();
+    let row = |y: usize| &partner[y * cells.0 / size.0 * cells.1..];
+    let pixels = (0..size.0).flat_map(|y| across.iter().map(move |&x| row(y)[x]));
     pixels.map(|theirs| f32::from(u8::from(theirs))).collect()
 }

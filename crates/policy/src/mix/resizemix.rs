@@ -16,12 +16,12 @@ pub const SPEC: Spec = Spec {
         ("per_sample", "false", "one patch for each row in place of one for the batch"),
     ],
     example: "{ resizemix: { scale: [0.1, 0.8] } }",
-    cost: "one copy of the batch, and two products for the patch, along x and along y",
+    cost: "one copy of the batch, and two passes over the partner for the patch, along y and along x",
     spatial: true,
     build: Build::Mix(build),
 };
 
-/// x̂_i = R(x_j) inside one rectangle and x_i outside, for the partner j of row i. R shrinks with a triangle filter.
+/// x̂_i = R(x_j) inside one rectangle and x_i outside, for the partner j of row i. R is [`tallow_kernels::paste_resized`]'s.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct ResizeMix {

@@ -5,9 +5,10 @@ use super::{Mask, Mix, Mixing, Needs, Place, Site};
 use crate::quantity::quantity;
 use crate::saliency::{Maps, peak, smoothed, spectral_residual};
 use crate::{Build, Error, Parsed, Positive, Result, Spec, parameters};
+use rayon::prelude::*;
 use serde::Deserialize;
 use serde_yaml::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tallow_seed::Rng;
 
 pub const SPEC: Spec = Spec {
@@ -78,24 +79,24 @@ impl Mix for SaliencyMix {
         let seen = if self.saliency == Saliency::InputGradient { at.input_gradient } else { at.values };
         let missing =
             || Error::Policy { policy: SPEC.name.into(), problem: "was not given what it needs".into() };
-        let seen = Maps::read(seen.ok_or_else(missing)?)?;
+        let seen = Maps::of(seen.ok_or_else(missing)?)?;
         let lambdas: Vec<f64> =
             (0..at.draws(self.per_sample)).map(|_| rng.beta(self.alpha.0, self.alpha.0)).collect();
-        let mut peaks = BTreeMap::new();
-        let mut centre = |row: u32| {
-            *peaks.entry(row).or_insert_with(|| {
-                let (map, small) = match self.saliency {
-                    Saliency::SpectralResidual => {
-                        let (mean, small) = seen.mean(row as usize);
-                        (spectral_residual(&mean, small), small)
-                    }
-                    Saliency::InputGradient => seen.norm(row as usize),
-                };
-                peak(&smoothed(&map, small), small, size)
-            })
+        let centre = |row: u32| {
+            let (map, small) = match self.saliency {
+                Saliency::SpectralResidual => {
+                    let (mean, small) = seen.mean(row as usize)?;
+                    (spectral_residual(&mean, small), small)
+                }
+                Saliency::InputGradient => seen.norm(row as usize)?,
+            };
+            Ok((row, peak(&smoothed(&map, small), small, size)))
         };
+        let wanted: Vec<u32> = BTreeSet::from_iter(at.partners.iter().copied()).into_iter().collect();
+        let centres: BTreeMap<u32, (usize, usize)> =
+            wanted.into_par_iter().with_max_len(1).map(centre).collect::<Result<_>>()?;
         let boxes = at.partners.iter().enumerate();
-        let boxes = boxes.map(|(row, &j)| cut(size, lambdas[row % lambdas.len()], centre(j))).collect();
+        let boxes = boxes.map(|(row, &j)| cut(size, lambdas[row % lambdas.len()], centres[&j])).collect();
         Ok(Mixing::Paste { partner: at.partners.to_vec(), mask: Mask::Boxes(boxes), source: Place::Same })
     }
 }

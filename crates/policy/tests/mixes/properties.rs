@@ -59,31 +59,40 @@ pub fn batches() -> Vec<Rows> {
     ]
 }
 
-/// Eleven mixes with their defaults, and twenty-five variants.
+/// Eleven mixes with their defaults, and twenty-five variants; those of whole rows among them.
 const VARIANTS: u64 = 11 + 25;
+const OF_ROWS: u64 = 5 + 17;
 
-/// Runs `check` for every variant, every batch and some steps, and says how much it visited.
-fn every(check: impl Fn(&str, bool, &Rows, u64)) {
+/// One row of a batch, without the first dimension: maps (C, H, W), features (D), sequences (L, D).
+const MAPS: &[usize] = &[2, 5, 7];
+const FEATURES: &[usize] = &[6];
+const SEQUENCES: &[usize] = &[3, 6];
+
+/// Runs `check` for every variant on maps and, where it mixes whole rows, on features and sequences too; with every batch and
+/// some steps. Says how much it visited.
+fn every(check: impl Fn(&str, &Rows, u64, &[usize])) {
     let (mut names, mut applications) = (BTreeSet::new(), 0);
     for (text, spatial) in variants() {
         names.insert(text.split(':').next().unwrap().to_owned());
-        for rows in batches() {
+        let shapes = if spatial { &[MAPS][..] } else { &[MAPS, FEATURES, SEQUENCES] };
+        for (rows, row) in batches().iter().flat_map(|rows| shapes.iter().map(move |row| (rows, row))) {
+            let shape: Vec<usize> = std::iter::once(rows.len()).chain(row.iter().copied()).collect();
             for step in 0..6 {
-                check(&text, spatial, &rows, step);
+                check(&text, rows, step, &shape);
                 applications += 1;
             }
         }
     }
     assert_eq!(names.len(), Registry::builtin().mixes().count(), "every mix was visited: {names:?}");
-    assert_eq!(applications, VARIANTS * 5 * 6);
+    assert_eq!(applications, (VARIANTS + 2 * OF_ROWS) * 5 * 6);
     println!("{} mixes, {applications} applications", names.len());
 }
 
 #[test]
 fn shares_are_row_stochastic_and_targets_follow_them() {
-    every(|text, _, rows, step| {
+    every(|text, rows, step, shape| {
         let branch = branch(&format!("[ {{ {text} }} ]"));
-        let (out, passage) = through(&branch, rows, step, &noise(text, &[rows.len(), 2, 5, 7]));
+        let (out, passage) = through(&branch, rows, step, &noise(text, shape));
         let (shares, targets) = (passage.shares(), passage.targets());
         assert_eq!(out.dim(0).unwrap(), shares.len());
         assert_eq!(shares.inputs(), rows.len());
@@ -107,9 +116,9 @@ fn shares_are_row_stochastic_and_targets_follow_them() {
 
 #[test]
 fn with_p_zero_nothing_happens() {
-    every(|text, _, rows, step| {
+    every(|text, rows, step, shape| {
         let branch = branch(&format!("[ {{ {text}, p: 0 }} ]"));
-        let values = noise(text, &[rows.len(), 2, 5, 7]);
+        let values = noise(text, shape);
         let (out, passage) = through(&branch, rows, step, &values);
         assert_eq!(flat(&out), flat(&values));
         assert_eq!(passage.targets(), rows.targets);
@@ -128,7 +137,11 @@ pub fn arrived(out: &Tensor, shares: &tallow_policy::Shares, tolerance: f64) {
 
 #[test]
 fn what_arrived_is_what_the_shares_say() {
-    every(|text, _, rows, step| {
+    every(|text, rows, step, shape| {
+        // Features and sequences: below.
+        if shape[1..] != *MAPS {
+            return;
+        }
         let branch = branch(&format!("[ {{ {text} }} ]"));
         for (dtype, tolerance) in [(DType::F64, 1e-14), (DType::F32, 1e-6)] {
             let (out, passage) = through(&branch, rows, step, &painted(rows.len(), dtype));
@@ -168,10 +181,9 @@ fn features_and_sequences_too() {
 
 #[test]
 fn mixing_is_linear_and_keeps_ones() {
-    every(|text, _, rows, step| {
+    every(|text, rows, step, shape| {
         let branch = branch(&format!("[ {{ {text} }} ]"));
-        let shape = [rows.len(), 2, 5, 7];
-        let (a, b) = (noise("a", &shape), noise("b", &shape));
+        let (a, b) = (noise("a", shape), noise("b", shape));
         let mix = |values: &Tensor| flat(&through(&branch, rows, step, values).0);
         if branch.mixes()[0].1.mix.needs() == Needs::Values {
             // Its draw looks at the values: only a scale leaves it as it is.
@@ -182,7 +194,7 @@ fn mixing_is_linear_and_keeps_ones() {
             let apiece: Vec<f64> = mix(&a).iter().zip(mix(&b)).map(|(a, b)| 3.0 * a - b).collect();
             assert!(apart(&both, &apiece) < 1e-14);
         }
-        let ones = Tensor::ones(shape.as_slice(), DType::F64, &Device::Cpu).unwrap();
+        let ones = Tensor::ones(shape, DType::F64, &Device::Cpu).unwrap();
         let kept = mix(&ones);
         assert!(apart(&kept, &vec![1.0; kept.len()]) < 1e-15 * 64.0);
     });
@@ -190,8 +202,8 @@ fn mixing_is_linear_and_keeps_ones() {
 
 #[test]
 fn the_same_seed_gives_the_same_bytes() {
-    every(|text, _, rows, step| {
-        let values = noise(text, &[rows.len(), 2, 5, 7]).to_dtype(DType::F32).unwrap();
+    every(|text, rows, step, shape| {
+        let values = noise(text, shape).to_dtype(DType::F32).unwrap();
         let run = |step| {
             let branch = branch(&format!("[ {{ {text} }} ]"));
             let (out, passage) = through(&branch, rows, step, &values);
@@ -207,14 +219,14 @@ fn the_same_seed_gives_the_same_bytes() {
 
 #[test]
 fn gradients_reach_the_values() {
-    every(|text, _, rows, step| {
+    every(|text, rows, step, shape| {
         let branch = branch(&format!("[ {{ {text} }} ]"));
-        let values = Var::from_tensor(&noise(text, &[rows.len(), 2, 5, 7])).unwrap();
+        let values = Var::from_tensor(&noise(text, shape)).unwrap();
         let (out, passage) = through(&branch, rows, step, values.as_tensor());
         let grads = tallow_kernels::backward(&out.sum_all().unwrap()).unwrap();
         let grad = grads.get(values.as_tensor()).expect("a gradient");
         // d Σ out / d row j, per pixel: Σ_i shares_ij.
-        let means = flat(&grad.mean((1, 2, 3)).unwrap());
+        let means = flat(&grad.flatten_from(1).unwrap().mean(1).unwrap());
         let (dense, n) = (passage.shares().dense(), rows.len());
         let columns: Vec<f64> =
             (0..n).map(|j| (0..passage.shares().len()).map(|i| dense[i * n + j]).sum()).collect();
@@ -224,13 +236,12 @@ fn gradients_reach_the_values() {
 
 #[test]
 fn gradients_are_those_of_finite_differences() {
-    every(|text, _, rows, step| {
+    every(|text, rows, step, shape| {
         if step > 1 {
             return;
         }
         let branch = branch(&format!("[ {{ {text} }} ]"));
-        let shape = [rows.len(), 2, 5, 7];
-        let (x, towards) = (noise(text, &shape), noise("towards", &shape));
+        let (x, towards) = (noise(text, shape), noise("towards", shape));
         let value = |x: &Tensor| {
             let out = through(&branch, rows, step, x).0;
             (&out * noise("weights", out.dims())).unwrap().sum_all().unwrap()
