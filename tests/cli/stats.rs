@@ -1,7 +1,15 @@
 //! `stats`: what policies do to data.
 
+use super::trained;
 use crate::program::{Desk, Said, root};
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
+use std::collections::BTreeMap;
+use tallow_data::Pixels;
+use tallow_models::Mode;
+use tallow_policy::Registry;
+use tallow_report::Progress;
+use tallow_seed::Seed;
+use tallow_train::{Model, part};
 
 fn golden(name: &str) -> String {
     root().join("tests/golden/dimension").join(name).display().to_string()
@@ -128,4 +136,56 @@ fn the_table_fits_and_mistakes_are_named() {
     desk.tallow(&["stats", "none.yaml"]).complains(2, &["none.yaml"]);
     assert_eq!(of(&["--batches", "0"]).code, 2);
     assert_eq!(desk.names("."), ["tiny.yaml"]);
+}
+
+#[test]
+fn features_of_a_checkpoint_are_judged() {
+    let (desk, _) = trained();
+    let words = ["stats", "tiny.yaml", "--batches", "1", "--checkpoint", "run", "--checkpoint", "run/last"];
+    let found = desk.tallow(&[&words[..], &["--json", "-o", "features.html"]].concat()).ok().json();
+    let all = found["checkpoints"].as_array().unwrap();
+    assert_eq!(all.iter().map(|of| &of["name"]).collect::<Vec<_>>(), ["run", "run/last"]);
+    // The same by another way: image by image, cosines to the means of the classes.
+    let (progress, registry) = (Progress::hidden(), Registry::builtin());
+    for (of, folder) in all.iter().zip(["run/best", "run/last"]) {
+        let model = Model::open(&desk.path(folder), &[], None, &registry, &progress).unwrap();
+        let data = part(&model.plan, "validation", &progress).unwrap();
+        let mut features: BTreeMap<u32, Vec<Tensor>> = BTreeMap::new();
+        for index in 0..data.len() {
+            let image = tallow_data::decode(&data.image(index).unwrap()).unwrap();
+            let image = model.plan.evaluation.run(image, Seed::new(0)).unwrap();
+            let (height, width) = (image.height as usize, image.width as usize);
+            let pixels = Pixels { rows: 1, height, width, bytes: image.pixels };
+            let mut seen = model.upload(&pixels).unwrap();
+            for stage in &model.network.stages {
+                seen = stage.layer.forward(&seen, &Mode::Eval).unwrap();
+            }
+            let seen = seen.get(0).unwrap().to_dtype(DType::F64).unwrap();
+            features.entry(data.label(index)).or_default().push(seen);
+        }
+        let dot = |a: &Tensor, b: &Tensor| (a * b).unwrap().sum_all().unwrap().to_scalar::<f64>().unwrap();
+        let cosine = |a: &Tensor, b: &Tensor| dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
+        let means: Vec<Tensor> =
+            features.values().map(|of| Tensor::stack(of, 0).unwrap().mean(0).unwrap()).collect();
+        let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
+        let cohesion = features.values().zip(&means);
+        let cohesion = cohesion.map(|(of, to)| mean(of.iter().map(|z| cosine(z, to)).collect())).collect();
+        let pairs = (0..means.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
+        let apart = pairs.map(|(a, b)| 1.0 - cosine(&means[a], &means[b])).collect();
+        for (key, expected) in [("cohesion", mean(cohesion)), ("separability", mean(apart))] {
+            let said = of[key].as_f64().unwrap();
+            assert!((said - expected).abs() < 1e-4, "{folder} {key}: {said} {expected}");
+        }
+        assert_eq!(of["images"], data.len());
+        assert!((-1.0..=1.0).contains(&of["silhouette"].as_f64().unwrap()));
+        let images = of["classes"].as_array().unwrap().iter().map(|class| class["images"].as_u64().unwrap());
+        assert_eq!(images.sum::<u64>(), data.len() as u64);
+    }
+    let page = desk.read("features.html");
+    assert!(page.contains("Cohesion and separability") && page.contains("nearest other class"));
+    let said = desk.tallow(&words).ok();
+    assert!(said.out.lines().all(|line| line.chars().count() <= 80), "{}", said.out);
+    assert!(said.out.contains("features of 28 validation images"), "{}", said.out);
+    desk.tallow(&["stats", "tiny.yaml", "--checkpoint", "nowhere"])
+        .complains(2, &["nowhere: holds no model"]);
 }

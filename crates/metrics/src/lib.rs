@@ -1,4 +1,4 @@
-//! Confusion, F1 and its kin, ranking metrics; dimension and distances of points. No tensors, never a mixed target.
+//! Confusion, F1 and its kin, ranking metrics; dimension, distances and classes of points. No tensors, never a mixed target.
 //!
 //! Every metric is scikit-learn's (1.9), to 1e-12, under three rules that scikit-learn leaves to its caller:
 //!
@@ -19,6 +19,7 @@ mod points;
 mod predictions;
 mod probability;
 mod ranking;
+mod separation;
 mod spectrum;
 mod summary;
 
@@ -34,4 +35,5 @@ pub use ranking::{
     auroc, auroc_of_class, auroc_weighted, average_precision, average_precision_of_class,
     average_precision_weighted, top_k_accuracy,
 };
+pub use separation::{ClassSeparation, Separation};
 pub use summary::{ClassSummary, Summary};

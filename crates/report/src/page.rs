@@ -43,7 +43,8 @@ pub struct Grid {
 
 const STYLE_OF_PAGE: &str = include_str!("html/page.css");
 const GRIDS: &str = ".grids{display:flex;flex-wrap:wrap;gap:1.2rem 2.5rem;margin-bottom:1rem}caption{text-align:left;\
-                     font-weight:600;font-size:.88rem;padding-bottom:.2rem}.charts figure{max-width:34rem}.grids .shade{padding:.25rem .5rem}";
+                     font-weight:600;font-size:.88rem;padding-bottom:.2rem}.charts figure{max-width:34rem}.grids .shade{padding:.25rem .5rem}\
+                     .grids>.scroll{min-width:0;max-width:100%}.grids thead th{white-space:normal;vertical-align:bottom}";
 
 impl Page {
     /// Writes the file under a temporary name, then renames it.

@@ -44,6 +44,19 @@ pub fn forward<E: From<Error>>(
     progress: &Progress,
     mut each: impl FnMut(&[u32], &Tensor) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
+    values(model, dataset, label, progress, |indices, values| {
+        each(indices, &model.network.forward(&values, &Mode::Eval).map_err(Error::from)?)
+    })
+}
+
+/// Hands on the batches of a dataset, in its order, under the evaluation transform: indices and normalised values.
+pub fn values<E: From<Error>>(
+    model: &Model,
+    dataset: &Arc<dyn Dataset>,
+    label: &str,
+    progress: &Progress,
+    mut each: impl FnMut(&[u32], Tensor) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
     let bar = progress.bar(label, Unit::Images, Some(dataset.len() as u64));
     let indices: Vec<u32> = (0..dataset.len() as u32).collect();
     let batches = indices.chunks(model.plan.data.batch).map(<[u32]>::to_vec).collect();
@@ -52,15 +65,14 @@ pub fn forward<E: From<Error>>(
     let prepare = move |encoded, _| Ok(vec![chain.run(decode(&encoded)?, Seed::new(0))?]);
     for batch in Loader::new(dataset.clone(), batches, Arc::new(prepare), model.plan.data.workers) {
         let batch = batch.map_err(Error::from)?;
-        let values = model.upload(&batch.views[0])?;
-        each(&batch.indices, &model.network.forward(&values, &Mode::Eval).map_err(Error::from)?)?;
+        each(&batch.indices, model.upload(&batch.views[0])?)?;
         bar.tick(batch.labels.len() as u64, &[]);
     }
     Ok(())
 }
 
 /// The label of each image as an index into `known`, by the names of the classes.
-fn labels(known: &[String], dataset: &dyn Dataset) -> Result<Vec<u32>> {
+pub fn labels(known: &[String], dataset: &dyn Dataset) -> Result<Vec<u32>> {
     let place = |class: &String| known.iter().position(|name| name == class);
     let places: Vec<Option<usize>> = dataset.classes().iter().map(place).collect();
     let mut strangers = vec![0u64; places.len()];

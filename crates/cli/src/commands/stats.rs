@@ -1,5 +1,6 @@
-//! `stats RECIPE`: what policies do to data, in numbers; `stats --points FILE.npy`: the dimension of any points.
+//! `stats RECIPE`: what policies do to data and to features, in numbers; `stats --points FILE.npy`: the dimension of any points.
 
+mod features;
 mod page;
 
 use super::{bench, refused, writable};
@@ -24,18 +25,23 @@ pub fn stats(arguments: &Stats, registry: &Registry) -> anyhow::Result<()> {
     if let Some(out) = &arguments.out {
         ready(out)?;
     }
-    let name = plan.name.clone();
-    let found = collect(plan, &others, arguments.batches as usize, &Progress::stderr())?;
+    let (name, progress) = (plan.name.clone(), Progress::stderr());
+    let features = features::of(&arguments.checkpoint, &plan, registry, &progress)?;
+    let found = collect(plan, &others, arguments.batches as usize, &progress)?;
     if let Some(out) = &arguments.out {
-        page::page(&name, &found, registry)?.write(out)?;
+        let mut page = page::page(&name, &found, registry)?;
+        page.sections.splice(1..1, features::section(&features));
+        page.write(out)?;
         eprintln!("{}", out.display());
     }
     let text = if arguments.json {
-        let mut text = serde_json::to_string_pretty(&as_json(&name, &found))?;
-        text.push('\n');
-        text
+        let mut said = as_json(&name, &found);
+        if !features.is_empty() {
+            said["checkpoints"] = features::as_json(&features);
+        }
+        serde_json::to_string_pretty(&said)? + "\n"
     } else {
-        table(&name, &found)
+        table(&name, &found) + &features::table(&features)
     };
     Ok(std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes())?)
 }

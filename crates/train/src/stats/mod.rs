@@ -1,9 +1,12 @@
-//! What policies do to the data of a recipe, without training: labels, dimension, distance, time.
+//! What policies do to the data of a recipe, without training: labels, dimension, distance, time. And what a training made of
+//! its classes.
 
 mod demonstration;
+mod features;
 mod labels;
 
 pub use demonstration::{Demonstration, Kind, demonstrate, p_series};
+pub use features::separation;
 pub use labels::{BINS, Labels};
 
 use crate::data::Data;
@@ -184,7 +187,7 @@ impl Sight<'_> {
             }
             let steps = plan.length.steps(per_epoch, size).unwrap_or(per_epoch);
             let chosen = all.into_iter().take(count - timed.len()).collect();
-            let prepare = prepare(plan, views, epoch);
+            let prepare = prepare(plan, views, epoch, per_epoch)?;
             for (index, batch) in
                 Loader::new(self.data.train.clone(), chosen, prepare, plan.data.workers).enumerate()
             {
