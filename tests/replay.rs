@@ -64,8 +64,7 @@ branches:
   - view: clean
     weight: 0.5
     policies: [ { witness: {} }, { mixup: {}, at: [ stage1, stage2 ] }, { intra_class: {}, at: penultimate } ]";
-    let images =
-        "images: [ { crop: { size: 16, padding: 2 } }, { flip: {}, p: 0.5 }, { random_erasing: {} } ]";
+    let images = "images: [ { crop: { size: 16, padding: 2 } }, { flip: {}, p: { from: 0.2, to: 0.8 } }, { random_erasing: {} } ]";
     let recipe = TINY.replace("policy: cutmix_zeta_mixup", branches);
     let recipe = recipe.replace("images: [ { crop: { size: 16, padding: 2 } }, { flip: {} } ]", images);
     desk.write("busy.yaml", recipe);

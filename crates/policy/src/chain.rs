@@ -1,16 +1,27 @@
 //! The image policies of a recipe, one after another.
 
 use crate::image::{ImagePolicy, ModelInput};
+use crate::ramp::{Ramps, unbuilt};
 use crate::spec::{Build, Mistake, Parsed, Registry};
-use crate::{Error, Fraction, Result, text};
+use crate::{Error, Fraction, Moment, Result, Window, text};
 use serde::Deserialize;
 use serde_yaml::{Mapping, Value};
+use std::cell::RefCell;
+use std::sync::Arc;
 use tallow_data::{Image, suggestion};
 use tallow_seed::{Rng, Seed};
 
 /// Image policies, applied in the order written. Each draws from a seed of its own: changing one moves no other.
 pub struct ImageChain {
     nodes: Vec<Node>,
+    ramped: Option<Ramped>,
+}
+
+/// A list of which some numbers are ramps.
+struct Ramped {
+    ramps: Ramps,
+    registry: Registry,
+    model: ModelInput,
 }
 
 /// One entry of the list.
@@ -36,19 +47,43 @@ impl ImageChain {
     ///
     /// A node is a map with one policy's name or `one_of`, and perhaps `p`; within `one_of` also `weight` (1 by default).
     /// `p` beside a policy that has a `p` of its own is that one. No value is an empty chain. Every mistake is reported,
-    /// with a path such as `[0].random_resized_crop.scale`.
+    /// with a path such as `[0].random_resized_crop.scale`. Any number may be a [`Ramp`](crate::Ramp); the chain is then the
+    /// one of their starts, until [`at`](ImageChain::at) is asked.
     pub fn parse(
         value: &Value,
         registry: &Registry,
         input: (u32, u32),
         mean: [f64; 3],
     ) -> Parsed<ImageChain> {
-        let parser = Parser { registry, model: ModelInput { size: input, mean } };
-        let nodes = match value {
-            Value::Null => Vec::new(),
-            _ => parser.list(value, false)?.into_iter().map(|(_, node)| node).collect(),
-        };
-        Ok(ImageChain { nodes })
+        let model = ModelInput { size: input, mean };
+        if value.is_null() {
+            return Ok(ImageChain { nodes: Vec::new(), ramped: None });
+        }
+        let sizes = RefCell::new(Vec::new());
+        let (nodes, ramps) = Ramps::parse(value, Window::ALWAYS, |value| {
+            let nodes = nodes(value, registry, &model)?;
+            sizes.borrow_mut().push(nodes.iter().fold(None, |size, node| node.output(size)));
+            Ok(nodes)
+        })?;
+        let sizes = sizes.into_inner();
+        if sizes.iter().any(|size| *size != sizes[0]) {
+            let problem = "a ramp changes the size of the images that leave; end the list with a resize";
+            return Err(vec![Mistake::new("", problem)]);
+        }
+        let ramped = ramps.map(|ramps| Ramped { ramps, registry: registry.clone(), model });
+        Ok(ImageChain { nodes, ramped })
+    }
+
+    /// The chain of a moment, every ramp at its number; the chain itself where it has no ramps.
+    pub fn at(self: &Arc<ImageChain>, moment: &Moment) -> Result<Arc<ImageChain>> {
+        let Some(Ramped { ramps, registry, model }) = &self.ramped else { return Ok(self.clone()) };
+        let nodes = nodes(&ramps.at(moment), registry, model).map_err(|wrong| unbuilt("images", &wrong))?;
+        Ok(Arc::new(ImageChain { nodes, ramped: None }))
+    }
+
+    /// Whether it has ramps.
+    pub fn is_ramped(&self) -> bool {
+        self.ramped.is_some()
     }
 
     /// Number of nodes.
@@ -131,10 +166,15 @@ impl Node {
     }
 }
 
+fn nodes(value: &Value, registry: &Registry, model: &ModelInput) -> Parsed<Vec<Node>> {
+    let parser = Parser { registry, model };
+    Ok(parser.list(value, false)?.into_iter().map(|(_, node)| node).collect())
+}
+
 /// Walks the YAML of a chain.
 struct Parser<'a> {
     registry: &'a Registry,
-    model: ModelInput,
+    model: &'a ModelInput,
 }
 
 impl Parser<'_> {
@@ -226,11 +266,11 @@ impl Parser<'_> {
                 if parameters.insert(Value::from("p"), Value::from(p)).is_some() {
                     return wrong("p", format!("`{name}` has a p already: keep one of the two"));
                 }
-                let policy = build(&Value::Mapping(parameters), &self.model).map_err(under)?;
+                let policy = build(&Value::Mapping(parameters), self.model).map_err(under)?;
                 Ok(Node { p: None, action: Action::Policy(spec.name, policy) })
             }
             _ => {
-                let policy = build(value, &self.model).map_err(under)?;
+                let policy = build(value, self.model).map_err(under)?;
                 Ok(Node { p, action: Action::Policy(spec.name, policy) })
             }
         }

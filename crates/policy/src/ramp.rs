@@ -87,8 +87,45 @@ impl<'de> Deserialize<'de> for Over {
 /// A mix of which some parameters are ramps: built anew at each step, from the numbers of that step.
 pub struct Ramped {
     spec: &'static Spec,
+    ramps: Ramps,
+}
+
+impl Ramped {
+    /// The mix of these parameters at its ramps' start, and the ramps, where there are any.
+    pub fn parse(
+        spec: &'static Spec,
+        value: &Value,
+        within: Window,
+    ) -> Parsed<(Box<dyn Mix>, Option<Ramped>)> {
+        let (mix, ramps) = Ramps::parse(value, within, |value| build(spec, value))?;
+        Ok((mix, ramps.map(|ramps| Ramped { spec, ramps })))
+    }
+
+    /// The mix of a step.
+    pub fn at(&self, moment: &Moment) -> Result<Box<dyn Mix>> {
+        build(self.spec, &self.ramps.at(moment)).map_err(|mistakes| unbuilt(self.spec.name, &mistakes))
+    }
+
+    /// Its ramps at a step, by their paths.
+    pub fn numbers(&self, moment: &Moment) -> Vec<(String, f64)> {
+        let rounded = |named: &Named| {
+            let number = named.ramp.at(moment);
+            if named.whole { number.round() } else { number }
+        };
+        self.ramps.ramps.iter().map(|named| (named.path.clone(), rounded(named))).collect()
+    }
+}
+
+/// What could be built at every corner of its ramps cannot be built between them.
+pub(crate) fn unbuilt(policy: &str, mistakes: &[Mistake]) -> Error {
+    let problem: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
+    Error::Policy { policy: policy.to_owned(), problem: problem.join("; ") }
+}
+
+/// YAML in which some numbers are ramps.
+pub(crate) struct Ramps {
     /// As written.
-    parameters: Value,
+    value: Value,
     ramps: Vec<Named>,
 }
 
@@ -103,72 +140,62 @@ struct Named {
 /// Every combination of ends is tried when a recipe is read.
 const MOST: usize = 6;
 
-impl Ramped {
-    /// The mix of these parameters at its ramps' start, and the ramps, where there are any. Between ends that a parameter
-    /// takes it takes every number: ranges are intervals.
-    pub fn parse(
-        spec: &'static Spec,
+impl Ramps {
+    /// What `build` makes of the value at its ramps' start, and the ramps, where there are any. Between ends that a
+    /// parameter takes it takes every number: ranges are intervals.
+    pub fn parse<T>(
         value: &Value,
         within: Window,
-    ) -> Parsed<(Box<dyn Mix>, Option<Ramped>)> {
+        build: impl Fn(&Value) -> Parsed<T>,
+    ) -> Parsed<(T, Option<Ramps>)> {
         let mut found = Vec::new();
         let mut mistakes = Vec::new();
-        let at_from = replaced(value, "", &mut |path, value| {
+        replaced(value, "", &mut |path, value| {
             match Ramp::parse(value, within) {
                 Ok(ramp) => found.push(Named { path: path.to_owned(), ramp, whole: false }),
                 Err(wrong) => mistakes.extend(wrong.into_iter().map(|mistake| mistake.under(path))),
             }
-            value.get("from").cloned().unwrap_or_default()
+            Value::Null
         });
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
         if found.is_empty() {
-            return Ok((build(spec, value)?, None));
+            return Ok((build(value)?, None));
         }
         if found.len() > MOST {
-            let problem = format!("expected at most {MOST} ramps in one policy, got {}", found.len());
+            let problem = format!("expected at most {MOST} ramps here, got {}", found.len());
             return Err(vec![Mistake::new("", problem)]);
         }
-        let mut ramped = Ramped { spec, parameters: value.clone(), ramps: found };
-        let mix = ramped.check(&at_from)?;
-        for index in 0..ramped.ramps.len() {
-            let Ramp { from, to, .. } = ramped.ramps[index].ramp;
+        let mut ramps = Ramps { value: value.clone(), ramps: found };
+        let first = ramps.check(&build)?;
+        for index in 0..ramps.ramps.len() {
+            let Ramp { from, to, .. } = ramps.ramps[index].ramp;
             // A number between the ends that is written as a fraction, whatever its value.
-            let between = ramped
-                .with(|k| if k == index { Value::from((from + to) / 2.0) } else { ramped.end(k, false) });
-            ramped.ramps[index].whole = build(spec, &between).is_err();
+            let between =
+                ramps.with(|k| if k == index { Value::from((from + to) / 2.0) } else { ramps.end(k, false) });
+            ramps.ramps[index].whole = build(&between).is_err();
         }
-        Ok((mix, Some(ramped)))
+        Ok((first, Some(ramps)))
     }
 
-    /// The mix of a step.
-    pub fn at(&self, moment: &Moment) -> Result<Box<dyn Mix>> {
-        let number = |k: usize| {
+    /// The value with the numbers of a step.
+    pub fn at(&self, moment: &Moment) -> Value {
+        self.with(|k| {
             let Named { ramp, whole, .. } = &self.ramps[k];
             let number = ramp.at(moment);
             if *whole { Value::from(number.round() as i64) } else { Value::from(number) }
-        };
-        build(self.spec, &self.with(number)).map_err(|mistakes| {
-            let problem: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
-            Error::Policy { policy: self.spec.name.to_owned(), problem: problem.join("; ") }
         })
     }
 
-    /// Its ramps at a step, by their paths.
-    pub fn numbers(&self, moment: &Moment) -> Vec<(String, f64)> {
-        let rounded = |named: &Named, number: f64| if named.whole { number.round() } else { number };
-        self.ramps.iter().map(|named| (named.path.clone(), rounded(named, named.ramp.at(moment)))).collect()
-    }
-
     /// Tries every combination of ends. A mistake of a ramp is one of its end, or of the parameter where both ends make it.
-    fn check(&self, at_from: &Value) -> Parsed<Box<dyn Mix>> {
+    fn check<T>(&self, build: &impl Fn(&Value) -> Parsed<T>) -> Parsed<T> {
         let mut wrongs: Vec<(Mistake, Option<&str>)> = Vec::new();
         let corners = 1 << self.ramps.len();
         // All `from`, all `to`, then the others.
         for corner in [0, corners - 1].into_iter().chain(1..corners - 1) {
             let is_to = |k: usize| corner >> k & 1 == 1;
-            let Err(wrong) = build(self.spec, &self.with(|k| self.end(k, is_to(k)))) else { continue };
+            let Err(wrong) = build(&self.with(|k| self.end(k, is_to(k)))) else { continue };
             for mistake in wrong {
                 let index = self.ramps.iter().position(|named| named.path == mistake.path);
                 wrongs.push((mistake, index.map(|k| if is_to(k) { "to" } else { "from" })));
@@ -183,14 +210,14 @@ impl Ramped {
                 mistakes.push(mistake);
             }
         }
-        if mistakes.is_empty() { build(self.spec, at_from) } else { Err(mistakes) }
+        if mistakes.is_empty() { build(&self.with(|k| self.end(k, false))) } else { Err(mistakes) }
     }
 
     /// An end of a ramp as it is written.
     fn end(&self, index: usize, is_to: bool) -> Value {
         let mut seen = 0;
         let mut end = Value::Null;
-        replaced(&self.parameters, "", &mut |_, value| {
+        replaced(&self.value, "", &mut |_, value| {
             if seen == index {
                 end = value.get(if is_to { "to" } else { "from" }).cloned().unwrap_or_default();
             }
@@ -200,10 +227,10 @@ impl Ramped {
         end
     }
 
-    /// The parameters with a number for each ramp.
+    /// The value with a number for each ramp.
     fn with(&self, number: impl Fn(usize) -> Value) -> Value {
         let mut seen = 0;
-        replaced(&self.parameters, "", &mut |_, _| {
+        replaced(&self.value, "", &mut |_, _| {
             seen += 1;
             number(seen - 1)
         })

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Instant;
 use tallow_data::{Dataset, Loader, Prepare, Subset, decode};
 use tallow_metrics::{Predictions, Summary};
-use tallow_policy::View;
+use tallow_policy::{Moment, View};
 use tallow_report::{Epoch, Log, Progress};
 use tallow_seed::Seed;
 
@@ -93,7 +93,8 @@ pub fn try_out(run: &Run, progress: &Progress) -> Result<Tried> {
     let total = run.steps(batches.len() as u64)?;
     let (plan, count) = (run.plan(), batches.len() as u64);
     let first = batches.into_iter().take(1).collect();
-    let loader = Loader::new(run.data.train.clone(), first, prepare(plan, run.views(), 0), plan.data.workers);
+    let loader =
+        Loader::new(run.data.train.clone(), first, prepare(plan, run.views(), 0, count)?, plan.data.workers);
     let mut tried = Tried { batches: count, total, loss: f64::NAN, rate: 0.0, evaluated: 0, kernel_calls: 0 };
     for batch in loader {
         let (moment, seed) = (run.moment(0, total, count), run.step_seed(0, 0));
@@ -204,7 +205,7 @@ impl<'a> Trainer<'a> {
         let loader = Loader::new(
             run.data.train.clone(),
             batches,
-            prepare(run.plan(), run.views(), epoch),
+            prepare(run.plan(), run.views(), epoch, self.batches)?,
             run.plan().data.workers,
         );
         for batch in loader {
@@ -325,10 +326,15 @@ impl<'a> Trainer<'a> {
 }
 
 /// The loader's work on one image: decode, then one image per view, from random numbers keyed by (seed, epoch, index, view).
-pub fn prepare(plan: &Plan, views: &[View], epoch: u64) -> Arc<Prepare> {
+/// Ramps have the number of the first step of the epoch, which has `batches` batches: images are read ahead of the steps.
+pub fn prepare(plan: &Plan, views: &[View], epoch: u64, batches: u64) -> Result<Arc<Prepare>> {
+    let batch = plan.data.batch as u64;
+    let steps = plan.length.steps(batches, batch).unwrap_or(batches);
+    let images =
+        plan.images.at(&Moment { step: epoch * batches, steps, batches_per_epoch: batches, batch })?;
     let seed = Seed::new(plan.seed).fold("epoch", epoch);
-    let (images, evaluation, views) = (plan.images.clone(), plan.evaluation.clone(), views.to_vec());
-    Arc::new(move |encoded, index| {
+    let (evaluation, views) = (plan.evaluation.clone(), views.to_vec());
+    Ok(Arc::new(move |encoded, index| {
         let image = decode(&encoded)?;
         let seed = seed.fold("image", index as u64);
         let view = |view: &View| match view {
@@ -336,7 +342,7 @@ pub fn prepare(plan: &Plan, views: &[View], epoch: u64) -> Arc<Prepare> {
             View::Clean => evaluation.run(image.clone(), seed.fold("clean", 0)),
         };
         Ok(views.iter().map(view).collect::<tallow_policy::Result<Vec<_>>>()?)
-    })
+    }))
 }
 
 /// The metrics of `summary.csv`, in its order.

@@ -55,7 +55,7 @@ impl Batch {
         let chosen = batches.into_iter().nth(index as usize).into_iter().collect();
         let views = crate::run::views(&plan.policy);
         let mut loader =
-            Loader::new(data.train.clone(), chosen, prepare(plan, &views, epoch), plan.data.workers);
+            Loader::new(data.train.clone(), chosen, prepare(plan, &views, epoch, count)?, plan.data.workers);
         let Some(host) = loader.next().transpose()? else { return Ok(None) };
         let size = plan.data.batch as u64;
         let steps = plan.length.steps(count, size).unwrap_or(count);

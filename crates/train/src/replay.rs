@@ -3,7 +3,6 @@
 use crate::attribution::fingerprint;
 use crate::checkpoint::{self, Position};
 use crate::data::Data;
-
 use crate::model::{Model, Start};
 use crate::plan::Plan;
 use crate::preview::{sheet, word};

@@ -1,8 +1,9 @@
 //! The chain: what YAML means, its mistakes, its seeds.
 
 use crate::noise;
+use std::sync::Arc;
 use tallow_data::Image;
-use tallow_policy::{ImageChain, Mistake, Registry};
+use tallow_policy::{ImageChain, Mistake, Moment, Registry};
 use tallow_seed::Seed;
 
 const MEAN: [f64; 3] = [0.485, 0.456, 0.406];
@@ -247,4 +248,63 @@ fn a_broken_image_is_refused() {
     let error = chain("[flip: {}]").run(image, Seed::new(0)).unwrap_err().to_string();
     assert_eq!(error, "images: expected 3 by 3 pixels of 3 bytes, got 26 bytes");
     assert!(chain("[]").run(Image { width: 0, height: 0, pixels: vec![] }, Seed::new(0)).is_err());
+}
+
+/// The chain of a moment is the one that is written with the moment's numbers.
+#[test]
+fn ramps_have_the_numbers_of_their_moment() {
+    let written = |p: &str, degrees: &str, holes: &str, weight: &str| {
+        let first = format!("{{ rotate: {{ degrees: [0, {degrees}] }}, p: {p} }}");
+        let blur = format!("{{ gaussian_blur: {{}}, weight: {weight} }}");
+        format!(
+            "[ {first}, {{ cutout: {{ holes: {holes} }} }}, {{ one_of: [ {{ invert: {{}} }}, {blur} ] }} ]"
+        )
+    };
+    let ramps = written(
+        "{ from: 1, to: 0, over: 0.5..1 }",
+        "{ from: 10, to: 30 }",
+        "{ from: 1, to: 4 }",
+        "{ from: 0, to: 2, shape: cosine }",
+    );
+    let ramped = Arc::new(chain(&ramps));
+    assert!(ramped.is_ramped());
+    let image = noise(20, 16, 1);
+    for (step, p, degrees, holes, weight) in [
+        (0, "1", "10", "1", "0"),
+        (25, "1", "15", "2", "0.2928932188134524"), // 1 + ¼ · 3 = 1.75; 2 · (1 − cos π/4) / 2
+        (75, "0.5", "25", "3", "1.7071067811865475"),
+        (100, "0", "30", "4", "2"),
+    ] {
+        let at = ramped.at(&Moment { step, steps: 100, batches_per_epoch: 10, batch: 4 }).unwrap();
+        let fixed = chain(&written(p, degrees, holes, weight));
+        let unlike = |seed: &u64| {
+            at.run(image.clone(), Seed::new(*seed)).unwrap()
+                != fixed.run(image.clone(), Seed::new(*seed)).unwrap()
+        };
+        assert_eq!((0..40).find(unlike), None, "step {step}");
+        assert!(!at.is_ramped());
+    }
+    // Before a moment is asked for, it is the chain of the starts.
+    let start = chain(&written("1", "10", "1", "0"));
+    assert_eq!(ramped.run(image.clone(), Seed::new(5)).unwrap(), start.run(image, Seed::new(5)).unwrap());
+    let plain = Arc::new(chain("[flip: {}]"));
+    let at = plain.at(&Moment { step: 1, steps: 2, batches_per_epoch: 1, batch: 4 }).unwrap();
+    assert!(Arc::ptr_eq(&plain, &at));
+}
+
+#[test]
+fn ramps_that_no_policy_takes_are_refused() {
+    for (yaml, expected) in [
+        ("[{flip: {}, p: {from: 0, to: 2}}]", "[0].p.to: expected a number from 0 to 1, got 2"),
+        ("[flip: {}, rotate: {degrees: {from: 5}}]", "[1].rotate.degrees: missing key `to`"),
+        (
+            "[cutout: {holes: {from: 0, to: 2}}]",
+            "[0].cutout.holes.from: expected a whole number from 1, got 0",
+        ),
+        ("[crop: {size: {from: 16, to: 20}}]", "a ramp changes the size of the images that leave"),
+    ] {
+        let Err(mistakes) = parse(yaml) else { panic!("{yaml} is accepted") };
+        let got = mistakes[0].to_string();
+        assert!(got.starts_with(expected), "{yaml}\n     got {got}\nexpected {expected}");
+    }
 }

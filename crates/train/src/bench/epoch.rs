@@ -22,11 +22,12 @@ pub struct Loaded {
 
 /// Loads the first epoch of a recipe, at most `limit` batches.
 pub fn load(plan: &Plan, data: &Data, limit: usize) -> Result<Loaded> {
-    let batches: Vec<_> = crate::run::batches(plan, data, 0)?.into_iter().take(limit).collect();
-    let views = crate::run::views(&plan.policy);
+    let batches = crate::run::batches(plan, data, 0)?;
+    let prepare = prepare(plan, &crate::run::views(&plan.policy), 0, batches.len() as u64)?;
+    let batches: Vec<_> = batches.into_iter().take(limit).collect();
     let mut loaded = Loaded { images: 0, batches: batches.len(), seconds: 0.0, first_seconds: 0.0 };
     let began = Instant::now();
-    let loader = Loader::new(data.train.clone(), batches, prepare(plan, &views, 0), plan.data.workers);
+    let loader = Loader::new(data.train.clone(), batches, prepare, plan.data.workers);
     for (index, batch) in loader.enumerate() {
         loaded.images += batch?.labels.len();
         if index == 0 {
@@ -68,8 +69,12 @@ pub fn epoch(run: &Run, limit: usize) -> Result<Trained> {
     };
     let batches = batches.into_iter().take(limit.min(total as usize)).collect();
     let mut clock = Clock::start(&run.model.device)?;
-    let loader =
-        Loader::new(run.data.train.clone(), batches, prepare(plan, run.views(), 0), plan.data.workers);
+    let loader = Loader::new(
+        run.data.train.clone(),
+        batches,
+        prepare(plan, run.views(), 0, count)?,
+        plan.data.workers,
+    );
     for (index, batch) in loader.enumerate() {
         let batch = batch?;
         trained.waiting.push(clock.lap()?);

@@ -148,6 +148,11 @@ fn chain(
                     "{random} draws random numbers, which an evaluation must not; move it to images"
                 ));
             }
+            if chain.is_ramped() && key == "evaluation" {
+                node.mistake(
+                    "a ramp changes over the run, and every evaluation must be the same; write a number",
+                );
+            }
             Some(Arc::new(chain))
         }
         Err(mistakes) => {
