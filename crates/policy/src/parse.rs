@@ -214,6 +214,13 @@ impl Reader<'_> {
             );
             self.mistake(join(path, "pairing"), problem);
         }
+        if mix.within_groups_only() && !inside.pairing.within_group {
+            let problem = format!(
+                "`{}` mixes rows of one group here, and `within_group: false` forbids it; take out one of the two",
+                spec.name
+            );
+            self.mistake(join(path, "pairing"), problem);
+        }
         let (at, pairing) = (inside.at, inside.pairing);
         let (policy, spatial) = (spec.name.to_owned(), spec.spatial);
         Some(Action::Mix(Tapped { policy, mix, ramped, spatial, at, pairing }))

@@ -13,7 +13,7 @@ use tallow_seed::Rng;
 pub static SPEC: Spec = Spec {
     name: "hair",
     summary: "draws hairs: curves of random place, direction, bend, width and colour, at the tip half as wide as at the root",
-    source: "after HairSim (Mirzaalian, Lee & Hamarneh 2014, IEEE TIP 23:5486); the curves and their distributions are ours",
+    source: "the idea of Mirzaalian, Lee, Hamarneh, IEEE Transactions on Image Processing 23(12):5486 (2014), who test hair removal on simulated hairs; the curves and their distributions are ours",
     parameters: &[
         ("number", "[1, 15]; from 0", "how many: uniform in [low, high]; or a number"),
         (

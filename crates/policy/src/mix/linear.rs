@@ -24,7 +24,7 @@ pub const SPEC: Spec = Spec {
         (
             "partners",
             "paired (same_class for one_per_class), or a whole number K from 1, all, same_class, other_class, same_group, { count: K, among: same_class }",
-            "the other rows in each: the one of the node's `pairing`; K drawn without replacement; all; all of a kind; K of a kind (same_group under `within_group: false` has nobody)",
+            "the other rows in each: the one of the node's `pairing`; K drawn without replacement; all; all of a kind; K of a kind (not same_group under `within_group: false`)",
         ),
         (
             "weights",
@@ -204,6 +204,10 @@ fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
 impl Mix for Linear {
     fn pairs(&self) -> bool {
         self.partners == Partners::Paired
+    }
+
+    fn within_groups_only(&self) -> bool {
+        matches!(self.partners, Partners::Drawn { among: Among::SameGroup, .. })
     }
 
     fn draw(&self, at: &Site, rng: &mut Rng) -> Result<Mixing> {

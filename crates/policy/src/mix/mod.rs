@@ -27,6 +27,10 @@ pub trait Mix: Send + Sync {
     fn pairs(&self) -> bool {
         true
     }
+    /// Whether it mixes rows of one group alone, so that `within_group: false` would leave every row as it is.
+    fn within_groups_only(&self) -> bool {
+        false
+    }
     /// All randomness of one application.
     fn draw(&self, at: &Site, rng: &mut Rng) -> Result<Mixing>;
 }

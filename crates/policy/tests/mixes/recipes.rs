@@ -223,6 +223,10 @@ fn one_mistake_at_a_time() {
             "policies[0].linear.weights: expected beta, dirichlet (both with alpha), p_series (with gamma), uniform_simplex, fixed (a list) or normalised_uniform, got gaussian",
         ),
         (
+            "[ { linear: { partners: same_group, weights: uniform_simplex }, pairing: { within_group: false } } ]",
+            "policies[0].pairing: `linear` mixes rows of one group here, and `within_group: false` forbids it; take out one of the two",
+        ),
+        (
             "[ { linear: { rows: one_per_class, partners: all, weights: uniform_simplex } } ]",
             "policies[0].linear.partners: expected same_class, or { count: K, among: same_class }: a row for each class is of its members",
         ),
@@ -242,7 +246,7 @@ fn one_mistake_at_a_time() {
             "{text}\nexpected {expected}\ngot      {found:#?}"
         );
     }
-    assert_eq!(cases.len(), 55);
+    assert_eq!(cases.len(), 56);
 }
 
 #[test]
