@@ -19,10 +19,13 @@ import pathlib
 import statistics
 import time
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 import torchvision
 from torchvision.transforms import v2
+
+from torch_mixes import MIXES
 
 
 def peak_rss():
@@ -110,42 +113,6 @@ def evaluate(options):
 
     result = medians(timed(work, options.warmup, options.steps))
     return {"images_per_second": options.batch / result["forward_seconds"], **result, "peak_rss_bytes": peak_rss()}
-
-
-def zeta_shares(m, gamma=2.8):
-    """Each row: rank^-gamma / sum over a random arrangement of the ranks 1..m that has rank 1 on the diagonal."""
-    ranks = torch.rand(m, m).argsort(1) + 1
-    own = torch.arange(m)
-    shift = (ranks == 1).int().argmax(1) - own
-    ranks = ranks.gather(1, (own + shift[:, None]) % m)
-    weights = ranks.float() ** -gamma
-    return weights / weights.sum(1, keepdim=True)
-
-
-def zeta_mixup_einsum(x, labels, classes):
-    shares = zeta_shares(len(x))
-    return torch.einsum("ijkl,pi->pjkl", x, shares), shares @ F.one_hot(labels, classes).float()
-
-
-def zeta_mixup_matmul(x, labels, classes):
-    shares = zeta_shares(len(x))
-    return (shares @ x.flatten(1)).view_as(x), shares @ F.one_hot(labels, classes).float()
-
-
-def mixup_plain(x, labels, classes):
-    """Zhang et al. 2018 as usually written: the loss takes both labels."""
-    share = torch.distributions.Beta(1.0, 1.0).sample().item()
-    order = torch.randperm(len(x))
-    return share * x + (1 - share) * x[order], (labels, labels[order], share)
-
-
-MIXES = {
-    ("zeta_mixup", "einsum"): lambda classes: lambda x, y: zeta_mixup_einsum(x, y, classes),
-    ("zeta_mixup", "matmul"): lambda classes: lambda x, y: zeta_mixup_matmul(x, y, classes),
-    ("mixup", "plain"): lambda classes: lambda x, y: mixup_plain(x, y, classes),
-    ("mixup", "torchvision_v2"): lambda classes: v2.MixUp(num_classes=classes),
-    ("cutmix", "torchvision_v2"): lambda classes: v2.CutMix(num_classes=classes),
-}
 
 
 def mix(options):
@@ -269,6 +236,7 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
+    np.random.seed(1)
     work = {"step": step, "eval": evaluate, "mix": mix, "load": load, "epoch": epoch}[options.what]
     versions = {"torch": torch.__version__, "torchvision": torchvision.__version__}
     print(json.dumps({"variant": options.variant, "threads": torch.get_num_threads(), **versions, **work(options)}))
