@@ -3,5 +3,6 @@
 mod goldens;
 mod graph;
 mod ops;
+mod paste;
 mod sequences;
 mod support;
