@@ -98,10 +98,11 @@ pub fn section(all: &[Features]) -> Option<Section> {
         ..Grid::default()
     };
     let note = format!(
-        "Features z at `penultimate` of the {} images of the validation part, μ the mean of a class. Cohesion: mean over \
+        "Features z at the penultimate tap of the {} images of the validation part, μ the mean of a class. Cohesion: mean over \
          classes of the mean of cos(z, μ of its class). Separability: mean over pairs of classes of 1 − cos(μ, μ′). Silhouette: \
          mean of (b − a) / max(a, b), a the mean Euclidean distance within the class, b that to the nearest other class. \
-         SynerMix's words for what its two mixes are to raise; its authors publish no formula, these are ours.",
+         SynerMix's words for what its two mixes are to raise; the formulas are ours. The curves are the shares of the images by \
+         their cosine to the mean of their own class, and to that of the nearest other.",
         first.found.own.len()
     );
     Some(Section {
@@ -141,8 +142,8 @@ fn cosines(of: &Features) -> Figure {
     let middle = |bin: usize| (bin as f64 + 0.5) / BINS as f64 * 2.0 - 1.0;
     let line = |(name, shares): (&str, Vec<f64>)| Line {
         name: name.to_owned(),
-        points: (first.saturating_sub(1)..BINS).map(|bin| (middle(bin), shares[bin])).collect(),
+        points: (first.saturating_sub(1)..BINS).map(|bin| (100.0 * middle(bin), shares[bin])).collect(),
     };
-    let title = format!("Images by cosine to a class's mean: {}", of.name);
-    Figure::Chart(Chart { title, x: "cosine".into(), lines: all.into_iter().map(line).collect(), mark: None })
+    let (title, x) = (shortened(&of.name, 48), "100 · cosine to the mean of a class".to_owned());
+    Figure::Chart(Chart { title, x, lines: all.into_iter().map(line).collect(), mark: None })
 }

@@ -47,8 +47,8 @@ fn overview(found: &Stats) -> Section {
         "label entropy",
         "effective classes",
         "own class",
-        "dimension, k = 8",
-        "dimension, k = 128",
+        "dimension, k\u{a0}=\u{a0}8",
+        "dimension, k\u{a0}=\u{a0}128",
         "to nearest image",
         "ms per batch",
     ];
