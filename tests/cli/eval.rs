@@ -1,6 +1,12 @@
 //! `eval`: the training's metrics again, other parts, other data.
 
 use super::{picture, trained};
+use tallow_data::{Pixels, decode};
+use tallow_models::Mode;
+use tallow_policy::{ImageChain, Registry};
+use tallow_report::Progress;
+use tallow_seed::Seed;
+use tallow_train::{Model, part};
 
 /// The keys that programs read.
 const KEYS: [&str; 9] = [
@@ -151,4 +157,48 @@ fn eval_looks_first_whether_predictions_can_be_written() {
     desk.write("old.csv", "mine");
     desk.tallow(&[&arguments[..], &["old.csv"]].concat()).complains(3, &["nowhere: no such folder"]);
     assert_eq!(desk.read("old.csv"), "mine");
+}
+
+/// Probabilities are the mean of those of the crops, each looked at alone.
+#[test]
+fn crops_are_averaged() {
+    let (desk, _) = trained();
+    let transform = "evaluation=[{ resize: [20, 20] }, { center_crop: 16 }]";
+    let words = ["eval", "run/last", transform, "evaluation_crops=4", "--predictions", "crops.csv", "--json"];
+    let said = desk.tallow(&words).ok().json();
+    let (progress, registry) = (Progress::hidden(), Registry::builtin());
+    let overrides = [transform.to_owned()];
+    let model = Model::open(&desk.path("run/last"), &overrides, None, &registry, &progress).unwrap();
+    let data = part(&model.plan, "validation", &progress).unwrap();
+    let chain = serde_yaml::from_str("[{ resize: [20, 20] }]").unwrap();
+    let chain = ImageChain::parse(&chain, &registry, (16, 16), [0.5; 3]).unwrap();
+    let mut right = 0;
+    // id, group, label, predicted, then the classes.
+    let csv = desk.read("crops.csv");
+    assert_eq!(csv.lines().count(), 1 + data.len());
+    for (index, row) in csv.lines().skip(1).enumerate() {
+        let image = decode(&data.image(index).unwrap()).unwrap();
+        let image = chain.run(image, Seed::new(0)).unwrap();
+        let mut mean = vec![0.0; model.classes.len()];
+        for (left, top) in [(0, 0), (4, 0), (0, 4), (4, 4)] {
+            let lines =
+                (top..top + 16).flat_map(|y| &image.pixels[(y * 20 + left) * 3..(y * 20 + left + 16) * 3]);
+            let pixels = Pixels { rows: 1, height: 16, width: 16, bytes: lines.copied().collect() };
+            let logits = model.network.forward(&model.upload(&pixels).unwrap(), &Mode::Eval).unwrap();
+            let powers: Vec<f64> =
+                logits.to_vec2::<f32>().unwrap()[0].iter().map(|x| f64::from(*x).exp()).collect();
+            let sum: f64 = powers.iter().sum();
+            mean.iter_mut().zip(powers).for_each(|(mean, power)| *mean += power / sum / 4.0);
+        }
+        let said: Vec<f64> = row.split(',').skip(4).map(|cell| cell.parse().unwrap()).collect();
+        for (said, expected) in said.iter().zip(&mean) {
+            assert!((said - expected).abs() < 1e-5, "image {index}: {said} {expected}");
+        }
+        let best = (0..mean.len()).max_by(|&a, &b| mean[a].total_cmp(&mean[b])).unwrap();
+        right += usize::from(best == data.label(index) as usize);
+    }
+    assert!((said["accuracy"].as_f64().unwrap() - right as f64 / data.len() as f64).abs() < 1e-12);
+    let small =
+        ["eval", "run/last", "evaluation=[{ resize: [12, 12] }, { center_crop: 16 }]", "evaluation_crops=4"];
+    desk.tallow(&small).complains(3, &["16 by 16 pixels or more", "12 by 12"]);
 }

@@ -1,7 +1,9 @@
 //! The image policies of a recipe, one after another.
 
+use crate::image::center_crop::start;
 use crate::image::{ImagePolicy, ModelInput};
 use crate::ramp::{Ramps, unbuilt};
+use crate::region::{Beyond, cut_beyond};
 use crate::spec::{Build, Mistake, Parsed, Registry};
 use crate::{Error, Fraction, Moment, Result, Window, text};
 use serde::Deserialize;
@@ -116,6 +118,46 @@ impl ImageChain {
     /// The same, where every image that arrives has the size `input`.
     pub fn output_size_from(&self, input: Option<(u32, u32)>) -> Option<(u32, u32)> {
         self.nodes.iter().fold(input, |size, node| node.output(size))
+    }
+
+    /// What a chain that ends in a center_crop makes of an image, but with side² crops of that size in place of the one in the
+    /// middle, row by row: the k-th along a length L begins at k·(L − size) / (side − 1), rounded to even on a tie. An error
+    /// where the image is smaller than a crop.
+    pub fn ordered_crops(&self, image: Image, side: u32) -> Result<Vec<Image>> {
+        let Some((last, (width, height))) = self.last_crop() else {
+            let problem = "expected a list that ends in center_crop".to_owned();
+            return Err(Error::Policy { policy: "evaluation".to_owned(), problem });
+        };
+        let mut before = self.nodes[..last].iter();
+        let image = before.try_fold(image, |image, node| node.run(image, &mut Seed::new(0).rng()))?;
+        if image.width < width || image.height < height {
+            let problem = format!(
+                "expected an image of {width} by {height} pixels or more to crop from, got {} by {}; resize it to more",
+                image.width, image.height
+            );
+            return Err(Error::Policy { policy: "evaluation_crops".to_owned(), problem });
+        }
+        let start = |length: u32, size: u32, k: u32| match side {
+            1 => start(length, size),
+            _ => (f64::from(k * (length - size)) / f64::from(side - 1)).round_ties_even() as i64,
+        };
+        let crop = |at: u32| {
+            let (left, top) = (start(image.width, width, at % side), start(image.height, height, at / side));
+            cut_beyond(image.clone(), left, top, (width, height), Beyond::Zero)
+        };
+        Ok((0..side * side).map(crop).collect())
+    }
+
+    /// (width, height) of a center_crop at the end, and of what arrives there where it is known, from images of size `input`.
+    pub fn crop_of(&self, input: Option<(u32, u32)>) -> Option<((u32, u32), Option<(u32, u32)>)> {
+        let (last, size) = self.last_crop()?;
+        Some((size, self.nodes[..last].iter().fold(input, |size, node| node.output(size))))
+    }
+
+    fn last_crop(&self) -> Option<(usize, (u32, u32))> {
+        let last = self.nodes.last().filter(|node| node.p.is_none())?;
+        let Action::Policy("center_crop", policy) = &last.action else { return None };
+        Some((self.nodes.len() - 1, policy.output(None)?))
     }
 
     /// The name of a policy that draws, if there is one: out of place in an evaluation.

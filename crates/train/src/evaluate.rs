@@ -36,7 +36,7 @@ pub fn evaluate(
 }
 
 /// Runs the network over a dataset, in its order, under the evaluation transform, and hands on each batch's indices with
-/// their logits (R, C).
+/// their logits (R, C); with `evaluation_crops`, the logarithm of the crops' mean probabilities in their place.
 pub fn forward<E: From<Error>>(
     model: &Model,
     dataset: &Arc<dyn Dataset>,
@@ -44,9 +44,25 @@ pub fn forward<E: From<Error>>(
     progress: &Progress,
     mut each: impl FnMut(&[u32], &Tensor) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
-    values(model, dataset, label, progress, |indices, values| {
-        each(indices, &model.network.forward(&values, &Mode::Eval).map_err(Error::from)?)
+    let logits = |values: &Tensor| Ok::<Tensor, Error>(model.network.forward(values, &Mode::Eval)?);
+    views(model, dataset, label, progress, model.plan.crops, |indices, crops| match crops {
+        [values] => each(indices, &logits(values)?),
+        crops => {
+            let of_crop = |values| probabilities(&logits(values)?);
+            let mean = crops.iter().map(of_crop).collect::<Result<Vec<_>>>().and_then(mean_logarithm);
+            each(indices, &mean?)
+        }
     })
+}
+
+/// ln of the mean of probabilities (R, C) over the crops.
+fn mean_logarithm(crops: Vec<Vec<Vec<f64>>>) -> Result<Tensor> {
+    let rows = (0..crops[0].len()).map(|row| {
+        let classes = 0..crops[0][row].len();
+        let mean = |class: usize| crops.iter().map(|crop| crop[row][class]).sum::<f64>() / crops.len() as f64;
+        classes.map(|class| mean(class).ln()).collect::<Vec<f64>>()
+    });
+    Ok(Tensor::new(rows.collect::<Vec<_>>(), &Device::Cpu)?)
 }
 
 /// Hands on the batches of a dataset, in its order, under the evaluation transform: indices and normalised values.
@@ -55,17 +71,36 @@ pub fn values<E: From<Error>>(
     dataset: &Arc<dyn Dataset>,
     label: &str,
     progress: &Progress,
-    mut each: impl FnMut(&[u32], Tensor) -> std::result::Result<(), E>,
+    mut each: impl FnMut(&[u32], &Tensor) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    views(model, dataset, label, progress, None, |indices, values| each(indices, &values[0]))
+}
+
+/// The same, of each image `crops`² crops, or the one of the evaluation transform.
+fn views<E: From<Error>>(
+    model: &Model,
+    dataset: &Arc<dyn Dataset>,
+    label: &str,
+    progress: &Progress,
+    crops: Option<u32>,
+    mut each: impl FnMut(&[u32], &[Tensor]) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
     let bar = progress.bar(label, Unit::Images, Some(dataset.len() as u64));
     let indices: Vec<u32> = (0..dataset.len() as u32).collect();
     let batches = indices.chunks(model.plan.data.batch).map(<[u32]>::to_vec).collect();
     let chain = model.plan.evaluation.clone();
     // The plan refuses policies that draw here: the seed is never used.
-    let prepare = move |encoded, _| Ok(vec![chain.run(decode(&encoded)?, Seed::new(0))?]);
+    let prepare = move |encoded, _| {
+        let image = decode(&encoded)?;
+        Ok(match crops {
+            Some(side) => chain.ordered_crops(image, side)?,
+            None => vec![chain.run(image, Seed::new(0))?],
+        })
+    };
     for batch in Loader::new(dataset.clone(), batches, Arc::new(prepare), model.plan.data.workers) {
         let batch = batch.map_err(Error::from)?;
-        each(&batch.indices, model.upload(&batch.views[0])?)?;
+        let views = batch.views.iter().map(|view| model.upload(view)).collect::<Result<Vec<_>>>()?;
+        each(&batch.indices, &views)?;
         bar.tick(batch.labels.len() as u64, &[]);
     }
     Ok(())

@@ -196,5 +196,14 @@ fn fixed_size(plan: &Plan, data: &Data) -> Result<()> {
         );
         return Err(plan.mistake(key, problem));
     }
+    if let (Some(_), Some((crop, Some(image)))) = (plan.crops, plan.evaluation.crop_of(Some(stored)))
+        && (image.0 < crop.0 || image.1 < crop.1)
+    {
+        let problem = format!(
+            "crops of {} by {} pixels do not fit into images of {} by {}; resize them to more in `evaluation`",
+            crop.0, crop.1, image.0, image.1
+        );
+        return Err(plan.mistake("evaluation_crops", problem));
+    }
     Ok(())
 }

@@ -308,3 +308,25 @@ fn ramps_that_no_policy_takes_are_refused() {
         assert!(got.starts_with(expected), "{yaml}\n     got {got}\nexpected {expected}");
     }
 }
+
+#[test]
+fn ordered_crops_cover_the_image() {
+    let cropped = chain("[{invert: {}}, {center_crop: [2, 3]}]");
+    let image = noise(8, 5, 1);
+    let inverted: Vec<u8> = image.pixels.iter().map(|byte| 255 - byte).collect();
+    // Along 8 pixels, crops of 3: 0, 2.5 → 2, 5; along 5, crops of 2: 0, 1.5 → 2, 3.
+    let starts: Vec<(usize, usize)> = [0, 2, 3].iter().flat_map(|&y| [0, 2, 5].map(|x| (x, y))).collect();
+    let crops = cropped.ordered_crops(image.clone(), 3).unwrap();
+    assert_eq!(crops.len(), 9);
+    for (crop, (left, top)) in crops.iter().zip(starts) {
+        let rows = (top..top + 2).flat_map(|y| &inverted[(y * 8 + left) * 3..(y * 8 + left + 3) * 3]);
+        assert_eq!((crop.width, crop.height, &crop.pixels), (3, 2, &rows.copied().collect()));
+    }
+    let middle = cropped.run(image.clone(), Seed::new(0)).unwrap();
+    assert_eq!(cropped.ordered_crops(image.clone(), 1).unwrap(), [middle]);
+    let refused = |chain: &ImageChain| chain.ordered_crops(image.clone(), 2).unwrap_err().to_string();
+    assert!(refused(&chain("[center_crop: 6]")).contains("8 by 5"));
+    assert!(refused(&chain("[{center_crop: 2}, {invert: {}}]")).contains("ends in center_crop"));
+    assert_eq!(cropped.crop_of(Some((8, 5))), Some(((3, 2), Some((8, 5)))));
+    assert_eq!(chain("[{center_crop: 3, p: 0.5}]").crop_of(None), None);
+}

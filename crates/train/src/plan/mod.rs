@@ -35,6 +35,8 @@ pub struct Plan {
     pub model: ModelPlan,
     pub images: Arc<ImageChain>,
     pub evaluation: Arc<ImageChain>,
+    /// An evaluation looks at n² crops of each image and averages their probabilities, n this number.
+    pub crops: Option<u32>,
     pub policy: Policy,
     pub loss: LossPlan,
     pub optimizer: Optimizer,

@@ -10,11 +10,12 @@ use crate::recipe::{Document, Node};
 use std::sync::Arc;
 use tallow_policy::{ImageChain, Registry, TapUse};
 
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "data",
     "model",
     "images",
     "evaluation",
+    "evaluation_crops",
     "policy",
     "branches",
     "optimizer",
@@ -52,6 +53,7 @@ pub fn plan(
         (None, None) => None,
         (Some(_), _) => chain(root, "evaluation", registry, input, mean),
     };
+    let crops = optional(root, "evaluation_crops", |node| crops(&node, evaluation.as_deref()));
     let policy = policy(document, registry, root, model.as_ref(), foreign);
     let optimizer =
         root.required("optimizer", "{ sgd: { momentum: 0.9 } }").and_then(|node| optimizer(&node));
@@ -88,6 +90,7 @@ pub fn plan(
     let (data, model, images, evaluation) = (data?, model?, images?, evaluation?);
     let (loss, optimizer, schedule, length) = (loss?, optimizer?, schedule?, length?);
     let (clip, accumulate, ema, select, patience) = (clip?, accumulate?, ema?, select?, patience?);
+    let crops = crops?;
     let (seed, device) = (seed?, device?);
     Some(move |document, registry| Plan {
         name,
@@ -97,6 +100,7 @@ pub fn plan(
         model,
         images,
         evaluation,
+        crops,
         policy: found.policy,
         loss,
         optimizer,
@@ -112,6 +116,23 @@ pub fn plan(
         document,
         registry,
     })
+}
+
+/// The side of a square of crops, whose number is written.
+fn crops(node: &Node, evaluation: Option<&ImageChain>) -> Option<u32> {
+    let count = node.count(1)?;
+    let side = (count as f64).sqrt().round() as u32;
+    if side as usize * side as usize != count || side > 32 {
+        node.mistake(format!("expected a square number up to 1024, such as 9 or 16, got {count}"));
+        return None;
+    }
+    if evaluation?.crop_of(None).is_none() {
+        node.mistake(
+            "stands for the center_crop that ends `evaluation`; end it with one: [ { resize: 80 }, { center_crop: 64 } ]",
+        );
+        return None;
+    }
+    Some(side)
 }
 
 /// Some(None) where the key is absent, None after a mistake.

@@ -23,7 +23,7 @@ pub fn separation(
     let (mut points, mut of) = (Vec::new(), Vec::new());
     values(model, dataset, label, progress, |indices, values| {
         let mut features = None;
-        model.network.walk(values, &Mode::Eval, |tap, values| {
+        model.network.walk(values.clone(), &Mode::Eval, |tap, values| {
             if tap == PENULTIMATE {
                 features = Some(values.clone());
             }
