@@ -25,20 +25,19 @@ fn train(desk: &Desk, model: &str) {
 }
 
 /// A Python that has the libraries: `TALLOW_PYTHON`, or `python3`.
-fn python() -> Option<String> {
+fn python(libraries: &str) -> Option<String> {
     let python = std::env::var("TALLOW_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let libraries = "import timm, torchvision, safetensors";
-    let there =
-        Command::new(&python).args(["-c", libraries]).output().is_ok_and(|said| said.status.success());
+    let import = format!("import {libraries}");
+    let there = Command::new(&python).args(["-c", &import]).output().is_ok_and(|said| said.status.success());
     if !there {
-        eprintln!("{python} lacks timm, torchvision or safetensors: their logits were not compared");
+        eprintln!("{python} lacks one of {libraries}: logits were not compared");
     }
     there.then_some(python)
 }
 
 /// The library's logits of an exported folder are ours.
 fn compare(desk: &Desk, folder: &str) {
-    let Some(python) = python() else { return };
+    let Some(python) = python("timm, torchvision, safetensors") else { return };
     let script = root().join("tests/interop.py");
     let said = Command::new(python)
         .arg(script)
@@ -63,6 +62,11 @@ fn timm_and_torchvision_load_what_is_exported() {
         );
         // A plain ResNet has the same names everywhere.
         assert_eq!(tensors(&desk.path(library).join("model.safetensors")), ours);
+    }
+    desk.tallow(&["export", "run", "--to", "onnx", "onnx"]).ok();
+    assert_eq!(desk.names("onnx"), ["config.json", "load.py", "model.onnx"]);
+    if python("onnxruntime").is_some() {
+        compare(&desk, "onnx");
     }
     let config = desk.json("timm/config.json");
     assert_eq!(

@@ -2,7 +2,7 @@
 
     python tests/interop.py FOLDER VALUES.npy LOGITS.csv
 
-Runs FOLDER/load.py, which makes `model` by timm or torchvision, on the normalised values (R, C, H, W), and compares with the
+Runs FOLDER/load.py, which makes `model` by timm, torchvision or onnxruntime, on the normalised values (R, C, H, W), and compares with the
 columns of LOGITS.csv (`tallow predict CHECKPOINT VALUES.npy --logits`): max |difference| <= 1e-4 · max(1, max |logit|).
 """
 
@@ -19,7 +19,8 @@ def main(folder, values, logits):
     torch.manual_seed(0)
     model = runpy.run_path(str(pathlib.Path(folder) / "load.py"))["model"]
     with torch.no_grad():
-        found = model(torch.from_numpy(np.load(values))).numpy()
+        images = np.load(values)
+        found = model(torch.from_numpy(images)).numpy() if isinstance(model, torch.nn.Module) else model(images)
     with open(logits, newline="") as file:
         rows = list(csv.reader(file))[1:]
     expected = np.array([[float(cell) for cell in row[-found.shape[1] :]] for row in rows])

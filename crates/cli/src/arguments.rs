@@ -46,7 +46,7 @@ pub enum Command {
     Replay(Replay),
     /// Fetch a model of the hub into the cache
     Pull(Pull),
-    /// Write a checkpoint in the layout of timm, torchvision or candle
+    /// Write a checkpoint in the layout of timm, torchvision or candle, or as ONNX
     Export(Export),
     /// Put a checkpoint into a repository of the hub, with a card of what was measured
     Publish(Publish),

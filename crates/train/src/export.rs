@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use tallow_models::{ModelOptions, ModelSpec, Peer, Stem};
+use tallow_models::{Peer, Stem};
 use tallow_policy::Registry;
 use tallow_report::Progress;
 
@@ -20,20 +20,28 @@ pub enum Library {
     Torchvision,
     /// Our names, which [`tallow_models`] reads.
     Candle,
+    /// One file with the evaluation pass in it.
+    Onnx,
 }
 
 impl Library {
-    pub const NAMED: [(&str, Library); 3] =
-        [("timm", Library::Timm), ("torchvision", Library::Torchvision), ("candle", Library::Candle)];
+    pub const NAMED: [(&str, Library); 4] = [
+        ("timm", Library::Timm),
+        ("torchvision", Library::Torchvision),
+        ("candle", Library::Candle),
+        ("onnx", Library::Onnx),
+    ];
 
     pub fn name(self) -> &'static str {
         Library::NAMED.iter().find(|(_, library)| *library == self).map_or("", |(name, _)| name)
     }
 
-    /// The same network there. Errs where there is none: `Peer`'s absence, or a stem that the library lacks.
-    pub fn peer(self, spec: &ModelSpec, options: &ModelOptions) -> std::result::Result<Peer, String> {
+    /// The same network there. Errs where there is none: `Peer`'s absence, a stem that the library lacks, or an image too small
+    /// for its windows.
+    pub fn peer(self, model: &Model) -> std::result::Result<Peer, String> {
+        let (spec, options, side) = (model.plan.model.spec, &model.options, model.plan.model.input);
         let peer = match self {
-            Library::Candle => return Ok(Peer { name: spec.name, tensor: str::to_owned }),
+            Library::Candle | Library::Onnx => return Ok(Peer { name: spec.name, tensor: str::to_owned }),
             Library::Timm => spec.timm,
             Library::Torchvision => spec.torchvision,
         };
@@ -44,6 +52,11 @@ impl Library {
                 let stem = options.stem.map_or("", Stem::name);
                 Err(lacks(&format!("{} with the stem `{stem}`", spec.name)))
             }
+            // timm makes windows smaller where a map is, and has other tables then; ours and torchvision's stay at 7.
+            Some(_) if self == Library::Timm && side < 224 && has_windows(model) => Err(lacks(&format!(
+                "{} with windows of 7 for images of {side} px, only from 224 on",
+                spec.name
+            ))),
             Some(peer) => Ok(peer),
         }
     }
@@ -58,12 +71,32 @@ impl Library {
                     "# pip install timm\nimport timm\n\nmodel = timm.create_model(\"local-dir:{folder}\", pretrained=True).eval()\n"
                 ),
             ),
-            Library::Torchvision => (
+            Library::Torchvision => {
+                let side = model.plan.model.input;
+                let size =
+                    if name.starts_with("vit_") { format!(", image_size={side}") } else { String::new() };
+                // Of windows torchvision saves an index too, which its constructor makes.
+                let strict = if has_windows(model) { ", strict=False" } else { "" };
+                (
+                    "load.py",
+                    format!(
+                        "# pip install torchvision safetensors\nimport torchvision\nfrom safetensors.torch import load_file\n\n\
+                         model = torchvision.models.{name}(num_classes={classes}{size})\n\
+                         model.load_state_dict(load_file(\"{folder}/model.safetensors\"){strict})\nmodel.eval()\n"
+                    ),
+                )
+            }
+            Library::Onnx => (
                 "load.py",
                 format!(
-                    "# pip install torchvision safetensors\nimport torchvision\nfrom safetensors.torch import load_file\n\n\
-                     model = torchvision.models.{name}(num_classes={classes})\n\
-                     model.load_state_dict(load_file(\"{folder}/model.safetensors\"))\nmodel.eval()\n"
+                    "# pip install onnxruntime\nimport onnxruntime\n\n\
+                     session = onnxruntime.InferenceSession(\"{folder}/model.onnx\")\n\n\n\
+                     def model(images):\n    \"\"\"Logits of float32 images (R, 3, {side}, {side}): values in [0, 1] less {mean:?}, over {std:?}.\"\"\"\n    \
+                     return session.run(None, {{\"{input}\": images}})[0]\n",
+                    side = model.plan.model.input,
+                    mean = model.config.mean,
+                    std = model.config.std,
+                    input = tallow_models::onnx::INPUT,
                 ),
             ),
             Library::Candle => {
@@ -98,17 +131,20 @@ pub struct Exported {
     pub loader: String,
 }
 
-/// Writes `model.safetensors`, `config.json` and a file that loads them to `out`, which must be empty or not there.
+/// Writes `model.safetensors` (or `model.onnx`), `config.json` and a file that loads them to `out`, which must be empty or not there.
 pub fn export(place: &Path, to: Library, out: &Path, registry: &Registry) -> Result<Exported> {
     let model = Model::open(place, &[], Some(Device::Cpu), registry, &Progress::hidden())?;
-    let peer = to.peer(model.plan.model.spec, &model.options);
+    let peer = to.peer(&model);
     let peer = peer.map_err(|problem| Error::recipe(format!("--to {}: {problem}", to.name())))?;
     if fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) || out.is_file() {
         let problem = "is not empty; name a folder that is not there yet";
         return Err(Error::recipe(format!("{}: {problem}", out.display())));
     }
     fs::create_dir_all(out).map_err(Error::io(out))?;
-    let mut files = write_model(&model, place, to, peer, out)?;
+    let mut files = match to {
+        Library::Onnx => write_onnx(&model, place, out)?,
+        _ => write_model(&model, place, to, peer, out)?,
+    };
     let folder = fs::canonicalize(out).unwrap_or_else(|_| out.to_owned());
     let (name, loader) = to.loader(&model, peer, &folder.display().to_string());
     write(&out.join(name), loader.as_bytes())?;
@@ -132,6 +168,27 @@ pub fn write_model(model: &Model, place: &Path, to: Library, peer: Peer, out: &P
     let text = text.expect("JSON is written");
     write(&config, format!("{text}\n").as_bytes())?;
     Ok(vec![weights, config])
+}
+
+/// `model.onnx` and `config.json`.
+fn write_onnx(model: &Model, place: &Path, out: &Path) -> Result<Vec<PathBuf>> {
+    let config = &model.config;
+    let properties = [
+        ("architecture", config.architecture.clone()),
+        ("labels", json!(config.labels).to_string()),
+        ("mean", json!(config.mean).to_string()),
+        ("std", json!(config.std).to_string()),
+    ];
+    let bytes = tallow_models::onnx::onnx(&model.network, &model.params, config.input, &properties)?;
+    let (file, config) = (out.join("model.onnx"), out.join("config.json"));
+    write(&file, &bytes)?;
+    fs::copy(place.join("config.json"), &config).map_err(Error::io(place.join("config.json")))?;
+    Ok(vec![file, config])
+}
+
+/// Whether the network attends within windows.
+fn has_windows(model: &Model) -> bool {
+    model.params.trainable.keys().any(|name| name.ends_with("relative_position_bias_table"))
 }
 
 /// The same elements in the shape that the library has for them: a few layers are convolutions of 1×1 or scales by channel there.

@@ -37,7 +37,7 @@ pub struct Assembled {
 pub fn assemble(place: &Path, out: &Path, words: &Words, registry: &Registry) -> Result<Assembled> {
     let model = Model::open(place, &[], Some(Device::Cpu), registry, &Progress::hidden())?;
     let mut notes = Vec::new();
-    let (library, peer) = match Library::Timm.peer(model.plan.model.spec, &model.options) {
+    let (library, peer) = match Library::Timm.peer(&model) {
         Ok(peer) => (Library::Timm, peer),
         Err(_) => {
             notes

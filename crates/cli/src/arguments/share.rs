@@ -27,13 +27,15 @@ pub struct Pull {
   tallow export checkpoints/isic2018_resnet18 --to timm out
   tallow export checkpoints/isic2018_resnet18/last --to torchvision out
   tallow export checkpoints/quickstart --to candle out
+  tallow export checkpoints/quickstart --to onnx out
 
-OUT then holds model.safetensors, config.json, and load.py or load.rs, which loads them")]
+OUT then holds model.safetensors (model.onnx), config.json, and load.py or load.rs,
+which loads them")]
 pub struct Export {
     /// A checkpoint folder, or a run's folder (its `best`)
     pub checkpoint: PathBuf,
-    /// Whose names, shapes and configuration
-    #[arg(long, value_parser = ["timm", "torchvision", "candle"])]
+    /// Whose names, shapes and configuration; `onnx`: opset 17, any number of images
+    #[arg(long, value_parser = ["timm", "torchvision", "candle", "onnx"])]
     pub to: String,
     /// The folder to write; it must be empty or not there
     pub out: PathBuf,
