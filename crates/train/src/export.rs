@@ -100,19 +100,17 @@ impl Library {
                 ),
             ),
             Library::Candle => {
-                let stem = match model.options.stem {
-                    Some(Stem::Cifar) => "stem: Some(Stem::Cifar), ",
-                    Some(Stem::ImageNet) => "stem: Some(Stem::ImageNet), ",
-                    None => "",
-                };
-                let use_stem = if stem.is_empty() { "" } else { "Stem, " };
+                let stem = model.options.stem.map(|stem| format!("stem: Some(Stem::{stem:?}), "));
+                let input = model.options.input.map(|side| format!("input: Some({side}), "));
+                let use_stem = if stem.is_some() { "Stem, " } else { "" };
+                let chosen = stem.into_iter().chain(input).collect::<String>();
                 (
                     "load.rs",
                     format!(
                         "// candle-core, tallow-models, tallow-seed\nuse candle_core::{{DType, Device}};\n\
                          use tallow_models::{{Mode, ModelOptions, Params, {use_stem}find, weights}};\nuse tallow_seed::Seed;\n\n\
                          let mut params = Params::new(Seed::new(0), DType::F32, &Device::Cpu);\n\
-                         let options = ModelOptions {{ {stem}..ModelOptions::new({classes}) }};\n\
+                         let options = ModelOptions {{ {chosen}..ModelOptions::new({classes}) }};\n\
                          let network = (find(\"{name}\").unwrap().build)(&mut params, &options)?;\n\
                          weights::load(&params, \"{folder}/model.safetensors\".as_ref(), weights::Head::MustFit)?;\n\
                          let logits = network.forward(&images, &Mode::Eval)?;\n"
