@@ -1,8 +1,9 @@
 #!/usr/bin/env python
-"""Golden forward and backward passes of the model zoo, made with PyTorch 2.15 and torchvision 0.29, fp64 on the CPU.
+"""Golden forward and backward passes of the model zoo, made with PyTorch 2.15, torchvision 0.29 and timm 1.0, fp64 on the CPU.
 
     python tests/golden/models.py            writes tests/golden/models/*.safetensors
     python tests/golden/models.py --check    makes them again and compares bytes
+    python tests/golden/models.py densenet   only the cases whose names begin so, with or without --check
 
 Weights and images come from a formula that the Rust test evaluates too, to the bit:
 
@@ -18,7 +19,11 @@ Weights and images come from a formula that the Rust test evaluates too, to the 
 
 Recorded for each case: `logits` in training mode, the soft cross-entropy `loss` (mean over rows), `grad.<name>` of every
 parameter and of `images`, the running statistics after that step as `<name>`, then `eval`: logits in evaluation mode with the
-running statistics of the formula. Dropout and stochastic depth are off: p = 0.
+running statistics of the formula. Dropout and stochastic depth draw what the Rust layers draw: ChaCha8 under the key of
+seed 0 and the layer's name; of `undrawn` networks stochastic depth is off: p = 0.
+
+Where torchvision has a network it is torchvision's, ResNet-D is timm's, and the networks for CIFAR are written here from their
+papers.
 
 Only logits and loss are stored whole. Of any other tensor t with n > 32 elements its 33 numbers are stored: the norm, and the
 projections p_k = sum_i s_k(i) t_i, k = 0..31, where s_k(i) is +1 if bit k of hash("sign", i) is set, else -1. For a
@@ -36,7 +41,8 @@ import torch
 import torch.nn.functional as F
 from safetensors.numpy import load_file, save_file
 from torch import nn
-from torchvision.models import convnext_tiny, mobilenet_v3_large, mobilenet_v3_small, resnet18, resnet50, swin_t
+from torchvision.models import convnext_tiny, densenet121, efficientnet_b0, efficientnet_v2_s, mobilenet_v2
+from torchvision.models import mobilenet_v3_large, mobilenet_v3_small, resnet18, resnet50, resnext50_32x4d, swin_t, vgg11_bn
 from torchvision.ops import SqueezeExcitation, StochasticDepth
 
 OUT = pathlib.Path(__file__).parent / "models"
@@ -74,10 +80,12 @@ def formula(name, shape):
     return 1.0 + values / 4.0
 
 
-def fill(model):
+def fill(model, gain=1.0):
     for name, tensor in list(model.named_parameters()) + list(model.named_buffers()):
         if tensor.is_floating_point():
-            tensor.data.copy_(torch.from_numpy(formula(name, tuple(tensor.shape))))
+            values = formula(name, tuple(tensor.shape))
+            weight_of_norm = tensor.dim() == 1 and name.endswith("weight")
+            tensor.data.copy_(torch.from_numpy(values * gain if weight_of_norm else values))
 
 
 def sketch(tensor):
@@ -99,6 +107,64 @@ def cifar_stem(model):
     return model
 
 
+def chacha8(key, stream, first, blocks):
+    """The blocks first, first + 1, ... of a stream: (blocks, 16) words."""
+    words = np.zeros((16, blocks), np.uint32)
+    words[:4] = np.frombuffer(b"expand 32-byte k", "<u4")[:, None]
+    words[4:12] = np.frombuffer(key, "<u4")[:, None]
+    counter = np.arange(first, first + blocks, dtype=np.uint64)
+    words[12], words[13] = counter & np.uint64(0xFFFFFFFF), counter >> np.uint64(32)
+    words[14], words[15] = stream & 0xFFFFFFFF, stream >> 32
+    x = words.copy()
+
+    def quarter(a, b, c, d):
+        for i, j, k, shift in [(a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7)]:
+            x[i] += x[j]
+            x[k] ^= x[i]
+            x[k] = (x[k] << np.uint32(shift)) | (x[k] >> np.uint32(32 - shift))
+
+    for _ in range(4):
+        for i in range(4):
+            quarter(i, i + 4, i + 8, i + 12)
+        for i in range(4):
+            quarter(i, (i + 1) % 4 + 4, (i + 2) % 4 + 8, (i + 3) % 4 + 12)
+    return np.ascontiguousarray((x + words).T)
+
+
+def uniforms(purpose, n):
+    """tallow_seed's Seed::new(0).fold(purpose, 0).rng(), n numbers in [0, 1)."""
+    stream = 0xCBF29CE484222325
+    for byte in purpose.encode():
+        stream = ((stream ^ byte) * 0x100000001B3) % 2**64
+    key = chacha8(bytes(32), stream, 0, 1).tobytes()[:32]
+    words = chacha8(key, 2**64 - 1, 0, -(-n // 8)).reshape(-1, 2).astype(np.uint64)[:n]
+    return ((words[:, 0] | words[:, 1] << np.uint64(32)) >> np.uint64(11)).astype(np.float64) / 2.0**53
+
+
+class Drop(nn.Module):
+    """Dropout, or stochastic depth of single rows, by the draws of its name."""
+
+    def __init__(self, name, p, rows):
+        super().__init__()
+        self.name, self.p, self.rows = name, p, rows
+
+    def forward(self, x):
+        if not self.training or self.p == 0.0:
+            return x
+        shape = [len(x)] + [1] * (x.dim() - 1) if self.rows else list(x.shape)
+        kept = uniforms(self.name, int(np.prod(shape))) >= self.p
+        return x * torch.from_numpy(kept / (1.0 - self.p)).reshape(shape)
+
+
+def drawn(model):
+    for name, module in list(model.named_modules()):
+        if isinstance(module, (nn.Dropout, StochasticDepth)):
+            parent, _, child = name.rpartition(".")
+            rows = isinstance(module, StochasticDepth)
+            setattr(model.get_submodule(parent), child, Drop(name, module.p, rows))
+    return model
+
+
 class HardSigmoid(nn.Module):
     """nn.Hardsigmoid, whose gradient has 1/6 in single precision, in fp64 too, to all digits."""
 
@@ -107,7 +173,7 @@ class HardSigmoid(nn.Module):
 
 
 def mobilenet(build, classes):
-    model = build(num_classes=classes, dropout=0.0)
+    model = build(num_classes=classes)
     for module in model.modules():
         if isinstance(module, SqueezeExcitation):
             module.scale_activation = HardSigmoid()
@@ -164,6 +230,57 @@ def undrawn(model):
     return model
 
 
+class PreActBlock(nn.Module):
+    """He et al. 2016, arXiv:1603.05027, figure 4e; the shortcut where the shape changes sees the first norm and relu."""
+
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(inputs)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.downsample = None
+        if stride != 1 or inputs != outputs:
+            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False))
+
+    def forward(self, x):
+        a = F.relu(self.bn1(x))
+        y = self.conv2(F.relu(self.bn2(self.conv1(a))))
+        return y + (x if self.downsample is None else self.downsample(a))
+
+
+class PreActResNet(nn.Module):
+    """PreAct ResNet, and Zagoruyko and Komodakis 2016, arXiv:1605.07146, table 1: wide(28, 10) is WRN-28-10."""
+
+    def __init__(self, stem, stages, classes):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, stem, 3, 1, 1, bias=False)
+        channels = stem
+        self.stages = len(stages)
+        for i, (width, blocks) in enumerate(stages):
+            layers = []
+            for j in range(blocks):
+                layers.append(PreActBlock(channels, width, 2 if i > 0 and j == 0 else 1))
+                channels = width
+            setattr(self, f"layer{i + 1}", nn.Sequential(*layers))
+        self.bn = nn.BatchNorm2d(channels)
+        self.fc = nn.Linear(channels, classes)
+
+    def forward(self, x):
+        x = self.conv1(x)
+        for i in range(self.stages):
+            x = getattr(self, f"layer{i + 1}")(x)
+        return self.fc(F.relu(self.bn(x)).mean((2, 3)))
+
+
+def preact_resnet18(classes):
+    return PreActResNet(64, [(64, 2), (128, 2), (256, 2), (512, 2)], classes)
+
+
+def wide(depth, factor, classes):
+    return PreActResNet(16, [(16 * factor * 2**i, (depth - 4) // 6) for i in range(3)], classes)
+
+
 # Name of the file: (model, image shape, classes). The last maps are 2 x 2 and more, but for the odd sizes, 5 x 3.
 CASES = {
     "resnet18": (lambda c: resnet18(num_classes=c), (4, 3, 64, 64), 7),
@@ -176,18 +293,32 @@ CASES = {
     "vit_tiny_patch16_224": (lambda c: vit(c, 64), (2, 3, 64, 64), 5),
     "swin_t": (lambda c: undrawn(swin_t(num_classes=c)), (2, 3, 56, 64), 5),
     "convnext_tiny": (lambda c: undrawn(convnext_tiny(num_classes=c)), (2, 3, 72, 64), 5),
+    "resnext50_32x4d": (lambda c: resnext50_32x4d(num_classes=c), (3, 3, 64, 64), 5),
+    "resnet18d": (lambda c: timm.create_model("resnet18d", num_classes=c), (2, 3, 97, 75), 5),
+    "preact_resnet18": (preact_resnet18, (2, 3, 32, 32), 10),
+    "wrn_16_4": (lambda c: wide(16, 4, c), (2, 3, 32, 32), 10),
+    "mobilenet_v2": (lambda c: mobilenet_v2(num_classes=c), (3, 3, 64, 75), 5),
+    "vgg11_bn": (lambda c: vgg11_bn(num_classes=c), (3, 3, 64, 64), 5),
+    "densenet121": (lambda c: densenet121(num_classes=c), (3, 3, 64, 75), 5),
+    "efficientnet_b0": (lambda c: efficientnet_b0(num_classes=c), (3, 3, 64, 75), 5),
+    "efficientnet_v2_s": (lambda c: efficientnet_v2_s(num_classes=c), (3, 3, 64, 64), 5),
 }
+
+
+# Factors of the weights of norms: at 1 the values of this network grow from block to block until its gates are all 0 or 1, and
+# rounding decides the logits.
+GAINS = {"efficientnet_v2_s": 0.9}
 
 
 def make(case):
     build, shape, classes = CASES[case]
-    model = build(classes).double()
+    model = drawn(build(classes)).double()
     images = torch.from_numpy(u("images", shape) * np.sqrt(3.0))
     targets = u("targets", (shape[0], classes)) + 1.0
     targets = torch.from_numpy(targets / targets.sum(1, keepdims=True))
     out = {}
 
-    fill(model)
+    fill(model, GAINS.get(case, 1.0))
     model.eval()
     with torch.no_grad():
         out["eval"] = model(images).numpy()
@@ -211,12 +342,14 @@ def make(case):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--check", action="store_true")
-    check = parser.parse_args().check
+    parser.add_argument("cases", nargs="*", default=[""], help="beginnings of their names; all by default")
+    options = parser.parse_args()
+    check = options.check
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     OUT.mkdir(exist_ok=True)
     failed = False
-    for case in CASES:
+    for case in [case for case in CASES if case.startswith(tuple(options.cases))]:
         path, made = OUT / f"{case}.safetensors", make(case)
         if not check:
             save_file(made, path)

@@ -1,4 +1,4 @@
-//! He's ResNet-20, 32 and 56 for CIFAR: 6n + 2 layers, widths 16, 32, 64, shortcuts without parameters.
+//! He's ResNet-20, 32, 56 and 110 for CIFAR: 6n + 2 layers, widths 16, 32, 64, shortcuts without parameters.
 //!
 //! Where the shape changes the shortcut is the paper's option A: every second pixel, and zero channels. Papers that report
 //! "ResNet-20" mean this net (0.27 M parameters). The paper leaves open where the zero channels go; half of them are put on
@@ -8,35 +8,21 @@
 //! Source: He et al. 2016, arXiv:1512.03385, section 4.2.
 
 use crate::layers::{BatchNorm, Chain, Conv, GlobalPool, Linear};
-use crate::zoo::imagenet;
+use crate::zoo::cifar;
 use crate::{Error, Layer, Mode, ModelOptions, ModelSpec, Network, Outline, Params, Result, Stage, Stem};
 use candle_core::Tensor;
 
 const SOURCE: &str = "He et al. 2016, arXiv:1512.03385, section 4.2, option A";
-const TAPS: &[&str] = &["input", "stem", "stage1", "stage2", "stage3", "penultimate"];
 
-pub const RESNET20: ModelSpec = spec("resnet20", |params, options| build(params, options, 3));
-pub const RESNET32: ModelSpec = spec("resnet32", |params, options| build(params, options, 5));
-pub const RESNET56: ModelSpec = spec("resnet56", |params, options| build(params, options, 9));
-
-/// CIFAR-10's mean and standard deviation over all pixels of the training images.
-const fn spec(name: &'static str, build: fn(&mut Params, &ModelOptions) -> Result<Network>) -> ModelSpec {
-    ModelSpec {
-        input: 32,
-        taps: TAPS,
-        stem: Stem::Cifar,
-        mean: [0.4914, 0.4822, 0.4465],
-        std: [0.2470, 0.2435, 0.2616],
-        first_conv: "conv1",
-        classifier: "fc",
-        ..imagenet(name, SOURCE, build)
-    }
-}
+pub const RESNET20: ModelSpec = cifar("resnet20", SOURCE, |params, options| build(params, options, 3));
+pub const RESNET32: ModelSpec = cifar("resnet32", SOURCE, |params, options| build(params, options, 5));
+pub const RESNET56: ModelSpec = cifar("resnet56", SOURCE, |params, options| build(params, options, 9));
+pub const RESNET110: ModelSpec = cifar("resnet110", SOURCE, |params, options| build(params, options, 18));
 
 fn build(params: &mut Params, options: &ModelOptions, blocks: usize) -> Result<Network> {
     if options.stem == Some(Stem::ImageNet) {
         return Err(Error::Option(
-            "stem: the CIFAR family (resnet20, 32, 56) has `cifar` only; for an ImageNet stem take resnet18"
+            "stem: the CIFAR family (resnet20, 32, 56, 110) has `cifar` only; for an ImageNet stem take resnet18"
                 .into(),
         ));
     }

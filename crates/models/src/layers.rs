@@ -56,12 +56,14 @@ impl Conv {
             params.parameter(&format!("{name}.weight"), &[output, input / groups, kernel, kernel], init)?;
         Ok(Conv { weight, geometry: tallow_kernels::Conv { stride, padding, dilation: 1, groups } })
     }
+}
 
-    pub fn forward(&self, values: &Tensor, mode: &Mode) -> Result<Tensor> {
+impl Layer for Conv {
+    fn forward(&self, values: &Tensor, mode: &Mode) -> Result<Tensor> {
         Ok(tallow_kernels::conv2d(values, &self.weight.tensor(mode), self.geometry)?)
     }
 
-    pub fn outline(&self, row: &[usize]) -> Option<Outline> {
+    fn outline(&self, row: &[usize]) -> Option<Outline> {
         let (_, input, kernel, _) = self.weight.var().dims4().ok()?;
         let [channels, height, width] = *row else { return None };
         let tallow_kernels::Conv { stride, padding, groups, .. } = self.geometry;
@@ -234,19 +236,18 @@ impl Layer for GlobalPool {
     }
 }
 
-/// Pieces one after another: the blocks of a stage.
+/// Pieces one after another: the blocks of a stage; the identity where there are none.
 pub struct Chain<L>(pub Vec<L>);
 
 impl<L: Layer> Layer for Chain<L> {
     fn forward(&self, values: &Tensor, mode: &Mode) -> Result<Tensor> {
-        let (first, rest) = self.0.split_first().expect("a chain has a piece");
-        rest.iter().try_fold(first.forward(values, mode)?, |values, layer| layer.forward(&values, mode))
+        self.0.iter().try_fold(values.clone(), |values, layer| layer.forward(&values, mode))
     }
 
     fn outline(&self, row: &[usize]) -> Option<Outline> {
         self.0.iter().try_fold(Outline { shape: row.to_vec(), macs: 0 }, |so_far, layer| {
             let next = layer.outline(&so_far.shape)?;
-            Some(Outline { shape: next.shape, macs: so_far.macs + next.macs })
+            Some(so_far.then(next))
         })
     }
 }

@@ -76,6 +76,8 @@ pub enum Init {
     Constant(f64),
     /// Normal(0, √(2 / fan_out)), fan_out = shape\[0\] · kernel area: torchvision's ResNet convolutions.
     KaimingNormalFanOut,
+    /// Normal(0, √(2 / fan_in)), fan_in = shape\[1\] · kernel area: torchvision's DenseNet convolutions.
+    KaimingNormalFanIn,
     /// Uniform(±bound).
     Uniform(f64),
     /// Normal(0, sd).
@@ -93,9 +95,16 @@ pub struct Params {
     dtype: DType,
     device: Device,
     stage: Arc<str>,
+    blank: bool,
 }
 
 impl Params {
+    /// Every tensor is 0 whatever its initial values: nothing is drawn, and on the CPU no memory is touched. For outlines, names
+    /// and sizes.
+    pub fn blank(dtype: DType, device: &Device) -> Params {
+        Params { blank: true, ..Params::new(Seed::new(0), dtype, device) }
+    }
+
     pub fn new(seed: Seed, dtype: DType, device: &Device) -> Params {
         Params {
             trainable: BTreeMap::new(),
@@ -105,6 +114,7 @@ impl Params {
             dtype,
             device: device.clone(),
             stage: "stem".into(),
+            blank: false,
         }
     }
 
@@ -173,6 +183,10 @@ impl Params {
     }
 
     fn make(&self, name: &str, shape: &[usize], init: Init) -> Result<Param> {
+        let param = |var| Param { var, frozen: Arc::default(), stage: self.stage.clone(), decays: true };
+        if self.blank {
+            return Ok(param(Var::zeros(shape, self.dtype, &self.device)?));
+        }
         let n: usize = shape.iter().product();
         let mut rng = self.seed.fold(name, 0).rng();
         let values: Vec<f64> = match init {
@@ -181,15 +195,15 @@ impl Params {
             Init::Constant(value) => vec![value; n],
             Init::Uniform(bound) => (0..n).map(|_| rng.uniform_in(-bound, bound)).collect(),
             Init::Normal(sd) => (0..n).map(|_| sd * rng.normal()).collect(),
-            Init::KaimingNormalFanOut => {
-                let fan_out = shape[0] * shape[2..].iter().product::<usize>();
-                let sd = (2.0 / fan_out as f64).sqrt();
+            Init::KaimingNormalFanOut | Init::KaimingNormalFanIn => {
+                let side = usize::from(init == Init::KaimingNormalFanIn);
+                let fan = shape[side] * shape[2..].iter().product::<usize>();
+                let sd = (2.0 / fan as f64).sqrt();
                 (0..n).map(|_| sd * rng.normal()).collect()
             }
         };
         let tensor =
             Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(self.dtype)?.to_device(&self.device)?;
-        let (frozen, stage) = (Arc::default(), self.stage.clone());
-        Ok(Param { var: Var::from_tensor(&tensor)?, frozen, stage, decays: true })
+        Ok(param(Var::from_tensor(&tensor)?))
     }
 }

@@ -1,6 +1,9 @@
 //! The list of models, and how one is found by name.
 
-use crate::{Network, Params, Result, cifar_resnet, convnext, mobilenet_v3, resnet, swin, vit};
+use crate::{
+    Error, Network, Params, Result, cifar_resnet, convnext, densenet, efficientnet, mobilenet_v2,
+    mobilenet_v3, preact, resnet, swin, vgg, vit,
+};
 use serde::{Deserialize, Serialize};
 
 /// A model as the zoo knows it.
@@ -29,6 +32,8 @@ pub struct ModelSpec {
     /// The same network elsewhere, where there is one. Tensors have one of the two's names.
     pub torchvision: Option<Peer>,
     pub timm: Option<Peer>,
+    /// What timm's constructor has to be told to make this network: `model_args` of a `config.json`.
+    pub timm_arguments: &'static [(&'static str, f64)],
     /// Hub ids of weights known to fit.
     pub weights: &'static [&'static str],
     /// Makes the network and its tensors in a store that holds no other.
@@ -73,8 +78,38 @@ pub(crate) const fn imagenet(
         classifier: "",
         torchvision: None,
         timm: None,
+        timm_arguments: &[],
         weights: &[],
         build,
+    }
+}
+
+/// The same of a spec of 32 px for CIFAR, three stages and `fc`: CIFAR-10's mean and standard deviation over all pixels of the
+/// training images.
+pub(crate) const fn cifar(
+    name: &'static str,
+    source: &'static str,
+    build: fn(&mut Params, &ModelOptions) -> Result<Network>,
+) -> ModelSpec {
+    ModelSpec {
+        input: 32,
+        taps: &["input", "stem", "stage1", "stage2", "stage3", "penultimate"],
+        stem: Stem::Cifar,
+        mean: [0.4914, 0.4822, 0.4465],
+        std: [0.2470, 0.2435, 0.2616],
+        first_conv: "conv1",
+        classifier: "fc",
+        ..imagenet(name, source, build)
+    }
+}
+
+/// Errs where the options ask for the CIFAR stem of a family that has its own, `what`, only.
+pub(crate) fn own_stem(options: &ModelOptions, family: &str, what: &str) -> Result<()> {
+    match options.stem {
+        Some(Stem::Cifar) => Err(Error::Option(format!(
+            "stem: {family} has its own only ({what}) – leave `stem` out, or take resnet18 for a CIFAR stem"
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -125,11 +160,39 @@ pub const MODELS: &[&ModelSpec] = &[
     &resnet::RESNET50,
     &resnet::RESNET101,
     &resnet::RESNET152,
+    &resnet::RESNEXT50,
+    &resnet::RESNEXT101,
+    &resnet::WIDE_RESNET50,
+    &resnet::WIDE_RESNET101,
+    &resnet::RESNET18D,
+    &resnet::RESNET34D,
+    &resnet::RESNET50D,
+    &resnet::RESNET101D,
     &cifar_resnet::RESNET20,
     &cifar_resnet::RESNET32,
     &cifar_resnet::RESNET56,
+    &cifar_resnet::RESNET110,
+    &preact::PREACT18,
+    &preact::WRN_16_4,
+    &preact::WRN_40_2,
+    &preact::WRN_28_10,
+    &vgg::VGG11,
+    &vgg::VGG13,
+    &vgg::VGG16,
+    &vgg::VGG19,
+    &densenet::DENSENET121,
+    &densenet::DENSENET161,
+    &densenet::DENSENET169,
+    &densenet::DENSENET201,
+    &mobilenet_v2::MOBILENET_V2,
     &mobilenet_v3::LARGE,
     &mobilenet_v3::SMALL,
+    &efficientnet::B0,
+    &efficientnet::B1,
+    &efficientnet::B2,
+    &efficientnet::B3,
+    &efficientnet::B4,
+    &efficientnet::V2_S,
     &convnext::TINY,
     &convnext::SMALL,
     &convnext::BASE,

@@ -2,8 +2,9 @@
 
 use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
-use tallow_kernels::backward;
-use tallow_models::{MODELS, Mode, ModelOptions, ModelSpec, Network, Params, Stem, find};
+use tallow_kernels::{backward, soft_cross_entropy};
+use tallow_models::layers::StochasticDepth;
+use tallow_models::{MODELS, Mode, ModelOptions, ModelSpec, Network, Params, Peer, Stem, find};
 use tallow_seed::Seed;
 
 const TRAIN: fn() -> Mode = || Mode::Train { seed: Seed::new(0) };
@@ -24,40 +25,96 @@ fn numbers(tensor: &Tensor) -> Vec<f64> {
     tensor.flatten_all().unwrap().to_dtype(DType::F64).unwrap().to_vec1().unwrap()
 }
 
-/// torchvision 0.29, `*_Weights.DEFAULT.meta`: parameters and 10⁹ multiply-adds at 224 px; He et al. 2016, table 6: 0.27 M,
-/// 0.46 M and 0.85 M parameters.
+fn blank(spec: &ModelSpec, options: &ModelOptions) -> (Params, Network) {
+    let mut params = Params::blank(DType::F32, &Device::Cpu);
+    let network = (spec.build)(&mut params, options).unwrap();
+    (params, network)
+}
+
+/// Those that a test on two cores can afford; the others are of the same families.
+fn small() -> impl Iterator<Item = &'static ModelSpec> {
+    MODELS.iter().copied().filter(|spec| {
+        let size = blank(spec, &ModelOptions::new(5)).0.size();
+        size < 15_000_000 || matches!(spec.name, "swin_t" | "convnext_tiny")
+    })
+}
+
+/// Names of tensors there, by ours, as `tests/golden/zoo.py` has them: FNV-1a of the sorted lines.
+fn names(params: &Params, peer: &Peer) -> (usize, String) {
+    let mut lines: Vec<String> = params
+        .trainable
+        .keys()
+        .chain(params.buffers.keys())
+        .chain(params.counts.keys())
+        .map(|name| format!("{name} {}\n", (peer.tensor)(name)))
+        .collect();
+    lines.sort();
+    let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+    (lines.len(), format!("{:016x}", lines.concat().bytes().fold(0xcbf2_9ce4_8422_2325, fnv)))
+}
+
+/// `tests/golden/zoo.py` counts parameters and multiply-adds of the same networks in torchvision and timm, pairs their tensors,
+/// and shows that both give the same logits.
+#[test]
+fn sizes_and_peers_are_torchvisions_and_timms() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/models/zoo.json");
+    let file = std::fs::read_to_string(path).unwrap();
+    let golden: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&file).unwrap();
+    for (name, golden) in &golden {
+        let spec = find(name).unwrap_or_else(|| panic!("no {name}"));
+        let classes = if spec.input == 32 { 10 } else { 1000 };
+        let (params, network) = blank(spec, &ModelOptions::new(classes));
+        assert_eq!(params.size() as u64, golden["parameters"].as_u64().unwrap(), "{name}");
+        assert_eq!(golden["input"], spec.input, "{name}");
+        assert_eq!(network.macs([3, spec.input, spec.input]), golden["macs"].as_u64(), "{name}");
+        let Some(peer) = spec.timm else {
+            assert!(golden.get("timm").is_none(), "{name} has a peer in timm");
+            continue;
+        };
+        assert_eq!(golden["timm"], peer.name, "{name}");
+        let arguments: BTreeMap<&str, f64> = spec.timm_arguments.iter().copied().collect();
+        assert_eq!(golden["arguments"], serde_json::json!(arguments), "{name}");
+        let (tensors, hash) = names(&params, &peer);
+        assert_eq!(golden["tensors"], tensors, "{name}");
+        assert_eq!(golden["hash"], hash, "{name}: a tensor has another name in timm");
+    }
+    let missing: Vec<_> =
+        MODELS.iter().filter(|spec| !golden.contains_key(spec.name)).map(|spec| spec.name).collect();
+    assert!(missing.is_empty(), "tests/golden/zoo.py lacks {missing:?}");
+}
+
+/// torchvision 0.29, `*_Weights.DEFAULT.meta`: 10⁹ multiply-adds; He et al. 2016, table 6: 0.27 M parameters;
+/// Huang et al. 2017, table 1.
 #[test]
 fn sizes_are_the_published_ones() {
-    let published: [(&str, usize, usize, f64); 21] = [
-        ("resnet18", 1000, 11_689_512, 1.814),
-        ("resnet34", 1000, 21_797_672, 3.664),
-        ("resnet50", 1000, 25_557_032, 4.089),
-        ("resnet101", 1000, 44_549_160, 7.801),
-        ("resnet152", 1000, 60_192_808, 11.514),
-        // 3·16·9 + 6·16²·9 + 16·32·9 + 5·32²·9 + 32·64·9 + 5·64²·9 + 2·(7·16 + 6·32 + 6·64) + 64·10 + 10
-        ("resnet20", 10, 269_722, 0.041),
-        ("resnet32", 10, 464_154, 0.069),
-        ("resnet56", 10, 853_018, 0.126),
-        ("mobilenet_v3_large", 1000, 5_483_032, 0.217),
-        ("mobilenet_v3_small", 1000, 2_542_856, 0.057),
-        ("convnext_tiny", 1000, 28_589_128, 4.456),
-        ("convnext_small", 1000, 50_223_688, 8.684),
-        ("convnext_base", 1000, 88_591_464, 15.355),
-        ("swin_t", 1000, 28_288_354, 4.491),
-        ("swin_s", 1000, 49_606_258, 8.741),
+    for (name, parameters, gigamacs) in [
+        ("resnet18", 11.690e6, 1.814),
+        ("resnet50", 25.557e6, 4.089),
+        ("resnext50_32x4d", 25.029e6, 4.230),
+        ("resnet20", 0.2697e6, 0.041),
+        ("vgg16_bn", 138.366e6, 15.470),
+        ("densenet121", 7.979e6, 2.834),
+        ("mobilenet_v2", 3.505e6, 0.301),
+        ("mobilenet_v3_large", 5.483e6, 0.217),
+        ("efficientnet_b0", 5.289e6, 0.386),
+        ("efficientnet_b4", 19.342e6, 4.394),
+        ("efficientnet_v2_s", 21.458e6, 8.366),
+        ("convnext_tiny", 28.589e6, 4.456),
+        ("convnext_small", 50.224e6, 8.684),
+        ("convnext_base", 88.591e6, 15.355),
+        ("swin_t", 28.288e6, 4.491),
+        ("swin_s", 49.606e6, 8.741),
         // 197·12·(12·192² + 2·197·192) + 196·768·192 + 192·1000, and so on; timm's parameters
-        ("vit_tiny_patch16_224", 1000, 5_717_416, 1.254),
-        ("vit_small_patch16_224", 1000, 22_050_664, 4.599),
-        ("vit_base_patch16_224", 1000, 86_567_656, 17.564),
-        ("deit_tiny_patch16_224", 1000, 5_717_416, 1.254),
-        ("deit_small_patch16_224", 1000, 22_050_664, 4.599),
-        ("deit_base_patch16_224", 1000, 86_567_656, 17.564),
-    ];
-    assert_eq!(published.map(|row| row.0).to_vec(), MODELS.iter().map(|spec| spec.name).collect::<Vec<_>>());
-    for (name, classes, parameters, gigamacs) in published {
+        ("vit_tiny_patch16_224", 5.7174e6, 1.254),
+        ("vit_small_patch16_224", 22.051e6, 4.599),
+        ("vit_base_patch16_224", 86.568e6, 17.564),
+        ("deit_tiny_patch16_224", 5.7174e6, 1.254),
+        ("deit_small_patch16_224", 22.051e6, 4.599),
+        ("deit_base_patch16_224", 86.568e6, 17.564),
+    ] {
         let spec = find(name).unwrap();
-        let (params, network) = build(spec, &ModelOptions::new(classes));
-        assert_eq!(params.size(), parameters, "{name}");
+        let (params, network) = blank(spec, &ModelOptions::new(if spec.input == 32 { 10 } else { 1000 }));
+        assert!((params.size() as f64 / parameters - 1.0).abs() < 2e-4, "{name}: {}", params.size());
         let macs = network.macs([3, spec.input, spec.input]).unwrap() as f64 / 1e9;
         assert!((macs - gigamacs).abs() <= 0.0006, "{name}: {macs}");
     }
@@ -65,12 +122,8 @@ fn sizes_are_the_published_ones() {
 
 #[test]
 fn every_tap_has_the_shape_of_its_outline() {
-    for spec in MODELS {
+    for spec in small() {
         for stem in [Stem::ImageNet, Stem::Cifar] {
-            // The deep ones have the stages of resnet50.
-            if matches!(spec.name, "resnet101" | "resnet152") || spec.name.contains("_base") {
-                continue;
-            }
             let options = ModelOptions { classes: 5, channels: 2, stem: Some(stem), input: Some(37) };
             let mut params = Params::new(Seed::new(7), DType::F32, &Device::Cpu);
             let Ok(network) = (spec.build)(&mut params, &options) else {
@@ -78,8 +131,8 @@ fn every_tap_has_the_shape_of_its_outline() {
                 continue;
             };
             assert_eq!(network.taps(), spec.taps);
-            // Positions are those of a square; ConvNeXt halves the side five times.
-            let (h, w) = if network.outline([2, 37, 20]).is_some() { (37, 20) } else { (37, 37) };
+            // Positions are those of a square.
+            let (h, w) = if network.outline([2, 37, 33]).is_some() { (37, 33) } else { (37, 37) };
             let outline = network.outline([2, h, w]).unwrap();
             let mut seen = Vec::new();
             let see = |tap: &str, values: Tensor| {
@@ -165,24 +218,50 @@ fn dropout_acts_in_training_alone() {
     assert!(logits(&Mode::Eval, &ones).iter().all(|sum| *sum == 1024.0));
 }
 
+/// The loss of three images and the gradients of one step's.
+fn loss(network: &Network, images: &Tensor, mode: &Mode) -> Tensor {
+    let logits = network.forward(images, mode).unwrap();
+    soft_cross_entropy(
+        &logits,
+        &Tensor::eye(5, DType::F32, &Device::Cpu).unwrap().narrow(0, 0, 3).unwrap(),
+        None,
+    )
+    .unwrap()
+}
+
+/// A step down the gradient: every parameter has one, and the loss falls.
 #[test]
-fn every_trainable_parameter_gets_a_gradient() {
-    for spec in MODELS {
-        let side = if spec.input == 32 { 16 } else { 48 };
+fn every_model_trains() {
+    for spec in small() {
+        let side = if spec.input == 32 { 16 } else { 64 };
         let (params, network) = build(spec, &ModelOptions { input: Some(side), ..ModelOptions::new(5) });
-        // Stochastic depth may leave a block out of every row of a training step.
-        let logits = network.forward(&images([3, 3, side, side]), &Mode::Probe).unwrap();
-        let gradients = backward(&logits.sqr().unwrap().sum_all().unwrap()).unwrap();
+        let images = images([3, 3, side, side]);
+        let first = loss(&network, &images, &Mode::Probe);
+        let gradients = backward(&first).unwrap();
+        let mut square = 0.0;
         for (name, param) in &params.trainable {
             let gradient =
                 gradients.get(param.var()).unwrap_or_else(|| panic!("{}: {name} has none", spec.name));
             assert_eq!(gradient.dims(), param.var().dims());
             let norm = gradient.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
             assert!(norm.is_finite() && norm > 0.0, "{}: {name}: {norm}", spec.name);
+            square += f64::from(norm);
         }
         for (name, buffer) in &params.buffers {
             assert!(gradients.get(buffer.var()).is_none(), "{}: {name} is no parameter", spec.name);
         }
+        // A step so short that the loss falls by what its gradient says, within a factor of 2: how short depends on how bent it is.
+        let start: Vec<Tensor> = params.trainable.values().map(|p| p.var().copy().unwrap()).collect();
+        let falls = [1e-2, 3e-3, 1e-3, 3e-4].map(|expected| {
+            for (param, start) in params.trainable.values().zip(&start) {
+                let step = (gradients.get(param.var()).unwrap() * (expected / square)).unwrap();
+                param.var().set(&(start - step).unwrap()).unwrap();
+            }
+            (numbers(&first)[0] - numbers(&loss(&network, &images, &Mode::Probe))[0]) / expected
+        });
+        assert!(falls.iter().any(|fall| (0.5..2.0).contains(fall)), "{}: {falls:?}", spec.name);
+        // What is drawn does not make it less finite.
+        assert!(numbers(&loss(&network, &images, &TRAIN()))[0].is_finite(), "{}", spec.name);
     }
 }
 
@@ -240,6 +319,42 @@ fn initial_values_of_mobilenet_v3_are_torchvisions() {
         assert!((found / variance - 1.0).abs() < 5.0 * (2.0 / n).sqrt(), "{name}: {found} {variance}");
         assert!((values.iter().sum::<f64>() / n).abs() < 5.0 * (variance / n).sqrt(), "{name}");
     }
+}
+
+/// Normal with variance 2 / (in · kernel²).
+#[test]
+fn initial_values_of_densenet_are_torchvisions() {
+    let (params, _) = build(find("densenet121").unwrap(), &ModelOptions::new(10));
+    for (name, param) in &params.trainable {
+        let [_, input, height, width] = *param.var().dims() else { continue };
+        let (values, variance) = (numbers(param.var()), 2.0 / (input * height * width) as f64);
+        let n = values.len() as f64;
+        let found = values.iter().map(|v| v * v).sum::<f64>() / n;
+        assert!((found / variance - 1.0).abs() < 5.0 * (2.0 / n).sqrt(), "{name}: {found} {variance}");
+    }
+}
+
+/// torchvision's formula: a row is left out with probability p, else times 1 / (1 − p).
+#[test]
+fn stochastic_depth_leaves_out_rows() {
+    let depth = StochasticDepth { name: "block".into(), rate: 0.3 };
+    let (x, branch) = (images([4000, 1, 2, 1]), images([4000, 1, 2, 1]).affine(0.5, 5.0).unwrap());
+    let rows = |mode: &Mode| {
+        let y = depth.forward(&x, &branch, mode).unwrap();
+        let factor = ((y - &x).unwrap() / &branch).unwrap();
+        factor.flatten_from(1).unwrap().to_vec2::<f32>().unwrap()
+    };
+    for mode in [Mode::Eval, Mode::Probe] {
+        assert!(rows(&mode).iter().flatten().all(|factor| (factor - 1.0).abs() < 1e-4));
+    }
+    let drawn = rows(&TRAIN());
+    let left_out = drawn.iter().filter(|row| row.iter().all(|factor| factor.abs() < 1e-4)).count();
+    let kept = drawn.iter().filter(|row| row.iter().all(|factor| (factor * 0.7 - 1.0).abs() < 1e-3)).count();
+    assert_eq!(left_out + kept, 4000);
+    // sd √(4000 · 0.3 · 0.7) = 29
+    assert!((1055..1345).contains(&left_out), "{left_out}");
+    assert_eq!(drawn, rows(&TRAIN()));
+    assert_ne!(drawn, rows(&Mode::Train { seed: Seed::new(1) }));
 }
 
 #[test]
@@ -360,7 +475,7 @@ fn the_cifar_family_has_no_imagenet_stem() {
     let error = (find("resnet20").unwrap().build)(&mut params, &options).err().unwrap().to_string();
     assert_eq!(
         error,
-        "stem: the CIFAR family (resnet20, 32, 56) has `cifar` only; for an ImageNet stem take resnet18"
+        "stem: the CIFAR family (resnet20, 32, 56, 110) has `cifar` only; for an ImageNet stem take resnet18"
     );
     assert!(params.trainable.is_empty());
 }

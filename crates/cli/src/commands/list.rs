@@ -8,7 +8,6 @@ use tallow_data::SOURCES;
 use tallow_metrics::{Better, METRICS};
 use tallow_models::{MODELS, ModelOptions, Params};
 use tallow_policy::{PRESETS, Registry, Spec};
-use tallow_seed::Seed;
 use tallow_train::Error;
 
 /// One thing of a list: name, one line, and all there is to say.
@@ -80,28 +79,61 @@ fn entries(what: &str, registry: &Registry) -> anyhow::Result<Vec<Entry>> {
 }
 
 fn model(spec: &tallow_models::ModelSpec) -> anyhow::Result<Entry> {
-    let mut params = Params::new(Seed::new(0), candle_core::DType::F32, &candle_core::Device::Cpu);
-    let classes = 1000;
+    let mut params = Params::blank(candle_core::DType::F32, &candle_core::Device::Cpu);
+    let classes = if spec.input == 32 { 10 } else { 1000 };
     let network = (spec.build)(&mut params, &ModelOptions::new(classes))?;
-    let (size, macs) = (params.size(), network.macs([3, spec.input, spec.input]).unwrap_or(0));
-    let taps = network.outline([3, spec.input, spec.input]).unwrap_or_default();
-    let taps: Vec<String> =
-        taps.iter().map(|(name, outline)| format!("  {name:<12} {:?}", outline.shape)).collect();
+    let outline = network.outline([3, spec.input, spec.input]).unwrap_or_default();
+    let (size, macs) = (params.size(), outline.iter().map(|(_, o)| o.macs).sum::<u64>());
+    let parameters = |stage: &str| -> usize {
+        params.trainable.values().filter(|p| p.stage() == stage).map(|p| p.var().elem_count()).sum()
+    };
+    let mut taps =
+        vec![format!("  {:<12} {:<18} {:>10} {:>9}", "tap", "shape of one row", "parameters", "GFLOP")];
+    taps.extend(outline.iter().map(|(name, o)| {
+        let shape = o.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("×");
+        format!("  {name:<12} {shape:<18} {:>10} {:>9.3}", parameters(name), 2.0 * o.macs as f64 / 1e9)
+    }));
     let summary = format!(
         "{:.2} M parameters, {:.2} G multiply-adds at {} px, {classes} classes",
         size as f64 / 1e6,
         macs as f64 / 1e9,
         spec.input
     );
-    let weights = spec.weights.iter().map(|id| format!("  hub:{id}")).collect::<Vec<_>>().join("\n");
+    let list = |values: [f64; 3]| values.map(|value| format!("{value}")).join(", ");
+    let arguments: Vec<String> =
+        spec.timm_arguments.iter().map(|(key, value)| format!(", {key}={value}")).collect();
+    let peers: Vec<String> = [
+        spec.torchvision.map(|peer| format!("  torchvision: {}", peer.name)),
+        spec.timm.map(|peer| format!("  timm: create_model(\"{}\"{})", peer.name, arguments.concat())),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let weights: Vec<String> = spec.weights.iter().map(|id| format!("  hub:{id}")).collect();
+    let or_none = |lines: Vec<String>| if lines.is_empty() { "  none".to_owned() } else { lines.join("\n") };
     let full = format!(
-        "taps, shape of one row:\n{}\n\nweights known to fit:\n{weights}\n\nsource:\n{}",
+        "stages, each the tap at its output (2 FLOP a multiply-add):\n{}\n\nimages:\n  {} px, {}, crop {:.3}\n  \
+         mean {}\n  std {}\n\nweights known to fit:\n{}\n\nthe same network in:\n{}\n\nsource:\n{}",
         taps.join("\n"),
+        spec.input,
+        spec.interpolation,
+        spec.crop,
+        list(spec.mean),
+        list(spec.std),
+        or_none(weights),
+        or_none(peers),
         wrapped(spec.source, 2)
     );
+    let shapes: Vec<Value> = outline
+        .iter()
+        .map(|(name, o)| json!({ "tap": name, "shape": o.shape, "parameters": parameters(name), "multiply_adds": o.macs }))
+        .collect();
     let json = json!({
-        "name": spec.name, "parameters": size, "multiply_adds": macs, "input": spec.input, "taps": spec.taps,
-        "mean": spec.mean, "std": spec.std, "weights": spec.weights, "source": spec.source,
+        "name": spec.name, "parameters": size, "multiply_adds": macs, "input": spec.input, "classes": classes,
+        "taps": spec.taps, "stages": shapes, "mean": spec.mean, "std": spec.std,
+        "interpolation": spec.interpolation, "crop": spec.crop, "weights": spec.weights,
+        "torchvision": spec.torchvision.map(|peer| peer.name), "timm": spec.timm.map(|peer| peer.name),
+        "source": spec.source,
     });
     Ok(Entry { name: spec.name.into(), summary, full, json })
 }
