@@ -124,11 +124,11 @@ impl ImageChain {
     /// middle, row by row: the k-th along a length L begins at k·(L − size) / (side − 1), rounded to even on a tie. An error
     /// where the image is smaller than a crop.
     pub fn ordered_crops(&self, image: Image, side: u32) -> Result<Vec<Image>> {
-        let Some((last, (width, height))) = self.last_crop() else {
+        let Some((width, height)) = self.last_crop() else {
             let problem = "expected a list that ends in center_crop".to_owned();
             return Err(Error::Policy { policy: "evaluation".to_owned(), problem });
         };
-        let mut before = self.nodes[..last].iter();
+        let mut before = self.nodes[..self.nodes.len() - 1].iter();
         let image = before.try_fold(image, |image, node| node.run(image, &mut Seed::new(0).rng()))?;
         if image.width < width || image.height < height {
             let problem = format!(
@@ -148,16 +148,17 @@ impl ImageChain {
         Ok((0..side * side).map(crop).collect())
     }
 
-    /// (width, height) of a center_crop at the end, and of what arrives there where it is known, from images of size `input`.
-    pub fn crop_of(&self, input: Option<(u32, u32)>) -> Option<((u32, u32), Option<(u32, u32)>)> {
-        let (last, size) = self.last_crop()?;
-        Some((size, self.nodes[..last].iter().fold(input, |size, node| node.output(size))))
-    }
-
-    fn last_crop(&self) -> Option<(usize, (u32, u32))> {
+    /// (width, height) of a center_crop at the end.
+    pub fn last_crop(&self) -> Option<(u32, u32)> {
         let last = self.nodes.last().filter(|node| node.p.is_none())?;
         let Action::Policy("center_crop", policy) = &last.action else { return None };
-        Some((self.nodes.len() - 1, policy.output(None)?))
+        policy.output(None)
+    }
+
+    /// (width, height) of what arrives at the last node, from images of size `input`, where it is known.
+    pub fn size_before_last(&self, input: (u32, u32)) -> Option<(u32, u32)> {
+        let before = self.nodes.split_last()?.1;
+        before.iter().fold(Some(input), |size, node| node.output(size))
     }
 
     /// The name of a policy that draws, if there is one: out of place in an evaluation.

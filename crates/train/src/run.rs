@@ -196,7 +196,9 @@ fn fixed_size(plan: &Plan, data: &Data) -> Result<()> {
         );
         return Err(plan.mistake(key, problem));
     }
-    if let (Some(_), Some((crop, Some(image)))) = (plan.crops, plan.evaluation.crop_of(Some(stored)))
+    let evaluation = &plan.evaluation;
+    if let (Some(_), Some(crop), Some(image)) =
+        (plan.crops, evaluation.last_crop(), evaluation.size_before_last(stored))
         && (image.0 < crop.0 || image.1 < crop.1)
     {
         let problem = format!(

@@ -126,7 +126,7 @@ fn crops(node: &Node, evaluation: Option<&ImageChain>) -> Option<u32> {
         node.mistake(format!("expected a square number up to 1024, such as 9 or 16, got {count}"));
         return None;
     }
-    if evaluation?.crop_of(None).is_none() {
+    if evaluation?.last_crop().is_none() {
         node.mistake(
             "stands for the center_crop that ends `evaluation`; end it with one: [ { resize: 80 }, { center_crop: 64 } ]",
         );
