@@ -156,9 +156,9 @@ impl ImageChain {
     }
 
     /// (width, height) of what arrives at the last node, from images of size `input`, where it is known.
-    pub fn size_before_last(&self, input: (u32, u32)) -> Option<(u32, u32)> {
+    pub fn size_before_last(&self, input: Option<(u32, u32)>) -> Option<(u32, u32)> {
         let before = self.nodes.split_last()?.1;
-        before.iter().fold(Some(input), |size, node| node.output(size))
+        before.iter().fold(input, |size, node| node.output(size))
     }
 
     /// The name of a policy that draws, if there is one: out of place in an evaluation.

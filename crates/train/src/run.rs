@@ -198,7 +198,7 @@ fn fixed_size(plan: &Plan, data: &Data) -> Result<()> {
     }
     let evaluation = &plan.evaluation;
     if let (Some(_), Some(crop), Some(image)) =
-        (plan.crops, evaluation.last_crop(), evaluation.size_before_last(stored))
+        (plan.crops, evaluation.last_crop(), evaluation.size_before_last(Some(stored)))
         && (image.0 < crop.0 || image.1 < crop.1)
     {
         let problem = format!(

@@ -327,6 +327,6 @@ fn ordered_crops_cover_the_image() {
     let refused = |chain: &ImageChain| chain.ordered_crops(image.clone(), 2).unwrap_err().to_string();
     assert!(refused(&chain("[center_crop: 6]")).contains("8 by 5"));
     assert!(refused(&chain("[{center_crop: 2}, {invert: {}}]")).contains("ends in center_crop"));
-    assert_eq!((cropped.last_crop(), cropped.size_before_last((8, 5))), (Some((3, 2)), Some((8, 5))));
+    assert_eq!((cropped.last_crop(), cropped.size_before_last(Some((8, 5)))), (Some((3, 2)), Some((8, 5))));
     assert_eq!(chain("[{center_crop: 3, p: 0.5}]").last_crop(), None);
 }
