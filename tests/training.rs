@@ -139,6 +139,22 @@ fn every_preset_takes_a_step() {
     assert!(seen.len() >= 10, "presets that differ: {seen:?}");
 }
 
+/// Maps and sequences of tokens: every mix at a stage acts on them too.
+#[test]
+fn transformers_take_a_step_under_synermix() {
+    let desk = Desk::new();
+    let side = ["model.input=32", "images=[{ resize: [32, 32] }]", "evaluation=[{ resize: [32, 32] }]"];
+    for (model, preset) in [
+        ("swin_t", "synermix"),
+        ("swin_t", "synermix_manifold"),
+        ("vit_tiny_patch16_224", "synermix_manifold"),
+    ] {
+        let (model, preset) = (format!("model.name={model}"), format!("policy={preset}"));
+        let loss = loss(&desk, &[&["tiny.yaml", &model, &preset], &side[..]].concat());
+        assert!((1.0..4.0).contains(&loss), "{model} {preset}: {loss}");
+    }
+}
+
 #[test]
 fn losses_follow_their_definitions() {
     let desk = Desk::new();
