@@ -238,6 +238,26 @@ fn weights_of_a_file_with_a_new_head() {
         line.split_whitespace().last().unwrap().to_owned()
     };
     assert_eq!(loss(""), loss(", fill: [26, 51, 77]"));
+    // A recipe without an evaluation takes the file's, and says what of it is not known here.
+    let bare: String = desk
+        .read("tiny.yaml")
+        .lines()
+        .filter(|line| !line.starts_with("evaluation"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    desk.write("bare.yaml", bare);
+    for (key, value, problem) in [
+        ("interpolation", serde_json::json!("lanczos"), "got lanczos – write an `evaluation`"),
+        ("crop_pct", serde_json::json!(0.0), "crop_pct: expected a share"),
+        ("crop_mode", serde_json::json!("border"), "got border"),
+    ] {
+        let mut config = config.clone();
+        config["pretrained_cfg"][key] = value;
+        desk.write("theirs/config.json", config.to_string());
+        desk.train(&["bare.yaml", "model.weights=theirs", "--dry-run"])
+            .complains(3, &["config.json", problem]);
+        desk.train(&["tiny.yaml", "model.weights=theirs", "--dry-run"]).ok();
+    }
     assert_ne!(loss(""), loss(", fill: [125, 123, 114]"));
 }
 

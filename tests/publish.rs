@@ -155,3 +155,28 @@ fn refusals_come_before_and_during() {
     tallow(&desk, &server, &["pull", "net"]).say().complains(2, &["`net`: no owner"]);
     tallow(&desk, &server, &["pull", "me/net"]).say().complains(3, &["no repository `me/net`"]);
 }
+
+#[test]
+fn a_folder_with_something_else_is_left_alone() {
+    let desk = trained();
+    let publish = |out: &str| desk.tallow(&["publish", "run", "--repo", "me/net", "--dry-run", "--out", out]);
+    desk.write("mine/README.md", "my notes");
+    publish("mine")
+        .complains(2, &["mine: holds files, and no README.md as publishing writes it", "--out DIR"]);
+    desk.write("more/README.md", "my notes");
+    desk.write("more/zz.txt", "kept");
+    publish("more").complains(2, &["more: holds zz.txt, which publishing does not write"]);
+    assert_eq!(
+        (desk.read("mine/README.md"), desk.read("more/README.md")),
+        ("my notes".into(), "my notes".into())
+    );
+    let before = desk.names("run/best");
+    publish("run/best").complains(2, &["run/best: is the checkpoint itself"]);
+    assert_eq!(desk.names("run/best"), before);
+    // One of its own is made anew.
+    publish("out").ok();
+    publish("out").ok();
+    assert_eq!(desk.names("out"), FILES);
+    let odd = desk.tallow(&["publish", "run", "--repo", "../x", "--dry-run"]);
+    odd.complains(2, &["--repo: "]);
+}

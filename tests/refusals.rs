@@ -30,6 +30,18 @@ fn nothing_left(desk: &Desk, there: &[&str]) {
 const SQUARE: &str = "images=[ { resize: [16, 16] } ]";
 
 #[test]
+fn images_too_small_for_a_network_are_a_mistake_of_the_recipe() {
+    let desk = Desk::new();
+    for model in ["densenet121", "vgg11_bn"] {
+        let said = desk.train(&["tiny.yaml", &format!("model.name={model}"), "--dry-run"]);
+        said.complains(
+            2,
+            &["model.input", &format!("16 px are too few for {model}; it is meant for 224 px")],
+        );
+    }
+}
+
+#[test]
 fn folders_and_tables_of_pictures_are_trained_on() {
     let desk = Desk::new();
     pictures(&desk, "images", 6);

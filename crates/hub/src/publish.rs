@@ -81,8 +81,8 @@ impl Hub {
             files.retain(|file| file.name != name);
             published.kept = Some(name.to_owned());
         }
-        let large = job.large(&files)?;
-        published.there = job.store(&files, &large, progress)?;
+        let large = job.large(&files, upload.create_pr)?;
+        published.there = job.store(&files, &large, upload.create_pr, progress)?;
         let lines = commit(upload.message, &files, &large)?;
         let answer = job.commit(&lines, upload.create_pr)?;
         let text = |key: &str| answer[key].as_str().map(str::to_owned);
@@ -140,7 +140,7 @@ impl Job<'_> {
     }
 
     /// Which of the files the hub wants in its store, by their places; empty ones are always small.
-    fn large(&self, files: &[Prepared]) -> Result<Vec<bool>> {
+    fn large(&self, files: &[Prepared], create_pr: bool) -> Result<Vec<bool>> {
         let described = files.iter().map(|file| {
             let mut sample = Vec::new();
             let read = std::fs::File::open(file.path).and_then(|open| {
@@ -150,7 +150,9 @@ impl Job<'_> {
             Ok(json!({ "path": file.name, "size": file.size, "sample": STANDARD.encode(sample) }))
         });
         let body = json!({ "files": described.collect::<Result<Vec<Value>>>()? });
-        let address = format!("{}/api/models/{}/preupload/{}", self.endpoint, self.id, self.branch);
+        // A proposal asks for less: the right to read.
+        let proposal = if create_pr { "?create_pr=1" } else { "" };
+        let address = format!("{}/api/models/{}/preupload/{}{proposal}", self.endpoint, self.id, self.branch);
         let answer = self.post(&address, &body, "application/json", HeaderMap::new(), &[])?;
         let modes = answer["files"].as_array().cloned().unwrap_or_default();
         let is_large = |file: &Prepared| {
@@ -165,6 +167,7 @@ impl Job<'_> {
         &self,
         files: &[Prepared],
         large: &[bool],
+        create_pr: bool,
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Vec<String>> {
         let large: Vec<&Prepared> =
@@ -174,10 +177,12 @@ impl Job<'_> {
         }
         let objects: Vec<Value> =
             large.iter().map(|file| json!({ "oid": file.oid, "size": file.size })).collect();
-        let body = json!({
+        let mut body = json!({
             "operation": "upload", "transfers": ["basic"], "hash_algo": "sha256", "objects": objects,
-            "ref": { "name": self.branch.replace("%2F", "/") },
         });
+        if !create_pr {
+            body["ref"] = json!({ "name": self.branch.replace("%2F", "/") });
+        }
         const KIND: &str = "application/vnd.git-lfs+json";
         let accept = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(KIND))]);
         let address = format!("{}/{}.git/info/lfs/objects/batch", self.endpoint, self.id);

@@ -56,14 +56,17 @@ impl Config {
         let before = |back: usize| outline.len().checked_sub(back).map(|i| &outline[i].1.shape);
         // … last stage, penultimate, head
         let features = before(2).and_then(|shape| shape.first());
-        let pool = before(3).and_then(|shape| shape.get(1..));
+        let maps = before(3).filter(|shape| shape.len() == 3);
+        let pool = maps.and_then(|shape| shape.get(1..));
+        // A sequence's first token is the class token.
+        let pooling = if before(3).is_some_and(|shape| shape.len() == 2) { "token" } else { "avg" };
         let (first_conv, classifier) =
             find(&self.architecture).map_or(("conv1", "fc"), |spec| (spec.first_conv, spec.classifier));
         let mut config = json!({
             "architecture": self.architecture,
             "num_classes": self.classes,
             "num_features": features,
-            "global_pool": "avg",
+            "global_pool": pooling,
         });
         let top = config.as_object_mut().expect("an object");
         if !self.labels.is_empty() {

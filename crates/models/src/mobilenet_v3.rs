@@ -19,12 +19,10 @@ use candle_core::Tensor;
 
 pub const LARGE: ModelSpec = ModelSpec {
     timm: Some(Peer { name: "mobilenetv3_large_100", tensor: |name| timm(name, &[1, 2, 3, 4, 2, 3]) }),
-    weights: &["timm/mobilenetv3_large_100.ra_in1k"],
     ..spec("mobilenet_v3_large", |params, options| build(params, options, LARGE_BLOCKS, 1280))
 };
 pub const SMALL: ModelSpec = ModelSpec {
     timm: Some(Peer { name: "mobilenetv3_small_100", tensor: |name| timm(name, &[1, 2, 3, 2, 3]) }),
-    weights: &["timm/mobilenetv3_small_100.lamb_in1k"],
     ..spec("mobilenet_v3_small", |params, options| build(params, options, SMALL_BLOCKS, 1024))
 };
 

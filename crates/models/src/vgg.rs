@@ -137,7 +137,9 @@ struct Features {
 
 impl Layer for Features {
     fn forward(&self, values: &Tensor, mode: &Mode) -> Result<Tensor> {
-        let values = tallow_kernels::adaptive_avg_pool2d(values, (7, 7))?.flatten_from(1)?;
+        let maps = tallow_kernels::adaptive_avg_pool2d(values, (7, 7))?;
+        let sizes = [maps.dim(0)?, maps.elem_count() / maps.dim(0)?];
+        let values = tallow_kernels::rearrange(&maps, &sizes, &[0, 1], &sizes)?;
         let values = tallow_kernels::relu(&self.first.forward(&values, mode)?)?;
         let values = self.second.forward(&self.dropout.forward(&values, mode)?, mode)?;
         Ok(tallow_kernels::relu(&values)?)

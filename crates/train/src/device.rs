@@ -68,7 +68,7 @@ fn metal() -> Result<Device, String> {
 pub fn name(device: &Device) -> String {
     match device.location() {
         candle_core::DeviceLocation::Cpu => {
-            let threads = std::thread::available_parallelism().map_or(1, usize::from);
+            let threads = rayon::current_num_threads();
             format!("cpu ({threads} threads)")
         }
         candle_core::DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),

@@ -76,13 +76,19 @@ impl Library {
                 let size =
                     if name.starts_with("vit_") { format!(", image_size={side}") } else { String::new() };
                 // Of windows torchvision saves an index too, which its constructor makes.
-                let strict = if has_windows(model) { ", strict=False" } else { "" };
+                let (strict, check) = if has_windows(model) {
+                    let check = "assert not missed.unexpected_keys\n\
+                                 assert all(key.endswith(\"relative_position_index\") for key in missed.missing_keys)\n";
+                    (", strict=False", check)
+                } else {
+                    ("", "")
+                };
                 (
                     "load.py",
                     format!(
                         "# pip install torchvision safetensors\nimport torchvision\nfrom safetensors.torch import load_file\n\n\
                          model = torchvision.models.{name}(num_classes={classes}{size})\n\
-                         model.load_state_dict(load_file(\"{folder}/model.safetensors\"){strict})\nmodel.eval()\n"
+                         missed = model.load_state_dict(load_file(\"{folder}/model.safetensors\"){strict})\n{check}model.eval()\n"
                     ),
                 )
             }
@@ -227,9 +233,8 @@ fn describe(
     config["architecture"] = json!(peer.name);
     config["pretrained_cfg"]["first_conv"] = json!(layer(spec.first_conv));
     config["pretrained_cfg"]["classifier"] = json!(layer(spec.classifier));
-    // torchvision's, which ours follow; timm's networks of these names have 1e-5 unless told otherwise.
-    if peer.name.starts_with("mobilenetv3") || peer.name == "efficientnetv2_s" {
-        config["model_args"]["bn_eps"] = json!(1e-3);
+    for (argument, value) in spec.timm_arguments {
+        config["model_args"][argument] = json!(value);
     }
     // Positions are of one size of image: timm then makes the network for it.
     let fixed =

@@ -60,12 +60,15 @@ impl Model {
             other => other.into(),
         })?;
         let side = plan.model.input as usize;
-        if let Some(outline) = network.outline([3, side, side]) {
-            let shapes: Vec<(&str, &[usize])> =
-                outline.iter().map(|(tap, outline)| (*tap, outline.shape.as_slice())).collect();
-            if let Some(Mistake { path, message }) = plan.policy.check_shapes(spec.name, &shapes).pop() {
-                return Err(plan.mistake(&path, message));
-            }
+        let Some(outline) = network.outline([3, side, side]) else {
+            let problem =
+                format!("{side} px are too few for {}; it is meant for {} px", spec.name, spec.input);
+            return Err(plan.mistake("model.input", problem));
+        };
+        let shapes: Vec<(&str, &[usize])> =
+            outline.iter().map(|(tap, outline)| (*tap, outline.shape.as_slice())).collect();
+        if let Some(Mistake { path, message }) = plan.policy.check_shapes(spec.name, &shapes).pop() {
+            return Err(plan.mistake(&path, message));
         }
         let mut config = Config::new(spec, &options, plan.model.input as usize, &classes);
         let mut notes = Vec::new();
@@ -76,7 +79,8 @@ impl Model {
             }
             (Start::Recipe, None) => {}
         }
-        plan.evaluate_as(&config);
+        plan.evaluate_as(&config)
+            .map_err(|problem| Error::Data(format!("config.json beside the weights: {problem}")))?;
         describe_evaluation(&plan.resolved, &mut config);
         if let Some(mean) = plan.model.mean {
             config.mean = mean.to_vec();

@@ -45,7 +45,7 @@ pub fn assemble(place: &Path, out: &Path, words: &Words, registry: &Registry) ->
             (Library::Candle, Peer { name: model.plan.model.spec.name, tensor: str::to_owned })
         }
     };
-    ours(out)?;
+    ours(out, place)?;
     let mut paths = write_model(&model, place, library, peer, out)?;
     let (headline, summary) = measured(place, &mut notes)?;
     let data = seen(&model, place, &mut notes)?;
@@ -91,14 +91,29 @@ pub fn assemble(place: &Path, out: &Path, words: &Words, registry: &Registry) ->
 const OURS: [&str; 6] =
     ["README.md", "config.json", "metrics.json", "model.safetensors", "recipe.yaml", "report.html"];
 
-/// Makes the folder, or empties it of what an earlier call wrote. Errs where it holds anything else.
-fn ours(out: &Path) -> Result<()> {
-    for entry in fs::read_dir(out).into_iter().flatten().flatten() {
+/// Makes the folder, or empties it of what an earlier call wrote, which its card tells. Errs, and removes nothing, where it holds
+/// anything else or is the checkpoint.
+fn ours(out: &Path, place: &Path) -> Result<()> {
+    let refuse = |problem: String| {
+        Err(Error::recipe(format!("{}: {problem}; name another folder with --out DIR", out.display())))
+    };
+    if out.is_file() {
+        return refuse("is a file".to_owned());
+    }
+    if fs::canonicalize(out).is_ok_and(|out| fs::canonicalize(place).is_ok_and(|place| out == place)) {
+        return refuse("is the checkpoint itself".to_owned());
+    }
+    let entries: Vec<_> = fs::read_dir(out).into_iter().flatten().flatten().collect();
+    for entry in &entries {
         let name = entry.file_name();
         if !OURS.iter().any(|ours| name == *ours) {
-            let problem = "which publishing does not write; name another folder with --out DIR";
-            return Err(Error::recipe(format!("{}: holds {}, {problem}", out.display(), name.display())));
+            return refuse(format!("holds {}, which publishing does not write", name.display()));
         }
+    }
+    if !entries.is_empty() && !fs::read(out.join("README.md")).is_ok_and(|card| card::is_sealed(&card)) {
+        return refuse("holds files, and no README.md as publishing writes it".to_owned());
+    }
+    for entry in entries {
         fs::remove_file(entry.path()).map_err(Error::io(entry.path()))?;
     }
     fs::create_dir_all(out).map_err(Error::io(out))

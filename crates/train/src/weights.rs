@@ -82,9 +82,9 @@ impl Plan {
     /// As a training will: with the mean and the evaluation of the weights' `config.json`, where that lies on this machine beside a file.
     pub fn paint_as_weights(&mut self) {
         let Some(Weights::File(path)) = &self.model.weights else { return };
-        // A file that cannot be read is the training's to report.
+        // A file that cannot be read, or understood, is the training's to report.
         let Ok(theirs) = Config::read(&in_folder(path).with_file_name("config.json")) else { return };
-        self.evaluate_as(&theirs);
+        let _ = self.evaluate_as(&theirs);
         if let (None, Ok(mean)) = (self.model.mean, theirs.mean.try_into()) {
             self.paint_with(mean);
         }

@@ -19,6 +19,11 @@ pub fn publish(arguments: &Publish, registry: &Registry) -> anyhow::Result<()> {
         let problem = format!("--repo {}: expected owner/name, such as me/lesions", arguments.repo);
         return Err(Error::recipe(problem).into());
     }
+    #[cfg(feature = "hub")]
+    arguments
+        .repo
+        .parse::<tallow_hub::Reference>()
+        .map_err(|error| Error::recipe(format!("--repo: {error}")))?;
     let words = Words {
         repository: repository.to_owned(),
         license: arguments.license.clone(),

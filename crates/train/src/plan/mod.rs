@@ -212,15 +212,16 @@ impl Plan {
         self.images = Arc::new(chain.expect("the list was read before"));
     }
 
-    /// Where the recipe writes no `evaluation`, takes that of a `config.json`.
-    pub fn evaluate_as(&mut self, config: &Config) {
+    /// Where the recipe writes no `evaluation`, takes that of a `config.json`. Errs with what it says that is not known here.
+    pub fn evaluate_as(&mut self, config: &Config) -> std::result::Result<(), String> {
         if self.document.value.get("evaluation").is_some() {
-            return;
+            return Ok(());
         }
         let Config { interpolation, crop, crop_mode, .. } = config;
         let mean = self.model.mean.unwrap_or(self.model.spec.mean);
         self.evaluation =
-            read::ordinary(&self.registry, self.model.input, interpolation, *crop, crop_mode, mean);
+            read::ordinary(&self.registry, self.model.input, interpolation, *crop, crop_mode, mean)?;
+        Ok(())
     }
 
     /// A mistake at `path` that showed only once the data were open, with its place.

@@ -48,7 +48,7 @@ pub fn plan(
     let evaluation = match (root.get("evaluation"), &model) {
         (None, Some(model)) => {
             let spec = model.spec;
-            Some(ordinary(registry, model.input, spec.interpolation, spec.crop, "center", mean))
+            ordinary(registry, model.input, spec.interpolation, spec.crop, "center", mean).ok()
         }
         (None, None) => None,
         (Some(_), _) => chain(root, "evaluation", registry, input, mean),
@@ -184,7 +184,7 @@ fn chain(
 }
 
 /// The evaluation of a recipe that writes none, in timm's words: the shorter side to ⌊input / crop⌋ and the crop's centre, or
-/// both sides to the input (`squash`).
+/// both sides to the input (`squash`). Errs with what is not known here, or no share.
 pub fn ordinary(
     registry: &Registry,
     input: u32,
@@ -192,17 +192,27 @@ pub fn ordinary(
     crop: f64,
     crop_mode: &str,
     mean: [f64; 3],
-) -> Arc<ImageChain> {
+) -> Result<Arc<ImageChain>, String> {
+    const REMEDY: &str = "write an `evaluation` in the recipe";
+    if !["bilinear", "bicubic", "nearest"].contains(&interpolation) {
+        return Err(format!(
+            "interpolation: expected bilinear, bicubic or nearest, got {interpolation} – {REMEDY}"
+        ));
+    }
+    if !(0.01..=1.0).contains(&crop) {
+        return Err(format!("crop_pct: expected a share from 0.01 to 1, got {crop} – {REMEDY}"));
+    }
     let side = (f64::from(input) / crop) as u32;
     let nodes = match crop_mode {
         "squash" => {
             format!("[ {{ resize: {{ size: [{input}, {input}], interpolation: {interpolation} }} }} ]")
         }
-        _ => format!(
+        "center" => format!(
             "[ {{ resize: {{ size: {side}, interpolation: {interpolation} }} }}, {{ center_crop: {input} }} ]"
         ),
+        other => return Err(format!("crop_mode: expected center or squash, got {other} – {REMEDY}")),
     };
     let nodes = serde_yaml::from_str(&nodes).expect("a list that is written here");
     let chain = ImageChain::parse(&nodes, registry, (input, input), mean);
-    Arc::new(chain.expect("policies that are always there"))
+    Ok(Arc::new(chain.expect("policies that are always there")))
 }
