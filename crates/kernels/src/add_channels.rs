@@ -9,7 +9,7 @@ use crate::switch::composed;
 use candle_core::{Result, Tensor, bail};
 use std::marker::PhantomData;
 
-/// y[r, c, i, j] = x[r, c, i, j] + bias[c].
+/// y\[r, c, i, j\] = x\[r, c, i, j\] + bias\[c\].
 ///
 /// `x` (R, C, H, W), `bias` (C) → (R, C, H, W). Differentiable in both.
 pub fn add_channels(x: &Tensor, bias: &Tensor) -> Result<Tensor> {

@@ -9,7 +9,7 @@ use crate::switch::composed;
 use candle_core::{Result, Tensor, bail};
 use std::marker::PhantomData;
 
-/// y[r, 0] = token + positions[0], y[r, 1 + l] = x[r, l] + positions[1 + l].
+/// y\[r, 0\] = token + positions\[0\], y\[r, 1 + l\] = x\[r, l\] + positions\[1 + l\].
 ///
 /// `x` (R, L, D), `token` (D), `positions` (1 + L, D) → (R, 1 + L, D). Differentiable in all three.
 ///

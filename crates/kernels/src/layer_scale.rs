@@ -9,7 +9,7 @@ use crate::switch::composed;
 use candle_core::{Result, Tensor, bail};
 use std::marker::PhantomData;
 
-/// y[r, …, c] = x[r, …, c] + factors[r] · scale[c] · branch[r, …, c]; every factor is 1 where there are none.
+/// y\[r, …, c\] = x\[r, …, c\] + factors\[r\] · scale\[c\] · branch\[r, …, c\]; every factor is 1 where there are none.
 ///
 /// `x` and `branch` (R, …, C), `scale` (C). Differentiable in all three; factors are constants. Where a factor is 0 its row of
 /// `branch` has no influence.
