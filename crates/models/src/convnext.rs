@@ -7,7 +7,7 @@
 //! Source: Liu et al. 2022, arXiv:2201.03545; torchvision 0.29 `models/convnext.py`.
 
 use crate::layers::{Linear, StochasticDepth};
-use crate::sequence::{LayerNorm, Mlp, NARROW, Patches};
+use crate::sequence::{Embedding, LayerNorm, Mlp, NARROW, Patches};
 use crate::zoo::imagenet;
 use crate::{
     Error, Init, Layer, Mode, ModelOptions, ModelSpec, Network, Outline, Param, Params, Peer, Result, Stage,
@@ -112,23 +112,6 @@ fn build(
     params.begin_stage("head");
     let head = Linear::with(params, "classifier.2", (width << 3, options.classes), NARROW)?;
     Ok(Network { stages, head: Box::new(head) })
-}
-
-/// Patches and their norm.
-struct Embedding {
-    patches: Patches,
-    norm: LayerNorm,
-}
-
-impl Layer for Embedding {
-    fn forward(&self, values: &Tensor, mode: &Mode) -> Result<Tensor> {
-        Ok(channels_first(&self.norm.forward(&self.patches.of_maps(values, mode)?, mode)?)?)
-    }
-
-    fn outline(&self, row: &[usize]) -> Option<Outline> {
-        let (shape, macs) = self.patches.outline(row)?;
-        Some(Outline { shape: shape.to_vec(), macs })
-    }
 }
 
 /// A stage: what halves the map, and blocks.

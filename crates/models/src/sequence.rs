@@ -1,9 +1,9 @@
 //! The layers of transformers and ConvNeXt: layer norm, patches as rows, the two-layer perceptron. Features come last.
 
 use crate::layers::Linear;
-use crate::{Init, Layer, Mode, Param, Params, Result};
+use crate::{Init, Layer, Mode, Outline, Param, Params, Result};
 use candle_core::Tensor;
-use tallow_kernels::{narrow, rearrange};
+use tallow_kernels::{channels_first, narrow, rearrange};
 
 /// Layer norm over the last dimension.
 pub struct LayerNorm {
@@ -95,6 +95,23 @@ impl Patches {
             return None;
         }
         Some(([output, rows, columns], (rows * columns * self.weight.var().elem_count()) as u64))
+    }
+}
+
+/// Patches and their norm: (R, in, H, W) → (R, out, H / size, W / size).
+pub struct Embedding {
+    pub patches: Patches,
+    pub norm: LayerNorm,
+}
+
+impl Layer for Embedding {
+    fn forward(&self, values: &Tensor, mode: &Mode) -> Result<Tensor> {
+        Ok(channels_first(&self.norm.forward(&self.patches.of_maps(values, mode)?, mode)?)?)
+    }
+
+    fn outline(&self, row: &[usize]) -> Option<Outline> {
+        let (shape, macs) = self.patches.outline(row)?;
+        Some(Outline { shape: shape.to_vec(), macs })
     }
 }
 

@@ -7,7 +7,7 @@
 //! Source: Liu et al. 2021, arXiv:2103.14030; torchvision 0.29 `models/swin_transformer.py`.
 
 use crate::layers::{Linear, StochasticDepth};
-use crate::sequence::{LayerNorm, Mlp, NARROW, Patches, block_macs};
+use crate::sequence::{Embedding, LayerNorm, Mlp, NARROW, Patches, block_macs};
 use crate::zoo::imagenet;
 use crate::{
     Error, Init, Layer, Mode, ModelOptions, ModelSpec, Network, Outline, Param, Params, Peer, Result, Stage,
@@ -109,23 +109,6 @@ fn build(params: &mut Params, options: &ModelOptions, depths: [usize; 4], rate: 
     params.begin_stage("head");
     let head = Linear::with(params, "head", (features, options.classes), NARROW)?;
     Ok(Network { stages, head: Box::new(head) })
-}
-
-/// Patches and their norm.
-struct Embedding {
-    patches: Patches,
-    norm: LayerNorm,
-}
-
-impl Layer for Embedding {
-    fn forward(&self, values: &Tensor, mode: &Mode) -> Result<Tensor> {
-        Ok(channels_first(&self.norm.forward(&self.patches.of_maps(values, mode)?, mode)?)?)
-    }
-
-    fn outline(&self, row: &[usize]) -> Option<Outline> {
-        let (shape, macs) = self.patches.outline(row)?;
-        Some(Outline { shape: shape.to_vec(), macs })
-    }
 }
 
 /// A stage: the merging that it begins with, and blocks.

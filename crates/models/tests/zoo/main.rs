@@ -1,10 +1,13 @@
-//! What holds for every model of the zoo: shapes, sizes, names, initial values, gradients, freezing.
+//! What holds for every model of the zoo: sizes and names, initial values, shapes, gradients, freezing.
+
+mod initial;
+mod sizes;
 
 use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
 use tallow_kernels::{backward, soft_cross_entropy};
 use tallow_models::layers::StochasticDepth;
-use tallow_models::{MODELS, Mode, ModelOptions, ModelSpec, Network, Params, Peer, Stem, find};
+use tallow_models::{MODELS, Mode, ModelOptions, ModelSpec, Network, Params, Stem, find};
 use tallow_seed::Seed;
 
 const TRAIN: fn() -> Mode = || Mode::Train { seed: Seed::new(0) };
@@ -37,91 +40,6 @@ fn small() -> impl Iterator<Item = &'static ModelSpec> {
         let size = blank(spec, &ModelOptions::new(5)).0.size();
         size < 15_000_000 || matches!(spec.name, "swin_t" | "convnext_tiny")
     })
-}
-
-/// Names of tensors there, by ours, as `tests/golden/zoo.py` has them: FNV-1a of the sorted lines.
-fn names(params: &Params, peer: &Peer) -> (usize, String) {
-    let mut lines: Vec<String> = params
-        .trainable
-        .keys()
-        .chain(params.buffers.keys())
-        .chain(params.counts.keys())
-        .map(|name| format!("{name} {}\n", (peer.tensor)(name)))
-        .collect();
-    lines.sort();
-    let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
-    (lines.len(), format!("{:016x}", lines.concat().bytes().fold(0xcbf2_9ce4_8422_2325, fnv)))
-}
-
-/// `tests/golden/zoo.py` counts parameters and multiply-adds of the same networks in torchvision and timm, pairs their tensors,
-/// and shows that both give the same logits.
-#[test]
-fn sizes_and_peers_are_torchvisions_and_timms() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/models/zoo.json");
-    let file = std::fs::read_to_string(path).unwrap();
-    let golden: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&file).unwrap();
-    for (name, golden) in &golden {
-        let spec = find(name).unwrap_or_else(|| panic!("no {name}"));
-        let classes = if spec.input == 32 { 10 } else { 1000 };
-        let (params, network) = blank(spec, &ModelOptions::new(classes));
-        assert_eq!(params.size() as u64, golden["parameters"].as_u64().unwrap(), "{name}");
-        assert_eq!(golden["input"], spec.input, "{name}");
-        assert_eq!(network.macs([3, spec.input, spec.input]), golden["macs"].as_u64(), "{name}");
-        let Some(peer) = spec.timm else {
-            assert!(golden.get("timm").is_none(), "{name} has a peer in timm");
-            continue;
-        };
-        assert_eq!(golden["timm"], peer.name, "{name}");
-        let arguments: BTreeMap<&str, f64> = spec.timm_arguments.iter().copied().collect();
-        assert_eq!(golden["arguments"], serde_json::json!(arguments), "{name}");
-        let (tensors, hash) = names(&params, &peer);
-        assert_eq!(golden["tensors"], tensors, "{name}");
-        assert_eq!(golden["hash"], hash, "{name}: a tensor has another name in timm");
-    }
-    let known = |spec: &&&ModelSpec| {
-        golden.contains_key(spec.name) || PUBLISHED.iter().any(|(name, ..)| *name == spec.name)
-    };
-    let missing: Vec<_> = MODELS.iter().filter(|spec| !known(spec)).map(|spec| spec.name).collect();
-    assert!(missing.is_empty(), "neither in tests/golden/zoo.py nor below: {missing:?}");
-}
-
-/// torchvision 0.29, `*_Weights.DEFAULT.meta`: 10⁹ multiply-adds; He et al. 2016, table 6: 0.27 M parameters;
-/// Huang et al. 2017, table 1.
-const PUBLISHED: [(&str, f64, f64); 22] = [
-    ("resnet18", 11.690e6, 1.814),
-    ("resnet50", 25.557e6, 4.089),
-    ("resnext50_32x4d", 25.029e6, 4.230),
-    ("resnet20", 0.2697e6, 0.041),
-    ("vgg16_bn", 138.366e6, 15.470),
-    ("densenet121", 7.979e6, 2.834),
-    ("mobilenet_v2", 3.505e6, 0.301),
-    ("mobilenet_v3_large", 5.483e6, 0.217),
-    ("efficientnet_b0", 5.289e6, 0.386),
-    ("efficientnet_b4", 19.342e6, 4.394),
-    ("efficientnet_v2_s", 21.458e6, 8.366),
-    ("convnext_tiny", 28.589e6, 4.456),
-    ("convnext_small", 50.224e6, 8.684),
-    ("convnext_base", 88.591e6, 15.355),
-    ("swin_t", 28.288e6, 4.491),
-    ("swin_s", 49.606e6, 8.741),
-    // 197·12·(12·192² + 2·197·192) + 196·768·192 + 192·1000, and so on; timm's parameters
-    ("vit_tiny_patch16_224", 5.7174e6, 1.254),
-    ("vit_small_patch16_224", 22.051e6, 4.599),
-    ("vit_base_patch16_224", 86.568e6, 17.564),
-    ("deit_tiny_patch16_224", 5.7174e6, 1.254),
-    ("deit_small_patch16_224", 22.051e6, 4.599),
-    ("deit_base_patch16_224", 86.568e6, 17.564),
-];
-
-#[test]
-fn sizes_are_the_published_ones() {
-    for (name, parameters, gigamacs) in PUBLISHED {
-        let spec = find(name).unwrap();
-        let (params, network) = blank(spec, &ModelOptions::new(if spec.input == 32 { 10 } else { 1000 }));
-        assert!((params.size() as f64 / parameters - 1.0).abs() < 2e-4, "{name}: {}", params.size());
-        let macs = network.macs([3, spec.input, spec.input]).unwrap() as f64 / 1e9;
-        assert!((macs - gigamacs).abs() <= 0.0006, "{name}: {macs}");
-    }
 }
 
 #[test]
@@ -269,75 +187,6 @@ fn every_model_trains() {
     }
 }
 
-#[test]
-fn initial_values_are_torchvisions() {
-    let (params, _) = build(find("resnet50").unwrap(), &ModelOptions::new(1000));
-    for (name, param) in params.trainable.iter().chain(&params.buffers) {
-        let (shape, values) = (param.var().dims(), numbers(param.var()));
-        let n = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / n;
-        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
-        let largest = values.iter().fold(0f64, |a, b| a.max(b.abs()));
-        match name.as_str() {
-            "fc.weight" | "fc.bias" => {
-                let bound = 1.0 / 2048f64.sqrt();
-                assert!(largest <= bound && largest > 0.99 * bound, "{name}: {largest}");
-                // Uniform: variance bound² / 3; the sample variance has the relative sd √(0.8 / n).
-                assert!((variance / (bound * bound / 3.0) - 1.0).abs() < 5.0 * (0.8 / n).sqrt(), "{name}");
-                assert!(mean.abs() < 5.0 * bound / (3.0 * n).sqrt(), "{name}: {mean}");
-            }
-            _ if shape.len() == 4 => {
-                let expected = 2.0 / (shape[0] * shape[2] * shape[3]) as f64;
-                assert!(
-                    (variance / expected - 1.0).abs() < 5.0 * (2.0 / n).sqrt(),
-                    "{name}: {variance} {expected}"
-                );
-                assert!(mean.abs() < 5.0 * (expected / n).sqrt(), "{name}: {mean}");
-            }
-            _ => {
-                let one = name.ends_with("weight") || name.ends_with("running_var");
-                assert!(values.iter().all(|&v| v == f64::from(u8::from(one))), "{name}");
-            }
-        }
-    }
-}
-
-/// Normal: the sample variance has the relative sd √(2 / n).
-#[test]
-fn initial_values_of_mobilenet_v3_are_torchvisions() {
-    let (params, _) = build(find("mobilenet_v3_small").unwrap(), &ModelOptions::new(1000));
-    for (name, param) in params.trainable.iter().chain(&params.buffers) {
-        let values = numbers(param.var());
-        let variance = match *param.var().dims() {
-            [output, _, height, width] => 2.0 / (output * height * width) as f64,
-            [_, _] => 0.01 * 0.01,
-            _ => {
-                // 1-d weights are those of norms.
-                let one = name.ends_with("weight") || name.ends_with("running_var");
-                assert!(values.iter().all(|&v| v == f64::from(u8::from(one))), "{name}");
-                continue;
-            }
-        };
-        let n = values.len() as f64;
-        let found = values.iter().map(|v| v * v).sum::<f64>() / n;
-        assert!((found / variance - 1.0).abs() < 5.0 * (2.0 / n).sqrt(), "{name}: {found} {variance}");
-        assert!((values.iter().sum::<f64>() / n).abs() < 5.0 * (variance / n).sqrt(), "{name}");
-    }
-}
-
-/// Normal with variance 2 / (in · kernel²).
-#[test]
-fn initial_values_of_densenet_are_torchvisions() {
-    let (params, _) = build(find("densenet121").unwrap(), &ModelOptions::new(10));
-    for (name, param) in &params.trainable {
-        let [_, input, height, width] = *param.var().dims() else { continue };
-        let (values, variance) = (numbers(param.var()), 2.0 / (input * height * width) as f64);
-        let n = values.len() as f64;
-        let found = values.iter().map(|v| v * v).sum::<f64>() / n;
-        assert!((found / variance - 1.0).abs() < 5.0 * (2.0 / n).sqrt(), "{name}: {found} {variance}");
-    }
-}
-
 /// torchvision's formula: a row is left out with probability p, else times 1 / (1 − p).
 #[test]
 fn stochastic_depth_leaves_out_rows() {
@@ -359,21 +208,6 @@ fn stochastic_depth_leaves_out_rows() {
     assert!((1055..1345).contains(&left_out), "{left_out}");
     assert_eq!(drawn, rows(&TRAIN()));
     assert_ne!(drawn, rows(&Mode::Train { seed: Seed::new(1) }));
-}
-
-#[test]
-fn initial_values_are_keyed_by_seed_and_name() {
-    let spec = find("resnet20").unwrap();
-    let first = |seed: u64, classes: usize| {
-        let mut params = Params::new(Seed::new(seed), DType::F32, &Device::Cpu);
-        (spec.build)(&mut params, &ModelOptions::new(classes)).unwrap();
-        numbers(params.trainable["layer3.2.conv2.weight"].var())
-    };
-    assert_eq!(first(1, 10), first(1, 7));
-    assert_ne!(first(1, 10), first(2, 10));
-    let (params, _) = build(spec, &ModelOptions::new(10));
-    let other = numbers(params.trainable["layer3.1.conv2.weight"].var());
-    assert_ne!(numbers(params.trainable["layer3.2.conv2.weight"].var()), other);
 }
 
 /// Values of all tensors, and whether each parameter got a gradient, after a step in `mode`.
@@ -482,54 +316,6 @@ fn the_cifar_family_has_no_imagenet_stem() {
         "stem: the CIFAR family (resnet20, 32, 56, 110) has `cifar` only; for an ImageNet stem take resnet18"
     );
     assert!(params.trainable.is_empty());
-}
-
-#[test]
-fn positions_and_scales_do_not_decay() {
-    for (name, without) in [
-        ("vit_tiny_patch16_224", ["cls_token", "pos_embed"]),
-        ("swin_t", ["features.1.0.attn.relative_position_bias_table", "features.1.0.norm1.weight"]),
-        ("convnext_tiny", ["features.1.0.layer_scale", "features.1.0.block.0.bias"]),
-    ] {
-        let (params, _) = build(find(name).unwrap(), &ModelOptions::new(5));
-        assert!(without.iter().all(|tensor| !params.trainable[*tensor].decays()), "{name}");
-        for (tensor, param) in &params.trainable {
-            let norm = tensor.contains("norm") || param.var().rank() == 1;
-            assert_eq!(
-                !param.decays(),
-                norm || without.iter().any(|w| tensor.ends_with(&w[w.len() - 9..])),
-                "{tensor}"
-            );
-        }
-    }
-}
-
-/// timm's and torchvision's: normal of 0.02; the embedding of patches as torch's convolutions; layer scale 1e-6.
-#[test]
-fn initial_values_of_transformers() {
-    for name in ["vit_tiny_patch16_224", "swin_t", "convnext_tiny"] {
-        let (params, _) = build(find(name).unwrap(), &ModelOptions::new(100));
-        for (tensor, param) in &params.trainable {
-            let values = numbers(param.var());
-            let n = values.len() as f64;
-            let sd = (values.iter().map(|v| v * v).sum::<f64>() / n).sqrt();
-            let patches = name != "convnext_tiny"
-                && (tensor.contains("patch_embed") || tensor.contains("features.0.0"));
-            let expected = match tensor {
-                _ if patches => 1.0 / (3.0f64 * if name == "swin_t" { 48.0 } else { 768.0 }).sqrt(),
-                _ if tensor.ends_with("layer_scale") => 1e-6,
-                _ if tensor == "cls_token" => 1e-6,
-                _ if param.var().rank() > 1 => 0.02,
-                _ if tensor.ends_with("weight") => 1.0,
-                _ => 0.0,
-            };
-            // The relative sd of a sample's sd is 1 / √(2n).
-            assert!(
-                (sd - expected).abs() <= 5.0 * expected / (2.0 * n).sqrt(),
-                "{name} {tensor}: {sd}, not {expected}"
-            );
-        }
-    }
 }
 
 #[test]
