@@ -14,16 +14,17 @@ use std::path::PathBuf;
 #[derive(Parser)]
 #[command(name = "tallow", version, arg_required_else_help = true, max_term_width = 80)]
 #[command(after_help = "examples:
-  tallow train recipes/quickstart.yaml            train, evaluate, report
-  tallow check recipes/*.yaml                     find every mistake, run nothing
-  tallow preview recipes/quickstart.yaml          a picture of what the policies do
-  tallow stats recipes/quickstart.yaml            the same in numbers
-  tallow eval checkpoints/quickstart --json       metrics of the best checkpoint
-  tallow list policies                            what can be composed
-  tallow export checkpoints/quickstart --to candle out   for other programs
-  tallow bench step --model resnet18              images per second
+  tallow train recipes/quickstart.yaml         train, evaluate, report
+  tallow check recipes/*.yaml                  every mistake; runs nothing
+  tallow preview recipes/quickstart.yaml       a picture of what policies do
+  tallow stats recipes/quickstart.yaml         the same in numbers
+  tallow eval checkpoints/quickstart --json    metrics of the best checkpoint
+  tallow list policies                         what can be composed
+  tallow export checkpoints/quickstart --to onnx out
+                                               for other programs
+  tallow bench step --model resnet18           images per second
 
-exit codes: 0 done, 2 a mistake in the command or recipe, 3 bad data, 4 diverged,
+exit codes: 0 done, 2 a mistake in the command or recipe, 3 bad data, 4 diverged, \
 130/143 interrupted after a checkpoint was written, 1 anything else")]
 pub struct Tallow {
     #[command(subcommand)]
@@ -217,4 +218,23 @@ pub struct List {
     /// Of policies: write the page of all, DIR/policies.md, and a picture of each below DIR/policies/
     #[arg(long, value_name = "DIR", conflicts_with = "json")]
     pub markdown: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tallow;
+    use clap::CommandFactory;
+
+    /// Longer lines are broken at 80 columns: whole paragraphs may be, examples and their columns not.
+    #[test]
+    fn examples_fit_80_columns() {
+        let command = Tallow::command();
+        let helps =
+            command.get_subcommands().chain([&command]).filter_map(|command| command.get_after_help());
+        let texts: Vec<String> = helps.map(ToString::to_string).collect();
+        assert!(texts.len() > 10, "{}", texts.len());
+        for line in texts.iter().flat_map(|text| text.lines()).filter(|line| line.starts_with("  ")) {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
 }

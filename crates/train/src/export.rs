@@ -57,6 +57,10 @@ impl Library {
                 "{} with windows of 7 for images of {side} px, only from 224 on",
                 spec.name
             ))),
+            // timm pools after its 7×7 convolution, ours before the linear layer: one where the last map is of 7 at most.
+            Some(_) if self == Library::Timm && side >= 256 && spec.name.starts_with("vgg") => {
+                Err(lacks(&format!("{} that pools images of {side} px alike, only up to 255", spec.name)))
+            }
             Some(peer) => Ok(peer),
         }
     }

@@ -63,7 +63,12 @@ pub fn assemble(place: &Path, out: &Path, words: &Words, registry: &Registry) ->
     let report = place.parent().unwrap_or(place).join("report.html");
     // One that was pulled has it inside.
     let found = copy(place.join("report.html"), "report.html")? || (best && copy(report, "report.html")?);
-    if !found {
+    if found {
+        notes.push(
+            "report.html shows pictures of the data, recipe.yaml the paths as written: look with --dry-run before you publish"
+                .to_owned(),
+        );
+    } else {
         notes.push("no report.html: it is of a run's `best`, written when the run ends".to_owned());
     }
     let recipe = read(place, "recipe.yaml")?;

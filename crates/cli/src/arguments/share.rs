@@ -9,8 +9,8 @@ use std::path::PathBuf;
   tallow pull me/lesions@v1.0
   tallow predict \"$(tallow pull me/lesions)\" images/
 
-The folder is in the cache that Python's huggingface_hub uses. Honoured: HF_HOME,
-HF_HUB_CACHE, HF_TOKEN, HF_TOKEN_PATH, HF_ENDPOINT, HF_HUB_OFFLINE (the cache alone),
+The folder is in the cache that Python's huggingface_hub uses. Honoured: HF_HOME, \
+HF_HUB_CACHE, HF_TOKEN, HF_TOKEN_PATH, HF_ENDPOINT, HF_HUB_OFFLINE (the cache alone), \
 HF_HUB_DISABLE_TELEMETRY, DO_NOT_TRACK")]
 pub struct Pull {
     /// owner/name, or owner/name@revision: a branch, a tag or a commit
@@ -29,7 +29,7 @@ pub struct Pull {
   tallow export checkpoints/quickstart --to candle out
   tallow export checkpoints/quickstart --to onnx out
 
-OUT then holds model.safetensors (model.onnx), config.json, and load.py or load.rs,
+OUT then holds model.safetensors (model.onnx), config.json, and load.py or load.rs, \
 which loads them")]
 pub struct Export {
     /// A checkpoint folder, or a run's folder (its `best`)
@@ -44,12 +44,12 @@ pub struct Export {
 #[derive(Args)]
 #[command(after_help = "examples:
   tallow publish checkpoints/isic2018_resnet18 --repo me/lesions --dry-run
-  tallow publish checkpoints/isic2018_resnet18 --repo me/lesions --private --license mit
+  tallow publish checkpoints/isic2018_resnet18 --repo me/lesions --private
   tallow publish checkpoints/isic2018_resnet18 --repo lab/lesions --create-pr
 
-Needs HF_TOKEN, a token that may write. What was interrupted goes on when the command is
-given again. A README.md that somebody else wrote, or changed, stays. Large files go by
-plain HTTP (Git LFS); against huggingface.co itself this was never run, only against the
+Needs HF_TOKEN, a token that may write. What was interrupted goes on when the command is \
+given again. A README.md that somebody else wrote, or changed, stays. Large files go by \
+plain HTTP (Git LFS); against huggingface.co itself this was never run, only against the \
 tests' own hub")]
 pub struct Publish {
     /// A checkpoint folder, or a run's folder (its `best`)

@@ -11,15 +11,15 @@ use std::path::PathBuf;
   tallow stats recipes/quickstart.yaml --checkpoint checkpoints/quickstart
   tallow stats --points features.npy --neighbours 128 --json
 
-entropy is that of the label shares in nats, classes its exponential, own the
-share of an image's own class; dim. k8 and k128 are local intrinsic dimensions
-(PCA of the 8 or 128 nearest neighbours, as scikit-dimension's lPCA); nearest is
-the distance to the nearest unmixed image, root mean square over pixels of 0 to 1.
+entropy is that of the label shares in nats, classes its exponential, own the \
+share of an image's own class; dim. k8 and k128 are local intrinsic dimensions \
+(PCA of the 8 or 128 nearest neighbours, as scikit-dimension's lPCA); nearest is \
+the distance to the nearest unmixed image, root mean square over pixels of 0 to 1. \
 Mixes inside the network count in the labels, not in the last three.
 
-Of a checkpoint's features at `penultimate`, on the validation part: cohesion is
-the mean over classes of the mean cosine between an image and its class's mean;
-separability the mean over pairs of classes of 1 - the cosine of their means;
+Of a checkpoint's features at `penultimate`, on the validation part: cohesion is \
+the mean over classes of the mean cosine between an image and its class's mean; \
+separability the mean over pairs of classes of 1 - the cosine of their means; \
 silhouette as scikit-learn's, of Euclidean distances. For all three more is more.")]
 pub struct Stats {
     /// The recipe; its own policy is compared with the unmixed data
