@@ -18,7 +18,12 @@ use groups::Groups;
 ///
 /// Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.2.
 pub fn attention(qkv: &Tensor, heads: usize) -> Result<Tensor> {
-    let Some((r, l, d)) = qkv.dims3().ok().and_then(|(r, l, width)| Some((r, l, part(width, heads)?))) else {
+    let Some((r, l, d)) = qkv
+        .dims3()
+        .ok()
+        .filter(|(r, l, _)| r * l > 0)
+        .and_then(|(r, l, width)| Some((r, l, part(width, heads)?)))
+    else {
         bail!("attention: expected (R, L, 3·{heads}·d), not empty, got {:?}", qkv.shape());
     };
     step(Op::Attention { heads }, &[qkv], || run_any(qkv, None, Heads { heads, d }, Groups::whole(r, l)))
@@ -38,8 +43,11 @@ pub fn window_attention(
     window: usize,
     shift: usize,
 ) -> Result<Tensor> {
-    let Some((r, h, w, d)) =
-        qkv.dims4().ok().and_then(|(r, h, w, width)| Some((r, h, w, part(width, heads)?)))
+    let Some((r, h, w, d)) = qkv
+        .dims4()
+        .ok()
+        .filter(|(r, h, w, _)| r * h * w > 0)
+        .and_then(|(r, h, w, width)| Some((r, h, w, part(width, heads)?)))
     else {
         bail!("window_attention: expected (R, H, W, 3·{heads}·d), not empty, got {:?}", qkv.shape());
     };
@@ -69,9 +77,6 @@ fn part(width: usize, heads: usize) -> Option<usize> {
 }
 
 fn run_any(qkv: &Tensor, bias: Option<&Tensor>, heads: Heads, groups: Groups) -> Result<Tensor> {
-    if qkv.elem_count() == 0 {
-        bail!("attention: expected tokens, got {:?}", qkv.shape());
-    }
     let dtype = same_dtype("attention", qkv, bias.as_slice())?;
     if composed(qkv) {
         return fallback(qkv, bias, heads, &groups);

@@ -2,7 +2,7 @@
 
 use crate::element::{Element, by_dtype, same_dtype, tensor, view};
 use crate::node::{Backward, node};
-use crate::parallel::{Shared, pieces, unfilled};
+use crate::parallel::{Shared, each, pieces, unfilled};
 use crate::record::{Op, step};
 use crate::simd::vectorized;
 use crate::switch::composed;
@@ -46,7 +46,7 @@ fn run<T: Element>(
         let (xs, ts, ps) = (view::<T>(&xc)?, view::<T>(&tc)?, view::<T>(&pc)?);
         let (xs, ts, ps): (&[T], &[T], &[T]) = (&xs, &ts, &ps);
         let out = Shared::new(&mut y);
-        pieces(r, 1, |row, _| {
+        each(r, |row| {
             // SAFETY: one row to a task.
             let y = unsafe { out.slice(row * (l + 1) * d, (l + 1) * d) };
             vectorized(

@@ -81,8 +81,8 @@ struct Gradients<T> {
     c: usize,
 }
 
-/// Rows of one part of the sums over rows.
-fn part(n: usize, c: usize) -> usize {
+/// Rows of one part of the sums over `n` rows of `c` numbers.
+pub(crate) fn part(n: usize, c: usize) -> usize {
     (TASK / c).max(n.div_ceil(64)).max(1)
 }
 

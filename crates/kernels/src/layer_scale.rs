@@ -123,7 +123,7 @@ impl<T: Element> Backward for Gradients<T> {
                 tensor(db, grad.shape())
             });
             let dscale = wanted[2].then(|| {
-                let size = ((1 << 15) / c).max(n.div_ceil(64)).max(1);
+                let size = crate::layer_norm::part(n, c);
                 let parts = n.div_ceil(size);
                 let mut sums = vec![T::zero(); parts * c];
                 let out = Shared::new(&mut sums);

@@ -6,7 +6,6 @@ use std::cell::RefCell;
 
 /// An op of this crate, or a view of its operand; operands are in [`Step::inputs`], in the order of the op's arguments.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
 pub enum Op {
     Conv2d(Conv),
     /// x, weight, bias, running mean, running variance, then the residual where there is one; by the running statistics.

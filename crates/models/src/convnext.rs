@@ -8,10 +8,9 @@
 
 use crate::layers::{Linear, StochasticDepth};
 use crate::sequence::{Embedding, LayerNorm, Mlp, NARROW, Patches};
-use crate::zoo::imagenet;
+use crate::zoo::{imagenet, own_stem};
 use crate::{
-    Error, Init, Layer, Mode, ModelOptions, ModelSpec, Network, Outline, Param, Params, Peer, Result, Stage,
-    Stem,
+    Init, Layer, Mode, ModelOptions, ModelSpec, Network, Outline, Param, Params, Peer, Result, Stage,
 };
 use candle_core::Tensor;
 use tallow_kernels::{channels_first, channels_last, depthwise_last, global_avg_pool};
@@ -45,7 +44,7 @@ fn timms(name: &str) -> String {
     match parts[..] {
         ["features", "0", layer, end] => format!("stem.{layer}.{end}"),
         ["features", piece, block, "layer_scale"] => {
-            format!("stages.{}.blocks.{block}.gamma", piece.parse::<usize>().unwrap_or(0) / 2)
+            format!("stages.{}.blocks.{block}.gamma", stage(piece))
         }
         ["features", piece, block, "block", layer, end] => {
             let layer = match layer {
@@ -72,11 +71,7 @@ fn build(
     width: usize,
     rate: f64,
 ) -> Result<Network> {
-    if options.stem == Some(Stem::Cifar) {
-        return Err(Error::Option(
-            "stem: ConvNeXt has one, of 4-pixel patches – leave `stem` out, or take resnet18 for a CIFAR stem".into(),
-        ));
-    }
+    own_stem(options, "ConvNeXt", "patches of 4 px")?;
     params.begin_stage("stem");
     let stem = Embedding {
         patches: Patches::new(params, "features.0.0", (options.channels, width), 4, NARROW)?,

@@ -21,16 +21,6 @@ impl Conv {
         Conv::grouped(params, name, channels, geometry, 1)
     }
 
-    /// A kernel for each channel: `{name}.weight` (channels, 1, kernel, kernel), initial values as [`Conv::new`]'s.
-    pub fn depthwise(
-        params: &mut Params,
-        name: &str,
-        channels: usize,
-        geometry: (usize, usize, usize),
-    ) -> Result<Conv> {
-        Conv::grouped(params, name, (channels, channels), geometry, channels)
-    }
-
     /// Output channels see the input channels of their group: `{name}.weight` (out, in / groups, kernel, kernel), initial
     /// values as [`Conv::new`]'s.
     pub fn grouped(

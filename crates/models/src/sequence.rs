@@ -140,7 +140,7 @@ impl Mlp {
     }
 }
 
-/// Multiply-adds of attention among `tokens` tokens of `features` features and of the perceptron after it, `hidden` wide:
+/// Multiply-adds of attention of `tokens` tokens of `features` features, each to `group`, and of the perceptron after it, `hidden` wide:
 /// queries, keys, values and projection; two products for the scores and the sums; the perceptron.
 pub fn block_macs(tokens: usize, group: usize, features: usize, hidden: usize) -> u64 {
     (tokens * (4 * features * features + 2 * group * features + 2 * features * hidden)) as u64

@@ -8,10 +8,9 @@
 
 use crate::layers::{Linear, StochasticDepth};
 use crate::sequence::{Embedding, LayerNorm, Mlp, NARROW, Patches, block_macs};
-use crate::zoo::imagenet;
+use crate::zoo::{imagenet, own_stem};
 use crate::{
-    Error, Init, Layer, Mode, ModelOptions, ModelSpec, Network, Outline, Param, Params, Peer, Result, Stage,
-    Stem,
+    Init, Layer, Mode, ModelOptions, ModelSpec, Network, Outline, Param, Params, Peer, Result, Stage,
 };
 use candle_core::{Device, Tensor};
 use tallow_kernels::{
@@ -69,12 +68,7 @@ const HEAD: usize = 32;
 const EPS: f64 = 1e-5;
 
 fn build(params: &mut Params, options: &ModelOptions, depths: [usize; 4], rate: f64) -> Result<Network> {
-    if options.stem == Some(Stem::Cifar) {
-        return Err(Error::Option(
-            "stem: Swin has one, of 4-pixel patches – leave `stem` out, or take resnet18 for a CIFAR stem"
-                .into(),
-        ));
-    }
+    own_stem(options, "Swin", "patches of 4 px")?;
     params.begin_stage("stem");
     let init = Patches::torchs((options.channels, PATCH));
     let stem = Embedding {

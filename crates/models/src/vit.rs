@@ -10,10 +10,9 @@
 
 use crate::layers::{Chain, Linear};
 use crate::sequence::{LayerNorm, Mlp, NARROW, Patches, block_macs};
-use crate::zoo::imagenet;
+use crate::zoo::{imagenet, own_stem};
 use crate::{
     Error, Init, Layer, Mode, ModelOptions, ModelSpec, Network, Outline, Param, Params, Peer, Result, Stage,
-    Stem,
 };
 use candle_core::Tensor;
 
@@ -127,12 +126,7 @@ const DEPTH: usize = 12;
 const EPS: f64 = 1e-6;
 
 fn build(params: &mut Params, options: &ModelOptions, features: usize, heads: usize) -> Result<Network> {
-    if options.stem == Some(Stem::Cifar) {
-        return Err(Error::Option(
-            "stem: vision transformers have one, of 16-pixel patches – leave `stem` out, or take resnet18 for a CIFAR stem"
-                .into(),
-        ));
-    }
+    own_stem(options, "ViT", "patches of 16 px")?;
     let side = options.input.unwrap_or(224);
     if side < PATCH {
         return Err(Error::Option(format!(

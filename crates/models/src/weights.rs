@@ -48,7 +48,7 @@ pub struct Weights {
 }
 
 /// Reads a safetensors file, or one of PyTorch (`.pth`, `.pt`, `.bin`): a dictionary of tensors, also one inside `state_dict`,
-/// `model` or `model_state_dict`. Nothing that such a file says is run. Errs with the path where it is missing, truncated,
+/// `model_state_dict`, `model` or `net`. Nothing that such a file says is run. Errs with the path where it is missing, truncated,
 /// or something else.
 pub fn read(path: &Path) -> Result<Weights> {
     let fail = |message: String| Error::File(format!("{}: {message}", path.display()));

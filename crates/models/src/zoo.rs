@@ -40,8 +40,8 @@ pub struct ModelSpec {
     pub build: fn(&mut Params, &ModelOptions) -> Result<Network>,
 }
 
-/// A network in another library. Tensors pair by name, and hold the same elements in the same order; a 1×1 convolution may be a
-/// linear layer there.
+/// A network in another library. Tensors pair by name, and hold the same elements in the same order; a convolution here may
+/// be a linear layer there, and the other way round.
 #[derive(Clone, Copy)]
 pub struct Peer {
     pub name: &'static str,

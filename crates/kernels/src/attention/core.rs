@@ -37,7 +37,8 @@ struct Matrix<T> {
 }
 
 impl<T: Element> Core<'_, T> {
-    /// Where the first row of head `head` begins in rows of `width` numbers, of which the group has these.
+    /// Where the group's image (or, where its tokens are in order, the group) begins in rows of `width` numbers; and which of its
+    /// rows the group has.
     fn rows(&self, group: usize, width: usize) -> (usize, Option<&[u32]>) {
         let (first, order) = self.groups.of(group);
         (first * width, order)

@@ -240,3 +240,13 @@ fn a_failed_write_leaves_nothing() {
     save(&BTreeMap::new(), &taken, &BTreeMap::new()).unwrap_err();
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
+
+#[test]
+fn a_header_whose_length_begins_as_a_pickle_is_safetensors() {
+    let folder = folder();
+    let path = folder.path().join("model.safetensors");
+    // 640 = 0x0280, little-endian 80 02.
+    let file = [&640u64.to_le_bytes()[..], format!("{:640}", "{}").as_bytes()].concat();
+    std::fs::write(&path, file).unwrap();
+    assert!(read(&path).unwrap().tensors.is_empty());
+}

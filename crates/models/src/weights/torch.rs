@@ -16,8 +16,9 @@ const MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.
 /// Where training programs keep the tensors beside other things.
 const KEYS: [&str; 4] = ["state_dict", "model_state_dict", "model", "net"];
 
+/// A header of safetensors, `{` at byte 8, may be so long that its length begins as a pickle does.
 pub(super) fn is_one(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(&[0x80, 0x02])
+    bytes.starts_with(b"PK\x03\x04") || (bytes.starts_with(&[0x80, 0x02]) && bytes.get(8) != Some(&b'{'))
 }
 
 /// The tensors, and what was left aside. An error says what is wrong, without the path.
@@ -62,7 +63,10 @@ fn zipped(bytes: &[u8]) -> Result<(Object, Storages)> {
         match name.strip_prefix("data/") {
             Some(key) => drop(storages.insert(key.to_owned(), content)),
             None if name == "data.pkl" => pickle = Some(content),
-            None if content != b"little" => return Err("big-endian, expected little-endian".to_owned()),
+            None if content != b"little" => {
+                return Err("big-endian, expected little-endian – write it again on a little-endian machine"
+                    .to_owned());
+            }
             None => {}
         }
     }
@@ -181,7 +185,11 @@ fn storage_of(object: &Object) -> Option<Result<(String, DType)>> {
         "BFloat16Storage" => DType::BF16,
         "LongStorage" => DType::I64,
         "ByteStorage" | "BoolStorage" => DType::U8,
-        other => return Some(Err(format!("of the type {other}, expected floats or whole numbers"))),
+        other => {
+            return Some(Err(format!(
+                "of the type {other}, expected f16, bf16, f32, f64, i64, u8 or bool – leave it out or cast it before `torch.save`"
+            )));
+        }
     };
     Some(Ok((key.clone(), dtype)))
 }

@@ -140,7 +140,7 @@ fn dropout_acts_in_training_alone() {
     assert!(logits(&Mode::Eval, &ones).iter().all(|sum| *sum == 1024.0));
 }
 
-/// The loss of three images and the gradients of one step's.
+/// The loss of three images.
 fn loss(network: &Network, images: &Tensor, mode: &Mode) -> Tensor {
     let logits = network.forward(images, mode).unwrap();
     soft_cross_entropy(
