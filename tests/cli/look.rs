@@ -117,7 +117,10 @@ fn check_finds_and_runs_nothing() {
 #[test]
 fn help_fits_and_shows_examples() {
     let desk = Desk::empty();
-    let commands = ["", "train", "eval", "predict", "preview", "stats", "replay", "check", "list", "bench"];
+    let commands = [
+        "", "train", "eval", "predict", "preview", "stats", "replay", "pull", "export", "publish", "check",
+        "list", "bench",
+    ];
     let benches = ["step", "eval", "mix", "load", "epoch"].map(|work| format!("bench {work}"));
     for command in commands.into_iter().chain(benches.iter().map(String::as_str)) {
         let arguments: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();

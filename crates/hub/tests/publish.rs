@@ -139,7 +139,6 @@ fn a_proposal_changes_nothing() {
 fn refusals_say_what_to_do() {
     let refused = |hub: &dyn Fn(Hub) -> Hub, fault: Option<Fault>, words: &[&str]| {
         let desk = Desk::new(Vec::new());
-        desk.server.fail(Fault::status("nowhere", 500));
         if let Some(fault) = fault {
             // As often as it is tried.
             (0..5).for_each(|_| desk.server.fail(fault.clone()));

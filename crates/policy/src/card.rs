@@ -8,6 +8,7 @@ use tallow_seed::Seed;
 
 /// The batch on which a mix is drawn to see what it returns: rows of four classes, two of each.
 const CLASSES: [u32; 8] = [0, 1, 2, 3, 0, 1, 2, 3];
+const N_CLASSES: usize = 4;
 const SIDE: usize = 32;
 
 impl Spec {
@@ -75,7 +76,7 @@ impl Spec {
                         "the number of rows changes: {} come out of {} in {} classes",
                         shares.len(),
                         CLASSES.len(),
-                        CLASSES.iter().max().map_or(0, |most| most + 1)
+                        N_CLASSES
                     ));
                 }
                 lines.push("a linear mix: the shares are exact in every chain".to_owned());
@@ -103,7 +104,7 @@ fn drawn(mix: &dyn Mix) -> crate::Result<Mixing> {
     let site = Site {
         classes: &CLASSES,
         groups: &[None; CLASSES.len()],
-        n_classes: 4,
+        n_classes: N_CLASSES,
         size: Some((SIDE, SIDE)),
         partners: &partners,
         within_group: true,

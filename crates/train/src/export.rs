@@ -145,7 +145,7 @@ pub fn export(place: &Path, to: Library, out: &Path, registry: &Registry) -> Res
     let peer = to.peer(&model);
     let peer = peer.map_err(|problem| Error::recipe(format!("--to {}: {problem}", to.name())))?;
     if fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) || out.is_file() {
-        let problem = "is not empty; name a folder that is not there yet";
+        let problem = "is a file, or a folder that is not empty; name a folder that is not there yet";
         return Err(Error::recipe(format!("{}: {problem}", out.display())));
     }
     fs::create_dir_all(out).map_err(Error::io(out))?;

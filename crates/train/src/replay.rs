@@ -18,8 +18,8 @@ use tallow_report::{Progress, Sheet};
 
 /// A step of a run, rebuilt.
 pub struct Replay {
-    /// One for each branch that runs, by its place in the recipe.
-    pub sheets: Vec<(usize, Sheet)>,
+    /// One for each branch that runs, in the recipe's order.
+    pub sheets: Vec<Sheet>,
     /// Images and, by branch, mixes with their taps, shares and parameters, and the targets.
     pub record: Value,
     /// `labels`, `indices` (R) and of each branch i `branch<i>.images` (R, H, W, 3) before any mix, `branch<i>.values`
@@ -182,9 +182,7 @@ fn assemble(
             "rows": rows(&rehearsed, classes.len()),
         }));
         let sheet = sheet(plan, data, batch, &rehearsed, &model.statistics, tiles)?;
-        replay
-            .sheets
-            .push((branch.index, Sheet { title: format!("step {step} · {}", sheet.title), ..sheet }));
+        replay.sheets.push(Sheet { title: format!("step {step} · {}", sheet.title), ..sheet });
         tensors(&mut replay.tensors, batch, rehearsed, classes.len())?;
     }
     let image = |(row, (index, label)): (usize, (&u32, &u32))| {

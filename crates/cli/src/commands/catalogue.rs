@@ -28,7 +28,7 @@ mix of two). The bar and the line under a picture are the label that it is train
 
 An entry under `images:` or `policies:` is a map with the policy's name; beside it may stand `p` (the probability of each
 application: per image, or per batch for a mix), and for a mix `at` (taps), `during` (when in the run) and `pairing`. `one_of` chooses
-between entries. `p` of a mix, and any number of one, may change over the run: `{ from: 0, to: 0.5 }`, with `over: 0.2..0.8` and
+between entries. `p`, and any number of a policy, may change over the run: `{ from: 0, to: 0.5 }`, with `over: 0.2..0.8` and
 `shape: cosine` where wanted.
 ";
 
@@ -201,7 +201,8 @@ fn padded(image: &Image) -> Image {
     Image { width, height, pixels }
 }
 
-fn wrong(spec: &Spec, mistakes: &[tallow_policy::Mistake]) -> Error {
+/// What is wrong with a policy's example.
+pub fn wrong(spec: &Spec, mistakes: &[tallow_policy::Mistake]) -> Error {
     let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
     Error::recipe(format!("policy `{}`: its example: {}", spec.name, lines.join("; ")))
 }

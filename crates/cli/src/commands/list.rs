@@ -172,10 +172,7 @@ fn policy(spec: &Spec) -> anyhow::Result<Entry> {
 
 /// [`Spec::composition`], or what is wrong with the policy's example.
 pub fn composition(spec: &Spec) -> anyhow::Result<Vec<String>> {
-    spec.composition().map_err(|mistakes| {
-        let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-        Error::recipe(format!("policy `{}`: its example: {}", spec.name, lines.join("; "))).into()
-    })
+    spec.composition().map_err(|mistakes| super::catalogue::wrong(spec, &mistakes).into())
 }
 
 /// Names of the presets that have a policy of that name.

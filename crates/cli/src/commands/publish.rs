@@ -54,11 +54,7 @@ fn send(arguments: &Publish, assembled: &Assembled, progress: &Progress) -> anyh
         files: &assembled.files,
         guarded: Some(("README.md", &tallow_train::is_own_card)),
     };
-    let published = tallow_hub::Hub::from_env().publish(&upload, &mut |at| transfers.show(at));
-    let published = published.map_err(|error| match error {
-        tallow_hub::Error::Reference { .. } => Error::recipe(error.to_string()).into(),
-        other => anyhow::Error::from(other),
-    })?;
+    let published = tallow_hub::Hub::from_env().publish(&upload, &mut |at| transfers.show(at))?;
     for name in &published.there {
         progress.note(&format!("{name} is there already: not sent again"));
     }

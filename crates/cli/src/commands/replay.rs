@@ -19,7 +19,7 @@ pub fn replay(arguments: &Replay, registry: &Registry) -> anyhow::Result<()> {
     let replay = tallow_train::replay(checkpoint, *step, overrides, tiles, registry, &progress)?;
     replay.warnings.iter().for_each(|warning| progress.note(&format!("warning: {warning}")));
     let mut written = Vec::new();
-    for (index, (_, sheet)) in replay.sheets.iter().enumerate() {
+    for (index, sheet) in replay.sheets.iter().enumerate() {
         let alone = replay.sheets.len() == 1;
         let path = if alone { arguments.out.clone() } else { numbered(&arguments.out, index) };
         sheet.write(&path)?;

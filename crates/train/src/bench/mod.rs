@@ -19,7 +19,7 @@ use std::time::Instant;
 pub struct Times(Vec<f64>);
 
 impl Times {
-    fn push(&mut self, seconds: f64) {
+    pub(crate) fn push(&mut self, seconds: f64) {
         self.0.push(seconds);
     }
 

@@ -9,6 +9,7 @@ pub use demonstration::{Demonstration, Kind, demonstrate, p_series};
 pub use features::separation;
 pub use labels::{BINS, Labels};
 
+use crate::bench::Times;
 use crate::data::Data;
 use crate::fit::prepare;
 use crate::loss::Loss;
@@ -52,7 +53,6 @@ pub struct PolicyStats {
 
 /// Labels are those of all mixes of the branch; values those at `input`, in 0 to 1 as pixels are.
 pub struct BranchStats {
-    pub view: View,
     pub weight: f64,
     pub labels: Labels,
     /// Mean over the mixed images of min_j √(Σ (x̂ − x_j)² / numbers of an image), x_j the unmixed images of all batches.
@@ -127,7 +127,7 @@ struct Sight<'a> {
     statistics: Statistics,
 }
 
-/// A training batch, its draws and its time.
+/// A training batch, the seed of its draws, and when in the run it is.
 struct Timed {
     batch: HostBatch,
     rows: Rows,
@@ -224,7 +224,7 @@ impl Sight<'_> {
             .running()
             .map(|branch| (branch, Labels::new(self.data.train.classes().len()), Vec::new()))
             .collect();
-        let mut milliseconds = Vec::new();
+        let mut times = Times::default();
         for timed in timed {
             let mut seconds = 0.0;
             for (branch, labels, mixed) in &mut branches {
@@ -236,7 +236,7 @@ impl Sight<'_> {
                 let began = Instant::now();
                 let values = passage.at("input", values)?;
                 let mut inside = values.clone();
-                // As if the network were the identity: draws and labels do not look at what is mixed.
+                // As if the network were the identity: a mix inside it that looks at values, or at their size, sees those of the input.
                 loop {
                     let next = passage.due().next().map(str::to_owned);
                     let Some(tap) = next else { break };
@@ -247,7 +247,7 @@ impl Sight<'_> {
                 labels.add(&own_classes(&passage, &timed.rows), &targets);
                 mixed.push(self.pixels(&values)?);
             }
-            milliseconds.push(1e3 * seconds);
+            times.push(seconds);
             done(timed.rows.len() as u64);
         }
         let finish = |(branch, labels, mixed): (&Branch, Labels, _)| {
@@ -261,13 +261,10 @@ impl Sight<'_> {
             let mut found =
                 local_dimension(&mixed, &chosen).map_err(|error| Error::Data(error.to_string()))?.into_iter();
             let dimensions = few.map(|there| if there { found.next() } else { None });
-            Ok(BranchStats { view: branch.view, weight: branch.weight, labels, nearest, dimensions })
+            Ok(BranchStats { weight: branch.weight, labels, nearest, dimensions })
         };
         let branches = branches.into_iter().map(finish).collect::<Result<_>>()?;
-        milliseconds.sort_by(f64::total_cmp);
-        let n = milliseconds.len();
-        let milliseconds = (milliseconds[(n - 1) / 2] + milliseconds[n / 2]) / 2.0;
-        Ok(PolicyStats { name: policy.name.clone(), branches, milliseconds })
+        Ok(PolicyStats { name: policy.name.clone(), branches, milliseconds: 1e3 * times.median() })
     }
 
     fn provide_gradient(

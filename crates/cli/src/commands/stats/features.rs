@@ -76,24 +76,27 @@ pub fn table(all: &[Features]) -> String {
     );
     for of in all {
         let name = shortened(&of.name, 40);
-        let numbers = [of.found.cohesion(), of.found.separability(), of.found.silhouette].map(three);
+        let numbers = of.numbers();
         let _ = writeln!(out, "{name:<40} {:>9} {:>13} {:>11}", numbers[0], numbers[1], numbers[2]);
     }
     out
+}
+
+impl Features {
+    fn numbers(&self) -> [String; 3] {
+        [self.found.cohesion(), self.found.separability(), self.found.silhouette].map(three)
+    }
 }
 
 /// None where no checkpoint was given.
 pub fn section(all: &[Features]) -> Option<Section> {
     let first = all.first()?;
     let row = |of: &Features| {
-        let numbers = [of.found.cohesion(), of.found.separability(), of.found.silhouette].map(three);
+        let numbers = of.numbers();
         [of.name.clone()].into_iter().chain(numbers).collect()
     };
-    let heads = |first: &str, rest: &[&str]| {
-        std::iter::once(&first).chain(rest).map(|head| (*head).to_owned()).collect()
-    };
     let grid = Grid {
-        columns: heads("checkpoint", &["cohesion", "separability", "silhouette"]),
+        columns: ["checkpoint", "cohesion", "separability", "silhouette"].map(str::to_owned).to_vec(),
         rows: all.iter().map(row).collect(),
         ..Grid::default()
     };
