@@ -96,7 +96,8 @@ pub struct Train {
   tallow eval checkpoints/quickstart
   tallow eval checkpoints/isic2018_resnet50 --split test --json
   tallow eval checkpoints/quickstart data.seed=2 --predictions fresh.csv
-  tallow eval checkpoints/x 'data={ name: folder, root: images, batch: 32 }' --split all")]
+  tallow eval checkpoints/x --split all \\
+      'data={ name: folder, root: images, batch: 32 }'")]
 pub struct Eval {
     /// A checkpoint folder, or a run's folder (its `best`)
     pub checkpoint: PathBuf,
