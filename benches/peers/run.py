@@ -5,6 +5,7 @@
     python benches/peers/run.py                                   all rows that need no data
     python benches/peers/run.py --isic data/isic2018              with the epoch from JPEG files
     python benches/peers/run.py --rows step eval_resnet50 --rounds 5
+    python benches/peers/run.py --rows zoo/ --rounds 1 --steps 3  a step of every network of the zoo; half an hour
     python benches/peers/run.py --print                           the tables of what was measured before
 
 Needs the packages of requirements.txt. Every figure goes to benches/raw/<row>.jsonl, one line for each process; the tables of
@@ -66,6 +67,16 @@ ROWS = {
     "load_jpeg_600x450_to_224": (["load"], ["load", "--input", "224"], ["pillow", "torchvision_io"]),
     "epoch_isic2018_64_b64": (["epoch"], ["epoch", *net("resnet18", "imagenet", 64, 64)], LAYOUTS[:2]),
 }
+def zoo(options):
+    """zoo/NAME: a step of every network there is, at its own size; batches of 8, for CIFAR of 128."""
+    listed = json.loads(subprocess.check_output([options.tallow, "list", "models", "--json"], text=True))
+    rows = {}
+    for spec in listed:
+        stem, batch = ("cifar", 128) if spec["input"] == 32 else ("imagenet", 8)
+        rows[f"zoo/{spec['name']}"] = (["step", *net(spec["name"], stem, spec["input"], batch)],) * 2 + (LAYOUTS[:2],)
+    return rows
+
+
 KEPT = [
     "images_per_second", "step_seconds", "forward_seconds", "backward_seconds", "optimizer_seconds", "milliseconds",
     "seconds", "waiting_seconds", "images", "peak_rss_bytes", "flops", "gflops", "machine_gflops", "share_of_peak",
@@ -119,7 +130,7 @@ def jpegs():
 
 def commands(name, options):
     """{"tallow" or variant: command}, and the threads of the row."""
-    ours, theirs, variants = ROWS[name]
+    ours, theirs, variants = options.work[name]
     tallow, torch = [options.tallow.resolve(), "bench"], [options.python, HERE / "torch_work.py", *theirs]
     if ours[0] == "load":
         images, recipe = jpegs()
@@ -144,6 +155,7 @@ def measure(name, options):
     images = None
     # Renamed whole, so that a run cut short leaves the figures that were there.
     kept, part = RAW / f"{name}.jsonl", RAW / f"{name}.part"
+    kept.parent.mkdir(exist_ok=True)
     with open(part, "w") as raw:
         for number in range(options.rounds):
             for who, command in lines.items():
@@ -160,10 +172,10 @@ def measure(name, options):
     part.replace(kept)
 
 
-def measured():
+def measured(names):
     """{row: {who: [figures, …]}} of the files there are."""
     found = {}
-    for name in ROWS:
+    for name in names:
         path = RAW / f"{name}.jsonl"
         for line in path.read_text().splitlines() if path.is_file() else []:
             figures = json.loads(line)
@@ -220,6 +232,22 @@ def networks(found):
     return table(head, rows)
 
 
+def every_network(found):
+    rows = []
+    peak = machine(found, "machine_gflops")
+    for name, figures in found.items():
+        ours = middle(figures["tallow"], "images_per_second")
+        theirs = {variant: middle(figures[variant], "images_per_second") for variant in LAYOUTS[:2]}
+        best = max(theirs, key=theirs.get)
+        memory, peer = (middle(figures[who], "peak_rss_bytes") for who in ("tallow", best))
+        share = middle(figures["tallow"], "gflops") / peak
+        ratio = f"**{ours / theirs[best]:.2f}×**"
+        rows.append(
+            [name[4:], cell(ours, 1), cell(theirs[best], 1), best, ratio, f"{share:.0%}", f"{memory / peer:.2f}×"]
+        )
+    return table(["network, images/s", "tallow", "PyTorch", "its layout", "ratio", "of the peak", "memory"], rows)
+
+
 def mixes(found):
     rows = []
     bandwidth = machine(found, "machine_gb_per_second")
@@ -245,7 +273,7 @@ def loads(found):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rows", nargs="*", default=[""], help="beginnings of their names; all by default")
+    parser.add_argument("--rows", nargs="*", default=[""], help="beginnings of their names; by default all but zoo/")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=5, help="timed steps of a process")
     parser.add_argument("--warmup", type=int, default=2)
@@ -255,17 +283,21 @@ def main():
     parser.add_argument("--python", default=sys.executable, help="an interpreter that has PyTorch")
     parser.add_argument("--print", action="store_true", help="measure nothing")
     options = parser.parse_args()
-    names = [name for name in ROWS if any(name.startswith(row) for row in options.rows)]
+    options.work = {**ROWS, **zoo(options)}
+    names = [name for name in options.work if any(name.startswith(row) for row in options.rows)]
+    if options.rows == [""]:
+        names = list(ROWS)
     if options.isic is None:
         names = [name for name in names if not name.startswith("epoch")]
     if not names:
-        sys.exit(f"no row begins with {' or '.join(options.rows)}; rows: {', '.join(ROWS)} (epoch needs --isic)")
+        sys.exit(f"no row begins with {' or '.join(options.rows)}; rows: {', '.join(options.work)} (epoch needs --isic)")
     RAW.mkdir(exist_ok=True)
     for name in [] if options.print else names:
         measure(name, options)
-    found = measured()
+    found = measured(options.work)
     of = lambda *kinds: {name: rows for name, rows in found.items() if name.startswith(kinds)}
-    for part, make in [(of("step", "eval", "epoch"), networks), (of("mix"), mixes), (of("load"), loads)]:
+    kinds = [(("step", "eval", "epoch"), networks), (("zoo",), every_network), (("mix",), mixes), (("load",), loads)]
+    for part, make in [(of(*names), make) for names, make in kinds]:
         if part:
             print("\n".join(make(part)))
     peak, bandwidth = machine(of("step", "eval"), "machine_gflops"), machine(of("mix"), "machine_gb_per_second")

@@ -281,13 +281,25 @@ def wide(depth, factor, classes):
     return PreActResNet(16, [(16 * factor * 2**i, (depth - 4) // 6) for i in range(3)], classes)
 
 
+# What neither torchvision nor timm has.
+CIFAR = {
+    "resnet20": lambda c: CifarResNet(3, c),
+    "resnet32": lambda c: CifarResNet(5, c),
+    "resnet56": lambda c: CifarResNet(9, c),
+    "resnet110": lambda c: CifarResNet(18, c),
+    "preact_resnet18": preact_resnet18,
+    "wrn_16_4": lambda c: wide(16, 4, c),
+    "wrn_40_2": lambda c: wide(40, 2, c),
+    "wrn_28_10": lambda c: wide(28, 10, c),
+}
+
 # Name of the file: (model, image shape, classes). The last maps are 2 x 2 and more, but for the odd sizes, 5 x 3.
 CASES = {
     "resnet18": (lambda c: resnet18(num_classes=c), (4, 3, 64, 64), 7),
     "resnet50": (lambda c: resnet50(num_classes=c), (4, 3, 64, 64), 7),
     "resnet18_odd": (lambda c: resnet18(num_classes=c), (2, 3, 139, 75), 10),
     "resnet18_cifar": (lambda c: cifar_stem(resnet18(num_classes=c)), (2, 3, 32, 32), 10),
-    "resnet20": (lambda c: CifarResNet(3, c), (4, 3, 32, 32), 10),
+    "resnet20": (CIFAR["resnet20"], (4, 3, 32, 32), 10),
     "mobilenet_v3_large": (lambda c: mobilenet(mobilenet_v3_large, c), (3, 3, 64, 64), 7),
     "mobilenet_v3_small": (lambda c: mobilenet(mobilenet_v3_small, c), (2, 3, 75, 64), 5),
     "vit_tiny_patch16_224": (lambda c: vit(c, 64), (2, 3, 64, 64), 5),
@@ -295,8 +307,8 @@ CASES = {
     "convnext_tiny": (lambda c: undrawn(convnext_tiny(num_classes=c)), (2, 3, 72, 64), 5),
     "resnext50_32x4d": (lambda c: resnext50_32x4d(num_classes=c), (3, 3, 64, 64), 5),
     "resnet18d": (lambda c: timm.create_model("resnet18d", num_classes=c), (2, 3, 97, 75), 5),
-    "preact_resnet18": (preact_resnet18, (2, 3, 32, 32), 10),
-    "wrn_16_4": (lambda c: wide(16, 4, c), (2, 3, 32, 32), 10),
+    "preact_resnet18": (CIFAR["preact_resnet18"], (2, 3, 32, 32), 10),
+    "wrn_16_4": (CIFAR["wrn_16_4"], (2, 3, 32, 32), 10),
     "mobilenet_v2": (lambda c: mobilenet_v2(num_classes=c), (3, 3, 64, 75), 5),
     "vgg11_bn": (lambda c: vgg11_bn(num_classes=c), (3, 3, 64, 64), 5),
     "densenet121": (lambda c: densenet121(num_classes=c), (3, 3, 64, 75), 5),

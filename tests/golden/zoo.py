@@ -19,7 +19,7 @@ import sys
 import timm
 import torch
 import torchvision
-from models import CifarResNet, fill, preact_resnet18, wide
+from models import CIFAR, fill
 from torch.utils.flop_counter import FlopCounterMode
 
 OUT = pathlib.Path(__file__).parent / "models" / "zoo.json"
@@ -46,16 +46,6 @@ TORCHVISION = {
     "efficientnet_v2_s": (384, "efficientnetv2_s", {"bn_eps": 1e-3}),
 }
 TIMM = ["resnet18d", "resnet34d", "resnet50d", "resnet101d"]
-CIFAR = {
-    "resnet20": lambda: CifarResNet(3, 10),
-    "resnet32": lambda: CifarResNet(5, 10),
-    "resnet56": lambda: CifarResNet(9, 10),
-    "resnet110": lambda: CifarResNet(18, 10),
-    "preact_resnet18": lambda: preact_resnet18(10),
-    "wrn_16_4": lambda: wide(16, 4, 10),
-    "wrn_40_2": lambda: wide(40, 2, 10),
-    "wrn_28_10": lambda: wide(28, 10, 10),
-}
 
 
 def size(build, side):
@@ -102,7 +92,7 @@ def main():
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
     torch.manual_seed(0)
-    made = {name: size(build, 32) for name, build in CIFAR.items()}
+    made = {name: size(lambda build=build: build(10), 32) for name, build in CIFAR.items()}
     for name, (side, other, arguments) in TORCHVISION.items():
         build = getattr(torchvision.models, name)
         made[name] = {**size(build, side), **peer(build(), other, arguments)}
