@@ -5,6 +5,7 @@ mod chain;
 mod draws;
 mod golden;
 mod operations;
+mod properties;
 mod skin;
 
 use tallow_data::Image;

@@ -225,7 +225,7 @@ fn the_pasted_area_is_the_label() {
         (branch("[ { cutmix: { per_sample: true }, pairing: roll } ]"), rows(&[0, 1, 2, 3, 4], 5));
     let mut clipped = 0;
     for step in 0..50 {
-        let (out, passage) = through(&branch, &rows, step, &painted(5, DType::F64));
+        let (out, passage) = through(&branch, &rows, step, &painted(5, DType::F64, &[6, 6]));
         let pixels: Vec<Vec<Vec<Vec<f64>>>> =
             (0..5).map(|i| out.get(i).unwrap().to_vec3().unwrap()).collect();
         for (i, row) in pixels.iter().enumerate() {

@@ -5,8 +5,8 @@ use candle_core::{DType, Device, Tensor, Var};
 use std::collections::BTreeSet;
 use tallow_policy::{Needs, Registry, Rows};
 
-/// Every mix with its defaults, and with the parameters that change what it does.
-fn variants() -> Vec<(String, bool)> {
+/// Every mix with its defaults, and with the parameters that change what it does: (text, whether it needs maps).
+pub fn variants() -> Vec<(String, bool)> {
     let more = [
         "mixup: { alpha: 0.2, per_sample: true }",
         "mixup: {}, pairing: { order: derangement, within_group: false }",
@@ -59,38 +59,45 @@ pub fn batches() -> Vec<Rows> {
     ]
 }
 
-/// Eleven mixes with their defaults, and twenty-five variants; those of whole rows among them.
-const VARIANTS: u64 = 11 + 25;
-const OF_ROWS: u64 = 5 + 17;
-
 /// One row of a batch, without the first dimension: maps (C, H, W), features (D), sequences (L, D).
 const MAPS: &[usize] = &[2, 5, 7];
 const FEATURES: &[usize] = &[6];
 const SEQUENCES: &[usize] = &[3, 6];
 
-/// Runs `check` for every variant on maps and, where it mixes whole rows, on features and sequences too; with every batch and
-/// some steps. Says how much it visited.
-fn every(check: impl Fn(&str, &Rows, u64, &[usize])) {
-    let (mut names, mut applications) = (BTreeSet::new(), 0);
+/// Steps that each check looks at, at most.
+const STEPS: u64 = 6;
+
+/// Runs `check` for every variant on `maps` and, where it mixes whole rows, on features and sequences too; with every batch and
+/// some steps. It says whether it looked; the answer is how often it did.
+fn every(maps: &[&[usize]], check: impl Fn(&str, &Rows, u64, &[usize]) -> bool) -> usize {
+    let (mut names, mut looked) = (BTreeSet::new(), 0);
     for (text, spatial) in variants() {
-        names.insert(text.split(':').next().unwrap().to_owned());
-        let shapes = if spatial { &[MAPS][..] } else { &[MAPS, FEATURES, SEQUENCES] };
-        for (rows, row) in batches().iter().flat_map(|rows| shapes.iter().map(move |row| (rows, row))) {
+        let rest = if spatial { &[][..] } else { &[FEATURES, SEQUENCES] };
+        for (rows, row) in
+            batches().iter().flat_map(|rows| maps.iter().chain(rest).map(move |row| (rows, row)))
+        {
             let shape: Vec<usize> = std::iter::once(rows.len()).chain(row.iter().copied()).collect();
-            for step in 0..6 {
-                check(&text, rows, step, &shape);
-                applications += 1;
+            for _ in (0..STEPS).filter(|step| check(&text, rows, *step, &shape)) {
+                names.insert(text.split(':').next().unwrap().to_owned());
+                looked += 1;
             }
         }
     }
-    assert_eq!(names.len(), Registry::builtin().mixes().count(), "every mix was visited: {names:?}");
-    assert_eq!(applications, (VARIANTS + 2 * OF_ROWS) * 5 * 6);
-    println!("{} mixes, {applications} applications", names.len());
+    let known: BTreeSet<String> = Registry::builtin().mixes().map(|spec| spec.name.to_owned()).collect();
+    assert_eq!(names, known, "every mix was looked at");
+    println!("{} mixes, {looked} applications", names.len());
+    looked
+}
+
+/// How often a check looks that leaves out nothing, on so many sizes of maps and so many steps.
+fn all(maps: usize, steps: u64) -> usize {
+    let of_rows = variants().iter().filter(|(_, spatial)| !spatial).count();
+    (variants().len() * maps + of_rows * 2) * batches().len() * steps as usize
 }
 
 #[test]
 fn shares_are_row_stochastic_and_targets_follow_them() {
-    every(|text, rows, step, shape| {
+    let looked = every(&[MAPS], |text, rows, step, shape| {
         let branch = branch(&format!("[ {{ {text} }} ]"));
         let (out, passage) = through(&branch, rows, step, &noise(text, shape));
         let (shares, targets) = (passage.shares(), passage.targets());
@@ -111,12 +118,14 @@ fn shares_are_row_stochastic_and_targets_follow_them() {
         assert!(apart(&targets, &expected) < 1e-15);
         assert_eq!(passage.record().len(), 1);
         assert_eq!(targets.len(), shares.len() * rows.n_classes);
+        true
     });
+    assert_eq!(looked, all(1, STEPS));
 }
 
 #[test]
 fn with_p_zero_nothing_happens() {
-    every(|text, rows, step, shape| {
+    let looked = every(&[MAPS], |text, rows, step, shape| {
         let branch = branch(&format!("[ {{ {text}, p: 0 }} ]"));
         let values = noise(text, shape);
         let (out, passage) = through(&branch, rows, step, &values);
@@ -124,64 +133,69 @@ fn with_p_zero_nothing_happens() {
         assert_eq!(passage.targets(), rows.targets);
         assert_eq!(*passage.shares(), tallow_policy::Shares::identity(rows.len()));
         assert!(passage.record().is_empty());
+        true
     });
+    assert_eq!(looked, all(1, STEPS));
 }
 
-/// The means over the places of each channel are the shares: all R_out × R of them.
-pub fn arrived(out: &Tensor, shares: &tallow_policy::Shares, tolerance: f64) {
-    let means = out.mean((2, 3)).unwrap();
-    assert_eq!(means.dims(), [shares.len(), shares.inputs()]);
+/// What came to each row, on average over its places, is its shares: all R_out × R of them. Maps, sequences or features.
+pub fn arrived(out: &Tensor, shares: &tallow_policy::Shares, tolerance: f64, what: &str) {
+    let means = match out.rank() {
+        4 => out.mean((2, 3)).unwrap(),
+        3 => out.mean(1).unwrap(),
+        _ => out.clone(),
+    };
+    assert_eq!(means.dims(), [shares.len(), shares.inputs()], "{what}");
     let difference = apart(&flat(&means), &shares.dense());
-    assert!(difference <= tolerance, "{difference}");
+    assert!(difference <= tolerance, "{what}: {difference}");
 }
+
+/// Sides that are odd, even, 1, and in both directions longer than the other.
+const SIDES: [&[usize]; 4] = [&[0, 5, 7], &[0, 6, 6], &[0, 1, 9], &[0, 8, 3]];
 
 #[test]
 fn what_arrived_is_what_the_shares_say() {
-    every(|text, rows, step, shape| {
-        // Features and sequences: below.
-        if shape[1..] != *MAPS {
-            return;
-        }
+    let looked = every(&SIDES, |text, rows, step, shape| {
         let branch = branch(&format!("[ {{ {text} }} ]"));
+        let places = match shape[1..] {
+            [_, height, width] => vec![height, width],
+            [length, _] => vec![length],
+            _ => vec![],
+        };
         for (dtype, tolerance) in [(DType::F64, 1e-14), (DType::F32, 1e-6)] {
-            let (out, passage) = through(&branch, rows, step, &painted(rows.len(), dtype));
+            let (out, passage) = through(&branch, rows, step, &painted(rows.len(), dtype, &places));
             assert_eq!(out.dtype(), dtype);
-            arrived(&out, passage.shares(), tolerance);
+            arrived(&out, passage.shares(), tolerance, &format!("{text}, step {step}, {places:?}"));
         }
+        true
     });
+    assert_eq!(looked, all(SIDES.len(), STEPS));
 }
 
 #[test]
-fn features_and_sequences_too() {
-    let mut visited = 0;
-    for (text, spatial) in variants() {
+fn what_needs_maps_refuses_features_and_sequences() {
+    let mut refused = 0;
+    for (text, _) in variants().into_iter().filter(|(_, spatial)| *spatial) {
         let branch = branch(&format!("[ {{ {text} }} ]"));
-        for rows in batches() {
-            let n = rows.len();
-            let eye = Tensor::eye(n, DType::F64, &Device::Cpu).unwrap();
-            let sequence = eye.reshape((n, 1, n)).unwrap().broadcast_as((n, 3, n)).unwrap();
-            for values in [eye, sequence] {
-                let mut passage = branch.begin(&rows, seed(visited), MOMENT);
-                if passage.needs_input_gradient() {
-                    passage.provide_input_gradient(values.clone());
-                }
-                match passage.at("input", values) {
-                    Ok(out) => {
-                        let last = if out.rank() == 3 { out.mean(1).unwrap() } else { out };
-                        assert!(!spatial && apart(&flat(&last), &passage.shares().dense()) < 1e-15);
-                    }
-                    Err(error) => assert!(spatial && error.to_string().contains("(R, C, H, W)"), "{error}"),
-                }
-                visited += 1;
+        for (rows, places) in batches().iter().flat_map(|rows| [(rows, &[][..]), (rows, &[3])]) {
+            let values = painted(rows.len(), DType::F64, places);
+            let mut passage = branch.begin(rows, seed(0), MOMENT);
+            if passage.needs_input_gradient() {
+                passage.provide_input_gradient(values.clone());
             }
+            let error = passage.at("input", values).unwrap_err().to_string();
+            assert!(error.contains("(R, C, H, W)"), "{text}: {error}");
+            refused += 1;
         }
     }
-    assert_eq!(visited, VARIANTS * 5 * 2);
+    let masks = variants().iter().filter(|(_, spatial)| *spatial).count();
+    assert_eq!(refused, masks * batches().len() * 2);
+    assert!(masks > 0);
 }
 
 #[test]
 fn mixing_is_linear_and_keeps_ones() {
-    every(|text, rows, step, shape| {
+    let looked = every(&[MAPS], |text, rows, step, shape| {
         let branch = branch(&format!("[ {{ {text} }} ]"));
         let (a, b) = (noise("a", shape), noise("b", shape));
         let mix = |values: &Tensor| flat(&through(&branch, rows, step, values).0);
@@ -197,12 +211,14 @@ fn mixing_is_linear_and_keeps_ones() {
         let ones = Tensor::ones(shape, DType::F64, &Device::Cpu).unwrap();
         let kept = mix(&ones);
         assert!(apart(&kept, &vec![1.0; kept.len()]) < 1e-15 * 64.0);
+        true
     });
+    assert_eq!(looked, all(1, STEPS));
 }
 
 #[test]
 fn the_same_seed_gives_the_same_bytes() {
-    every(|text, rows, step, shape| {
+    let looked = every(&[MAPS], |text, rows, step, shape| {
         let values = noise(text, shape).to_dtype(DType::F32).unwrap();
         let run = |step| {
             let branch = branch(&format!("[ {{ {text} }} ]"));
@@ -211,15 +227,22 @@ fn the_same_seed_gives_the_same_bytes() {
                 out.flatten_all().unwrap().to_vec1::<f32>().unwrap().iter().map(|x| x.to_bits()).collect();
             (bits, passage.shares().clone(), passage.targets())
         };
-        assert!(run(step) == run(step));
+        let first = run(step);
+        assert!(first == run(step), "{text}: twice");
+        // Another thread, after another draw.
+        let elsewhere = || (run(step + 1), run(step));
+        let (next, again) = std::thread::scope(|scope| scope.spawn(elsewhere).join().unwrap());
+        assert!(first == again, "{text}: on another thread");
         // Eight rows leave so many draws that two steps do not agree.
-        assert!(rows.len() < 8 || run(step).1 != run(step + 1).1, "{text}");
+        assert!(rows.len() < 8 || first.1 != next.1, "{text}");
+        true
     });
+    assert_eq!(looked, all(1, STEPS));
 }
 
 #[test]
 fn gradients_reach_the_values() {
-    every(|text, rows, step, shape| {
+    let looked = every(&[MAPS], |text, rows, step, shape| {
         let branch = branch(&format!("[ {{ {text} }} ]"));
         let values = Var::from_tensor(&noise(text, shape)).unwrap();
         let (out, passage) = through(&branch, rows, step, values.as_tensor());
@@ -231,14 +254,16 @@ fn gradients_reach_the_values() {
         let columns: Vec<f64> =
             (0..n).map(|j| (0..passage.shares().len()).map(|i| dense[i * n + j]).sum()).collect();
         assert!(apart(&means, &columns) < 1e-12, "{text}: {means:?}, {columns:?}");
+        true
     });
+    assert_eq!(looked, all(1, STEPS));
 }
 
 #[test]
 fn gradients_are_those_of_finite_differences() {
-    every(|text, rows, step, shape| {
+    let looked = every(&[MAPS], |text, rows, step, shape| {
         if step > 1 {
-            return;
+            return false;
         }
         let branch = branch(&format!("[ {{ {text} }} ]"));
         let (x, towards) = (noise(text, shape), noise("towards", shape));
@@ -254,5 +279,7 @@ fn gradients_are_those_of_finite_differences() {
         let h = 1e-3;
         let at = |h: f64| value(&(&x + (&towards * h).unwrap()).unwrap()).to_scalar::<f64>().unwrap();
         close((at(h) - at(-h)) / (2.0 * h), slope, 1e-10);
+        true
     });
+    assert_eq!(looked, all(1, 2));
 }

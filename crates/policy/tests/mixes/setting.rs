@@ -38,10 +38,16 @@ pub fn rows(classes: &[u32], n_classes: usize) -> Rows {
     Rows::one_hot(classes.to_vec(), groups, n_classes)
 }
 
-/// R rows of (R, 6, 6) pixels: row i is 1 in channel i, 0 elsewhere.
-pub fn painted(rows: usize, dtype: DType) -> Tensor {
+/// R rows in which row i is 1 in channel i at all places, 0 elsewhere: (R, R, H, W) for the places `[H, W]`, (R, L, R) for `[L]`,
+/// (R, R) for none.
+pub fn painted(rows: usize, dtype: DType, places: &[usize]) -> Tensor {
     let eye = Tensor::eye(rows, dtype, &Device::Cpu).unwrap();
-    eye.reshape((rows, rows, 1, 1)).unwrap().broadcast_as((rows, rows, 6, 6)).unwrap().contiguous().unwrap()
+    let (here, everywhere) = match *places {
+        [height, width] => (vec![rows, rows, 1, 1], vec![rows, rows, height, width]),
+        [length] => (vec![rows, 1, rows], vec![rows, length, rows]),
+        _ => return eye,
+    };
+    eye.reshape(here).unwrap().broadcast_as(everywhere).unwrap().contiguous().unwrap()
 }
 
 /// Numbers in [−1, 1), the same for the same purpose.
