@@ -1,5 +1,6 @@
 //! Mixes and the engine: golden numbers, properties of every mix, recipes. One binary; this is its table of contents.
 
+mod cards;
 mod chains;
 mod engine;
 mod goldens;
