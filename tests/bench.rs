@@ -57,6 +57,7 @@ fn a_step_is_timed_and_counted() {
     let mixed = said(&["--policy", "synermix"]);
     assert_eq!(number(&mixed, "flops"), 2.0 * at("flops"), "two branches, two passes");
     assert!(number(&mixed, "mixing_seconds") > 0.0);
+    assert!(number(&mixed, "norm_seconds") > at("norm_seconds"), "one branch has no norm of its own");
     assert_ne!(mixed["loss"], figures["loss"]);
 }
 

@@ -8,6 +8,11 @@ Weights are those of the formula of models.py. Step s sees batch b = s mod 4: im
 (u("targets.b") + 1) / sum. Each step is soft cross-entropy (mean over rows), its gradient, and SGD with Nesterov momentum 0.9,
 decay 5e-4 of every parameter and the rate of the case. The loss recorded is that before the update.
 
+The case `synermix` has the loss of wxitxy/synermix@e2848d50f1ed876105c26a14656dd9c36312a400 in place of that, in the order of its
+main.py: beta * CE(fc(intra_mixup(features(clean), labels))) + (1 - beta) * (lambda * CE(out, y_a) + (1 - lambda) * CE(out, y_b)),
+with its intra_mixup (policy/authors/synermix, MIT) and beta = 0.1; clean images u("clean.b") * sqrt(3), and with v = (u + 1) / 2
+labels floor(v("labels.b") * classes), weights v("intra.b"), lambda v("lambda.b"), the permutation that sorts u("order.b").
+
 The second layout, channels_last, is no part of the file: the largest difference of its curve is printed, and says how far two
 correct orders of the same sums drift apart in 50 steps.
 """
@@ -16,6 +21,7 @@ import argparse
 import json
 import pathlib
 import sys
+from unittest import mock
 
 import numpy as np
 import torch
@@ -23,21 +29,51 @@ import torch.nn.functional as F
 from models import CifarResNet, cifar_stem, fill, u, vit
 from torchvision.models import resnet18
 
-OUT = pathlib.Path(__file__).parent / "curve" / "curve.json"
+FOLDER = pathlib.Path(__file__).parent
+sys.path.insert(0, str(FOLDER / "policy" / "authors" / "synermix"))
+from intra_mixup import intra_mixup  # noqa: E402
+
+OUT = FOLDER / "curve" / "curve.json"
 STEPS, BATCHES = 50, 4
+BETA = 0.1
 
 # Case: (network, image shape, classes, rate).
 CASES = {
     "resnet20": (lambda c: CifarResNet(3, c), (8, 3, 16, 16), 10, 0.05),
     "resnet18_cifar": (lambda c: cifar_stem(resnet18(num_classes=c)), (8, 3, 16, 16), 10, 0.01),
     "vit_tiny_patch16_224": (lambda c: vit(c, 32), (8, 3, 32, 32), 10, 0.005),
+    "synermix": (lambda c: CifarResNet(3, c), (8, 3, 16, 16), 4, 0.05),
 }
 
 
-def batch(number, shape, classes):
-    images = torch.from_numpy(u(f"images.{number}", shape) * np.sqrt(3.0))
+def images(name, shape, layout):
+    return torch.from_numpy(u(name, shape) * np.sqrt(3.0)).to(memory_format=layout)
+
+
+def soft(model, number, shape, classes, layout):
     targets = u(f"targets.{number}", (shape[0], classes)) + 1.0
-    return images, torch.from_numpy(targets / targets.sum(1, keepdims=True))
+    targets = torch.from_numpy(targets / targets.sum(1, keepdims=True))
+    return -(targets * F.log_softmax(model(images(f"images.{number}", shape, layout)), 1)).sum(1).mean()
+
+
+def synermix(model, number, shape, classes, layout):
+    part = lambda name, n: (u(f"{name}.{number}", (n,)) + 1.0) / 2.0  # noqa: E731
+    rows = shape[0]
+    labels = torch.from_numpy((part("labels", rows) * classes).astype(np.int64))
+    draws = iter(part("intra", rows).tolist())
+    clean = images(f"clean.{number}", shape, layout)
+    with mock.patch.object(model, "fc", torch.nn.Identity()):
+        features = model(clean)
+    with mock.patch("torch.rand", lambda n, device: torch.tensor([next(draws) for _ in range(n)], dtype=torch.float64)):
+        mixed, present = intra_mixup(features, labels)
+    intra = F.cross_entropy(model.fc(mixed), present)
+
+    share = part("lambda", 1)[0]
+    order = np.argsort(u(f"order.{number}", (rows,)))
+    augmented = images(f"images.{number}", shape, layout)
+    out = model(share * augmented + (1 - share) * augmented[order])
+    inter = share * F.cross_entropy(out, labels) + (1 - share) * F.cross_entropy(out, labels[order])
+    return BETA * intra + (1 - BETA) * inter
 
 
 def curve(case, layout):
@@ -46,12 +82,11 @@ def curve(case, layout):
     fill(model)
     model.train()
     optimizer = torch.optim.SGD(model.parameters(), rate, momentum=0.9, nesterov=True, weight_decay=5e-4)
-    batches = [batch(number, shape, classes) for number in range(BATCHES)]
+    loss_of = synermix if case == "synermix" else soft
     losses = []
     for step in range(STEPS):
-        images, targets = batches[step % BATCHES]
         optimizer.zero_grad()
-        loss = -(targets * F.log_softmax(model(images.to(memory_format=layout)), 1)).sum(1).mean()
+        loss = loss_of(model, step % BATCHES, shape, classes, layout)
         loss.backward()
         optimizer.step()
         losses.append(loss.item())

@@ -4,9 +4,10 @@
 
 #[path = "../../../tests/golden/formula.rs"]
 mod formula;
+mod synermix;
 
 use crate::loss::{Kind, Loss};
-use crate::optimizer::{Optimizer, Rule, by_name};
+use crate::optimizer::{Gradients, Optimizer, Rule, State, by_name};
 use candle_core::{DType, Device, Tensor};
 use formula::{formula, unit};
 use serde_json::Value;
@@ -45,19 +46,42 @@ fn build(case: &Case, model: &str, stem: Option<Stem>, dtype: DType) -> (Params,
     (params, network)
 }
 
+/// A network with the weights of the formula, on its way down.
+struct Training {
+    params: Params,
+    network: Network,
+    loss: Loss,
+    optimizer: Optimizer,
+    state: State,
+}
+
+impl Training {
+    fn begin(case: &Case, model: &str, stem: Option<Stem>, dtype: DType) -> Training {
+        let (params, network) = build(case, model, stem, dtype);
+        let loss = Loss { kind: Kind::CrossEntropy, smoothing: 0.0, class_weights: None };
+        let rule = Rule::Sgd { momentum: 0.9, nesterov: true };
+        let optimizer = Optimizer { rule, decay: 5e-4, decay_all: true, head_rate: 1.0 };
+        let state = optimizer.state(&params).unwrap();
+        Training { params, network, loss, optimizer, state }
+    }
+
+    fn update(&mut self, case: &Case, gradients: &Gradients) {
+        self.optimizer.update(&self.params, gradients, &mut self.state, case.rate, None).unwrap();
+    }
+}
+
+fn images(case: &Case, name: &str) -> Tensor {
+    let values = unit(name, case.shape.iter().product());
+    let values = values.into_iter().map(|u| u * 3f64.sqrt()).collect();
+    Tensor::from_vec(values, &case.shape[..], &Device::Cpu).unwrap()
+}
+
 /// The losses of `steps` steps.
 fn train(case: &Case, model: &str, stem: Option<Stem>, dtype: DType, steps: usize) -> Vec<f64> {
-    let (params, network) = build(case, model, stem, dtype);
-    let loss = Loss { kind: Kind::CrossEntropy, smoothing: 0.0, class_weights: None };
-    let rule = Rule::Sgd { momentum: 0.9, nesterov: true };
-    let optimizer = Optimizer { rule, decay: 5e-4, decay_all: true, head_rate: 1.0 };
-    let mut state = optimizer.state(&params).unwrap();
+    let mut training = Training::begin(case, model, stem, dtype);
     let mut losses = Vec::new();
     for step in 0..steps {
         let number = step % 4;
-        let images = unit(&format!("images.{number}"), case.shape.iter().product());
-        let images = images.into_iter().map(|u| u * 3f64.sqrt()).collect();
-        let images = Tensor::from_vec(images, &case.shape[..], &Device::Cpu).unwrap();
         let mut targets = unit(&format!("targets.{number}"), case.shape[0] * case.classes);
         for row in targets.chunks_mut(case.classes) {
             row.iter_mut().for_each(|target| *target += 1.0);
@@ -65,10 +89,11 @@ fn train(case: &Case, model: &str, stem: Option<Stem>, dtype: DType, steps: usiz
             row.iter_mut().for_each(|target| *target /= sum);
         }
         let mode = Mode::Train { seed: Seed::new(0) };
-        let logits = network.forward(&images.to_dtype(dtype).unwrap(), &mode).unwrap();
-        let value = loss.of(&logits, &targets).unwrap();
-        let gradients = by_name(&params, tallow_kernels::backward(&value).unwrap());
-        optimizer.update(&params, &gradients, &mut state, case.rate, None).unwrap();
+        let images = images(case, &format!("images.{number}")).to_dtype(dtype).unwrap();
+        let logits = training.network.forward(&images, &mode).unwrap();
+        let value = training.loss.of(&logits, &targets).unwrap();
+        let gradients = by_name(&training.params, tallow_kernels::backward(&value).unwrap());
+        training.update(case, &gradients);
         losses.push(value.to_dtype(DType::F64).unwrap().to_scalar().unwrap());
     }
     losses

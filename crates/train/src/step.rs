@@ -32,6 +32,8 @@ pub enum Phase {
     Forward,
     /// Down to every parameter's gradient.
     Backward,
+    /// Of a branch's gradient, where there are several branches.
+    Norm,
 }
 
 /// What a step is made with.
@@ -112,7 +114,9 @@ impl Work<'_> {
                 ledger.add(&loss, value)?;
                 done(Phase::Backward)?;
             }
-            ledger.close(branch, &passage)?;
+            let norm = ledger.norm()?;
+            done(Phase::Norm)?;
+            ledger.close(branch, &passage, norm)?;
             done(Phase::Backward)?;
         }
         let (collected, branches) = ledger.finish();

@@ -49,6 +49,7 @@ fn step(arguments: &StepBench, registry: &Registry) -> anyhow::Result<()> {
     figures.put("backward_seconds", phases.backward.median(), "median");
     figures.put("optimizer_seconds", phases.optimizer.median(), "median; Nesterov SGD, decay");
     figures.put("mixing_seconds", phases.mixing.median(), "median; draws, blends, targets");
+    figures.put("norm_seconds", phases.norms.median(), "median; of each branch's gradient, where several");
     figures.put("loss", phases.loss, "of the last step");
     figures.put("peak_rss_bytes", rss, "of this process");
     // A backward pass has two products for each of the forward pass.

@@ -46,6 +46,8 @@ pub struct Phases {
     pub optimizer: Times,
     /// Draws, blends and targets of the policy.
     pub mixing: Times,
+    /// Of each branch's gradient, all branches together; 0 where there is one.
+    pub norms: Times,
     /// Of the last step.
     pub loss: f64,
 }
@@ -118,7 +120,7 @@ impl Bench {
             accumulate: 1,
         };
         let seed = Seed::new(1).fold("step", moment.step);
-        let (mut forward, mut backward, mut mixing) = (0.0, 0.0, 0.0);
+        let (mut forward, mut backward, mut mixing, mut norms) = (0.0, 0.0, 0.0, 0.0);
         let mut clock = Clock::start(&self.device)?;
         let done = |phase| {
             let seconds = clock.lap()?;
@@ -126,6 +128,7 @@ impl Bench {
                 Phase::Forward => forward += seconds,
                 Phase::Backward => backward += seconds,
                 Phase::Mixing => mixing += seconds,
+                Phase::Norm => norms += seconds,
             }
             Ok(())
         };
@@ -141,6 +144,7 @@ impl Bench {
         phases.backward.push(backward);
         phases.optimizer.push(updating);
         phases.mixing.push(mixing);
+        phases.norms.push(norms);
         Ok(())
     }
 
