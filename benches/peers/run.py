@@ -59,6 +59,7 @@ ROWS = {
     "mix_fmix_32x3x224": mixing("fmix", "32,3,224,224", "numpy"),
     "mix_smoothmix_32x3x224": mixing("smoothmix", "32,3,224,224", "plain"),
     "mix_gridmix_32x3x224": mixing("gridmix", "32,3,224,224", "plain"),
+    "mix_gridmixup_32x3x224": mixing("gridmixup", "32,3,224,224", "plain"),
     "mix_saliencymix_32x3x224": mixing("saliencymix", "32,3,224,224", "numpy"),
     "mix_zeta_mixup_128x3x32": mixing("zeta_mixup", "128,3,32,32", "einsum", "matmul"),
     "mix_mixup_128x3x32": mixing("mixup", "128,3,32,32", "plain"),

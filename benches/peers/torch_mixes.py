@@ -93,18 +93,34 @@ def grid(height, width, cells=4):
     return theirs.repeat_interleave(height // cells, 0).repeat_interleave(width // cells, 1)
 
 
+def lattice(height, width):
+    """Holes of a lattice in a random rectangle: IlyaDobrynin/GridMixup, as OpenMixup sets it."""
+    hole, area, aspect = np.sqrt(1 - np.random.beta(1.0, 1.0)), np.random.uniform(0.5, 1.0), np.random.uniform(0.5, 2.0)
+    wide = int(np.sqrt(height * width * area / aspect))
+    tall, wide = min(int(wide * aspect), height), min(wide, width)
+    top, left = int((height - tall) * np.random.rand()), int((width - wide) * np.random.rand())
+    cell = -(-wide // np.random.randint(2, 7))
+    open_ = torch.arange(max(tall, wide)) % cell < min(max(int(cell * hole), 1), cell - 1)
+    mask = torch.zeros(height, width)
+    mask[top : top + tall, left : left + wide] = (open_[:tall, None] & open_[:wide]).float()
+    return mask
+
+
 def resizemix(mode):
-    """The whole partner, shrunk and pasted: Qin et al. 2020."""
+    """The whole partner, shrunk and pasted, one size for all and a place for each: Qin et al. 2020."""
 
     def mix(x, labels, classes):
         height, width = x.shape[-2:]
         tau = np.random.uniform(0.1, 0.8)
-        tall, wide = round(tau * height), round(tau * width)
-        top, left = np.random.randint(height - tall + 1), np.random.randint(width - wide + 1)
+        tall, wide = int(tau * height), int(tau * width)
         order = torch.randperm(len(x))
-        mixed = x.clone()
         smooth = {} if mode == "nearest" else {"antialias": True}
-        mixed[..., top : top + tall, left : left + wide] = F.interpolate(x[order], (tall, wide), mode=mode, **smooth)
+        small = F.interpolate(x, (tall, wide), mode=mode, **smooth)
+        mixed = x.clone()
+        for row, partner in enumerate(order.tolist()):
+            top = min(max(np.random.randint(height) - tall // 2, 0), height - tall)
+            left = min(max(np.random.randint(width) - wide // 2, 0), width - wide)
+            mixed[row, :, top : top + tall, left : left + wide] = small[partner]
         return mixed, soft(labels, order, 1 - tall * wide / (height * width), classes)
 
     return mix
@@ -159,5 +175,6 @@ MIXES = {
     ("fmix", "numpy"): bound(blended(fmix_mask)),
     ("smoothmix", "plain"): bound(blended(spot)),
     ("gridmix", "plain"): bound(blended(grid)),
+    ("gridmixup", "plain"): bound(blended(lattice)),
     ("saliencymix", "numpy"): bound(saliencymix),
 }

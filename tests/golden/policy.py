@@ -11,7 +11,11 @@ Seed 3.
     cutmix        clovaai/CutMix-PyTorch@2d8eb68faff7fe4962776ad51d175c3b01a25734 (MIT): rand_bbox
     fmix          ecs-vlc/FMix@e5991dca018882734c8ea63599f10dfbe67fa0ae (MIT): binarise_mask; the field by numpy from the paper's
                   formula, since the code's own does not follow it (asserted below)
-    resizemix     the paper's formula, with torch's antialiased bilinear resizing
+    resizemix     the paper's formula, with torch's antialiased bilinear resizing; patches and resizemix_batches: the steps of
+                  JayQine/ResizeMix@45441ffe301d881d1819e61a6c19a3cd79459a91 (Apache-2.0), run_apis/trainer.py and getbox_new
+                  of tools/utils.py, written again
+    lattices      the steps of IlyaDobrynin/GridMixup@11b741f234832c9a15b4e650e1e4fad0e79dc63b, _get_random_crop and _get_gridmask,
+                  written again
     spectral      Hou and Zhang's formula, in numpy and scipy
     peers         torchvision.transforms.v2 CutMix and MixUp; timm.data.Mixup, by batch and by element
 
@@ -150,6 +154,73 @@ def resize_case(rows, height, width, boxes):
     }
 
 
+def patch(size, tau, centre):
+    """The authors' getbox_new about a centre: (top, bottom, left, right) of a patch whose sides are the resized image's."""
+    sides = interpolate(torch.zeros(1, 1, *size), scale_factor=tau).shape[2:]
+    starts = [np.clip(c - side // 2, 0, whole) for c, side, whole in zip(centre, sides, size)]
+    ends = [np.clip(start + side, 0, whole) for start, side, whole in zip(starts, sides, size)]
+    starts = [np.clip(end - side, 0, whole) for end, side, whole in zip(ends, sides, size)]
+    return [int(edge) for pair in zip(starts, ends) for edge in pair]
+
+
+def patch_case(height, width, tau):
+    centre = [int(rng.integers(height)), int(rng.integers(width))]
+    top, bottom, left, right = patch((height, width), tau, centre)
+    own = 1 - (bottom - top) * (right - left) / (height * width)
+    return {"size": [height, width], "tau": tau, "centre": centre, "box": [top, bottom, left, right], "own": own}
+
+
+def resizemix_case(rows, height, width, tau):
+    """Images of one colour each: the authors take the nearest pixels, which are then those of any interpolation."""
+    colours = torch.tensor(rng.integers(-9, 10, (rows, 2, 1, 1)) / 4, dtype=torch.float32)
+    x = colours.expand(rows, 2, height, width).clone()
+    y = torch.tensor(rng.integers(0, 3, rows))
+    order = torch.tensor(rng.permutation(rows))
+    centres = [[int(rng.integers(height)), int(rng.integers(width))] for _ in range(rows)]
+    small = interpolate(x, scale_factor=tau)
+    mixed = x.clone()
+    for i, centre in enumerate(centres):
+        top, bottom, left, right = patch((height, width), tau, centre)
+        mixed[i, :, top:bottom, left:right] = small[order[i]]
+    own = 1 - (small.size(-1) * small.size(-2)) / (height * width)
+    labels = torch.nn.functional.one_hot(y, 3).double()
+    return {
+        "shape": list(x.shape),
+        "values": rounded(x),
+        "labels": y.tolist(),
+        "tau": tau,
+        "partner": order.tolist(),
+        "centres": centres,
+        "mixed": rounded(mixed),
+        "targets": rounded(own * labels + (1 - own) * labels[order]),
+    }
+
+
+def lattice_case(height, width, holes):
+    area, aspect, share = float(rng.uniform(0.3, 0.6)), float(rng.uniform(0.6, 1.6)), float(rng.uniform())
+    place = [float(rng.uniform()), float(rng.uniform())]
+    crop_width = int(np.sqrt(int(height * width * area) / aspect))
+    crop_height = int(crop_width * aspect)
+    assert crop_width <= width and crop_height <= height and 1 <= holes <= crop_width // 2
+    top, left = int((height - crop_height) * place[0]), int((width - crop_width) * place[1])
+    cell = math.ceil(crop_width / holes)
+    hole = min(max(int(cell * np.sqrt(1 - share)), 1), cell - 1)
+    mask = np.zeros((height, width), int)
+    for x in range(0, crop_width, cell):
+        for y in range(0, crop_height, cell):
+            mask[top + y : top + min(y + hole, crop_height), left + x : left + min(x + hole, crop_width)] = 1
+    return {
+        "size": [height, width],
+        "area": area,
+        "aspect": aspect,
+        "place": place,
+        "holes": holes,
+        "lambda": share,
+        "box": [top, top + crop_height, left, left + crop_width],
+        "mask": mask.ravel().tolist(),
+    }
+
+
 def spectral_case(height, width):
     y, x = np.mgrid[:height, :width]
     image = rng.integers(-3, 4, (height, width)) / 8 + 2.0 * (np.hypot(y - height // 3, x - width // 2) < 2.5)
@@ -243,6 +314,13 @@ def make():
             resize_case(2, 4, 4, [[0, 2, 1, 3], [0, 4, 0, 4]]),
             resize_case(3, 7, 5, [[1, 5, 0, 3], [6, 7, 4, 5], [2, 7, 1, 5]]),
         ],
+        "patches": [
+            patch_case(h, w, tau)
+            for h, w in [(32, 32), (28, 28), (7, 5), (20, 10), (224, 224), (64, 48)]
+            for tau in [0.2, 0.25, 0.33, 0.45, 0.5, 0.61, 0.75, 0.8]
+        ],
+        "resizemix_batches": [resizemix_case(4, 6, 4, 0.5), resizemix_case(5, 5, 7, 0.3), resizemix_case(3, 8, 8, 0.8)],
+        "lattices": [lattice_case(h, w, holes) for h, w in [(16, 16), (15, 20), (24, 13)] for holes in [1, 2, 3, 4]],
         "spectral": [spectral_case(16, 12), spectral_case(20, 20), spectral_case(9, 15)],
         "peers": [
             torchvision_case(4, 3, 2, 0.3, None),

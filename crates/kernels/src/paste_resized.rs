@@ -7,6 +7,7 @@ use crate::paste::{Bounds, check_boxes, check_partners, sources};
 use crate::simd::vectorized;
 use crate::switch::{composed, host};
 use candle_core::{Result, Tensor};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// out_i = A(H → tall) · values_partner(i) · A(W → wide)ᵀ inside the box, values_i outside, in every channel; row o of
@@ -59,20 +60,27 @@ impl<T: Element> Side<T> {
     }
 }
 
-/// A box with the weights that fill it; one for all rows or one per row.
+/// A box with the weights that fill it, down and across.
+type Patch<T> = (Bounds, Arc<Side<T>>, Arc<Side<T>>);
+
+/// One for all rows or one per row.
 struct Patches<T> {
-    boxes: Vec<(Bounds, Side<T>, Side<T>)>,
+    boxes: Vec<Patch<T>>,
     width: usize,
 }
 
 impl<T: Element> Patches<T> {
     fn new(boxes: &[Bounds], (h, w): (usize, usize)) -> Patches<T> {
-        let filled = |&(t, b, l, r): &Bounds| ((t, b, l, r), Side::new(h, b - t), Side::new(w, r - l));
+        // Boxes of one size share their weights.
+        let mut known = BTreeMap::new();
+        let mut side =
+            |from, to| known.entry((from, to)).or_insert_with(|| Arc::new(Side::new(from, to))).clone();
+        let filled = |&(t, b, l, r): &Bounds| ((t, b, l, r), side(h, b - t), side(w, r - l));
         Patches { boxes: boxes.iter().map(filled).collect(), width: w }
     }
 
     #[inline(always)]
-    fn of(&self, row: usize) -> &(Bounds, Side<T>, Side<T>) {
+    fn of(&self, row: usize) -> &Patch<T> {
         &self.boxes[if self.boxes.len() == 1 { 0 } else { row }]
     }
 

@@ -43,5 +43,6 @@ pub const BUILTIN: &[&Spec] = &[
     &mix::fmix::SPEC,
     &mix::smoothmix::SPEC,
     &mix::gridmix::SPEC,
+    &mix::gridmixup::SPEC,
     &mix::saliencymix::SPEC,
 ];

@@ -22,7 +22,7 @@ mod parameters;
 mod parse;
 mod passage;
 mod presets;
-mod quantity;
+pub mod quantity;
 mod ramp;
 mod region;
 mod resample;
@@ -46,10 +46,11 @@ pub use presets::{PRESETS, preset};
 pub use ramp::{Curve, Ramp, Ramped};
 pub use shares::Shares;
 pub use spec::{Build, Built, Mistake, Parsed, Registry, Spec};
-// What the signatures of a policy name, so that one can be written against this crate alone.
+// What the signatures of a policy and its tests name, so that one can be written against this crate alone.
+pub use candle_core::Tensor;
 pub use serde_yaml::Value;
 pub use tallow_data::Image;
-pub use tallow_seed::Rng;
+pub use tallow_seed::{Rng, Seed};
 
 pub type Result<T> = std::result::Result<T, Error>;
 

@@ -6,7 +6,8 @@ use tallow_seed::Rng;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pairing {
     pub order: Order,
-    /// Whether rows of one group (a lesion, a patient) may be mixed with each other.
+    /// Whether rows of one group (a lesion, a patient) may be mixed with each other, as own row and partner or as two partners.
+    /// Of rows that are mixed already, the group is that of the largest share.
     pub within_group: bool,
 }
 

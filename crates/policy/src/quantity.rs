@@ -1,4 +1,5 @@
-//! What the parameters of image policies are measured in: types that refuse a wrong value and say what they expected.
+//! What the parameters of policies are measured in: types that refuse a wrong value and say what they expected; and
+//! [`quantity!`](crate::quantity!), which makes more of them.
 
 use crate::parameters::{parameters, text};
 use crate::spec::Parsed;
@@ -45,11 +46,15 @@ impl Size {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pixels(pub u32);
 
+/// A whole number, from 0.
+#[derive(Clone, Copy, Debug)]
+pub struct Whole(pub u32);
+
 /// A number of things, from 1.
 #[derive(Clone, Copy, Debug)]
 pub struct Count(pub u32);
 
-/// Shift of the image's area: 0 < low ≤ high ≤ 1.
+/// Bounds of a part, of an area or a side: 0 < low ≤ high ≤ 1.
 #[derive(Clone, Copy, Debug)]
 pub struct Scale(pub f64, pub f64);
 
@@ -121,7 +126,18 @@ pub struct Hues(pub f64, pub f64);
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Colour(pub [u8; 3]);
 
-/// `quantity!(Type, "what is expected", |value| Option<Type>)`
+/// `quantity!(Type, "what is expected", |value| Option<Type>)`: how a type of a parameter is read from its YAML; what the
+/// closure does not take is answered by `expected …, got …`.
+///
+/// ```
+/// enum Axis { Horizontal, Vertical }
+/// tallow_policy::quantity!(Axis, "`horizontal` or `vertical`", |value| match value.as_str()? {
+///     "horizontal" => Some(Axis::Horizontal),
+///     "vertical" => Some(Axis::Vertical),
+///     _ => None,
+/// });
+/// ```
+#[macro_export]
 macro_rules! quantity {
     ($name:path, $expected:literal, $read:expr) => {
         impl<'de> serde::Deserialize<'de> for $name {
@@ -133,7 +149,7 @@ macro_rules! quantity {
         }
     };
 }
-pub(crate) use quantity;
+pub use quantity;
 
 /// The value as `read` understands it, or the error `expected …, got …`.
 pub fn refuse<'de, D: Deserializer<'de>, T>(
@@ -156,6 +172,7 @@ quantity!(Size, "pixels (a whole number from 1) or [height, width]", |value| mat
     side => whole(side, 1).map(Size::Side),
 });
 quantity!(Pixels, "pixels (a whole number from 0)", |value| whole(value, 0).map(Pixels));
+quantity!(Whole, "a whole number from 0", |value| whole(value, 0).map(Whole));
 quantity!(Count, "a whole number from 1", |value| whole(value, 1).map(Count));
 quantity!(Byte, "a byte (0 to 255)", |value| byte(value).map(Byte));
 quantity!(Offset, "a number from -1 to 1", |value| {

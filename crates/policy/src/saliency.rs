@@ -1,23 +1,24 @@
 //! Where an image draws the eye, at the resolution of 64 pixels at most.
 
 use crate::fourier::{Complex, transform};
-use candle_core::{DType, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 
 /// (height, width).
 type Size = (usize, usize);
 
 /// Values (R, C, H, W), read row by row.
-pub struct Maps<'a>(&'a Tensor);
+pub struct Maps(Tensor);
 
 /// The longest side of a map: Hou and Zhang's scale. Finer structure is texture, not an object.
 const SIDE: usize = 64;
 /// Standard deviation of the smoothing in sides: 2.5 of 64 pixels, as in Hou and Zhang's program.
 const SIGMA: f64 = 2.5 / 64.0;
 
-impl<'a> Maps<'a> {
-    pub fn of(values: &'a Tensor) -> Result<Maps<'a>> {
+impl Maps {
+    /// One copy from the device; none of f32 on the host.
+    pub fn of(values: &Tensor) -> Result<Maps> {
         values.dims4()?;
-        Ok(Maps(values))
+        Ok(Maps(values.to_device(&Device::Cpu)?.to_dtype(DType::F32)?))
     }
 
     /// The mean of a row's channels, and its size: each pixel is the mean of the pixels under it.
@@ -38,7 +39,7 @@ impl<'a> Maps<'a> {
         end: impl Fn(f64) -> f64,
     ) -> Result<(Vec<f64>, Size)> {
         let (_, _, height, width) = self.0.dims4()?;
-        let values: Vec<f32> = self.0.get(row)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+        let values: Vec<f32> = self.0.get(row)?.flatten_all()?.to_vec1()?;
         let mut pixels = vec![0.0; height * width];
         for plane in values.chunks_exact(height * width) {
             pixels.iter_mut().zip(plane).for_each(|(sum, value)| *sum = add(*sum, f64::from(*value)));
@@ -53,7 +54,11 @@ impl<'a> Maps<'a> {
                 counts[first + x] += 1.0;
             }
         }
-        Ok((sums.iter().zip(counts).map(|(sum, count)| sum / count).collect(), small))
+        let map: Vec<f64> = sums.iter().zip(counts).map(|(sum, count)| sum / count).collect();
+        if map.iter().any(|value| !value.is_finite()) {
+            candle_core::bail!("no saliency in row {row}: its values are not finite");
+        }
+        Ok((map, small))
     }
 }
 

@@ -1,6 +1,6 @@
 //! How a policy is found by name and built from YAML.
 
-use crate::{BUILTIN, ImagePolicy, Mix, ModelInput};
+use crate::{BUILTIN, ENGINE_KEYS, ImagePolicy, Mix, ModelInput};
 use serde_yaml::Value;
 
 /// Everything about a policy that is not its arithmetic: what reads it from YAML, and what its card says. A built-in
@@ -108,9 +108,14 @@ impl Registry {
         Registry { policies: BUILTIN.to_vec() }
     }
 
-    /// Adds a policy. Panics on a name that is taken: two policies of one name are a bug of the program.
+    /// Adds a policy. Panics on a name that is taken, or that no recipe could name: a bug of the program.
     pub fn push(&mut self, spec: &'static Spec) {
-        assert!(self.find(spec.name).is_none(), "policy `{}` is registered twice", spec.name);
+        let name = spec.name;
+        assert!(self.find(name).is_none(), "policy `{name}` is registered twice");
+        let plain = name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        assert!(plain, "policy `{name}`: expected a name in snake_case, such as `my_mix`");
+        assert!(!ENGINE_KEYS.contains(&name), "policy `{name}`: a key of the engine; choose another name");
         self.policies.push(spec);
     }
 

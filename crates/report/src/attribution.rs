@@ -18,19 +18,28 @@ pub struct Attribution {
 }
 
 /// A mix of a branch in one step.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Applied {
     pub policy: String,
     /// Where it happened; none where its draw, its window or another alternative kept it from happening.
     pub tap: Option<String>,
+    /// Parameters that change over the run, as they were.
+    pub numbers: Vec<(String, f64)>,
 }
 
 impl Attribution {
     /// `{"branch":0,"loss":…,"gradient_norm":…,"targets":"…","mixes":[{"policy":"cutmix","tap":"input"}]}`; the tap of a mix
-    /// that did not happen is null, and a branch without a norm has no such key.
+    /// that did not happen is null, and a branch without a norm has no such key. A mix with ramps has `"numbers":{"gamma":3.2}`.
     pub fn record(&self) -> Value {
-        let mixes: Vec<Value> =
-            self.mixes.iter().map(|mix| json!({ "policy": mix.policy, "tap": mix.tap })).collect();
+        let mix = |mix: &Applied| {
+            let mut record = json!({ "policy": mix.policy, "tap": mix.tap });
+            if !mix.numbers.is_empty() {
+                record["numbers"] =
+                    mix.numbers.iter().map(|(name, number)| (name.clone(), json!(number))).collect();
+            }
+            record
+        };
+        let mixes: Vec<Value> = self.mixes.iter().map(mix).collect();
         let mut record = json!({ "branch": self.branch, "loss": self.loss });
         if let Some(norm) = self.gradient_norm {
             record["gradient_norm"] = norm.into();
@@ -54,12 +63,16 @@ mod tests {
     #[test]
     fn a_branch_as_text() {
         let mixes = vec![
-            Applied { policy: "cutmix".into(), tap: Some("input".into()) },
-            Applied { policy: "zeta_mixup".into(), tap: None },
+            Applied {
+                policy: "cutmix".into(),
+                tap: Some("input".into()),
+                numbers: vec![("alpha".into(), 0.25)],
+            },
+            Applied { policy: "zeta_mixup".into(), tap: None, numbers: Vec::new() },
         ];
         let one = Attribution { branch: 1, loss: 0.5, gradient_norm: Some(2.), targets: "0f".into(), mixes };
         let expected = "{\"branch\":1,\"loss\":0.5,\"gradient_norm\":2.0,\"targets\":\"0f\",\"mixes\":\
-                        [{\"policy\":\"cutmix\",\"tap\":\"input\"},{\"policy\":\"zeta_mixup\",\"tap\":null}]}";
+                        [{\"policy\":\"cutmix\",\"tap\":\"input\",\"numbers\":{\"alpha\":0.25}},{\"policy\":\"zeta_mixup\",\"tap\":null}]}";
         assert_eq!(one.record().to_string(), expected);
         assert_eq!(one.scalars(), [("branch1/loss".into(), 0.5), ("branch1/gradient_norm".into(), 2.)]);
         let alone = Attribution { gradient_norm: None, ..one };

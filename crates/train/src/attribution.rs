@@ -34,11 +34,14 @@ impl<'a> Ledger<'a> {
         Ok(if self.apart { &mut self.own } else { &mut self.all }.add(loss)?)
     }
 
+    /// ‖g‖ of the gradients of the branch under way, where they are collected by themselves.
+    pub fn norm(&self) -> Result<Option<f64>> {
+        self.apart.then(|| norm(self.params, &self.own)).transpose()
+    }
+
     /// The end of a branch.
-    pub fn close(&mut self, branch: &Branch, passage: &Passage) -> Result<()> {
-        let own = std::mem::take(&mut self.own);
-        let gradient_norm = self.apart.then(|| norm(self.params, &own)).transpose()?;
-        self.all.merge(own)?;
+    pub fn close(&mut self, branch: &Branch, passage: &Passage, gradient_norm: Option<f64>) -> Result<()> {
+        self.all.merge(std::mem::take(&mut self.own))?;
         let loss = std::mem::take(&mut self.loss) / branch.weight;
         let targets = fingerprint(&passage.targets());
         let mixes = mixes(branch, passage);
@@ -60,13 +63,13 @@ pub fn fingerprint(targets: &[f64]) -> String {
 
 /// Every mix of a branch in the order written, and where it happened.
 fn mixes(branch: &Branch, passage: &Passage) -> Vec<Applied> {
-    let mix = |(node, tapped): (&tallow_policy::Node, &tallow_policy::Tapped)| Applied {
-        policy: tapped.policy.clone(),
-        tap: passage
-            .record()
-            .iter()
-            .find(|applied| applied.path == node.path)
-            .map(|applied| applied.tap.clone()),
+    let mix = |(node, tapped): (&tallow_policy::Node, &tallow_policy::Tapped)| {
+        let happened = passage.record().iter().find(|applied| applied.path == node.path);
+        Applied {
+            policy: tapped.policy.clone(),
+            tap: happened.map(|applied| applied.tap.clone()),
+            numbers: happened.map_or(Vec::new(), |applied| applied.numbers.clone()),
+        }
     };
     branch.mixes().into_iter().map(mix).collect()
 }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use tallow_policy::{
     Build, Mask, Mix, Mixing, Parsed, Place, Positive, Rect, Result, Rng, Site, Spec, Value, parameters,
+    quantity,
 };
 
 pub static SPEC: Spec = Spec {
@@ -28,12 +29,17 @@ struct Concat {
     per_sample: bool,
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy)]
 enum Axis {
     Horizontal,
     Vertical,
 }
+
+quantity!(Axis, "`horizontal` or `vertical`", |value| match value.as_str()? {
+    "horizontal" => Some(Axis::Horizontal),
+    "vertical" => Some(Axis::Vertical),
+    _ => None,
+});
 
 impl Default for Concat {
     fn default() -> Concat {
@@ -90,7 +96,7 @@ mod tests {
 
     #[test]
     fn the_partner_has_one_side() {
-        let mut rng = tallow_seed::Seed::new(1).rng();
+        let mut rng = tallow_policy::Seed::new(1).rng();
         let all = Concat { per_sample: true, ..Concat::default() };
         assert_eq!(boxes(&all, &mut rng).len(), 3);
         let mut shares = Vec::new();

@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn the_strength_is_uniform_below_its_bound() {
         let policy = Vignette::default();
-        let mut rng = tallow_seed::Seed::new(1).rng();
+        let mut rng = tallow_policy::Seed::new(1).rng();
         let draws: Vec<f64> = (0..2000).map(|_| policy.draw((8, 8), &mut rng)[0]).collect();
         assert!(draws.iter().all(|s| (0.0..=0.5).contains(s)));
         // Mean 0.25, standard deviation 0.5 / √12 / √2000 = 0.0032.

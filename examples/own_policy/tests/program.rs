@@ -70,7 +70,10 @@ fn mistakes_in_their_parameters_have_place_and_remedy() {
     let recipe = recipe();
     let recipe = recipe.to_str().unwrap();
     for (change, words) in [
-        ("branches=[ { policies: [ { concat: { axis: diagonal } } ] } ]", ["concat.axis", "vertical"]),
+        (
+            "branches=[ { policies: [ { concat: { axis: diagonal } } ] } ]",
+            ["concat.axis", "expected `horizontal` or `vertical`, got diagonal"],
+        ),
         ("branches=[ { policies: [ { concat: {}, at: penultimate } ] } ]", ["concat", "earlier tap"]),
         ("images=[ { vignette: { strength: 2 } } ]", ["vignette.strength", "from 0 to 1"]),
     ] {

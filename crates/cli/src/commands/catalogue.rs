@@ -17,6 +17,8 @@ const QUALITY: u8 = 75;
 /// Of the drawn lesions.
 const MEAN: [f64; 3] = [0.702, 0.518, 0.449];
 
+/// What may stand beside a policy's name.
+const KEYS: &str = include_str!("catalogue/keys.md");
 /// Who has which method, read in their sources.
 const PEERS: &str = include_str!("catalogue/peers.md");
 
@@ -26,10 +28,9 @@ Every image policy and every mix, made by `tallow list policies --markdown docs`
 picture has a row of drawn lesions, and below them what the example's policy makes of each (of each and the one before, for a
 mix of two). The bar and the line under a picture are the label that it is trained with. In formulas x_i is a row, x_j its partner.
 
-An entry under `images:` or `policies:` is a map with the policy's name; beside it may stand `p` (the probability of each
-application: per image, or per batch for a mix), and for a mix `at` (taps), `during` (when in the run) and `pairing`. `one_of` chooses
-between entries. `p`, and any number of a policy, may change over the run: `{ from: 0, to: 0.5 }`, with `over: 0.2..0.8` and
-`shape: cosine` where wanted.
+An entry under `images:` or `policies:` is a map with the policy's name; beside it may stand [keys of the engine](#keys-of-the-engine).
+`p`, and any number of a policy, may change over the run: `{ from: 0, to: 0.5 }`, with `over: 0.2..0.8` and `shape: cosine` where
+wanted.
 ";
 
 /// Writes DIR/policies.md and DIR/policies/NAME.jpg for every policy of the registry.
@@ -63,7 +64,9 @@ fn text(registry: &Registry) -> anyhow::Result<String> {
     let links = |specs: &[&Spec]| -> String {
         specs.iter().map(|spec| format!("[{0}](#{0})", spec.name)).collect::<Vec<_>>().join(", ")
     };
-    writeln!(page, "\n**Mixes**: {}\n\n**Image policies**: {}", links(&mixes), links(&images))?;
+    writeln!(page, "\n**Mixes**: {}\n\n**Image policies**: {}\n", links(&mixes), links(&images))?;
+    page.push_str(KEYS.trim_end());
+    page.push('\n');
     for (title, place, specs) in [
         ("Mixes", "They change the rows of a batch at a tap; under `policies:` of a branch.", mixes),
         ("Image policies", "They change one image on the host; under `images:`.", images),
@@ -205,4 +208,19 @@ fn padded(image: &Image) -> Image {
 pub fn wrong(spec: &Spec, mistakes: &[tallow_policy::Mistake]) -> Error {
     let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
     Error::recipe(format!("policy `{}`: its example: {}", spec.name, lines.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::KEYS;
+    use tallow_policy::{ENGINE_KEYS, Order};
+
+    #[test]
+    fn every_key_and_every_order_has_its_row() {
+        let orders = Order::ALL.map(|(name, _)| name);
+        for name in ENGINE_KEYS.iter().chain(&orders) {
+            assert!(KEYS.lines().any(|line| line.starts_with(&format!("| `{name}`"))), "{name}");
+        }
+        assert!(KEYS.contains("`within_group: false`"));
+    }
 }

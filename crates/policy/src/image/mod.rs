@@ -39,7 +39,8 @@ pub type Numbers = Vec<f64>;
 
 /// A change of one image. All randomness is in `draw`, all arithmetic in `apply`.
 pub trait ImagePolicy: Send + Sync {
-    /// Draws the numbers of one application to an image of `size` (width, height), both at least 1.
+    /// Draws the numbers of one application to an image of `size` (width, height), both at least 1: a function of the two
+    /// arguments and of nothing that is kept from before, so that a batch can be replayed.
     fn draw(&self, size: (u32, u32), rng: &mut Rng) -> Numbers;
 
     /// Bytes to bytes, without randomness: what golden files test. An error if the numbers do not fit the image.

@@ -2,7 +2,7 @@
 
 use super::{ImagePolicy, ModelInput, Numbers};
 use crate::operation::{ALL, Moving, SPACE, choose};
-use crate::quantity::{Bins, Colour, Pixels, read};
+use crate::quantity::{Bins, Colour, Whole, read};
 use crate::resample::Interpolation;
 use crate::{Build, Mistake, Parsed, Result, Spec};
 use serde::Deserialize;
@@ -42,8 +42,8 @@ struct RandAugment {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Parameters {
-    magnitude: Option<Pixels>,
-    num_ops: Option<Pixels>,
+    magnitude: Option<Whole>,
+    num_ops: Option<Whole>,
     num_magnitude_bins: Option<Bins>,
     interpolation: Option<Interpolation>,
     #[serde(default)]

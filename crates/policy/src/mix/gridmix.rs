@@ -10,7 +10,7 @@ use tallow_seed::Rng;
 pub const SPEC: Spec = Spec {
     name: "gridmix",
     summary: "each cell of an N×N grid from x_i with probability λ, else from x_j; λ ~ Beta(α, α), shares from the cells' areas",
-    source: "Baek, Bang, Shim, GridMix, Pattern Recognition 109 (2021): its grid-based mixing. The paper's loss on patch labels is not part of it. OpenMixup's function of this name follows another method: a lattice of holes in a random crop",
+    source: "Baek, Bang, Shim, GridMix, Pattern Recognition 109 (2021): mixing by the cells of a grid, without its loss on the labels of patches. Its settings could not be read, and no code of the authors was found: N and the law of λ are ours, α = 1 as in CutMix. OpenMixup's function of this name is `gridmixup`",
     parameters: &[
         ("cells", "4, 1 or more", "N, cells along each side; at most one for each pixel"),
         (
@@ -37,7 +37,7 @@ struct GridMix {
 
 impl Default for GridMix {
     fn default() -> GridMix {
-        // α = 1: the part is uniform, as in CutMix. N = 4 is ours: 8 pixels of 32, 56 of 224.
+        // Ours: cells of 8 pixels of 32, 56 of 224; the part uniform, as in CutMix.
         GridMix { cells: Count(4), alpha: Positive(1.0), per_sample: false }
     }
 }

@@ -267,6 +267,7 @@ impl Linear {
         } else {
             kept.extend(others.map(|other| other as u32));
         }
+        let kept = if at.within_group { kept } else { one_per_group(at, kept, rng) };
         self.chosen(kept, count, rng)
     }
 
@@ -296,7 +297,7 @@ fn largest(weights: &[f64]) -> usize {
     (1..weights.len()).fold(0, |best, place| if weights[place] > weights[best] { place } else { best })
 }
 
-/// Of rows that must not meet, one; by increasing row.
+/// Of rows that must not meet, one, drawn uniformly; by increasing row.
 fn one_per_group(at: &Site, mut members: Vec<u32>, rng: &mut Rng) -> Vec<u32> {
     rng.shuffle(&mut members);
     let mut kept: Vec<u32> = Vec::with_capacity(members.len());

@@ -4,6 +4,7 @@ pub mod cutmix;
 pub mod dirichlet_mixup;
 pub mod fmix;
 pub mod gridmix;
+pub mod gridmixup;
 pub mod intra_class;
 pub mod linear;
 pub mod mixup;
@@ -31,7 +32,8 @@ pub trait Mix: Send + Sync {
     fn within_groups_only(&self) -> bool {
         false
     }
-    /// All randomness of one application.
+    /// All randomness of one application: a function of what it is given and of nothing that is kept from before, so that a
+    /// step can be replayed.
     fn draw(&self, at: &Site, rng: &mut Rng) -> Result<Mixing>;
 }
 

@@ -9,11 +9,11 @@ use tallow_seed::Rng;
 
 pub const SPEC: Spec = Spec {
     name: "resizemix",
-    summary: "the whole x_j, shrunk to τ of each side and pasted at a random place of x_i; τ ~ U(low, high), shares from the area",
-    source: "Qin et al., ResizeMix, arXiv 2012.11101. The codes of OpenMixup and MMPretrain clip a box about a random centre and squeeze the partner into what is left; here the patch lies inside, with its aspect kept and its sides rounded, as the paper draws it",
+    summary: "the whole x_j, shrunk to τ of each side and pasted about a random centre of x_i; τ ~ U(low, high), shares from the area",
+    source: "Qin et al., ResizeMix, arXiv 2012.11101; draws and boxes of JayQine/ResizeMix@45441ff: sides rounded down, and a patch that would leave the image is moved inside. It takes the nearest pixels; here they are antialiased. OpenMixup and MMPretrain clip the patch at the border and squeeze the partner into what is left; MMPretrain draws the side as √(1 − λ), λ ~ 0.1 + 0.7·Beta(α, α)",
     parameters: &[
         ("scale", "[0.1, 0.8], 0 < low <= high <= 1", "bounds of τ, the patch's part of each side"),
-        ("per_sample", "false", "one patch for each row in place of one for the batch"),
+        ("per_sample", "false", "τ for each row in place of one for the batch; the centre is each row's own"),
     ],
     example: "{ resizemix: { scale: [0.1, 0.8] } }",
     cost: "one copy of the batch, and two passes over the partner for the patch, along y and along x",
@@ -31,7 +31,7 @@ struct ResizeMix {
 
 impl Default for ResizeMix {
     fn default() -> ResizeMix {
-        // The paper's τ ~ U(0.1, 0.8).
+        // τ ~ U(0.1, 0.8), one for the batch: the paper and its code.
         ResizeMix { scale: Scale(0.1, 0.8), per_sample: false }
     }
 }
@@ -42,20 +42,29 @@ fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
 
 impl Mix for ResizeMix {
     fn draw(&self, at: &Site, rng: &mut Rng) -> Result<Mixing> {
-        let (height, width) = at.maps(SPEC.name)?;
-        let mut draw = || {
-            let tau = rng.uniform_in(self.scale.0, self.scale.1);
-            let (tall, wide) = (side(height, tau), side(width, tau));
-            let top = rng.below((height - tall) as u32 + 1) as usize;
-            let left = rng.below((width - wide) as u32 + 1) as usize;
-            Rect { top, bottom: top + tall, left, right: left + wide }
-        };
-        let boxes = (0..at.draws(self.per_sample)).map(|_| draw()).collect();
-        Ok(Mixing::Paste { partner: at.partners.to_vec(), mask: Mask::Boxes(boxes), source: Place::Whole })
+        let size = at.maps(SPEC.name)?;
+        let mut tau = 0.0;
+        let boxes = (0..at.rows()).map(|row| {
+            if row == 0 || self.per_sample {
+                tau = rng.uniform_in(self.scale.0, self.scale.1);
+            }
+            let centre = (rng.below(size.0 as u32) as usize, rng.below(size.1 as u32) as usize);
+            patch(size, tau, centre)
+        });
+        let mask = Mask::Boxes(boxes.collect());
+        Ok(Mixing::Paste { partner: at.partners.to_vec(), mask, source: Place::Whole })
     }
 }
 
-/// τ·side, rounded; a pixel at least.
-pub fn side(of: usize, tau: f64) -> usize {
-    ((of as f64 * tau).round() as usize).clamp(1, of)
+/// The patch of a draw in an image of `size` (height, width): ⌊τ·side⌋ pixels of each side, one at least, from c − ⌊half⌋ on,
+/// moved inside where that leaves the image. The authors' rule; the borders are covered more often than the middle.
+pub fn patch(size: (usize, usize), tau: f64, centre: (usize, usize)) -> Rect {
+    let span = |side: usize, centre: usize| {
+        let length = ((side as f64 * tau) as usize).clamp(1, side);
+        let start = centre.saturating_sub(length / 2).min(side - length);
+        (start, start + length)
+    };
+    let (top, bottom) = span(size.0, centre.0);
+    let (left, right) = span(size.1, centre.1);
+    Rect { top, bottom, left, right }
 }

@@ -34,6 +34,14 @@ fn names_are_unique_and_no_engine_keys() {
 }
 
 #[test]
+#[should_panic(expected = "a key of the engine")]
+fn a_policy_cannot_be_named_as_a_key() {
+    static SPEC: tallow_policy::Spec =
+        tallow_policy::Spec { name: "pairing", ..tallow_policy::mix::mixup::SPEC };
+    Registry::builtin().push(&SPEC);
+}
+
+#[test]
 fn every_preset_is_a_file_and_plans() {
     let listed: BTreeSet<String> = PRESETS.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(listed, names("../../policies", ".yaml"));

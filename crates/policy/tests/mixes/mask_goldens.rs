@@ -4,7 +4,7 @@ use crate::goldens::{AUTHORS, authors, list, tensor};
 use crate::setting::*;
 use candle_core::{Device, Tensor};
 use serde_json::{Value, json};
-use tallow_policy::mix::{cutmix::cut, fmix, gridmix::grid, smoothmix::spot};
+use tallow_policy::mix::{cutmix::cut, fmix, gridmix::grid, gridmixup, resizemix::patch, smoothmix::spot};
 use tallow_policy::saliency::{peak, smoothed, spectral_residual};
 use tallow_policy::{Order, Pairing, Rows};
 
@@ -50,6 +50,65 @@ fn the_whole_partner_is_shrunk_as_torch_does_it() {
         }
     }
     assert_eq!(cases.len(), 2);
+}
+
+#[test]
+fn patches_as_the_authors_code() {
+    let cases = authors("patches");
+    for case in &cases {
+        let (size, centre) = (list::<(usize, usize)>(&case["size"]), list::<(usize, usize)>(&case["centre"]));
+        let got = patch(size, case["tau"].as_f64().unwrap(), centre);
+        assert_eq!([got.top, got.bottom, got.left, got.right], list::<[usize; 4]>(&case["box"]), "{case}");
+        close(1.0 - got.area() as f64 / (size.0 * size.1) as f64, case["own"].as_f64().unwrap(), 1e-12);
+    }
+    assert_eq!(cases.len(), 48);
+}
+
+/// Of images of one colour each every interpolation is the same, so that all pixels are theirs.
+#[test]
+fn resizemix_as_the_authors_code() {
+    let cases = authors("resizemix_batches");
+    for case in &cases {
+        let (values, labels): (Tensor, Vec<u32>) = (tensor(case), list(&case["labels"]));
+        let (_, _, height, width) = values.dims4().unwrap();
+        let tau = case["tau"].as_f64().unwrap();
+        let boxes: Vec<[usize; 4]> = list::<Vec<(usize, usize)>>(&case["centres"])
+            .into_iter()
+            .map(|centre| patch((height, width), tau, centre))
+            .map(|rect| [rect.top, rect.bottom, rect.left, rect.right])
+            .collect();
+        let paste =
+            json!({ "pasted": { "partner": case["partner"], "boxes": boxes, "masks": [], "whole": true } });
+        let (mixed, targets) = node(&paste, &rows(&labels, 3), &values);
+        assert!(apart(&mixed, &list::<Vec<f64>>(&case["mixed"])) < AUTHORS, "{case}");
+        assert!(apart(&targets, &list::<Vec<f64>>(&case["targets"])) < AUTHORS, "{case}");
+    }
+    assert_eq!(cases.len(), 3);
+}
+
+#[test]
+fn lattices_as_the_authors_code() {
+    let cases = authors("lattices");
+    for case in &cases {
+        let number = |key: &str| case[key].as_f64().unwrap();
+        let size = list::<(usize, usize)>(&case["size"]);
+        let crop = gridmixup::crop(size, number("area"), number("aspect"), list(&case["place"]));
+        assert_eq!(
+            [crop.top, crop.bottom, crop.left, crop.right],
+            list::<[usize; 4]>(&case["box"]),
+            "{case}"
+        );
+        let mask = gridmixup::lattice(size, crop, number("holes") as usize, number("lambda"));
+        assert_eq!(mask, list::<Vec<f32>>(&case["mask"]), "{case}");
+    }
+    assert_eq!(cases.len(), 12);
+    // A rectangle that would leave the image is cut: √(36 / 4) = 3 across, 12 down of 6.
+    let crop = gridmixup::crop((6, 6), 1.0, 4.0, (0.5, 0.5));
+    assert_eq!((crop.top, crop.bottom, crop.left, crop.right), (0, 6, 1, 4));
+    // Two pixels are one cell, of which the hole leaves one; a pixel has no hole.
+    let crop = |right| tallow_policy::Rect { top: 0, bottom: 2, left: 0, right };
+    assert_eq!(gridmixup::lattice((2, 2), crop(2), 6, 0.0), [1.0, 0.0, 0.0, 0.0]);
+    assert_eq!(gridmixup::lattice((2, 2), crop(1), 6, 0.0), [0.0; 4]);
 }
 
 #[test]

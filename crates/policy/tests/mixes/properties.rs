@@ -31,6 +31,7 @@ pub fn variants() -> Vec<(String, bool)> {
         "fmix: { decay: 1, per_sample: true }",
         "smoothmix: { sigma: [0.1, 0.2], per_sample: true }",
         "gridmix: { cells: 3, per_sample: true }",
+        "gridmixup: { holes: [1, 9], area: [0.2, 0.9], per_sample: true }",
         "saliencymix: { alpha: 0.5, per_sample: true }",
         "saliencymix: { saliency: input_gradient }",
     ];
