@@ -25,12 +25,8 @@ pub fn mix_rows(entries: &[Vec<(u32, f64)>], values: &Tensor) -> Result<Tensor> 
             entries.len()
         );
     }
-    for (i, row) in entries.iter().enumerate() {
-        if let Some((j, share)) = row.iter().find(|(j, share)| *j as usize >= rows || !share.is_finite()) {
-            bail!("mix_rows: row {i} takes {share} of row {j} – expected finite shares of rows below {rows}");
-        }
-    }
     if composed(values) {
+        check(entries, rows)?;
         let shares = host(matrix::<f64>(entries, rows), (entries.len(), rows), values)?;
         let flat = values.reshape((rows, ()))?;
         let mut shape = values.dims().to_vec();
@@ -38,6 +34,15 @@ pub fn mix_rows(entries: &[Vec<(u32, f64)>], values: &Tensor) -> Result<Tensor> 
         return shares.matmul(&flat)?.reshape(shape);
     }
     by_dtype!(values.dtype(), run(entries, values, rows))
+}
+
+fn check(entries: &[Vec<(u32, f64)>], rows: usize) -> Result<()> {
+    for (i, row) in entries.iter().enumerate() {
+        if let Some((j, share)) = row.iter().find(|(j, share)| *j as usize >= rows || !share.is_finite()) {
+            bail!("mix_rows: row {i} takes {share} of row {j} – expected finite shares of rows below {rows}");
+        }
+    }
+    Ok(())
 }
 
 /// Row-major (entries.len(), rows).
@@ -51,7 +56,7 @@ fn matrix<T: Element>(entries: &[Vec<(u32, f64)>], rows: usize) -> Vec<T> {
 
 fn run<T: Element>(entries: &[Vec<(u32, f64)>], values: &Tensor, rows: usize) -> Result<Tensor> {
     let contiguous = values.contiguous()?;
-    let y = mixed::<T>(entries, &view::<T>(&contiguous)?, rows);
+    let y = mixed::<T>(entries, &view::<T>(&contiguous)?, rows)?;
     let mut shape = values.dims().to_vec();
     shape[0] = entries.len();
     let transposed = if values.track_op() { transpose(entries, rows) } else { Vec::new() };
@@ -78,7 +83,7 @@ impl<T: Element> Backward for Gradient<T> {
 
     fn gradients(&self, _: &Tensor, grad: Tensor, _: &[bool]) -> Result<Vec<Option<Tensor>>> {
         let mut shape = grad.dims().to_vec();
-        let dx = mixed::<T>(&self.transposed, &view::<T>(&grad)?, shape[0]);
+        let dx = mixed::<T>(&self.transposed, &view::<T>(&grad)?, shape[0])?;
         shape[0] = self.transposed.len();
         Ok(vec![Some(tensor(dx, shape))])
     }
@@ -87,15 +92,15 @@ impl<T: Element> Backward for Gradient<T> {
 /// Columns of one task: 16 KiB of f32 of a row, so that a written piece stays in the first cache while it is added to.
 const COLUMNS: usize = 4096;
 
-fn mixed<T: Element>(entries: &[Vec<(u32, f64)>], x: &[T], rows: usize) -> Vec<T> {
+fn mixed<T: Element>(entries: &[Vec<(u32, f64)>], x: &[T], rows: usize) -> Result<Vec<T>> {
     let width = x.len() / rows;
     let mut y = unfilled::<T>(entries.len() * width);
     let count: usize = entries.iter().map(Vec::len).sum();
     if count > 6 * entries.len() {
-        let shares = matrix::<T>(entries, rows);
-        dense::dense(&shares, x, &mut y, (entries.len(), rows, width));
-        return y;
+        dense::dense(entries, x, &mut y, (rows, width))?;
+        return Ok(y);
     }
+    check(entries, rows)?;
     let out = Shared::new(&mut y);
     let blocks = width.div_ceil(COLUMNS);
     pieces(entries.len() * blocks, (COLUMNS * 8 / width.min(COLUMNS)).max(8), |p0, p1| {
@@ -125,5 +130,5 @@ fn mixed<T: Element>(entries: &[Vec<(u32, f64)>], x: &[T], rows: usize) -> Vec<T
             );
         }
     });
-    y
+    Ok(y)
 }

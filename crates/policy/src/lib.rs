@@ -29,6 +29,7 @@ mod resample;
 pub mod saliency;
 mod shares;
 mod spec;
+mod stream;
 mod stroke;
 pub mod weights;
 

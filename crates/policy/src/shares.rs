@@ -1,25 +1,37 @@
 //! How much of each input row is in each output row.
 
+use rayon::prelude::*;
 use std::sync::Arc;
+
+/// (column, share).
+type Entries = Vec<(u32, f64)>;
 
 /// A row-stochastic matrix (rows out × rows in), stored as the non-zero entries of each row, by increasing column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shares {
     inputs: usize,
     rows: Arc<Vec<Vec<(u32, f64)>>>,
+    /// The first row that is not stochastic.
+    wrong: Option<usize>,
 }
 
 impl Shares {
     /// Each output row is its input row.
     pub fn identity(rows: usize) -> Shares {
-        Shares { inputs: rows, rows: Arc::new((0..rows as u32).map(|i| vec![(i, 1.0)]).collect()) }
+        let rows: Vec<_> = (0..rows as u32).map(|i| vec![(i, 1.0)]).collect();
+        Shares { inputs: rows.len(), rows: Arc::new(rows), wrong: None }
     }
 
     /// The matrix with these entries; entries of one row and column add up. Panics on a column out of range.
     pub fn new(inputs: usize, rows: Vec<Vec<(u32, f64)>>) -> Shares {
-        let mut sums = vec![0.0; inputs];
-        let rows = rows.into_iter().map(|row| gather(&mut sums, row)).collect();
-        Shares { inputs, rows: Arc::new(rows) }
+        let mut room = Room::new(inputs);
+        Shares::of(inputs, rows.into_iter().map(|row| room.row(row.into_iter())).collect())
+    }
+
+    /// The matrix of rows that were made for `inputs` rows.
+    pub(crate) fn of(inputs: usize, rows: Vec<Row>) -> Shares {
+        let wrong = rows.iter().position(|row| !row.stochastic);
+        Shares { inputs, rows: Arc::new(rows.into_iter().map(|row| row.entries).collect()), wrong }
     }
 
     /// Row i is `own[i]` of itself and the rest of its partner.
@@ -72,19 +84,15 @@ impl Shares {
         if earlier.is_identity() {
             return self.clone();
         }
-        let mut sums = vec![0.0; earlier.inputs];
+        let mut room = Room::new(earlier.inputs);
         let rows = self.rows.iter().map(|row| {
-            sums.fill(0.0);
+            room.sums.fill(0.0);
             for &(j, a) in row {
-                earlier.row(j as usize).iter().for_each(|&(k, b)| sums[k as usize] += a * b);
+                earlier.row(j as usize).iter().for_each(|&(k, b)| room.sums[k as usize] += a * b);
             }
-            sums.iter()
-                .enumerate()
-                .filter(|(_, share)| **share != 0.0)
-                .map(|(k, &share)| (k as u32, share))
-                .collect()
+            room.taken()
         });
-        Shares { inputs: earlier.inputs, rows: Arc::new(rows.collect()) }
+        Shares::of(earlier.inputs, rows.collect())
     }
 
     /// `self · targets`: (inputs, classes) → (len, classes), row-major.
@@ -99,19 +107,30 @@ impl Shares {
         }
         let mut mixed = vec![0.0; self.len() * classes];
         let one_each = ends.iter().enumerate().all(|(i, end)| *end == i);
-        for (row, mixed) in self.rows.iter().zip(mixed.chunks_exact_mut(classes)) {
-            if one_each {
-                for &(j, share) in row {
-                    let (class, mass) = present[j as usize];
-                    mixed[class] += share * mass;
+        let add = |(rows, mixed): (&[Entries], &mut [f64])| {
+            if let [a, b, c, d] = rows
+                && one_each
+                && rows.iter().all(|row| row.len() == present.len())
+            {
+                // Rows of all inputs: sums that do not wait for each other.
+                let rows =
+                    [&a[..present.len()], &b[..present.len()], &c[..present.len()], &d[..present.len()]];
+                let mut parts = mixed.chunks_exact_mut(classes);
+                let mut mixed: [&mut [f64]; 4] = std::array::from_fn(|_| parts.next().expect("of four rows"));
+                for (j, &(class, mass)) in present.iter().enumerate() {
+                    (0..4).for_each(|i| mixed[i][class] += rows[i][j].1 * mass);
                 }
-                continue;
+                return;
             }
-            for &(j, share) in row {
-                let source = &present[ends[j as usize]..ends[j as usize + 1]];
-                source.iter().for_each(|&(class, mass)| mixed[class] += share * mass);
+            for (row, mixed) in rows.iter().zip(mixed.chunks_exact_mut(classes)) {
+                for &(j, share) in row {
+                    let source = &present[ends[j as usize]..ends[j as usize + 1]];
+                    source.iter().for_each(|&(class, mass)| mixed[class] += share * mass);
+                }
             }
-        }
+        };
+        let fours = (self.rows.par_chunks(4), mixed.par_chunks_mut(4 * classes));
+        fours.into_par_iter().with_min_len(8).for_each(add);
         mixed
     }
 
@@ -133,49 +152,84 @@ impl Shares {
         if self.is_empty() {
             return Some("its shares have no row".to_owned());
         }
-        self.rows.iter().enumerate().find_map(|(i, row)| {
-            // Four sums, which do not wait for each other.
-            let mut sums = [0.0; 4];
-            for four in row.chunks(4) {
-                sums.iter_mut().zip(four).for_each(|(sum, (_, share))| *sum += share);
-            }
-            let sum: f64 = sums.iter().sum();
-            // R additions of rounded f64: far below 1e-9 for any batch.
-            let right = (sum - 1.0).abs() < 1e-9 && row.iter().all(|&(_, share)| share >= 0.0);
-            (!right)
-                .then(|| format!("the shares of row {i} must be 0 or more and sum to 1, got a sum of {sum}"))
-        })
+        let row = self.wrong?;
+        let sum: f64 = self.rows[row].iter().map(|(_, share)| share).sum();
+        Some(format!("the shares of row {row} must be 0 or more and sum to 1, got a sum of {sum}"))
     }
 }
 
-/// Sorts the entries of one row by column and adds up those of one column; `sums` is room for a whole row.
-fn gather(sums: &mut [f64], mut row: Vec<(u32, f64)>) -> Vec<(u32, f64)> {
-    let inputs = sums.len();
-    if row.len() > inputs / 8 {
-        // A full row is sorted by writing it down.
-        sums.fill(0.0);
-        row.iter().for_each(|&(j, share)| sums[j as usize] += share);
-        // Every column is written; the next one takes its place where it is 0.
-        row.resize(inputs, (0, 0.0));
-        let mut count = 0;
-        for (j, &share) in sums.iter().enumerate() {
-            row[count] = (j as u32, share);
-            count += usize::from(share != 0.0);
-        }
-        row.truncate(count);
-        return row;
+/// The entries of a row by increasing column, one for each, none of them 0.
+pub(crate) struct Row {
+    entries: Vec<(u32, f64)>,
+    stochastic: bool,
+}
+
+/// Where the entries of one row after another are put in order.
+#[derive(Clone)]
+pub(crate) struct Room {
+    /// One for each column.
+    sums: Vec<f64>,
+}
+
+impl Room {
+    pub fn new(inputs: usize) -> Room {
+        Room { sums: vec![0.0; inputs] }
     }
-    row.sort_by_key(|&(j, _)| j);
-    let mut gathered: Vec<(u32, f64)> = Vec::with_capacity(row.len());
-    for (j, share) in row {
-        assert!((j as usize) < inputs, "shares: row {j} of {inputs}");
-        match gathered.last_mut() {
-            Some(last) if last.0 == j => last.1 += share,
-            _ => gathered.push((j, share)),
+
+    /// Entries of one column add up. Panics on a column out of range.
+    pub fn row(&mut self, entries: impl ExactSizeIterator<Item = (u32, f64)>) -> Row {
+        let inputs = self.sums.len();
+        if entries.len() > inputs / 8 {
+            // A full row is sorted by writing it down.
+            self.sums.fill(0.0);
+            entries.for_each(|(j, share)| self.sums[j as usize] += share);
+            return self.taken();
+        }
+        let mut row: Vec<_> = entries.collect();
+        row.sort_by_key(|&(j, _)| j);
+        let mut gathered: Vec<(u32, f64)> = Vec::with_capacity(row.len());
+        for (j, share) in row {
+            assert!((j as usize) < inputs, "shares: row {j} of {inputs}");
+            match gathered.last_mut() {
+                Some(last) if last.0 == j => last.1 += share,
+                _ => gathered.push((j, share)),
+            }
+        }
+        gathered.retain(|&(_, share)| share != 0.0);
+        let shares: Vec<f64> = gathered.iter().map(|(_, share)| *share).collect();
+        Row { entries: gathered, stochastic: stochastic(&shares) }
+    }
+
+    /// The row of these sums.
+    fn taken(&self) -> Row {
+        let numbered = self.sums.iter().enumerate().map(|(j, share)| (j as u32, *share));
+        let present = self.sums.iter().map(|share| usize::from(*share != 0.0)).sum();
+        let entries = if present == self.sums.len() {
+            numbered.collect()
+        } else {
+            let mut entries = Vec::with_capacity(present);
+            entries.extend(numbered.filter(|(_, share)| *share != 0.0));
+            entries
+        };
+        Row { entries, stochastic: stochastic(&self.sums) }
+    }
+}
+
+/// Whether these are 0 or more and sum to 1.
+fn stochastic(shares: &[f64]) -> bool {
+    // Eight sums, which do not wait for each other.
+    let (mut sums, mut least) = ([0.0; 8], [0.0; 8]);
+    let (eights, rest) = shares.as_chunks::<8>();
+    let mut last = [0.0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    for eight in eights.iter().chain([&last]) {
+        for i in 0..8 {
+            sums[i] += eight[i];
+            least[i] = if eight[i] < least[i] { eight[i] } else { least[i] };
         }
     }
-    gathered.retain(|&(_, share)| share != 0.0);
-    gathered
+    // R additions of rounded f64: far below 1e-9 for any batch. A share that is no number leaves no sum.
+    (sums.iter().sum::<f64>() - 1.0).abs() < 1e-9 && least == [0.0; 8]
 }
 
 #[cfg(test)]
@@ -211,6 +265,20 @@ mod tests {
         assert_eq!(shares.row(0), [(0, 0.75), (1, 0.25)]);
         let targets = [1.0, 0.0, 0.0, 0.5, 0.0, 0.5];
         assert_eq!(shares.mix(&targets, 3), [0.875, 0.0, 0.125]); // .75 · [1 0 0] + .25 · [.5 0 .5]
+    }
+
+    #[test]
+    fn full_rows_of_one_hot_targets_are_mixed() {
+        // Six rows of three; the last but one is not full.
+        let full = |a: f64| vec![(0, a), (1, 0.75 - a), (2, 0.25)];
+        let mut rows: Vec<_> = [0.125, 0.25, 0.375, 0.5, 0.625, 0.5].into_iter().map(full).collect();
+        rows[4] = vec![(1, 1.0)];
+        let mixed = Shares::new(3, rows).mix(&[0.0, 1.0, 0.0, 1.0, 0.0, 1.0], 2); // classes 1, 1, 1
+        assert_eq!(mixed, [0.0, 1.0].repeat(6));
+        let rows: Vec<_> = (1..6).map(|i| full(f64::from(i) / 8.0)).collect();
+        let mixed = Shares::new(3, rows).mix(&[1.0, 0.0, 0.0, 1.0, 1.0, 0.0], 2); // classes 0, 1, 0
+        let expected = (1..6).flat_map(|i| [f64::from(i) / 8.0 + 0.25, 0.75 - f64::from(i) / 8.0]);
+        assert_eq!(mixed, expected.collect::<Vec<_>>());
     }
 
     #[test]

@@ -63,12 +63,23 @@ impl Rng {
     pub fn below(&mut self, n: u32) -> u32 {
         assert!(n > 0, "below(0): there is no number to draw");
         loop {
-            let product = u64::from(self.0.next_u32()) * u64::from(n);
-            // The threshold, 2³² mod n, is below n: the division is needed once in 2³² / n draws.
-            if product as u32 >= n || product as u32 >= n.wrapping_neg() % n {
-                return (product >> 32) as u32;
+            if let Some(drawn) = below(self.0.next_u32(), n) {
+                return drawn;
             }
         }
+    }
+
+    /// Words of 32 bits taken so far.
+    pub fn position(&self) -> u128 {
+        self.0.get_word_pos()
+    }
+
+    /// The same stream, `words` words of 32 bits further on.
+    pub fn ahead(&self, words: u64) -> Rng {
+        let mut generator = ChaCha8Rng::from_seed(self.0.get_seed());
+        generator.set_stream(self.0.get_stream());
+        generator.set_word_pos(self.0.get_word_pos() + u128::from(words));
+        Rng(generator)
     }
 
     /// True with probability `p`.
@@ -154,15 +165,36 @@ impl Rng {
 
     /// `k` different ones of these in random order. Panics if there are fewer.
     pub fn sample_of<T>(&mut self, mut items: Vec<T>, k: u32) -> Vec<T> {
-        let n = items.len() as u32;
-        assert!(k <= n, "sample: {k} different ones of {n}");
-        for i in 0..k {
-            let j = i + self.below(n - i);
-            items.swap(i as usize, j as usize);
-        }
+        self.choose(&mut items, k);
         items.truncate(k as usize);
         items
     }
+
+    /// Moves `k` different ones of these, in random order, to the front. Panics if there are fewer.
+    pub fn choose<T>(&mut self, items: &mut [T], k: u32) {
+        let n = items.len() as u32;
+        assert!(k <= n, "sample: {k} different ones of {n}");
+        let (mut bytes, mut i) = ([0; 4 * 64], 0);
+        while i < k {
+            // No more words than are needed at the least; one that is refused is followed by the next.
+            let bytes = &mut bytes[..4 * (k - i).min(64) as usize];
+            self.0.fill_bytes(bytes);
+            for word in bytes.as_chunks().0 {
+                if let Some(drawn) = below(u32::from_le_bytes(*word), n - i) {
+                    items.swap(i as usize, (i + drawn) as usize);
+                    i += 1;
+                }
+            }
+        }
+    }
+}
+
+/// What a random word makes of 0..n; nothing for the few that would make some numbers likelier.
+#[inline]
+fn below(word: u32, n: u32) -> Option<u32> {
+    let product = u64::from(word) * u64::from(n);
+    // The threshold, 2³² mod n, is below n: the division is needed once in 2³² / n draws.
+    (product as u32 >= n || product as u32 >= n.wrapping_neg() % n).then_some((product >> 32) as u32)
 }
 
 /// FNV-1a, 64 bits: stable across platforms and versions.

@@ -152,6 +152,37 @@ fn derangements_have_no_fixed_point() {
 }
 
 #[test]
+fn a_sample_takes_its_words_one_by_one() {
+    let (mut r, mut by_hand) = (rng("words"), rng("words"));
+    let drawn = r.sample(200, 150);
+    let mut items: Vec<u32> = (0..200).collect();
+    for i in 0..150 {
+        items.swap(i, i + by_hand.below(200 - i as u32) as usize);
+    }
+    assert_eq!(drawn, items[..150]);
+    assert_eq!(r.position(), by_hand.position());
+    // Of 3 · 2³⁰ items that take no room a quarter of the words is refused.
+    const MANY: u32 = 3 << 30;
+    let begun = r.position();
+    r.choose(&mut [(); MANY as usize], 300);
+    (0..300).for_each(|i| _ = by_hand.below(MANY - i));
+    assert_eq!(r.position(), by_hand.position());
+    let words = r.position() - begun;
+    assert!((352..448).contains(&words), "{words}"); // 300 / ¾ = 400, sd 12
+}
+
+#[test]
+fn a_stream_is_found_further_on() {
+    for (begun, words) in [(0, 0), (1, 5), (15, 1), (16, 64), (64, 1000), (63, 127)] {
+        let mut r = rng("ahead");
+        (0..begun).for_each(|_| _ = r.below(1 << 31));
+        let mut ahead = r.ahead(words);
+        (0..words).for_each(|_| _ = r.below(1 << 31));
+        assert_eq!((r.position(), r.bits()), (ahead.position(), ahead.bits()), "{begun} + {words}");
+    }
+}
+
+#[test]
 fn samples_do_not_repeat() {
     let mut r = rng("sample");
     for _ in 0..1000 {

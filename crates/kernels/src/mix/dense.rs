@@ -5,15 +5,28 @@
 //! rows of images are often a multiple of a page apart, so that a panel's lines fall into the same few sets of the first
 //! cache: hence the copy. The panel that comes next but three is asked for meanwhile. A large result goes past the caches.
 
+use super::{check, matrix};
 use crate::element::Element;
 use crate::parallel::{Shared, pieces, product};
+use candle_core::Result;
 use std::ops::Range;
 
-/// y (n × width) = shares (n × rows) · x (rows × width), all row-major.
-pub(super) fn dense<T: Element>(shares: &[T], x: &[T], y: &mut [T], (n, rows, width): (usize, usize, usize)) {
-    assert!(shares.len() == n * rows && x.len() == rows * width && y.len() == n * width);
+/// y (n × width) = shares (n × rows) · x (rows × width), all row-major; `entries` are the shares of each row.
+pub(super) fn dense<T: Element>(
+    entries: &[Vec<(u32, f64)>],
+    x: &[T],
+    y: &mut [T],
+    (rows, width): (usize, usize),
+) -> Result<()> {
+    let n = entries.len();
+    assert!(x.len() == rows * width && y.len() == n * width);
     let out = Shared::new(y);
-    let covered = panels(shares, x, out, (n, rows, width));
+    let covered = panels(entries, x, out, (rows, width))?;
+    if covered.len() == width {
+        return Ok(());
+    }
+    check(entries, rows)?;
+    let shares = matrix::<T>(entries, rows);
     for rest in [0..covered.start, covered.end..width] {
         pieces(rest.len(), 512, |start, end| {
             let (start, columns) = (rest.start + start, end - start);
@@ -32,12 +45,18 @@ pub(super) fn dense<T: Element>(shares: &[T], x: &[T], y: &mut [T], (n, rows, wi
             }
         });
     }
+    Ok(())
 }
 
 /// Fills the columns that whole panels cover, where this machine has AVX-512, and tells which.
 #[cfg(not(target_arch = "x86_64"))]
-fn panels<T: Element>(_: &[T], _: &[T], _: Shared<T>, _: (usize, usize, usize)) -> Range<usize> {
-    0..0
+fn panels<T: Element>(
+    _: &[Vec<(u32, f64)>],
+    _: &[T],
+    _: Shared<T>,
+    _: (usize, usize),
+) -> Result<Range<usize>> {
+    Ok(0..0)
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -45,49 +64,75 @@ use wide::panels;
 
 #[cfg(target_arch = "x86_64")]
 mod wide {
-    use super::{Element, Range, Shared, pieces};
+    use super::{Element, Range, Result, Shared, check, pieces};
     use crate::element::as_f32;
-    use crate::parallel::scratch;
+    use crate::parallel::{Lines, scratch};
     use std::arch::x86_64::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     const VECTORS: usize = 3;
     const COLUMNS: usize = 16 * VECTORS;
     const ROWS: usize = 8;
-    /// Panels of one task.
+    /// Panels of one task at the most.
     const PANELS: usize = 16;
+    /// Tasks of few panels: a thread that wakes late leaves the others little to wait for.
+    const TASKS: usize = 32;
     /// How many panels ahead values are asked for.
     const AHEAD: usize = 4;
     /// Results of more bytes than this are written past the caches, which would not hold them.
     const LARGE: usize = 8 << 20;
 
     pub(super) fn panels<T: Element>(
-        shares: &[T],
+        entries: &[Vec<(u32, f64)>],
         x: &[T],
         out: Shared<T>,
-        (n, rows, width): (usize, usize, usize),
-    ) -> Range<usize> {
-        let (Some(shares), Some(x), true) = (as_f32(shares), as_f32(x), crate::simd::wide()) else {
-            return 0..0;
-        };
-        // Eight rows of shares at a time, step by step; rows beyond the last are 0.
-        let mut blocks = vec![0.0; n.div_ceil(ROWS) * rows * ROWS];
-        for (i, row) in shares.chunks(rows).enumerate() {
-            let block = &mut blocks[i / ROWS * rows * ROWS..];
-            row.iter().enumerate().for_each(|(k, share)| block[k * ROWS + i % ROWS] = *share);
-        }
+        (rows, width): (usize, usize),
+    ) -> Result<Range<usize>> {
+        let (Some(x), true) = (as_f32(x), crate::simd::wide()) else { return Ok(0..0) };
+        let n = entries.len();
+        let Some(blocks) = blocks(entries, rows) else { return check(entries, rows).map(|()| 0..0) };
         let y = out.pointer().cast::<f32>();
         // Rows of whole lines begin alike: the panels begin where the first line of each row does.
         let streams = n * width * 4 > LARGE && width.is_multiple_of(16);
         let first = if streams { y.align_offset(64) } else { 0 };
         let count = (width - first) / COLUMNS;
         let work = Work { blocks: &blocks, x, y, n, rows, width, streams };
-        pieces(count, PANELS, |p0, p1| {
+        pieces(count, count.div_ceil(TASKS).min(PANELS), |p0, p1| {
             scratch::<f32, _>(rows * COLUMNS, |kept| {
                 // SAFETY: the features are there; the panels are inside the matrices, and each task writes its own.
                 (p0..p1).for_each(|p| unsafe { work.panel(first + p * COLUMNS, kept.as_mut_ptr()) });
             });
         });
-        first..first + count * COLUMNS
+        Ok(first..first + count * COLUMNS)
+    }
+
+    /// Eight rows of shares at a time, step by step; rows beyond the last are 0. None if a share is not finite or of a row that
+    /// does not exist.
+    fn blocks(entries: &[Vec<(u32, f64)>], rows: usize) -> Option<Lines<f32>> {
+        let (count, size) = (entries.len().div_ceil(ROWS), rows * ROWS);
+        let mut blocks = Lines::unfilled(count * size);
+        let (out, right) = (Shared::new(&mut blocks), AtomicBool::new(true));
+        pieces(count, (4096 / size).max(1), |b0, b1| {
+            for b in b0..b1 {
+                // SAFETY: each block is one task's.
+                let block = unsafe { out.slice(b * size, size) };
+                block.fill(0.0);
+                let mut fits = true;
+                for (r, row) in entries[b * ROWS..].iter().take(ROWS).enumerate() {
+                    for &(j, share) in row {
+                        fits &= share.is_finite();
+                        match block.get_mut(j as usize * ROWS + r) {
+                            Some(sum) => *sum += share as f32,
+                            None => fits = false,
+                        }
+                    }
+                }
+                if !fits {
+                    right.store(false, Ordering::Relaxed);
+                }
+            }
+        });
+        right.into_inner().then_some(blocks)
     }
 
     struct Work<'a> {

@@ -3,12 +3,15 @@
 use super::{Mix, Mixing, Site};
 use crate::parameters::{parameters, text};
 use crate::quantity::quantity;
+use crate::shares::{Room, Row};
+use crate::stream::in_pieces;
 use crate::weights::Weights;
 use crate::{Build, Mistake, Parsed, Result, Shares, Spec};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_yaml::Value;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use tallow_seed::Rng;
 
 pub const SPEC: Spec = Spec {
@@ -211,84 +214,125 @@ impl Mix for Linear {
     }
 
     fn draw(&self, at: &Site, rng: &mut Rng) -> Result<Mixing> {
-        let mut drawn = BTreeMap::new();
-        let mut row = |sources: Vec<u32>, rng: &mut Rng| -> Vec<(u32, f64)> {
-            let n = sources.len();
-            if self.per_sample {
-                drawn.clear();
-            }
-            let weights: &Vec<f64> = drawn.entry(n).or_insert_with(|| self.weights.draw(n, rng));
-            let first = match self.own {
-                Own::First => 0,
-                Own::Largest => largest(weights),
-                Own::Random if self.weights.exchangeable() => 0,
-                Own::Random => rng.below(n as u32) as usize,
-            };
-            let mut row: Vec<(u32, f64)> = sources.into_iter().zip(weights.iter().copied()).collect();
-            (row[0].1, row[first].1) = (weights[first], weights[0]);
-            row
-        };
+        let mut weighing = Weighing { linear: self, drawn: BTreeMap::new(), room: Room::new(at.rows()) };
         let rows = match self.rows {
             Out::Each => {
-                let sources = |i: usize, rng: &mut Rng| {
-                    let mut sources = Vec::with_capacity(at.rows());
-                    sources.push(i as u32);
-                    sources.extend(self.partners_of(i, at, rng));
-                    sources
+                let each = |weighing: &mut Weighing, rows: Range<usize>, rng: &mut Rng| -> Vec<Row> {
+                    rows.map(|row| weighing.row(&self.sources(row, at, rng), rng)).collect()
                 };
-                (0..at.rows()).map(|i| row(sources(i, rng), rng)).collect()
+                // The first row draws the weights of all; those after it take as many words of the stream each.
+                let Some(words) = self.words(at) else {
+                    let rows = each(&mut weighing, 0..at.rows(), rng);
+                    return Ok(Mixing::Rows(Shares::of(at.rows(), rows)));
+                };
+                let mut all = each(&mut weighing, 0..1, rng);
+                all.extend(in_pieces(rng, 1..at.rows(), words, |rows, rng| {
+                    each(&mut weighing.clone(), rows, rng)
+                }));
+                all
             }
             Out::OnePerClass => {
                 let mut classes = at.classes.to_vec();
                 classes.sort();
                 classes.dedup();
-                classes.into_iter().map(|class| row(self.members(class, at, rng), rng)).collect()
+                classes.into_iter().map(|class| weighing.row(&self.members(class, at, rng), rng)).collect()
             }
         };
-        Ok(Mixing::Rows(Shares::new(at.rows(), rows)))
+        Ok(Mixing::Rows(Shares::of(at.rows(), rows)))
+    }
+}
+
+/// Rows of one batch get their weights.
+#[derive(Clone)]
+struct Weighing<'a> {
+    linear: &'a Linear,
+    /// The batch's weights of so many sources.
+    drawn: BTreeMap<usize, Vec<f64>>,
+    room: Room,
+}
+
+impl Weighing<'_> {
+    fn row(&mut self, sources: &[u32], rng: &mut Rng) -> Row {
+        let (linear, n) = (self.linear, sources.len());
+        if linear.per_sample {
+            self.drawn.clear();
+        }
+        let weights = self.drawn.entry(n).or_insert_with(|| linear.weights.draw(n, rng));
+        let first = match linear.own {
+            Own::First => 0,
+            Own::Largest => largest(weights),
+            Own::Random if linear.weights.exchangeable() => 0,
+            Own::Random => rng.below(n as u32) as usize,
+        };
+        weights.swap(0, first);
+        let row = self.room.row(sources.iter().copied().zip(weights.iter().copied()));
+        weights.swap(0, first);
+        row
     }
 }
 
 impl Linear {
-    fn partners_of(&self, own: usize, at: &Site, rng: &mut Rng) -> Vec<u32> {
-        let Partners::Drawn { count, among } = self.partners else { return vec![at.partners[own]] };
-        let others = (0..at.rows()).filter(|&other| {
-            let kind = match among {
-                Among::All => true,
-                Among::SameClass => at.classes[other] == at.classes[own],
-                Among::OtherClass => at.classes[other] != at.classes[own],
-                Among::SameGroup => at.groups[own].is_some() && at.groups[other] == at.groups[own],
-            };
-            kind && other != own && at.may_mix(own, other)
-        });
-        let mut kept = Vec::with_capacity(at.rows());
-        if among == Among::All && at.within_group {
-            kept.extend((0..own as u32).chain(own as u32 + 1..at.rows() as u32));
-        } else {
-            kept.extend(others.map(|other| other as u32));
+    /// How many words of the stream each row but the first takes, if they take as many (but for refused words).
+    fn words(&self, at: &Site) -> Option<usize> {
+        let Partners::Drawn { count, among: Among::All } = self.partners else { return None };
+        if !at.within_group || at.rows() == 0 || self.per_sample && self.weights.exchangeable() {
+            return None;
         }
-        let kept = if at.within_group { kept } else { one_per_group(at, kept, rng) };
-        self.chosen(kept, count, rng)
+        let others = at.rows() - 1;
+        let count = count.map_or(others, |count| others.min(count as usize));
+        let order = if count == others && self.weights.exchangeable() { 0 } else { count };
+        Some(order + usize::from(self.own == Own::Random && !self.weights.exchangeable()))
+    }
+
+    /// A row and its partners.
+    fn sources(&self, own: usize, at: &Site, rng: &mut Rng) -> Vec<u32> {
+        let mut sources = Vec::with_capacity(at.rows() + 1);
+        sources.push(own as u32);
+        let Partners::Drawn { count, among } = self.partners else {
+            sources.push(at.partners[own]);
+            return sources;
+        };
+        if among == Among::All && at.within_group {
+            sources.extend((0..own as u32).chain(own as u32 + 1..at.rows() as u32));
+        } else {
+            let others = (0..at.rows()).filter(|&other| {
+                let kind = match among {
+                    Among::All => true,
+                    Among::SameClass => at.classes[other] == at.classes[own],
+                    Among::OtherClass => at.classes[other] != at.classes[own],
+                    Among::SameGroup => at.groups[own].is_some() && at.groups[other] == at.groups[own],
+                };
+                kind && other != own && at.may_mix(own, other)
+            });
+            let others: Vec<u32> = others.map(|other| other as u32).collect();
+            sources.extend(if at.within_group { others } else { one_per_group(at, others, rng) });
+        }
+        self.choose(&mut sources, 1, count, rng);
+        sources
     }
 
     /// The rows of a class that are mixed into one.
     fn members(&self, class: u32, at: &Site, rng: &mut Rng) -> Vec<u32> {
         let members = (0..at.rows()).filter(|&i| at.classes[i] == class).map(|i| i as u32).collect();
-        let members = if at.within_group { members } else { one_per_group(at, members, rng) };
+        let mut members = if at.within_group { members } else { one_per_group(at, members, rng) };
         let count = match self.partners {
             Partners::Drawn { count: Some(count), .. } => Some(count + 1),
             _ => None,
         };
-        self.chosen(members, count, rng)
+        self.choose(&mut members, 0, count, rng);
+        members
     }
 
-    /// `count` of these in random order; all of them, where that is the number and their order means nothing, as they are.
-    fn chosen(&self, rows: Vec<u32>, count: Option<u32>, rng: &mut Rng) -> Vec<u32> {
-        let count = count.unwrap_or(u32::MAX).min(rows.len() as u32);
-        if count as usize == rows.len() && self.weights.exchangeable() {
-            return rows;
+    /// Leaves the first `kept` of these and `count` of the others, in random order; all of them, where that is the number and
+    /// their order means nothing, as they are.
+    fn choose(&self, rows: &mut Vec<u32>, kept: usize, count: Option<u32>, rng: &mut Rng) {
+        let others = &mut rows[kept..];
+        let count = count.unwrap_or(u32::MAX).min(others.len() as u32);
+        if count as usize == others.len() && self.weights.exchangeable() {
+            return;
         }
-        rng.sample_of(rows, count)
+        rng.choose(others, count);
+        rows.truncate(kept + count as usize);
     }
 }
 

@@ -109,8 +109,10 @@ fn the_draws_by_hand() {
         ("dirichlet_mixup: {}", dirichlet),
         ("intra_class: {}", intra),
     ];
+    // 150 rows are drawn in pieces.
+    let large = Rows::one_hot((0..150).map(|i| i % 7).collect(), vec![None; 150], 7);
     for (text, draw) in mixes {
-        for rows in batches() {
+        for rows in batches().into_iter().chain([large.clone()]) {
             for step in 0..20 {
                 let partners = Pairing::default().partners(&rows.groups, &mut rng(step, "pairing"));
                 let expected = Shares::new(rows.len(), draw(&rows, &partners, &mut rng(step, "draw")));
