@@ -13,13 +13,20 @@ pub use tallow_policy::Registry;
 /// The whole program: `tallow COMMAND …`.
 pub fn run(registry: Registry) -> ExitCode {
     let arguments = arguments::Tallow::parse();
+    join_threads();
     finish(commands::dispatch(arguments.command, &registry))
 }
 
 /// The program `train RECIPE …`: the same as `tallow train RECIPE …`.
 pub fn run_train(registry: Registry) -> ExitCode {
     let arguments = arguments::Train::parse();
+    join_threads();
     finish(commands::train::train(&arguments, &registry))
+}
+
+/// Makes this thread, which would wait while the kernels' threads compute, one of them; a pool that is there already stays.
+fn join_threads() {
+    _ = rayon::ThreadPoolBuilder::new().use_current_thread().build_global();
 }
 
 /// Errors for people, and the exit code for programs: 2 a mistake in the command or recipe, 3 bad data, 4 diverged,
