@@ -26,6 +26,7 @@ mod mix;
 mod node;
 mod normal;
 mod optimizer;
+mod panels;
 mod parallel;
 mod paste;
 mod paste_resized;

@@ -2,6 +2,7 @@
 
 use crate::element::{Element, by_dtype, same_dtype, tensor, view};
 use crate::node::{Backward, node};
+use crate::panels;
 use crate::parallel::{Shared, each, fold_parts, pieces, product, unfilled};
 use crate::record::{Op, step};
 use crate::simd::vectorized;
@@ -57,27 +58,29 @@ fn run<T: Element>(
         let bs = bc.as_ref().map(view::<T>).transpose()?;
         let (xs, ws, bs): (&[T], &[T], Option<&[T]>) = (&xs, &ws, bs.as_deref());
         let out = Shared::new(&mut y);
-        pieces(r, block(r), |r0, r1| {
-            // SAFETY: rows of one task.
-            let y = unsafe { out.slice(r0 * o, (r1 - r0) * o) };
-            if let Some(bias) = bs {
-                y.chunks_exact_mut(o).for_each(|row| row.copy_from_slice(bias));
-            }
-            let rows = xs[r0 * d..r1 * d].as_ptr();
-            // SAFETY: live and apart.
-            unsafe {
-                product(
-                    (r1 - r0, o, d),
-                    y.as_mut_ptr(),
-                    (o, 1),
-                    bs.is_some(),
-                    rows,
-                    (d, 1),
-                    ws.as_ptr(),
-                    (1, d),
-                )
-            };
-        });
+        if !panels::product((r, d, o), xs, (ws, (1, d)), bs, out) {
+            pieces(r, block(r), |r0, r1| {
+                // SAFETY: rows of one task.
+                let y = unsafe { out.slice(r0 * o, (r1 - r0) * o) };
+                if let Some(bias) = bs {
+                    y.chunks_exact_mut(o).for_each(|row| row.copy_from_slice(bias));
+                }
+                let rows = xs[r0 * d..r1 * d].as_ptr();
+                // SAFETY: live and apart.
+                unsafe {
+                    product(
+                        (r1 - r0, o, d),
+                        y.as_mut_ptr(),
+                        (o, 1),
+                        bs.is_some(),
+                        rows,
+                        (d, 1),
+                        ws.as_ptr(),
+                        (1, d),
+                    )
+                };
+            });
+        }
     }
     let mut inputs = vec![x, weight];
     inputs.extend(bias);
@@ -114,25 +117,30 @@ impl<T: Element> Backward for Gradients<T> {
         let dx = wanted[0].then(|| {
             let mut dx = unfilled(r * d);
             let out = Shared::new(&mut dx);
-            pieces(r, block(r), |r0, r1| {
-                // SAFETY: rows of one task; all live and apart.
-                unsafe {
-                    let dx = out.slice(r0 * d, (r1 - r0) * d).as_mut_ptr();
-                    product(
-                        (r1 - r0, d, o),
-                        dx,
-                        (d, 1),
-                        false,
-                        dy[r0 * o..].as_ptr(),
-                        (o, 1),
-                        w.as_ptr(),
-                        (d, 1),
-                    );
-                }
-            });
+            if !panels::product((r, o, d), dy, (w, (d, 1)), None, out) {
+                pieces(r, block(r), |r0, r1| {
+                    // SAFETY: rows of one task; all live and apart.
+                    unsafe {
+                        let dx = out.slice(r0 * d, (r1 - r0) * d).as_mut_ptr();
+                        product(
+                            (r1 - r0, d, o),
+                            dx,
+                            (d, 1),
+                            false,
+                            dy[r0 * o..].as_ptr(),
+                            (o, 1),
+                            w.as_ptr(),
+                            (d, 1),
+                        );
+                    }
+                });
+            }
             tensor(dx, self.x.shape())
         });
         let dw = wanted[1].then(|| {
+            if let Some(dw) = panels::transposed_product((o, r, d), dy, x) {
+                return tensor(dw, (o, d));
+            }
             let tasks = o.div_ceil(FEATURES);
             let size = part(r, tasks);
             let parts = r.div_ceil(size);

@@ -72,6 +72,10 @@ impl<'a, T> Shared<'a, T> {
         Shared { start: slice.as_mut_ptr(), len: slice.len(), life: PhantomData }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     /// The first number, for a product that writes a strided part.
     pub(crate) fn pointer(&self) -> *mut T {
         self.start

@@ -316,7 +316,7 @@ fn first_maximum() -> Result<()> {
 
 #[test]
 fn fully_connected() -> Result<()> {
-    for (r, d, o) in [(1, 1, 1), (3, 5, 2), (70, 33, 65)] {
+    for (r, d, o) in [(1, 1, 1), (3, 5, 2), (70, 33, 65), (600, 230, 110)] {
         let inputs = [numbers(&[r, d], 1), numbers(&[o, d], 2), numbers(&[o], 3)];
         check(&format!("{r} {d} {o} bias"), &inputs, |t| linear(&t[0], &t[1], Some(&t[2])))?;
         check(&format!("{r} {d} {o}"), &inputs[..2], |t| linear(&t[0], &t[1], None))?;
@@ -373,5 +373,13 @@ fn mixing() -> Result<()> {
     check("large", &[numbers(&[9, 240_016], 13)], |t| mix_rows(&cases[cases.len() - 1], &t[0]))?;
     assert!(mix_rows(&[vec![(2, 1.0)]], &numbers(&[2, 2], 1)).is_err());
     assert!(mix_rows(&[vec![(0, f64::NAN)]], &numbers(&[2, 2], 1)).is_err());
+    for wrong in [(2, 1.0), (0, f64::NAN), (1, f64::INFINITY)] {
+        let mut many = vec![vec![(0, 0.1); 9]; 20];
+        many[17][4] = wrong;
+        for dtype in [DType::F32, DType::F64] {
+            let error = mix_rows(&many, &numbers(&[2, 60], 1).to_dtype(dtype)?).unwrap_err().to_string();
+            assert!(error.contains("row 17 takes"), "{error}");
+        }
+    }
     Ok(())
 }
