@@ -3,11 +3,12 @@
     python tests/golden/image.py            write tests/golden/image/{cases.json,*.bin}
     python tests/golden/image.py --check    make them again and compare bytes
 
-Versions: Python 3, numpy 2.x, Pillow 13.0.0 (MIT-CMU), torch 2.15, torchvision 0.29.2 (BSD-3-Clause). Seed 7.
+Versions: Python 3, numpy 2.x, Pillow 13.0.0 (MIT-CMU), torch 2.15, torchvision 0.29.2 (BSD-3-Clause), timm 1.0.31
+(Apache-2.0). Seed 7.
 
 given.bin and <policy>.bin hold RGB bytes, row by row, of the inputs and of what each policy makes of them, one image
 after another; cases.json says where (`file`, `at` in bytes) and how large. `draw` is what the policy's `draw` would have
-given; `spaces` are the magnitudes that torchvision's automatic policies choose from. Two kinds of input: noise, where every
+given; `spaces` are the magnitudes that torchvision's and timm's automatic policies choose from. Two kinds of input: noise, where every
 rounding shows, and a drawing of discs and gradients, where a shift of half a pixel shows. What neither library has
 (color_constancy, field_of_view, hair, ruler) is made here by numpy from the policy's definition.
 """
@@ -19,6 +20,7 @@ from unittest import mock
 
 import numpy as np
 import PIL
+import timm.data.auto_augment as timm
 import torch
 import torchvision
 from PIL import Image
@@ -35,6 +37,8 @@ FILTERS = {
 
 OPERATIONS = ["Identity", "ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate", "Brightness", "Color", "Contrast"]
 OPERATIONS += ["Sharpness", "Posterize", "Solarize", "AutoContrast", "Equalize", "Invert"]  # by the number that ours have
+
+TIMM = timm._RAND_TRANSFORMS  # likewise by number
 
 files = {}
 cases = []
@@ -188,8 +192,27 @@ def spaces(width, height):
         "augmix": steps(v2.AugMix._AUGMENTATION_SPACE, 10),
         "augmix_without": steps(v2.AugMix._PARTIAL_AUGMENTATION_SPACE, 10),
         "autoaugment": steps(v2.AutoAugment._AUGMENTATION_SPACE, 10),
+        "timm": timm_space(timm._RAND_TRANSFORMS, width, height),
+        "timm_increasing": timm_space(timm._RAND_INCREASING_TRANSFORMS, width, height),
         "pairs": {policy.value: v2.AutoAugment(policy)._policies for policy in v2.AutoAugmentPolicy},
     }
+
+
+def timm_space(names, width, height):
+    """For each operation, at level 0 to 10, the amounts of both signs: those of x and y in pixels."""
+
+    def amounts(name, level):
+        if timm.LEVEL_TO_ARG[name] is None:
+            return [0]
+        found = []
+        for number in [0.25, 0.75]:
+            with mock.patch("random.random", lambda: number):
+                amount = timm.LEVEL_TO_ARG[name](level, {})
+            found.append(amount[0] if isinstance(amount, tuple) else amount)
+        sides = {"TranslateXRel": width, "TranslateYRel": height}
+        return [round(float(amount * sides.get(name, 1)), 5) for amount in found]
+
+    return [[amounts(name, level) for level in range(11)] for name in names]
 
 
 def operate(image, name, magnitude, interpolation):
@@ -230,6 +253,74 @@ def automatic(inputs):
                 draw += [OPERATIONS.index(name), magnitude]
             mix.add_(weight * F.pil_to_tensor(out))
         case("augmix", {"fill": [10, 200, 30]}, draw, given, F.to_pil_image(mix.to(torch.uint8)))
+
+
+def timms(inputs):
+    """Every operation at two amounts by timm's own functions, then chains of them."""
+    amounts = {"AutoContrast": [0], "Equalize": [0], "Invert": [0], "Rotate": [27.0, -180], "Posterize": [1, 3], "Solarize": [26, 256]}
+    amounts |= {"SolarizeAdd": [99, 110], "Color": [1.81, 0.1], "Contrast": [0.19, 1.72], "Brightness": [0.1, 1.9], "Sharpness": [1.9, 0.19]}
+    amounts |= {"ShearX": [-0.27, 0.3], "ShearY": [0.1, -0.3], "TranslateXRel": [0.405, -0.1], "TranslateYRel": [-0.45, 0.27]}
+    filters = list(FILTERS)
+    parameters = {"operations": "timm_increasing", "fill": [10, 200, 30]}
+
+    def done(image, name, amount, filter):
+        resample = getattr(Image.Resampling, filter.upper())
+        own = () if timm.LEVEL_TO_ARG[name] is None else (amount,)
+        sides = {"TranslateXRel": image.width, "TranslateYRel": image.height}
+        number = [TIMM.index(name), amount * sides.get(name, 1), filters.index(filter)]
+        return timm.NAME_TO_OP[name](image, *own, fillcolor=(10, 200, 30), resample=resample), number
+
+    image, given = inputs["noise"]
+    for name in TIMM:
+        for amount in amounts[name]:
+            for filter in filters if name[:5] in ["Shear", "Trans", "Rotat"] else filters[:1]:
+                out, draw = done(image, name, amount, filter)
+                case("randaugment", parameters, draw, given, out)
+    image, given = inputs["drawing"]
+    for chain in [[("Rotate", -13.5, "bicubic"), ("Solarize", 40, "bilinear")], [("ShearX", 0.2, "bilinear"), ("TranslateYRel", 0.3, "bicubic")]]:
+        out, draw = image, []
+        for name, amount, filter in chain:
+            out, numbers = done(out, name, amount, filter)
+            draw += numbers
+        case("randaugment", parameters, draw, given, out)
+
+
+def tilts(inputs):
+    corners = [[3, 2, 30, 0, 36, 25, 1, 28], [9, 7, 27, 6, 28, 21, 8, 22], [1, 0, 36, 2, 35, 28, 0, 27], [0, 7, 36, 0, 29, 28, 9, 20]]
+    sets = [(name, draw, filter) for name in ["noise", "drawing"] for draw in corners for filter in FILTERS]
+    for name, draw, interpolation in sets:
+        image, given = inputs[name]
+        right, bottom = image.width - 1, image.height - 1
+        start = [[0, 0], [right, 0], [right, bottom], [0, bottom]]
+        ends = [draw[i : i + 2] for i in range(0, 8, 2)]
+        out = F.perspective(image, start, ends, FILTERS[interpolation], [10, 200, 30])
+        case("perspective", {"interpolation": interpolation, "fill": [10, 200, 30]}, draw, given, out)
+
+
+def channels(inputs):
+    orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]
+    image, given = inputs["speck"]
+    for number, order in enumerate(orders):
+        case("channel_permutation", {}, [number], given, F.permute_channels(image, order))
+    image, given = inputs["square"]
+    chosen = {"brightness_factor": 1.1, "contrast_factor": 0.6, "saturation_factor": 1.4, "hue_factor": -0.04}
+    for before, changes in [(True, {}), (False, {}), (True, {"contrast_factor": None}), (False, {"channel_permutation": None})]:
+        params = chosen | {"contrast_before": before, "channel_permutation": torch.tensor(orders[3])} | changes
+        contrast = [(1, params["contrast_factor"])]
+        order = [(0, params["brightness_factor"])] + contrast * before
+        order += [(2, params["saturation_factor"]), (3, params["hue_factor"])] + contrast * (not before)
+        order += [(4, 3 if params["channel_permutation"] is not None else None)]
+        draw = [number for which, factor in order if factor is not None for number in (which, factor)]
+        out = v2.RandomPhotometricDistort().transform(image, params)
+        case("photometric_distort", {}, draw, given, out)
+
+
+def jpegs(inputs):
+    """Odd and even sides, sides of one and two blocks, images of one to four columns."""
+    for name in ["noise", "drawing", "square", "tall", "line", "pixel", "speck", "flat", "disc", "colours"]:
+        image, given = inputs[name]
+        for quality in [1, 10, 30, 50, 75, 95, 100] if name == "noise" else [25, 75]:
+            case("jpeg", {}, [quality], given, F.jpeg(image, quality).convert("RGB"))
 
 
 def noises(rng, inputs):
@@ -356,6 +447,9 @@ def erasures(inputs):
     case("random_erasing", {}, [5, 7, 11, 13], given, erased([(5, 7, 16, 20)], mean))
     case("random_erasing", {"fill": 9}, [0, 0, 36, 28], given, erased([(0, 0, 36, 28)], 9))
     case("random_erasing", {}, [], given, image)
+    two = erased([(5, 7, 16, 20)], [1, 2, 3])
+    two.paste((250, 0, 9), (10, 2, 12, 9))
+    case("random_erasing", {"mode": "rand", "count": 2}, [5, 7, 11, 13, 1, 2, 3, 10, 2, 2, 7, 250, 0, 9], given, two)
 
 
 def main():
@@ -379,7 +473,7 @@ def main():
     images["wide"] = Image.fromarray(np.where((np.hypot(x - 16, y - 15) < 20)[:, :, None], disc, 70).astype(np.uint8))
     images["red"] = Image.new("RGB", (2, 2), (90, 0, 0))
     inputs = {name: (image, place("given", image)) for name, image in images.items()}
-    for make in [resizes, crops, flips, rotations, jitters, erasures, affines, colours, neighbourhoods, automatic]:
+    for make in [resizes, crops, flips, rotations, jitters, erasures, affines, colours, neighbourhoods, automatic, timms, tilts, channels, jpegs]:
         make(inputs)
     noises(rng, inputs)
     elastics(rng, inputs)

@@ -1,4 +1,4 @@
-//! Resampling along an affine map, Pillow's to the last bit.
+//! Resampling along an affine map or a projection, Pillow's to the last bit.
 
 use crate::resample::Interpolation;
 use tallow_data::Image;
@@ -6,6 +6,10 @@ use tallow_data::Image;
 /// Where an output place (x, y), in pixels from the upper left corner, is seen in the input: at
 /// (a·x + b·y + c, d·x + e·y + f) for the numbers `[a, b, c, d, e, f]`.
 pub type Map = [f64; 6];
+
+/// Where an output place (x, y) is seen in the input: at ((a·x + b·y + c) / w, (d·x + e·y + f) / w) with w = g·x + h·y + 1 for
+/// the numbers `[a, b, c, d, e, f, g, h]`.
+pub type Projection = [f64; 8];
 
 /// The inverse of a change about `centre`: shear (degrees along x, y), turn by `degrees` clockwise, scale, shift (pixels).
 ///
@@ -29,9 +33,29 @@ pub fn warp(image: &Image, map: &Map, interpolation: Interpolation, fill: [u8; 3
     match interpolation {
         Interpolation::Nearest if map[1] == 0.0 && map[3] == 0.0 => stretch(image, map, fill),
         Interpolation::Nearest => nearest(image, map, fill),
-        Interpolation::Bilinear => each(image, map, fill, bilinear),
-        Interpolation::Bicubic => each(image, map, fill, bicubic),
+        Interpolation::Bilinear => each(image, affine(map), fill, bilinear),
+        Interpolation::Bicubic => each(image, affine(map), fill, bicubic),
     }
+}
+
+/// `Image.transform(size, PERSPECTIVE, projection)` of Pillow; the rest as for [`warp`].
+pub fn project(image: &Image, projection: &Projection, interpolation: Interpolation, fill: [u8; 3]) -> Image {
+    let [a, b, c, d, e, f, g, h] = *projection;
+    let seen = |x: f64, y: f64| {
+        let w = g * x + h * y + 1.0;
+        ((a * x + b * y + c) / w, (d * x + e * y + f) / w)
+    };
+    match interpolation {
+        Interpolation::Nearest => each(image, seen, fill, |image, u, v| {
+            image.pixels.as_chunks::<3>().0[v as usize * image.width as usize + u as usize]
+        }),
+        Interpolation::Bilinear => each(image, seen, fill, bilinear),
+        Interpolation::Bicubic => each(image, seen, fill, bicubic),
+    }
+}
+
+fn affine(&[a, b, c, d, e, f]: &Map) -> impl Fn(f64, f64) -> (f64, f64) {
+    move |x, y| (a * x + b * y + c, d * x + e * y + f)
 }
 
 /// Columns and rows move apart from one another: places are added up step by step.
@@ -75,18 +99,20 @@ fn nearest(image: &Image, map: &Map, fill: [u8; 3]) -> Image {
     Image { width: image.width, height: image.height, pixels }
 }
 
-/// Every output pixel whose centre is seen inside the image, by `colour` of the place in pixels from the centre of the
-/// first, both at least −½.
-fn each(image: &Image, map: &Map, fill: [u8; 3], colour: impl Fn(&Image, f64, f64) -> [u8; 3]) -> Image {
-    let [a, b, c, d, e, f] = *map;
+/// Every output pixel whose centre is `seen` inside the image, by `colour` of the place there.
+fn each(
+    image: &Image,
+    seen: impl Fn(f64, f64) -> (f64, f64),
+    fill: [u8; 3],
+    colour: impl Fn(&Image, f64, f64) -> [u8; 3],
+) -> Image {
     let (width, height) = (f64::from(image.width), f64::from(image.height));
     let mut pixels = Vec::with_capacity(image.pixels.len());
     for y in 0..image.height {
         for x in 0..image.width {
-            let (x, y) = (f64::from(x) + 0.5, f64::from(y) + 0.5);
-            let (u, v) = (a * x + b * y + c, d * x + e * y + f);
+            let (u, v) = seen(f64::from(x) + 0.5, f64::from(y) + 0.5);
             let inside = u >= 0.0 && u < width && v >= 0.0 && v < height;
-            pixels.extend(if inside { colour(image, u - 0.5, v - 0.5) } else { fill });
+            pixels.extend(if inside { colour(image, u, v) } else { fill });
         }
     }
     Image { width: image.width, height: image.height, pixels }
@@ -94,8 +120,8 @@ fn each(image: &Image, map: &Map, fill: [u8; 3], colour: impl Fn(&Image, f64, f6
 
 /// The four nearest pixels, blended; the fraction is cut off.
 fn bilinear(image: &Image, u: f64, v: f64) -> [u8; 3] {
-    let ([left, right], dx) = around(u, 0, image.width);
-    let ([above, below], dy) = around(v, 0, image.height);
+    let ([left, right], dx) = around(u - 0.5, 0, image.width);
+    let ([above, below], dy) = around(v - 0.5, 0, image.height);
     let pixels = image.pixels.as_chunks::<3>().0;
     let pixel = |x: usize, y: usize| pixels[y * image.width as usize + x];
     let (a, b, c, d) = (pixel(left, above), pixel(right, above), pixel(left, below), pixel(right, below));
@@ -111,8 +137,8 @@ fn bilinear(image: &Image, u: f64, v: f64) -> [u8; 3] {
 
 /// Cubic convolution with a = −1 over sixteen pixels; the fraction is cut off.
 fn bicubic(image: &Image, u: f64, v: f64) -> [u8; 3] {
-    let (columns, dx) = around::<4>(u, 1, image.width);
-    let (rows, dy) = around::<4>(v, 1, image.height);
+    let (columns, dx) = around::<4>(u - 0.5, 1, image.width);
+    let (rows, dy) = around::<4>(v - 0.5, 1, image.height);
     let (pixels, width) = (image.pixels.as_chunks::<3>().0, image.width as usize);
     let mut across = [[0.0; 4]; 3];
     for (i, y) in rows.into_iter().enumerate() {

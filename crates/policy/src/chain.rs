@@ -37,17 +37,19 @@ enum Action {
     Policy(&'static str, Box<dyn ImagePolicy>),
     /// (weight, node): one of them, with probability proportional to its weight.
     OneOf(Vec<(f64, Node)>),
+    /// All of them, in an order drawn uniformly.
+    Shuffled(Vec<Node>),
 }
 
 /// The engine's keys on an image node, and those that only a mix has.
-const KEYS: [&str; 3] = ["p", "one_of", "weight"];
+const KEYS: [&str; 4] = ["p", "one_of", "weight", "shuffled"];
 const KEYS_OF_MIXES: [&str; 4] = ["at", "during", "view", "pairing"];
 
 impl ImageChain {
     /// Builds the list `[ { flip: {} }, { one_of: [ … ], p: 0.5 }, … ]` for a model whose input is `input` (width,
     /// height), the default size of resize and the crops, and whose `mean` (in [0, 1]) random_erasing paints with.
     ///
-    /// A node is a map with one policy's name or `one_of`, and perhaps `p`; within `one_of` also `weight` (1 by default).
+    /// A node is a map with one policy's name, `one_of` or `shuffled`, and perhaps `p`; within `one_of` also `weight` (1 by default).
     /// `p` beside a policy that has a `p` of its own is that one. No value is an empty chain. Every mistake is reported,
     /// with a path such as `[0].random_resized_crop.scale`. Any number may be a [`Ramp`](crate::Ramp); the chain is then the
     /// one of their starts, until [`at`](ImageChain::at) is asked.
@@ -181,6 +183,10 @@ impl Node {
                 let weights: Vec<f64> = nodes.iter().map(|(weight, _)| *weight).collect();
                 nodes[rng.weighted(&weights)].1.run(image, rng)
             }
+            Action::Shuffled(nodes) => {
+                let mut order = rng.permutation(nodes.len() as u32).into_iter();
+                order.try_fold(image, |image, i| nodes[i as usize].run(image, rng))
+            }
         }
     }
 
@@ -192,6 +198,14 @@ impl Node {
                     nodes.iter().filter(|(weight, _)| *weight > 0.0).map(|(_, node)| node.output(input));
                 let first = sizes.next().flatten();
                 first.filter(|_| sizes.all(|size| size == first))
+            }
+            // Known where no order makes a difference: each keeps the size, or all make the same one of any.
+            Action::Shuffled(nodes) => {
+                let mut sizes = nodes.iter().map(|node| node.output(input));
+                match nodes.first().map_or(input, |node| node.output(None)) {
+                    Some(size) if nodes.iter().all(|node| node.output(None) == Some(size)) => Some(size),
+                    _ => input.filter(|_| sizes.all(|size| size == input)),
+                }
             }
         };
         match self.p {
@@ -205,6 +219,7 @@ impl Node {
         match &self.action {
             Action::Policy(name, policy) => (policy.random() || self.p.is_some()).then_some(*name),
             Action::OneOf(_) => Some("one_of"),
+            Action::Shuffled(_) => Some("shuffled"),
         }
     }
 }
@@ -290,6 +305,11 @@ impl Parser<'_> {
                 return wrong(name, "expected at least one policy with a positive weight".to_string());
             }
             return Ok(Node { p, action: Action::OneOf(nodes) });
+        }
+        if name == "shuffled" {
+            let nodes = self.list(value, false).map_err(under)?;
+            let nodes = nodes.into_iter().map(|(_, node)| node).collect();
+            return Ok(Node { p, action: Action::Shuffled(nodes) });
         }
         let Some(spec) = self.registry.find(name) else {
             let known = self.registry.images().map(|spec| spec.name);

@@ -14,6 +14,7 @@ mod duration;
 mod fourier;
 mod gaussian;
 pub mod image;
+mod jpeg;
 pub mod mix;
 mod node;
 mod operation;
@@ -31,6 +32,7 @@ mod shares;
 mod spec;
 mod stream;
 mod stroke;
+mod timm;
 pub mod weights;
 
 pub use builtin::BUILTIN;

@@ -85,12 +85,12 @@ pub const SPACE: Space =
     Space { shear: 0.3, translate: Reach::Share(150.0 / 331.0), rotate: 30.0, factor: 0.9, bits: (8.0, 4.0) };
 
 impl Space {
-    /// The number of `operation` and its magnitude at `step` of 0 to `bins` − 1 (evenly spaced; bits rounded to even on
-    /// ties), its sign drawn where it has one.
+    /// The number of `operation` and its magnitude at `step` of 0 to `bins` − 1 (linear; bits rounded to even on ties), its
+    /// sign drawn where it has one.
     pub fn draw(
         &self,
         operation: Operation,
-        (step, bins): (u32, u32),
+        (step, bins): (f64, u32),
         size: (u32, u32),
         rng: &mut Rng,
     ) -> [f64; 2] {
@@ -98,7 +98,7 @@ impl Space {
             Reach::Share(share) => share * f64::from(side),
             Reach::Pixels(pixels) => pixels,
         };
-        let along = |from: f64, to: f64| from + (to - from) * f64::from(step) / f64::from(bins - 1);
+        let along = |from: f64, to: f64| from + (to - from) * step / f64::from(bins - 1);
         let magnitude = match operation {
             Identity | AutoContrast | Equalize | Invert => 0.0,
             Posterize => along(self.bits.0, self.bits.1).round_ties_even(),

@@ -46,7 +46,7 @@ impl Size {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pixels(pub u32);
 
-/// A whole number, from 0.
+/// A number of things or steps, from 0.
 #[derive(Clone, Copy, Debug)]
 pub struct Whole(pub u32);
 

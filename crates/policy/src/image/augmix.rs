@@ -91,7 +91,7 @@ impl ImagePolicy for AugMix {
             numbers.extend([weight * mixed, f64::from(depth)]);
             for _ in 0..depth {
                 let (operation, step) = (choose(&self.operations, rng), rng.below(self.severity));
-                numbers.extend(MILD.draw(operation, (step, 10), size, rng));
+                numbers.extend(MILD.draw(operation, (f64::from(step), 10), size, rng));
             }
         }
         numbers

@@ -76,7 +76,7 @@ impl ImagePolicy for AutoAugment {
         let mut numbers = Numbers::new();
         for (operation, probability, step) in [first, second] {
             if rng.bernoulli(probability) {
-                numbers.extend(SPACE.draw(operation, (step, 10), size, rng));
+                numbers.extend(SPACE.draw(operation, (f64::from(step), 10), size, rng));
             }
         }
         numbers

@@ -27,10 +27,10 @@ pub static SPEC: Spec = Spec {
 };
 
 /// In the order of `SPEC.parameters`.
-const BRIGHTNESS: usize = 0;
-const CONTRAST: usize = 1;
-const SATURATION: usize = 2;
-const HUE: usize = 3;
+pub(crate) const BRIGHTNESS: usize = 0;
+pub(crate) const CONTRAST: usize = 1;
+pub(crate) const SATURATION: usize = 2;
+pub(crate) const HUE: usize = 3;
 
 /// Draws (which, factor) of each adjustment, in the order of application; those that change nothing are left out.
 struct ColorJitter {
@@ -65,20 +65,24 @@ impl ImagePolicy for ColorJitter {
 
     fn apply(&self, mut image: Image, draw: &Numbers) -> Result<Image> {
         let (adjustments, rest) = draw.as_chunks::<2>();
-        if !rest.is_empty() || adjustments.iter().any(|[which, _]| !(0.0..4.0).contains(which)) {
-            return Err(misfit(SPEC.name, "pairs of adjustment (0 to 3) and factor", draw, &image));
+        if rest.is_empty() && adjustments.iter().all(|&[which, factor]| adjust(&mut image, which, factor)) {
+            return Ok(image);
         }
-        for &[which, factor] in adjustments {
-            match which as usize {
-                BRIGHTNESS => brightness(&mut image, factor),
-                CONTRAST => contrast(&mut image, factor),
-                SATURATION => saturation(&mut image, factor),
-                HUE => shift_hue(&mut image, (factor * 255.0) as i32 as u8),
-                _ => unreachable!("checked above"),
-            }
-        }
-        Ok(image)
+        Err(misfit(SPEC.name, "pairs of adjustment (0 to 3) and factor", draw, &image))
     }
+}
+
+/// One adjustment; whether there is one of this number.
+pub(crate) fn adjust(image: &mut Image, which: f64, factor: f64) -> bool {
+    match which as usize {
+        _ if which < 0.0 => return false,
+        BRIGHTNESS => brightness(image, factor),
+        CONTRAST => contrast(image, factor),
+        SATURATION => saturation(image, factor),
+        HUE => shift_hue(image, (factor * 255.0) as i32 as u8),
+        _ => return false,
+    }
+    true
 }
 
 /// Blends with black.

@@ -2,9 +2,10 @@
 
 use super::{ImagePolicy, ModelInput, Numbers};
 use crate::operation::{ALL, Moving, SPACE, choose};
-use crate::quantity::{Bins, Colour, Whole, read};
+use crate::quantity::{Bins, Colour, Whole, quantity, read};
 use crate::resample::Interpolation;
-use crate::{Build, Mistake, Parsed, Result, Spec};
+use crate::timm::Operations as Timm;
+use crate::{Build, Fraction, Mistake, NonNegative, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;
 use tallow_data::Image;
@@ -12,18 +13,36 @@ use tallow_seed::Rng;
 
 pub static SPEC: Spec = Spec {
     name: "randaugment",
-    summary: "`num_ops` of fourteen operations, one after another, each drawn uniformly, all of one magnitude",
-    source: "Cubuk et al. 2019 (arXiv:1909.13719); torchvision.transforms.v2.RandAugment on PIL images",
+    summary: "`num_ops` operations, one after another, each drawn uniformly, all of one magnitude",
+    source: "Cubuk et al. 2019 (arXiv:1909.13719); torchvision.transforms.v2.RandAugment on PIL images; \
+             timm.data.auto_augment.RandAugment",
     parameters: &[
         ("magnitude", "9; from 0, below num_magnitude_bins", "how strong, in steps"),
         ("num_ops", "2; from 0", "how many operations"),
         (
-            "num_magnitude_bins",
-            "31; from 2",
-            "steps from nothing to: shear 0.3, shift 150/331 of the side, 30°, factors 1 ± 0.9, 4 bits, solarize 0",
+            "noise",
+            "0; from 0",
+            "standard deviation of a normal magnitude, drawn for each operation and cut to the steps; timm's `mstd`",
         ),
-        ("interpolation", "nearest; bilinear, bicubic", "the filter of shear, shift and rotation"),
-        ("fill", "0", "what comes from outside: a byte, or [red, green, blue]"),
+        (
+            "operations",
+            "torchvision; timm, timm_increasing",
+            "torchvision's fourteen, or timm's fifteen (no identity, but solarize_add), without or with `inc1`: \
+             `rand-m9-mstd0.5-inc1` is `{ operations: timm_increasing, noise: 0.5 }`",
+        ),
+        ("op_p", "1, 0.5 for timm; in [0, 1]", "probability that a drawn operation happens"),
+        (
+            "num_magnitude_bins",
+            "31, 11 for timm; from 2",
+            "steps from nothing to: shear 0.3, shift 150/331 of the side, 30°, factors 1 ± 0.9, 4 bits, solarize 0; \
+             timm: shift 0.45 of the side, no bits, solarize_add 110, and without `inc1` to 4 bits, solarize 256, factors 1.9",
+        ),
+        (
+            "interpolation",
+            "nearest, for timm bilinear or bicubic, drawn; nearest, bilinear, bicubic",
+            "the filter of shear, shift and rotation",
+        ),
+        ("fill", "0, for timm the model's mean", "what comes from outside: a byte, or [red, green, blue]"),
     ],
     example: "{ randaugment: { magnitude: 9, num_ops: 2 } }",
     cost: "num_ops operations, each at most two passes",
@@ -31,44 +50,105 @@ pub static SPEC: Spec = Spec {
     build: Build::Image(build),
 };
 
-/// Draws (operation, magnitude) of each.
+/// Draws (operation, magnitude) of each that happens; of timm's, (operation, amount, filter).
 struct RandAugment {
     magnitude: u32,
     num_ops: u32,
+    noise: f64,
+    op_p: f64,
     bins: u32,
-    moving: Moving,
+    operations: Operations,
 }
+
+enum Operations {
+    Torchvision(Moving),
+    Timm(Timm),
+}
+
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Set {
+    #[default]
+    Torchvision,
+    Timm,
+    TimmIncreasing,
+}
+
+quantity!(Set, "`torchvision`, `timm` or `timm_increasing`", |value| match value.as_str()? {
+    "torchvision" => Some(Set::Torchvision),
+    "timm" => Some(Set::Timm),
+    "timm_increasing" => Some(Set::TimmIncreasing),
+    _ => None,
+});
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Parameters {
     magnitude: Option<Whole>,
     num_ops: Option<Whole>,
+    noise: Option<NonNegative>,
+    #[serde(default)]
+    operations: Set,
+    op_p: Option<Fraction>,
     num_magnitude_bins: Option<Bins>,
     interpolation: Option<Interpolation>,
-    #[serde(default)]
-    fill: Colour,
+    fill: Option<Colour>,
 }
 
-fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
-    let Parameters { magnitude, num_ops, num_magnitude_bins, interpolation, fill } =
+fn build(value: &Value, model: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
+    let Parameters { magnitude, num_ops, noise, operations, op_p, num_magnitude_bins, interpolation, fill } =
         read(value, "magnitude")?;
-    let (magnitude, bins) = (magnitude.map_or(9, |m| m.0), num_magnitude_bins.map_or(31, |bins| bins.0));
+    let torchvision = operations == Set::Torchvision;
+    let bins = num_magnitude_bins.map_or(if torchvision { 31 } else { 11 }, |bins| bins.0);
+    let magnitude = magnitude.map_or(9, |m| m.0);
     if magnitude >= bins {
         let problem = format!("expected a whole number below num_magnitude_bins ({bins}), got {magnitude}");
         return Err(vec![Mistake::new(if value.is_mapping() { "magnitude" } else { "" }, problem)]);
     }
-    let moving = Moving { interpolation: interpolation.unwrap_or(Interpolation::Nearest), fill: fill.0 };
-    Ok(Box::new(RandAugment { magnitude, num_ops: num_ops.map_or(2, |n| n.0), bins, moving }))
+    let fill = fill.map(|fill| fill.0);
+    let operations = if torchvision {
+        let interpolation = interpolation.unwrap_or(Interpolation::Nearest);
+        Operations::Torchvision(Moving { interpolation, fill: fill.unwrap_or_default() })
+    } else {
+        let increasing = operations == Set::TimmIncreasing;
+        let fill = fill.unwrap_or(model.mean_bytes());
+        Operations::Timm(Timm { increasing, interpolation, fill })
+    };
+    Ok(Box::new(RandAugment {
+        magnitude,
+        num_ops: num_ops.map_or(2, |n| n.0),
+        noise: noise.map_or(0.0, |noise| noise.0),
+        op_p: op_p.map_or(if torchvision { 1.0 } else { 0.5 }, |p| p.0),
+        bins,
+        operations,
+    }))
 }
 
 impl ImagePolicy for RandAugment {
     fn draw(&self, size: (u32, u32), rng: &mut Rng) -> Numbers {
-        let mut one = || SPACE.draw(choose(&ALL[..14], rng), (self.magnitude, self.bins), size, rng);
-        (0..self.num_ops).flat_map(|_| one()).collect()
+        let mut numbers = Numbers::new();
+        for _ in 0..self.num_ops {
+            if self.op_p < 1.0 && !rng.bernoulli(self.op_p) {
+                continue;
+            }
+            let mut step = f64::from(self.magnitude);
+            let last = f64::from(self.bins - 1);
+            if self.noise > 0.0 {
+                step = (step + self.noise * rng.normal()).clamp(0.0, last);
+            }
+            match self.operations {
+                Operations::Torchvision(_) => {
+                    numbers.extend(SPACE.draw(choose(&ALL[..14], rng), (step, self.bins), size, rng));
+                }
+                Operations::Timm(timm) => numbers.extend(timm.draw(step / last, size, rng)),
+            }
+        }
+        numbers
     }
 
     fn apply(&self, image: Image, draw: &Numbers) -> Result<Image> {
-        self.moving.all(SPEC.name, image, draw)
+        match self.operations {
+            Operations::Torchvision(moving) => moving.all(SPEC.name, image, draw),
+            Operations::Timm(timm) => timm.all(SPEC.name, image, draw),
+        }
     }
 }

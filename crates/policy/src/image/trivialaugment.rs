@@ -56,7 +56,7 @@ fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
 impl ImagePolicy for TrivialAugment {
     fn draw(&self, size: (u32, u32), rng: &mut Rng) -> Numbers {
         let (operation, step) = (choose(&ALL[..14], rng), rng.below(self.bins));
-        WIDE.draw(operation, (step, self.bins), size, rng).to_vec()
+        WIDE.draw(operation, (f64::from(step), self.bins), size, rng).to_vec()
     }
 
     fn apply(&self, image: Image, draw: &Numbers) -> Result<Image> {

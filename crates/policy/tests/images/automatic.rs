@@ -85,6 +85,60 @@ fn randaugment_and_trivialaugment_have_torchvisions_operations() {
     assert!(draws("randaugment", "{num_ops: 0}", SIZE).iter().all(|d| d.is_empty()));
 }
 
+/// Without noise the amounts are those of timm's tables; each operation happens in half of the cases.
+#[test]
+fn randaugment_has_timms_operations() {
+    let spaces = Golden::read().spaces;
+    for set in ["timm", "timm_increasing"] {
+        for level in [0, 5, 9, 10] {
+            let mut expected: BTreeMap<(usize, i64), f64> = BTreeMap::new();
+            for (number, levels) in spaces[set].as_array().unwrap().iter().enumerate() {
+                let amounts = levels[level].as_array().unwrap();
+                for amount in amounts {
+                    *expected.entry((number, rounded(amount.as_f64().unwrap()))).or_default() +=
+                        1.0 / 15.0 / amounts.len() as f64;
+                }
+            }
+            let drawn = draws("randaugment", &format!("{{magnitude: {level}, operations: {set}}}"), SIZE);
+            let seen =
+                || drawn.iter().flat_map(|d| d.chunks_exact(3).map(|d| (d[0] as usize, rounded(d[1]))));
+            frequencies_are(seen(), &expected, set);
+            let happened = [(0, 0.25), (3, 0.5), (6, 0.25)].into(); // Binomial(2, ½) triples
+            frequencies_are(drawn.iter().map(Vec::len), &happened, set);
+            let filters = [(1, 0.5), (2, 0.5)].into();
+            let filter = drawn.iter().flat_map(|d| d.chunks_exact(3).map(|d| d[2] as usize));
+            frequencies_are(filter, &filters, set);
+        }
+    }
+    let nearest = draws("randaugment", "{operations: timm, interpolation: nearest, op_p: 1}", SIZE);
+    assert!(nearest.iter().all(|d| d.len() == 6 && d[2] == 0.0));
+}
+
+/// m ~ N(9, σ) cut to [0, 10], a new one for each operation: E[m] = 9 − σ · (φ(1 / σ) − (1 − Φ(1 / σ)) / σ), which for σ = ½ is
+/// 9 − ½ · (0.05399 − 2 · 0.02275).
+#[test]
+fn the_magnitude_is_normal() {
+    let turned = |yaml: &str, number: f64, size: usize, scale: f64| -> Vec<f64> {
+        let drawn = draws("randaugment", yaml, SIZE);
+        let one = |d: &Vec<f64>| {
+            d.chunks_exact(size).filter(|op| op[0] == number).map(|op| op[1].abs() / scale).collect()
+        };
+        drawn.iter().flat_map(|d| -> Vec<f64> { one(d) }).collect()
+    };
+    let timm = turned("{operations: timm_increasing, noise: 0.5, num_ops: 4}", 3.0, 3, 3.0); // 3° a step
+    mean_is(timm.iter().copied(), 9.0 - 0.5 * (0.05399 - 2.0 * 0.02275), 1e-5);
+    assert!(timm.iter().all(|m| (0.0..=10.0).contains(m)) && timm.contains(&10.0));
+    let ours = turned("{noise: 2, magnitude: 15}", 5.0, 2, 1.0); // 1° a step of 31
+    mean_is(ours.iter().copied(), 15.0, 0.0);
+    mean_is(ours.iter().map(|m| (m - 15.0).powi(2)), 4.0, 0.0);
+    // The two of one image are independent.
+    let drawn = draws("randaugment", "{operations: timm_increasing, noise: 0.5, op_p: 1}", SIZE);
+    let both = drawn.iter().filter(|d| d[0] == 3.0 && d[3] == 3.0);
+    assert!(
+        both.clone().count() > 40 && both.clone().all(|d| d[1].abs() != d[4].abs() || d[1].abs() == 30.0)
+    );
+}
+
 #[test]
 fn autoaugment_has_torchvisions_pairs() {
     let spaces = Golden::read().spaces;

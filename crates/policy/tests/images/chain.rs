@@ -52,6 +52,10 @@ fn the_output_size_is_known_or_not() {
         ("[one_of: [{center_crop: 20}, {random_resized_crop: 20}]]", Some((20, 20)), Some((20, 20))),
         ("[one_of: [{center_crop: 20}, {resize: 20}]]", None, Some((20, 20))),
         ("[one_of: [{center_crop: 20}, {center_crop: 21}]]", None, None),
+        ("[shuffled: [{flip: {}}, {invert: {}}]]", None, Some((28, 28))),
+        ("[shuffled: [{center_crop: 20}, {random_resized_crop: 20}]]", Some((20, 20)), Some((20, 20))),
+        ("[shuffled: [{center_crop: 20}, {flip: {}}]]", None, None),
+        ("[shuffled: []]", None, Some((28, 28))),
         ("[one_of: [{center_crop: 20}, {center_crop: 21, weight: 0}]]", Some((20, 20)), Some((20, 20))),
     ] {
         let chain = chain(yaml);
@@ -111,6 +115,29 @@ fn p_is_one_draw_per_image() {
     }
 }
 
+/// Every order of three policies that do not commute is equally likely, and none is left out.
+#[test]
+fn shuffled_applies_all_in_every_order() {
+    let image = noise(6, 5, 2);
+    let steps = ["{ solarize: 100 }", "{ posterize: 2 }", "{ invert: {} }"];
+    let mut counts: Vec<(Image, usize)> = Vec::new();
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let [a, b, c] = order.map(|i| steps[i]);
+        let made = run(&format!("[{a}, {b}, {c}]"), &image, 0);
+        assert!(counts.iter().all(|(seen, _)| *seen != made), "{order:?}");
+        counts.push((made, 0));
+    }
+    let shuffled = chain(&format!("[{{ shuffled: [{}] }}]", steps.join(", ")));
+    for seed in 0..3000 {
+        let made = shuffled.run(image.clone(), Seed::new(seed)).unwrap();
+        counts.iter_mut().find(|(seen, _)| *seen == made).expect("one of six orders").1 += 1;
+    }
+    assert!(counts.iter().all(|(_, n)| (398..=602).contains(n)), "500 ± 5 · √417");
+    assert_eq!(shuffled.random(), Some("shuffled"));
+    assert_eq!(run("[{shuffled: [invert: {}], p: 0}]", &image, 1), image);
+    assert_eq!(run("[shuffled: []]", &image, 1), image);
+}
+
 #[test]
 fn mistakes_have_a_place_and_a_remedy() {
     for (yaml, expected) in [
@@ -129,6 +156,16 @@ fn mistakes_have_a_place_and_a_remedy() {
         (
             "[one_of: [{flip: {}, weight: 0}]]",
             "[0].one_of: expected at least one policy with a positive weight",
+        ),
+        (
+            "[shuffled: [{flip: {}, weight: 2}]]",
+            "[0].shuffled[0].weight: expected only within one_of: use `p` for a probability",
+        ),
+        ("[shuffled: {flip: {}}]", "[0].shuffled: expected a list of image policies"),
+        ("[jpeg: 0]", "[0].jpeg: expected a whole number from 1 to 100, or [low, high] of such, got 0"),
+        (
+            "[random_erasing: {mode: random}]",
+            "[0].random_erasing.mode: expected `const`, `rand` or `pixel`, got random",
         ),
         ("[one_of: []]", "[0].one_of: expected at least one policy with a positive weight"),
         (
@@ -194,6 +231,14 @@ fn mistakes_have_a_place_and_a_remedy() {
         (
             "[randaugment: 31]",
             "[0].randaugment: expected a whole number below num_magnitude_bins (31), got 31",
+        ),
+        (
+            "[randaugment: {operations: timm, magnitude: 11}]",
+            "[0].randaugment.magnitude: expected a whole number below num_magnitude_bins (11), got 11",
+        ),
+        (
+            "[randaugment: {operations: rand-m9}]",
+            "[0].randaugment.operations: expected `torchvision`, `timm` or `timm_increasing`, got rand-m9",
         ),
         (
             "[trivialaugment: {num_magnitude_bins: 1}]",

@@ -2,6 +2,7 @@
 
 mod automatic;
 mod chain;
+mod distortions;
 mod draws;
 mod golden;
 mod operations;
