@@ -1,28 +1,46 @@
 //! A checkpoint in other libraries' layouts: the names are theirs, and where Python has the libraries, so are the logits.
 
 use crate::program::{Desk, root, tensors};
+use candle_core::{Device, Tensor};
 use std::process::Command;
+use tallow_models::Mode;
 
-/// `values.npy`: (3, 3, 16, 16) of normalised values, a wave.
-pub fn values(desk: &Desk) {
-    let wave = (0..3 * 3 * 16 * 16).map(|i| (0.37 * i as f32 + 0.01 * (i % 97) as f32).sin()).collect();
-    let values = candle_core::Tensor::from_vec(wave, (3, 3, 16, 16), &candle_core::Device::Cpu).unwrap();
+/// What `--to candle` writes beside the weights.
+#[path = "../crates/train/src/export/load.rs"]
+mod load;
+
+/// `values.npy`: (3, 3, side, side) of normalised values, a wave.
+pub fn values(desk: &Desk, side: usize) {
+    let wave = (0..3 * 3 * side * side).map(|i| (0.37 * i as f32 + 0.01 * (i % 97) as f32).sin()).collect();
+    let values = Tensor::from_vec(wave, (3, 3, side, side), &Device::Cpu).unwrap();
     values.write_npy(desk.path("values.npy")).unwrap();
 }
 
-/// One step of a network, its logits of `values.npy` in `logits.csv`.
-fn train(desk: &Desk, model: &str) {
-    values(desk);
-    let name = format!("model.name={model}");
-    desk.train(&["tiny.yaml", &name, "length=1 steps", "--out", "run"]).ok();
+/// One step of a network on images of `side` pixels, its logits of `values.npy` in `logits.csv`.
+fn train(desk: &Desk, model: &str, side: usize) {
+    values(desk, side);
+    let model = format!("model={{ name: {model}, input: {side} }}");
+    let [images, evaluation] =
+        ["images", "evaluation"].map(|key| format!("{key}=[{{ resize: [{side}, {side}] }}]"));
+    let few = ["data.images=14", "data.batch=7", "length=1 steps", "--out", "run"];
+    desk.train(&[&["tiny.yaml", &model, &images, &evaluation], &few[..]].concat()).ok();
     desk.write("logits.csv", desk.tallow(&["predict", "run", "values.npy", "--logits"]).ok().out);
 }
 
-/// A Python that has the libraries: `TALLOW_PYTHON`, or `python3`.
+const ONNX: &str = "onnxruntime, numpy";
+const TORCH: &str = "timm, torchvision, safetensors";
+
+/// A Python that has the libraries: `TALLOW_PYTHON`, which must have onnxruntime, or `python3`.
 fn python(libraries: &str) -> Option<String> {
-    let python = std::env::var("TALLOW_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let named = std::env::var("TALLOW_PYTHON");
+    let must = named.is_ok() && libraries == ONNX;
+    let python = named.unwrap_or_else(|_| "python3".to_owned());
     let import = format!("import {libraries}");
     let there = Command::new(&python).args(["-c", &import]).output().is_ok_and(|said| said.status.success());
+    assert!(
+        there || !must,
+        "TALLOW_PYTHON={python} lacks one of {libraries}: install it, or unset the variable"
+    );
     if !there {
         eprintln!("{python} lacks one of {libraries}: logits were not compared");
     }
@@ -30,8 +48,8 @@ fn python(libraries: &str) -> Option<String> {
 }
 
 /// The library's logits of an exported folder are ours.
-fn compare(desk: &Desk, folder: &str) {
-    let Some(python) = python("timm, torchvision, safetensors") else { return };
+fn compare(desk: &Desk, folder: &str, libraries: &str) {
+    let Some(python) = python(libraries) else { return };
     let script = root().join("tests/interop.py");
     let said = Command::new(python)
         .arg(script)
@@ -44,41 +62,62 @@ fn compare(desk: &Desk, folder: &str) {
 #[test]
 fn timm_and_torchvision_load_what_is_exported() {
     let desk = Desk::new();
-    train(&desk, "resnet18");
+    train(&desk, "resnet18", 16);
     let ours = tensors(&desk.path("run/best/model.safetensors"));
     for library in ["timm", "torchvision", "candle"] {
         let said = desk.tallow(&["export", "run", "--to", library, library]).ok();
         let file = if library == "candle" { "load.rs" } else { "load.py" };
         assert_eq!(desk.names(library), ["config.json", file, "model.safetensors"]);
-        assert!(
-            said.out.contains("model.safetensors")
-                && said.out.contains(&desk.read(&format!("{library}/{file}")))
-        );
+        let loader = desk.read(&format!("{library}/{file}"));
+        assert!(said.out.contains("model.safetensors") && said.out.contains(&loader));
+        assert!(!loader.contains(desk.path("").to_str().unwrap()), "a folder may be moved: {loader}");
         // A plain ResNet has the same names everywhere.
         assert_eq!(tensors(&desk.path(library).join("model.safetensors")), ours);
     }
     desk.tallow(&["export", "run", "--to", "onnx", "onnx"]).ok();
     assert_eq!(desk.names("onnx"), ["config.json", "load.py", "model.onnx"]);
-    if python("onnxruntime").is_some() {
-        compare(&desk, "onnx");
-    }
+    compare(&desk, "onnx", ONNX);
     let config = desk.json("timm/config.json");
     assert_eq!(
         (config["architecture"].as_str(), config["num_classes"].as_u64()),
         (Some("resnet18"), Some(7))
     );
     assert_eq!(config["pretrained_cfg"]["first_conv"], "conv1");
-    compare(&desk, "timm");
-    compare(&desk, "torchvision");
+    compare(&desk, "timm", TORCH);
+    compare(&desk, "torchvision", TORCH);
     // What was exported for one library is weights for the next training, whatever the file.
+    desk.tallow(&["eval", "timm"])
+        .complains(2, &["timm: holds weights alone", "export", "model.weights=timm"]);
     let said = desk.train(&["tiny.yaml", "model.name=resnet18", "model.weights=timm", "--dry-run"]).ok();
     assert!(said.err.contains("mean and std are those of timm/config.json"), "{}", said.err);
+}
+
+/// Another stem, and what a loader must know of it.
+#[test]
+fn the_loader_for_candle_gives_our_logits() {
+    let desk = Desk::new();
+    values(&desk, 16);
+    let stem = ["tiny.yaml", "model.name=resnet18", "model.stem=cifar", "length=1 steps", "--out", "run"];
+    desk.train(&stem).ok();
+    let csv = desk.tallow(&["predict", "run", "values.npy", "--logits"]).ok().out;
+    desk.tallow(&["export", "run", "--to", "candle", "out"]).ok();
+    assert_eq!(desk.read("out/load.rs"), include_str!("../crates/train/src/export/load.rs"));
+    let (config, network) = load::load(&desk.path("out")).unwrap();
+    let images = Tensor::read_npy(desk.path("values.npy")).unwrap();
+    let logits: Vec<Vec<f32>> = network.forward(&images, &Mode::Eval).unwrap().to_vec2().unwrap();
+    let said = csv.lines().skip(1).map(|line| line.split(',').rev().take(config.classes).collect::<Vec<_>>());
+    let said: Vec<Vec<f32>> =
+        said.map(|cells| cells.iter().rev().map(|cell| cell.parse().unwrap()).collect()).collect();
+    assert_eq!((said.len(), said[0].len()), (3, 7));
+    for (said, here) in said.iter().flatten().zip(logits.iter().flatten()) {
+        assert!((said - here).abs() < 1e-5, "{said} {here}");
+    }
 }
 
 #[test]
 fn names_that_differ_are_theirs() {
     let desk = Desk::new();
-    train(&desk, "mobilenet_v3_small");
+    train(&desk, "mobilenet_v3_small", 16);
     let spec = tallow_models::find("mobilenet_v3_small").unwrap();
     for (library, peer) in [("timm", spec.timm), ("torchvision", spec.torchvision)] {
         let peer = peer.expect(library);
@@ -88,10 +127,34 @@ fn names_that_differ_are_theirs() {
             assert_eq!(theirs[&(peer.tensor)(&name)], values, "{name}");
         }
         assert_eq!(desk.json(&format!("{library}/config.json"))["num_classes"], 7);
-        compare(&desk, library);
+        compare(&desk, library, TORCH);
         // And they are recognised on the way back.
         let weights = format!("model.weights={library}");
         desk.train(&["tiny.yaml", "model.name=mobilenet_v3_small", &weights, "--dry-run"]).ok();
+    }
+}
+
+/// Shapes that differ, positions and windows of one size, a network that timm must be told of.
+#[test]
+fn every_kind_of_network_loads_in_timm_and_torchvision() {
+    if python(TORCH).is_none() {
+        return;
+    }
+    for (model, side) in [
+        ("swin_t", 224),
+        ("convnext_tiny", 64),
+        ("vit_tiny_patch16_224", 32),
+        ("efficientnet_v2_s", 64),
+        ("densenet121", 32),
+    ] {
+        let (desk, spec) = (Desk::new(), tallow_models::find(model).unwrap());
+        train(&desk, model, side);
+        for (library, peer) in [("timm", spec.timm), ("torchvision", spec.torchvision)] {
+            if peer.is_some() {
+                desk.tallow(&["export", "run", "--to", library, library]).ok();
+                compare(&desk, library, TORCH);
+            }
+        }
     }
 }
 
@@ -109,6 +172,4 @@ fn what_cannot_be_exported_says_so() {
     desk.train(&stem).ok();
     let said = desk.tallow(&["export", "stem", "--to", "torchvision", "out"]);
     said.complains(2, &["torchvision has no resnet18 with the stem `cifar`"]);
-    desk.tallow(&["export", "stem", "--to", "candle", "out"]).ok();
-    assert!(desk.read("out/load.rs").contains("stem: Some(Stem::Cifar), "));
 }

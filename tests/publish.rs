@@ -15,7 +15,7 @@ fn tallow(desk: &Desk, server: &Server, arguments: &[&str]) -> Running {
 fn trained() -> Desk {
     let desk = Desk::new();
     desk.train(&["tiny.yaml", "policy=cutmix_zeta_mixup", "--out", "run"]).ok();
-    values(&desk);
+    values(&desk, 16);
     desk
 }
 
@@ -29,7 +29,7 @@ fn what_is_published_is_pulled_back_the_same() {
     let publish = || tallow(&desk, &server, &["publish", "run", "--repo", "me/net"]).say();
     // The weights arrive, the commit does not.
     (0..5).for_each(|_| server.fail(Fault::status("/commit/", 503)));
-    publish().complains(1, &["`me/net`", "answered 503", "publish again"]);
+    publish().complains(3, &["`me/net`", "answered 503", "publish again"]);
     let said = publish().ok();
     assert!(said.err.contains("model.safetensors is there already: not sent again"), "{}", said.err);
     assert!(said.out.ends_with(&format!("{}/me/net\n", server.url())), "{}", said.out);
@@ -144,10 +144,12 @@ fn refusals_come_before_and_during() {
         .say()
         .complains(2, &["--repo net", "me/lesions"]);
     let said = tallow(&desk, &server, &["publish", "run", "--repo", "you/net"]).say();
-    said.complains(1, &["`you/net`", "(403)", "--create-pr"]);
+    said.complains(3, &["`you/net`", "(403)", "--create-pr"]);
+    let said = tallow(&desk, &server, &["publish", "run", "--repo", "me/other@trial"]).say();
+    said.complains(3, &["`me/other`", "no revision `trial`", "publish to `main`"]);
     let program = desk.program(Program::Tallow).args(&["publish", "run", "--repo", "me/net"]);
     let said = program.env("HF_ENDPOINT", server.url()).env("HF_HOME", desk.path("hf")).say();
-    said.complains(1, &["set HF_TOKEN"]);
+    said.complains(3, &["set HF_TOKEN"]);
     desk.write("notes/mine.txt", "mine");
     let said = tallow(&desk, &server, &["publish", "run", "--repo", "me/net", "--out", "notes"]).say();
     said.complains(2, &["notes: holds mine.txt", "--out DIR"]);
@@ -176,6 +178,14 @@ fn a_folder_with_something_else_is_left_alone() {
     publish("out").ok();
     publish("out").ok();
     assert_eq!(desk.names("out"), FILES);
+    let plain = ["publish", "run", "--repo", "me/net", "--dry-run", "--out", "out", "--no-report"];
+    let said = desk.tallow(&plain).ok();
+    assert_eq!(desk.names("out"), FILES[..5]);
+    assert!(
+        !said.err.contains("report.html") && !desk.read("out/README.md").contains("report.html"),
+        "{}",
+        said.err
+    );
     let odd = desk.tallow(&["publish", "run", "--repo", "../x", "--dry-run"]);
     odd.complains(2, &["--repo: "]);
 }

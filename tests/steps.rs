@@ -4,7 +4,7 @@ use crate::program::{Desk, TINY};
 use candle_core::Tensor;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use tallow_policy::{Moment, Registry};
+use tallow_policy::{Moment, PRESETS, Policy, Registry};
 use tallow_train::{Plan, Run, Start, Step};
 
 /// A recipe of the desk, built.
@@ -157,6 +157,55 @@ fn a_step_knows_its_branches() {
     for (name, sum) in &both.gradients {
         let parts = flat(&first.gradients[name]).into_iter().zip(flat(&second.gradients[name]));
         assert!(flat(sum) == parts.map(|(a, b)| a + b).collect::<Vec<f32>>(), "{name}");
+    }
+}
+
+/// The six networks of SynerMix's paper, each under every preset that mixes within classes: every parameter has a gradient, and a
+/// short step along it moves the loss of the same draws.
+#[test]
+fn synermixs_networks_train_under_its_presets() {
+    let (desk, registry) = (Desk::new(), Registry::builtin());
+    let presets: Vec<&str> =
+        PRESETS.iter().filter(|(_, text)| text.contains("intra_class:")).map(|(name, _)| *name).collect();
+    assert_eq!(presets, ["intra_class", "mixup_intra_class", "synermix", "synermix_manifold"]);
+    let bytes = (0..6 * 32 * 32 * 3).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let view = tallow_data::Pixels { rows: 6, height: 32, width: 32, bytes };
+    let batch = tallow_data::HostBatch {
+        views: vec![view.clone(), view],
+        labels: vec![0, 0, 1, 1, 2, 2],
+        indices: (0..6).collect(),
+    };
+    let moment = Moment { step: 0, steps: 1, batches_per_epoch: 1, batch: 6 };
+    for model in ["resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v3_large", "swin_t"] {
+        let name = format!("model={{ name: {model}, input: 32 }}");
+        let size = ["images", "evaluation"].map(|key| format!("{key}=[{{ resize: [32, 32] }}]"));
+        let overrides = [&[name, "policy=synermix".to_owned()], &size[..]].concat();
+        let mut run = built(&desk, "tiny.yaml", &overrides, &registry);
+        for preset in &presets {
+            run.model.plan.policy = Policy::preset(preset, &registry).unwrap();
+            let step =
+                |run: &Run| tallow_train::step(run, &batch, tallow_seed::Seed::new(1), &moment).unwrap();
+            let first = step(&run);
+            assert!(first.branches.iter().all(|branch| branch.mixes.iter().all(|mix| mix.tap.is_some())));
+            let mut square = 0.0;
+            for (name, param) in &run.model.params.trainable {
+                let gradient = flat(&first.gradients[name]);
+                assert_eq!(gradient.len(), param.var().elem_count(), "{name}");
+                let norm: f64 = gradient.iter().map(|g| f64::from(*g).powi(2)).sum();
+                assert!(norm.is_finite() && norm > 0.0, "{model} {preset}: {name}: {norm}");
+                square += norm;
+            }
+            let mut state = run.optimizer().state(&run.model.params).unwrap();
+            let rate = 1e-3 / square;
+            run.optimizer().update(&run.model.params, &first.gradients, &mut state, rate, None).unwrap();
+            // Whether it falls is chance here: norms over six values, signs of ReLUs.
+            let second = step(&run).loss;
+            assert!(
+                (1.0..4.0).contains(&second) && second != first.loss,
+                "{model} {preset}: {} {second}",
+                first.loss
+            );
+        }
     }
 }
 

@@ -144,11 +144,7 @@ fn every_preset_takes_a_step() {
 fn transformers_take_a_step_under_synermix() {
     let desk = Desk::new();
     let side = ["model.input=32", "images=[{ resize: [32, 32] }]", "evaluation=[{ resize: [32, 32] }]"];
-    for (model, preset) in [
-        ("swin_t", "synermix"),
-        ("swin_t", "synermix_manifold"),
-        ("vit_tiny_patch16_224", "synermix_manifold"),
-    ] {
+    for (model, preset) in [("convnext_tiny", "synermix"), ("vit_tiny_patch16_224", "synermix_manifold")] {
         let (model, preset) = (format!("model.name={model}"), format!("policy={preset}"));
         let loss = loss(&desk, &[&["tiny.yaml", &model, &preset], &side[..]].concat());
         assert!((1.0..4.0).contains(&loss), "{model} {preset}: {loss}");

@@ -20,7 +20,7 @@ Weights and images come from a formula that the Rust test evaluates too, to the 
 Recorded for each case: `logits` in training mode, the soft cross-entropy `loss` (mean over rows), `grad.<name>` of every
 parameter and of `images`, the running statistics after that step as `<name>`, then `eval`: logits in evaluation mode with the
 running statistics of the formula. Dropout and stochastic depth draw what the Rust layers draw: ChaCha8 under the key of
-seed 0 and the layer's name; of `undrawn` networks stochastic depth is off: p = 0.
+seed 0 and the layer's name.
 
 Where torchvision has a network it is torchvision's, ResNet-D is timm's, and the networks for CIFAR are written here from their
 papers.
@@ -43,6 +43,7 @@ from safetensors.numpy import load_file, save_file
 from torch import nn
 from torchvision.models import convnext_tiny, densenet121, efficientnet_b0, efficientnet_v2_s, mobilenet_v2
 from torchvision.models import mobilenet_v3_large, mobilenet_v3_small, resnet18, resnet50, resnext50_32x4d, swin_t, vgg11_bn
+from torchvision.models.swin_transformer import SwinTransformerBlock
 from torchvision.ops import SqueezeExcitation, StochasticDepth
 
 OUT = pathlib.Path(__file__).parent / "models"
@@ -131,28 +132,36 @@ def chacha8(key, stream, first, blocks):
     return np.ascontiguousarray((x + words).T)
 
 
-def uniforms(purpose, n):
-    """tallow_seed's Seed::new(0).fold(purpose, 0).rng(), n numbers in [0, 1)."""
+def fold(key, purpose, index):
+    """The key of tallow_seed's Seed::fold."""
     stream = 0xCBF29CE484222325
     for byte in purpose.encode():
         stream = ((stream ^ byte) * 0x100000001B3) % 2**64
-    key = chacha8(bytes(32), stream, 0, 1).tobytes()[:32]
+    return chacha8(key, stream, index, 1).tobytes()[:32]
+
+
+def uniforms(key, n):
+    """n numbers in [0, 1) of the Rng of a Seed."""
     words = chacha8(key, 2**64 - 1, 0, -(-n // 8)).reshape(-1, 2).astype(np.uint64)[:n]
     return ((words[:, 0] | words[:, 1] << np.uint64(32)) >> np.uint64(11)).astype(np.float64) / 2.0**53
 
 
 class Drop(nn.Module):
-    """Dropout, or stochastic depth of single rows, by the draws of its name."""
+    """Dropout, or stochastic depth of single rows, by the draws of its names, one for each call of a pass."""
 
-    def __init__(self, name, p, rows):
+    key = bytes(32)  # of the pass's seed: Seed::new(0)
+
+    def __init__(self, names, p, rows):
         super().__init__()
-        self.name, self.p, self.rows = name, p, rows
+        self.names, self.p, self.rows, self.calls = names, p, rows, 0
 
     def forward(self, x):
         if not self.training or self.p == 0.0:
             return x
+        name = self.names[self.calls % len(self.names)]
+        self.calls += 1
         shape = [len(x)] + [1] * (x.dim() - 1) if self.rows else list(x.shape)
-        kept = uniforms(self.name, int(np.prod(shape))) >= self.p
+        kept = uniforms(fold(Drop.key, name, 0), int(np.prod(shape))) >= self.p
         return x * torch.from_numpy(kept / (1.0 - self.p)).reshape(shape)
 
 
@@ -160,8 +169,11 @@ def drawn(model):
     for name, module in list(model.named_modules()):
         if isinstance(module, (nn.Dropout, StochasticDepth)):
             parent, _, child = name.rpartition(".")
-            rows = isinstance(module, StochasticDepth)
-            setattr(model.get_submodule(parent), child, Drop(name, module.p, rows))
+            block, rows = model.get_submodule(parent), isinstance(module, StochasticDepth)
+            # Swin's blocks call theirs twice.
+            twice = rows and isinstance(block, SwinTransformerBlock)
+            names = [f"{parent}.attn", f"{parent}.mlp"] if twice else [name]
+            setattr(block, child, Drop(names, module.p, rows))
     return model
 
 
@@ -220,14 +232,6 @@ class CifarResNet(nn.Module):
 
 def vit(classes, side):
     return timm.create_model("vit_tiny_patch16_224", num_classes=classes, img_size=side)
-
-
-def undrawn(model):
-    """Without stochastic depth."""
-    for module in model.modules():
-        if isinstance(module, StochasticDepth):
-            module.p = 0.0
-    return model
 
 
 class PreActBlock(nn.Module):
@@ -303,8 +307,8 @@ CASES = {
     "mobilenet_v3_large": (lambda c: mobilenet(mobilenet_v3_large, c), (3, 3, 64, 64), 7),
     "mobilenet_v3_small": (lambda c: mobilenet(mobilenet_v3_small, c), (2, 3, 75, 64), 5),
     "vit_tiny_patch16_224": (lambda c: vit(c, 64), (2, 3, 64, 64), 5),
-    "swin_t": (lambda c: undrawn(swin_t(num_classes=c)), (2, 3, 56, 64), 5),
-    "convnext_tiny": (lambda c: undrawn(convnext_tiny(num_classes=c)), (2, 3, 72, 64), 5),
+    "swin_t": (lambda c: swin_t(num_classes=c), (2, 3, 56, 64), 5),
+    "convnext_tiny": (lambda c: convnext_tiny(num_classes=c), (2, 3, 72, 64), 5),
     "resnext50_32x4d": (lambda c: resnext50_32x4d(num_classes=c), (3, 3, 64, 64), 5),
     "resnet18d": (lambda c: timm.create_model("resnet18d", num_classes=c), (2, 3, 97, 75), 5),
     "preact_resnet18": (CIFAR["preact_resnet18"], (2, 3, 32, 32), 10),

@@ -24,8 +24,8 @@ use std::path::PathBuf;
                                                for other programs
   tallow bench step --model resnet18           images per second
 
-exit codes: 0 done, 2 a mistake in the command or recipe, 3 bad data, 4 diverged, \
-130/143 interrupted after a checkpoint was written, 1 anything else")]
+exit codes: 0 done, 2 a mistake in the command or recipe, 3 bad data or nothing from \
+the hub, 4 diverged, 130/143 interrupted after a checkpoint was written, 1 anything else")]
 pub struct Tallow {
     #[command(subcommand)]
     pub command: Command,

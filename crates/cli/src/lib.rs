@@ -29,8 +29,8 @@ fn join_threads() {
     _ = rayon::ThreadPoolBuilder::new().use_current_thread().build_global();
 }
 
-/// Errors for people, and the exit code for programs: 2 a mistake in the command or recipe, 3 bad data, 4 diverged,
-/// 130 and 143 interrupted, 1 anything else.
+/// Errors for people, and the exit code for programs: 2 a mistake in the command or recipe, 3 bad data, or what the hub did not
+/// give or take, 4 diverged, 130 and 143 interrupted, 1 anything else.
 fn finish(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     if let Some(broken) = error.downcast_ref::<std::io::Error>()

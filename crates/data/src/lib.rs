@@ -29,7 +29,7 @@ pub use sampler::Sampler;
 pub use sources::{EXTENSIONS, Parts, SOURCES, SourceSpec, find, images_below};
 pub use split::{Divided, Rule, Split, check_disjoint, divide};
 pub use subset::Subset;
-pub use suggestion::{nearest, suggestion};
+pub use suggestion::{listed, nearest, suggestion};
 pub use table::{Images, Row, Table};
 
 /// Labelled images, read one at a time. Everything but [`Dataset::image`] is known without decoding.

@@ -11,6 +11,12 @@ pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> S
     }
 }
 
+/// The same of a kind whose names are too many for a line: ``; did you mean `x`? known: those of `tallow list models` ``.
+pub fn listed<'a>(kind: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let near = nearest(name, known).map_or(String::new(), |near| format!(" did you mean `{near}`?"));
+    format!(";{near} known: those of `tallow list {kind}`")
+}
+
 /// The known name that was probably meant, whatever its case; the first of equals.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let (name, known) = (name.to_lowercase(), known.into_iter().map(|known| (known.to_lowercase(), known)));
@@ -46,6 +52,9 @@ mod tests {
         assert_eq!(suggestion("zebra", known), "; known: isic2018, folder");
         assert_eq!(suggestion("patient", ["path", "label"]), "; known: path, label");
         assert_eq!(suggestion("zebra", []), "");
+        let kind = "known: those of `tallow list datasets`";
+        assert_eq!(listed("datasets", "foldr", known), format!("; did you mean `folder`? {kind}"));
+        assert_eq!(listed("datasets", "zebra", known), format!("; {kind}"));
         let models = ["resnet18", "resnet152", "resnet20"];
         for (name, near) in [("resnet21", "resnet20"), ("ResNet-18", "resnet18"), ("resnt152", "resnet152")] {
             assert_eq!(nearest(name, models), Some(near));

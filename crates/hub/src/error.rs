@@ -21,8 +21,8 @@ pub enum Error {
     Forbidden { file: String, endpoint: String, repository: String, answer: String },
     #[error("{file}: {endpoint} has no repository `{repository}`; check owner and name")]
     NoRepository { file: String, endpoint: String, repository: String },
-    #[error("{file}: the repository has no revision `{revision}`; expected a branch, a tag or a commit")]
-    NoRevision { file: String, revision: String },
+    #[error("{file}: the repository has no revision `{revision}`; {remedy}")]
+    NoRevision { file: String, revision: String, remedy: &'static str },
     #[error("{file}: the repository has no such file; {there}")]
     NoFile { file: String, there: String },
     /// Offline, and not fetched before.

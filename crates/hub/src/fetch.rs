@@ -282,7 +282,8 @@ impl Job<'_> {
         }
         match (list(self.revision.clone()), &self.revision) {
             (Some(Err(HFError::RevisionNotFound { .. })), Some(revision)) => {
-                Error::NoRevision { file, revision: revision.clone() }
+                let remedy = "expected a branch, a tag or a commit";
+                Error::NoRevision { file, revision: revision.clone(), remedy }
             }
             (Some(Ok(info)), _) if info.siblings.is_some() => {
                 let siblings = info.siblings.unwrap_or_default().into_iter().take(20);

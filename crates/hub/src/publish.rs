@@ -53,7 +53,8 @@ impl Hub {
     /// that are there already are not sent again: what was interrupted goes on with the next call.
     ///
     /// # Errors
-    /// [`Error::NoToken`], [`Error::Unauthorized`], [`Error::ReadOnly`], [`Error::Conflict`], and those of a connection.
+    /// [`Error::NoToken`], [`Error::Unauthorized`], [`Error::ReadOnly`], [`Error::NoRevision`], [`Error::Conflict`], and those of a
+    /// connection.
     pub fn publish(&self, upload: &Upload, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Published> {
         let reference: Reference = upload.repository.parse()?;
         let (id, what) = (reference.repository(), format!("`{}`", reference.repository()));
@@ -65,7 +66,7 @@ impl Hub {
             return Err(Error::NoToken { file: what, endpoint: self.shown() });
         }
         let branch = reference.revision.clone().unwrap_or_else(|| "main".to_owned()).replace('/', "%2F");
-        let http = Http::new(self, what, reference.owner.clone())?;
+        let http = Http::new(self, &reference)?;
         let job = Job { http, endpoint, id, branch };
         if !upload.create_pr {
             job.create(&reference, upload.private)?;
@@ -253,7 +254,7 @@ impl Job<'_> {
 
     fn unlike(&self, problem: &str) -> Error {
         Error::Answer {
-            file: format!("`{}`", self.id),
+            file: self.http.what(),
             endpoint: self.http.hub.shown(),
             answer: self.http.hub.discreet(problem),
             remedy: "check HF_ENDPOINT, or publish again later".to_owned(),

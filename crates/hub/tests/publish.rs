@@ -44,9 +44,13 @@ impl Desk {
     }
 
     fn publish(&self, hub: &Hub, create_pr: bool) -> Result<Published> {
+        self.publish_to("me/net", hub, create_pr)
+    }
+
+    fn publish_to(&self, repository: &str, hub: &Hub, create_pr: bool) -> Result<Published> {
         let (files, may) = (self.files(), |theirs: &[u8]| theirs == b"ours, older");
         let upload = Upload {
-            repository: "me/net",
+            repository,
             private: false,
             create_pr,
             message: "weights",
@@ -168,6 +172,20 @@ fn refusals_say_what_to_do() {
         desk.server.fail(Fault::status(path, status));
     }
     desk.publish(&desk.hub(), false).unwrap();
+}
+
+#[test]
+fn a_branch_must_be_there() {
+    let mut there = Repository::new("me/net").with("README.md", b"ours, older");
+    there.revisions.push("trial/2".to_owned());
+    let desk = Desk::new(vec![there]);
+    let error = desk.publish_to("me/net@trial/3", &desk.hub(), false).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "`me/net`: the repository has no revision `trial/3`; make that branch on the hub, or publish to `main`: owner/name alone"
+    );
+    assert_eq!(desk.puts(), 0);
+    desk.publish_to("me/net@trial/2", &desk.hub(), false).unwrap();
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Source: timm 1.0 `models/_hub.py` (`save_config_for_hf`) and `models/_pretrained.py`.
 
 use crate::{Error, ModelOptions, ModelSpec, Network, Result, Stem, find};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -24,6 +25,8 @@ pub struct Config {
     pub crop: f64,
     /// timm's: `center`, or `squash` for a resize of both sides.
     pub crop_mode: String,
+    /// Where it is not the architecture's own.
+    pub stem: Option<Stem>,
 }
 
 impl Config {
@@ -44,14 +47,21 @@ impl Config {
             interpolation: spec.interpolation.into(),
             crop: spec.crop,
             crop_mode: "center".into(),
+            stem: options.stem.filter(|stem| *stem != spec.stem),
         }
+    }
+
+    /// What the network is built with.
+    pub fn options(&self) -> ModelOptions {
+        let [channels, side, _] = self.input;
+        ModelOptions { classes: self.classes, channels, stem: self.stem, input: Some(side) }
     }
 
     /// The file. `extra` are top-level keys of our own, which timm keeps and ignores.
     ///
     /// timm has no CIFAR stem: the key `tallow` says what the architecture leaves out. Nor has it the CIFAR family, or
     /// torchvision's MobileNetV3 by these tensor names.
-    pub fn to_json(&self, options: &ModelOptions, network: &Network, extra: Map<String, Value>) -> Value {
+    pub fn to_json(&self, network: &Network, extra: Map<String, Value>) -> Value {
         let outline = network.outline(self.input).unwrap_or_default();
         let before = |back: usize| outline.len().checked_sub(back).map(|i| &outline[i].1.shape);
         // … last stage, penultimate, head
@@ -90,8 +100,8 @@ impl Config {
             "classifier": classifier,
         });
         top.insert("pretrained_cfg".into(), pretrained);
-        if options.stem == Some(Stem::Cifar) {
-            top.insert("tallow".into(), json!({ "stem": Stem::Cifar }));
+        if let Some(stem) = self.stem {
+            top.insert("tallow".into(), json!({ "stem": stem }));
         }
         top.extend(extra);
         config
@@ -143,6 +153,10 @@ impl Config {
             interpolation: text("interpolation")?,
             crop: key("crop_pct").as_f64().ok_or_else(|| fail("crop_pct", "a number"))?,
             crop_mode: key("crop_mode").as_str().unwrap_or("center").to_owned(),
+            stem: match &config["tallow"]["stem"] {
+                Value::Null => None,
+                stem => Some(Stem::deserialize(stem).map_err(|error| format!("tallow.stem: {error}"))?),
+            },
         })
     }
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_yaml::{Mapping, Value};
 use std::cell::RefCell;
 use std::sync::Arc;
-use tallow_data::{Image, suggestion};
+use tallow_data::{Image, listed};
 use tallow_seed::{Rng, Seed};
 
 /// Image policies, applied in the order written. Each draws from a seed of its own: changing one moves no other.
@@ -313,7 +313,7 @@ impl Parser<'_> {
         }
         let Some(spec) = self.registry.find(name) else {
             let known = self.registry.images().map(|spec| spec.name);
-            return wrong(name, format!("unknown image policy `{name}`{}", suggestion(name, known)));
+            return wrong(name, format!("unknown image policy `{name}`{}", listed("policies", name, known)));
         };
         let Build::Image(build) = spec.build else {
             return wrong(name, format!("`{name}` mixes the rows of a batch: move it to `policy`"));

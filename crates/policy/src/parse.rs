@@ -9,7 +9,7 @@ use crate::{Needs, Ramp, Ramped, Spec};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
 use serde_yaml::{Mapping, Value};
-use tallow_data::suggestion;
+use tallow_data::{listed, suggestion};
 
 /// The keys of a node that are the engine's; any other key names a policy.
 pub const ENGINE_KEYS: [&str; 8] = ["at", "p", "during", "pairing", "one_of", "policies", "weight", "view"];
@@ -136,7 +136,7 @@ impl Reader<'_> {
             ([], names) => {
                 for name in names {
                     let mixes = self.registry.mixes().map(|spec| spec.name);
-                    let problem = format!("unknown policy `{name}`{}", suggestion(name, mixes));
+                    let problem = format!("unknown policy `{name}`{}", listed("policies", name, mixes));
                     self.mistake(join(path, name), problem);
                 }
             }

@@ -45,8 +45,12 @@ impl Policy {
     /// The preset of this name, as it is embedded.
     pub fn preset(name: &str, registry: &Registry) -> Parsed<Policy> {
         let known = PRESETS.iter().map(|(known, _)| *known);
-        let unknown =
-            || Mistake::new("", format!("unknown preset `{name}`{}", tallow_data::suggestion(name, known)));
+        let unknown = || {
+            Mistake::new(
+                "",
+                format!("unknown preset `{name}`{}", tallow_data::listed("presets", name, known)),
+            )
+        };
         let text = preset(name).ok_or_else(|| vec![unknown()])?;
         let value = serde_yaml::from_str(text).map_err(|error| vec![Mistake::new("", error.to_string())])?;
         Policy::parse(name, &value, registry)

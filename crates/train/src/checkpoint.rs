@@ -98,7 +98,7 @@ pub fn save(folder: &Path, name: &str, contents: &Contents) -> Result<()> {
         &fresh.join("optimizer.safetensors"),
         &BTreeMap::new(),
     )?;
-    let config = run.model.config.to_json(&run.model.options, &run.model.network, serde_json::Map::new());
+    let config = run.model.config.to_json(&run.model.network, serde_json::Map::new());
     let position = Position {
         optimizer_updates: state.updates,
         ema_updates: ema.map_or(0, |ema| ema.updates),

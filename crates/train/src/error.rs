@@ -46,7 +46,8 @@ impl Error {
         move |source| Error::Io { path, source }
     }
 
-    /// 2 a mistake in the command or recipe; 3 bad data; 4 diverged; 128 + signal; 1 anything else.
+    /// 2 a mistake in the command or recipe; 3 bad data, or what the hub did not give or take; 4 diverged; 128 + signal; 1
+    /// anything else.
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Recipe(_) | Error::Model(tallow_models::Error::Option(_)) => 2,
@@ -56,6 +57,17 @@ impl Error {
             Error::Diverged(_) => 4,
             Error::Interrupted { signal, .. } => 128 + *signal as u8,
             _ => 1,
+        }
+    }
+}
+
+/// A name that is none is a mistake; what the hub does not give, or take, is missing data.
+#[cfg(feature = "hub")]
+impl From<tallow_hub::Error> for Error {
+    fn from(error: tallow_hub::Error) -> Error {
+        match error {
+            tallow_hub::Error::Reference { .. } => Error::recipe(error.to_string()),
+            other => Error::Data(other.to_string()),
         }
     }
 }

@@ -65,18 +65,18 @@ impl Library {
         }
     }
 
-    /// How a program loads what was written to `folder`, and the name of the file that says so.
-    fn loader(self, model: &Model, peer: Peer, folder: &str) -> (&'static str, String) {
-        let (classes, name) = (model.classes.len(), peer.name);
+    /// How a program loads what was written, wherever that lies then, and the name of the file that says so.
+    fn loader(self, model: &Model, peer: Peer) -> (&'static str, String) {
+        let (classes, name, side) = (model.classes.len(), peer.name, model.plan.model.input);
         match self {
             Library::Timm => (
                 "load.py",
                 format!(
-                    "# pip install timm\nimport timm\n\nmodel = timm.create_model(\"local-dir:{folder}\", pretrained=True).eval()\n"
+                    "# pip install timm\nimport pathlib\n\nimport timm\n\n{HERE}\
+                     model = timm.create_model(f\"local-dir:{{here}}\", pretrained=True).eval()\n"
                 ),
             ),
             Library::Torchvision => {
-                let side = model.plan.model.input;
                 let size =
                     if name.starts_with("vit_") { format!(", image_size={side}") } else { String::new() };
                 // Of windows torchvision saves an index too, which its constructor makes.
@@ -90,46 +90,32 @@ impl Library {
                 (
                     "load.py",
                     format!(
-                        "# pip install torchvision safetensors\nimport torchvision\nfrom safetensors.torch import load_file\n\n\
+                        "# pip install torchvision safetensors\nimport pathlib\n\nimport torchvision\n\
+                         from safetensors.torch import load_file\n\n{HERE}\
                          model = torchvision.models.{name}(num_classes={classes}{size})\n\
-                         missed = model.load_state_dict(load_file(\"{folder}/model.safetensors\"){strict})\n{check}model.eval()\n"
+                         missed = model.load_state_dict(load_file(here / \"model.safetensors\"){strict})\n{check}model.eval()\n"
                     ),
                 )
             }
             Library::Onnx => (
                 "load.py",
                 format!(
-                    "# pip install onnxruntime\nimport onnxruntime\n\n\
-                     session = onnxruntime.InferenceSession(\"{folder}/model.onnx\")\n\n\n\
+                    "# pip install onnxruntime\nimport pathlib\n\nimport onnxruntime\n\n{HERE}\
+                     session = onnxruntime.InferenceSession(here / \"model.onnx\")\n\n\n\
                      def model(images):\n    \"\"\"Logits of float32 images (R, 3, {side}, {side}): values in [0, 1] less {mean:?}, over {std:?}.\"\"\"\n    \
                      return session.run(None, {{\"{input}\": images}})[0]\n",
-                    side = model.plan.model.input,
                     mean = model.config.mean,
                     std = model.config.std,
                     input = tallow_models::onnx::INPUT,
                 ),
             ),
-            Library::Candle => {
-                let stem = model.options.stem.map(|stem| format!("stem: Some(Stem::{stem:?}), "));
-                let input = model.options.input.map(|side| format!("input: Some({side}), "));
-                let use_stem = if stem.is_some() { "Stem, " } else { "" };
-                let chosen = stem.into_iter().chain(input).collect::<String>();
-                (
-                    "load.rs",
-                    format!(
-                        "// candle-core, tallow-models, tallow-seed\nuse candle_core::{{DType, Device}};\n\
-                         use tallow_models::{{Mode, ModelOptions, Params, {use_stem}find, weights}};\nuse tallow_seed::Seed;\n\n\
-                         let mut params = Params::new(Seed::new(0), DType::F32, &Device::Cpu);\n\
-                         let options = ModelOptions {{ {chosen}..ModelOptions::new({classes}) }};\n\
-                         let network = (find(\"{name}\").unwrap().build)(&mut params, &options)?;\n\
-                         weights::load(&params, \"{folder}/model.safetensors\".as_ref(), weights::Head::MustFit)?;\n\
-                         let logits = network.forward(&images, &Mode::Eval)?;\n"
-                    ),
-                )
-            }
+            Library::Candle => ("load.rs", include_str!("export/load.rs").to_owned()),
         }
     }
 }
+
+/// The folder of `load.py`.
+const HERE: &str = "here = pathlib.Path(__file__).resolve().parent\n";
 
 /// What was written.
 pub struct Exported {
@@ -153,8 +139,7 @@ pub fn export(place: &Path, to: Library, out: &Path, registry: &Registry) -> Res
         Library::Onnx => write_onnx(&model, place, out)?,
         _ => write_model(&model, place, to, peer, out)?,
     };
-    let folder = fs::canonicalize(out).unwrap_or_else(|_| out.to_owned());
-    let (name, loader) = to.loader(&model, peer, &folder.display().to_string());
+    let (name, loader) = to.loader(&model, peer);
     write(&out.join(name), loader.as_bytes())?;
     files.push(out.join(name));
     Ok(Exported { files, loader })
@@ -225,7 +210,7 @@ fn describe(
     let spec = model.plan.model.spec;
     let (recipe, policy) = heading(recipe);
     let training = json!({ "architecture": spec.name, "recipe": recipe, "policy": policy });
-    let mut config = model.config.to_json(&model.options, &model.network, Map::new());
+    let mut config = model.config.to_json(&model.network, Map::new());
     config["training"] = training;
     if to != Library::Timm {
         return config;

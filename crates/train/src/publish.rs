@@ -24,6 +24,8 @@ pub struct Words {
     pub license: Option<String>,
     /// Of the data, where the card does not know it.
     pub data_license: Option<String>,
+    /// Leave out the report and its pictures.
+    pub without_report: bool,
 }
 
 /// The folder, made anew, and its files by name.
@@ -62,13 +64,16 @@ pub fn assemble(place: &Path, out: &Path, words: &Words, registry: &Registry) ->
     let best = place.file_name().is_some_and(|name| name == "best");
     let report = place.parent().unwrap_or(place).join("report.html");
     // One that was pulled has it inside.
-    let found = copy(place.join("report.html"), "report.html")? || (best && copy(report, "report.html")?);
+    let wanted = !words.without_report;
+    let found =
+        wanted && (copy(place.join("report.html"), "report.html")? || (best && copy(report, "report.html")?));
     if found {
         notes.push(
-            "report.html shows pictures of the data, recipe.yaml the paths as written: look with --dry-run before you publish"
+            "report.html shows pictures of the data (--no-report leaves it out), recipe.yaml the paths as written: look with \
+             --dry-run before you publish"
                 .to_owned(),
         );
-    } else {
+    } else if wanted {
         notes.push("no report.html: it is of a run's `best`, written when the run ends".to_owned());
     }
     let recipe = read(place, "recipe.yaml")?;

@@ -63,6 +63,9 @@ pub struct Publish {
     /// Propose the files (a pull request) instead of writing them
     #[arg(long)]
     pub create_pr: bool,
+    /// Leave out report.html, which shows pictures of the data
+    #[arg(long)]
+    pub no_report: bool,
     /// Write the folder and list its files; send nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -8,7 +8,7 @@ use crate::arguments::{Bench, EvalBench, MixBench, NetworkBench, Pace, RecipeBen
 use candle_core::Device;
 use figures::Figures;
 use serde_yaml::{Mapping, Value};
-use tallow_data::suggestion;
+use tallow_data::listed;
 use tallow_policy::{PRESETS, Policy, Registry};
 use tallow_report::Progress;
 use tallow_train::bench::{self, Machine, Work};
@@ -173,7 +173,7 @@ fn work(arguments: &NetworkBench) -> Result<Work, Error> {
     let name = &arguments.model;
     let model = tallow_models::find(name).ok_or_else(|| {
         let known = tallow_models::MODELS.iter().map(|model| model.name);
-        Error::recipe(format!("--model: unknown model `{name}`{}", suggestion(name, known)))
+        Error::recipe(format!("--model: unknown model `{name}`{}", listed("models", name, known)))
     })?;
     let input = arguments.input.map_or(model.input, |input| input as usize);
     Ok(Work {
@@ -196,10 +196,11 @@ pub(super) fn policy(argument: &str, text: &str, registry: &Registry) -> Result<
         Value::String(name) => {
             let mixes = registry.policies.iter().filter(|spec| !spec.is_image()).map(|spec| spec.name);
             if !mixes.clone().any(|known| known == name) {
-                let single = mixes.clone().collect::<Vec<_>>();
-                let presets = PRESETS.iter().map(|(name, _)| *name).filter(|name| !single.contains(name));
-                let near = suggestion(&name, mixes.chain(presets));
-                return Err(Error::recipe(format!("{argument}: no preset or mix `{name}`{near}")));
+                let presets = PRESETS.iter().map(|(name, _)| *name);
+                let near = listed("presets", &name, mixes.chain(presets));
+                let problem =
+                    format!("{argument}: no preset or mix `{name}`{near} and `tallow list policies`");
+                return Err(Error::recipe(problem));
             }
             mapping(&name, Value::Mapping(Mapping::new()))
         }

@@ -47,7 +47,7 @@ pub fn list(arguments: &List, registry: &Registry) -> anyhow::Result<()> {
         Some(name) => {
             let Some(entry) = entries.iter().find(|entry| entry.name == *name) else {
                 let known = entries.iter().map(|entry| entry.name.as_str());
-                let near = tallow_data::suggestion(name, known);
+                let near = tallow_data::listed(what, name, known);
                 return Err(Error::recipe(format!("no `{name}` among the {what}{near}")).into());
             };
             match arguments.json {

@@ -43,7 +43,13 @@ pub fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
 fn checkpoint(path: &Path) -> Result<PathBuf, Error> {
     let places = [path.to_owned(), path.join("best"), path.join("last")];
     if let Some(place) = places.iter().find(|place| place.join("model.safetensors").is_file()) {
-        return Ok(place.clone());
+        if place.join("recipe.yaml").is_file() || place.join("state.json").is_file() {
+            return Ok(place.clone());
+        }
+        return Err(alone(place));
+    }
+    if path.join("model.onnx").is_file() {
+        return Err(alone(path));
     }
     if let Some(place) = places.iter().find(|place| place.join("state.json").is_file()) {
         return Err(Error::Checkpoint(format!("{}: is missing", place.join("model.safetensors").display())));
@@ -51,6 +57,16 @@ fn checkpoint(path: &Path) -> Result<PathBuf, Error> {
     let problem =
         "holds no model.safetensors, nor do its best/ and last/; train a recipe first, or name its folder";
     Err(Error::recipe(format!("{}: {problem}", path.display())))
+}
+
+/// What to say of a folder of weights that is no checkpoint.
+fn alone(place: &Path) -> Error {
+    let (onnx, place) = (place.join("model.onnx").is_file(), place.display());
+    let train = if onnx { String::new() } else { format!(", or train from them: model.weights={place}") };
+    Error::recipe(format!(
+        "{place}: holds weights alone, as `export` writes them for other programs, without the recipe that says what they were \
+         trained on; name the checkpoint that they came from{train}"
+    ))
 }
 
 /// The device that `--device` names.

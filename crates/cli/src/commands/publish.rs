@@ -28,6 +28,7 @@ pub fn publish(arguments: &Publish, registry: &Registry) -> anyhow::Result<()> {
         repository: repository.to_owned(),
         license: arguments.license.clone(),
         data_license: arguments.data_license.clone(),
+        without_report: arguments.no_report,
     };
     let assembled = assemble(&place, &out, &words, registry)?;
     assembled.notes.iter().for_each(|note| progress.note(note));
@@ -54,7 +55,8 @@ fn send(arguments: &Publish, assembled: &Assembled, progress: &Progress) -> anyh
         files: &assembled.files,
         guarded: Some(("README.md", &tallow_train::is_own_card)),
     };
-    let published = tallow_hub::Hub::from_env().publish(&upload, &mut |at| transfers.show(at))?;
+    let published = tallow_hub::Hub::from_env().publish(&upload, &mut |at| transfers.show(at));
+    let published = published.map_err(Error::from)?;
     for name in &published.there {
         progress.note(&format!("{name} is there already: not sent again"));
     }

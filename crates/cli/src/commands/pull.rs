@@ -18,10 +18,7 @@ pub fn pull(arguments: &Pull) -> anyhow::Result<()> {
         true => hub.pull(repository, &BESIDE, &mut |at| transfers.show(at)),
         false => hub.fetch(repository, &files, &mut |at| transfers.show(at)),
     };
-    let fetched = fetched.map_err(|error| match error {
-        tallow_hub::Error::Reference { .. } => Error::recipe(error.to_string()),
-        other => Error::Data(other.to_string()),
-    })?;
+    let fetched = fetched.map_err(Error::from)?;
     progress.note(&format!("{repository}: {} files of commit {}", fetched.files.len(), fetched.commit));
     Ok(writeln!(std::io::stdout(), "{}", fetched.folder.display())?)
 }

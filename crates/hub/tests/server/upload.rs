@@ -116,15 +116,18 @@ impl State {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
         let said = match path.split('/').collect::<Vec<_>>()[..] {
             ["api", "repos", "create"] => self.create(request, &body),
-            ["api", "models", owner, name, "preupload", _] => {
-                self.admit(request, owner, name).map(|_| sorted(&body))
-            }
+            ["api", "models", owner, name, "preupload", branch] => self
+                .admit(request, owner, name)
+                .and_then(|repository| repository.on(branch))
+                .map(|_| sorted(&body)),
             [owner, name, "info", "lfs", "objects", "batch"] => {
                 let name = name.trim_end_matches(".git");
                 self.admit(request, owner, name).map(|_| self.batch(&body))
             }
-            ["api", "models", owner, name, "commit", _] => {
-                self.admit(request, owner, name).and_then(|repository| self.commit(request, repository))
+            ["api", "models", owner, name, "commit", branch] => {
+                let repository =
+                    self.admit(request, owner, name).and_then(|repository| repository.on(branch));
+                repository.and_then(|repository| self.commit(request, repository))
             }
             ["verify"] => Ok(json!({})),
             _ => Err((404, "NotAHubAddress")),
@@ -241,6 +244,13 @@ fn decoded(text: &str) -> Vec<u8> {
         bits.to_be_bytes()[1..four.len()].to_vec()
     };
     digits.chunks(4).flat_map(group).collect()
+}
+
+impl Repository {
+    /// Itself, where it has that branch.
+    fn on(self, branch: &str) -> Result<Repository, (u16, &'static str)> {
+        if self.knows(&branch.replace("%2F", "/")) { Ok(self) } else { Err((404, "RevisionNotFound")) }
+    }
 }
 
 impl File {

@@ -16,7 +16,7 @@ fn the_file_is_timms() {
     let labels = ["benign".to_owned(), "melanoma".to_owned()];
     let config = Config::new(spec, &options, 224, &labels);
     let extra = json!({ "training": { "seed": 1 } });
-    let file = config.to_json(&options, &network, extra.as_object().unwrap().clone());
+    let file = config.to_json(&network, extra.as_object().unwrap().clone());
     let expected = json!({
         "architecture": "resnet18", "num_classes": 2, "num_features": 512, "global_pool": "avg",
         "label_names": ["benign", "melanoma"],
@@ -37,12 +37,13 @@ fn what_timm_lacks_is_told_apart() {
     let options = ModelOptions { channels: 1, stem: Some(Stem::Cifar), ..ModelOptions::new(2) };
     let (spec, network) = network("resnet18", &options);
     let config = Config::new(spec, &options, 28, &[]);
-    let file = config.to_json(&options, &network, Map::new());
+    let file = config.to_json(&network, Map::new());
     assert_eq!(file["model_args"], json!({ "in_chans": 1 }));
     assert_eq!(file["tallow"], json!({ "stem": "cifar" }));
     // 28 px: 28, 14, 7, 4.
     assert_eq!(file["pretrained_cfg"]["pool_size"], json!([4, 4]));
     assert!((config.mean[0] - 1.347 / 3.0).abs() < 1e-15);
+    assert_eq!(config.options(), ModelOptions { input: Some(28), ..options });
     assert_eq!(Config::from_json(&file).unwrap(), config);
 }
 
@@ -50,7 +51,7 @@ fn what_timm_lacks_is_told_apart() {
 fn other_families_name_their_own_first_and_last_layers() {
     let options = ModelOptions::new(2);
     let (spec, network) = network("mobilenet_v3_small", &options);
-    let file = Config::new(spec, &options, 224, &[]).to_json(&options, &network, Map::new());
+    let file = Config::new(spec, &options, 224, &[]).to_json(&network, Map::new());
     assert_eq!(file["pretrained_cfg"]["first_conv"], json!("features.0.0"));
     assert_eq!(file["pretrained_cfg"]["classifier"], json!("classifier.3"));
     assert_eq!(file["pretrained_cfg"]["pool_size"], json!([7, 7]));

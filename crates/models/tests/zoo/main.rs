@@ -1,6 +1,7 @@
 //! What holds for every model of the zoo: sizes and names, initial values, shapes, gradients, freezing.
 
 mod initial;
+mod logits;
 mod sizes;
 
 use candle_core::{DType, Device, Tensor};
@@ -26,6 +27,12 @@ fn images(shape: [usize; 4]) -> Tensor {
 
 fn numbers(tensor: &Tensor) -> Vec<f64> {
     tensor.flatten_all().unwrap().to_dtype(DType::F64).unwrap().to_vec1().unwrap()
+}
+
+/// What `tests/golden/zoo.py` made, by model.
+fn golden() -> serde_json::Map<String, serde_json::Value> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/models/zoo.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
 fn blank(spec: &ModelSpec, options: &ModelOptions) -> (Params, Network) {

@@ -1,8 +1,9 @@
 //! Parameters, multiply-adds and names, of the peers and as published.
 
-use crate::blank;
+use crate::{blank, golden};
+use serde_json::json;
 use std::collections::BTreeMap;
-use tallow_models::{MODELS, ModelOptions, ModelSpec, Params, Peer, find};
+use tallow_models::{MODELS, ModelOptions, Params, Peer, find};
 
 /// Names of tensors there, by ours, as `tests/golden/zoo.py` has them: FNV-1a of the sorted lines.
 fn names(params: &Params, peer: &Peer) -> (usize, String) {
@@ -18,13 +19,11 @@ fn names(params: &Params, peer: &Peer) -> (usize, String) {
     (lines.len(), format!("{:016x}", lines.concat().bytes().fold(0xcbf2_9ce4_8422_2325, fnv)))
 }
 
-/// `tests/golden/zoo.py` counts parameters and multiply-adds of the same networks in torchvision and timm, pairs their tensors,
+/// `tests/golden/zoo.py` counts parameters and multiply-adds of every network of the zoo in torchvision or timm, pairs their tensors,
 /// and shows that both give the same logits.
 #[test]
 fn sizes_and_peers_are_torchvisions_and_timms() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/models/zoo.json");
-    let file = std::fs::read_to_string(path).unwrap();
-    let golden: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&file).unwrap();
+    let golden = golden();
     for (name, golden) in &golden {
         let spec = find(name).unwrap_or_else(|| panic!("no {name}"));
         let classes = if spec.input == 32 { 10 } else { 1000 };
@@ -32,22 +31,22 @@ fn sizes_and_peers_are_torchvisions_and_timms() {
         assert_eq!(params.size() as u64, golden["parameters"].as_u64().unwrap(), "{name}");
         assert_eq!(golden["input"], spec.input, "{name}");
         assert_eq!(network.macs([3, spec.input, spec.input]), golden["macs"].as_u64(), "{name}");
-        let Some(peer) = spec.timm else {
-            assert!(golden.get("timm").is_none(), "{name} has a peer in timm");
-            continue;
-        };
-        assert_eq!(golden["timm"], peer.name, "{name}");
+        for (library, peer) in [("timm", spec.timm), ("torchvision", spec.torchvision)] {
+            let golden = golden.get(library);
+            assert_eq!(golden.is_some(), peer.is_some(), "{name}: a peer in {library}");
+            let (Some(golden), Some(peer)) = (golden, peer) else { continue };
+            assert_eq!(golden["name"], peer.name, "{name}: {library}");
+            let (tensors, hash) = names(&params, &peer);
+            assert_eq!(golden["tensors"], tensors, "{name}: {library}");
+            assert_eq!(golden["hash"], hash, "{name}: a tensor has another name in {library}");
+        }
         let arguments: BTreeMap<&str, f64> = spec.timm_arguments.iter().copied().collect();
-        assert_eq!(golden["arguments"], serde_json::json!(arguments), "{name}");
-        let (tensors, hash) = names(&params, &peer);
-        assert_eq!(golden["tensors"], tensors, "{name}");
-        assert_eq!(golden["hash"], hash, "{name}: a tensor has another name in timm");
+        let told = golden.get("timm").map_or(json!({}), |timm| timm["arguments"].clone());
+        assert_eq!(told, json!(arguments), "{name}");
     }
-    let known = |spec: &&&ModelSpec| {
-        golden.contains_key(spec.name) || PUBLISHED.iter().any(|(name, ..)| *name == spec.name)
-    };
-    let missing: Vec<_> = MODELS.iter().filter(|spec| !known(spec)).map(|spec| spec.name).collect();
-    assert!(missing.is_empty(), "neither in tests/golden/zoo.py nor below: {missing:?}");
+    let missing: Vec<_> =
+        MODELS.iter().map(|spec| spec.name).filter(|name| !golden.contains_key(*name)).collect();
+    assert!(missing.is_empty(), "not in tests/golden/zoo.py: {missing:?}");
 }
 
 /// torchvision 0.29, `*_Weights.DEFAULT.meta`: 10⁹ multiply-adds; He et al. 2016, table 6: 0.27 M parameters;

@@ -6,7 +6,7 @@ use crate::{Error, Result};
 use serde_yaml::{Mapping, Value};
 use std::cell::RefCell;
 use std::path::Path;
-use tallow_data::suggestion;
+use tallow_data::listed;
 use tallow_policy::{PRESETS, Policy, Registry};
 
 /// A policy, with the text it came from.
@@ -66,7 +66,7 @@ fn preset(document: &Document, node: &Node, name: &str) -> Option<(String, Strin
         return Some((format!("policies/{name}.yaml"), (*text).to_owned()));
     }
     let known = PRESETS.iter().map(|(name, _)| *name);
-    node.mistake(format!("unknown preset `{name}`{}; or write `branches`", suggestion(name, known)));
+    node.mistake(format!("unknown preset `{name}`{}; or write `branches`", listed("presets", name, known)));
     None
 }
 

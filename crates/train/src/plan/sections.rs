@@ -6,7 +6,7 @@ use crate::optimizer::{Optimizer, Rule};
 use crate::recipe::Node;
 use serde_yaml::Mapping;
 use std::path::PathBuf;
-use tallow_data::{SOURCES, Split, suggestion};
+use tallow_data::{SOURCES, Split, listed, suggestion};
 use tallow_metrics::{METRICS, Metric};
 use tallow_models::{MODELS, Stem};
 use tallow_policy::{Duration, Mistake};
@@ -81,7 +81,7 @@ pub fn model(node: &Node) -> Option<ModelPlan> {
         let text = name.text()?;
         let found = tallow_models::find(text);
         if found.is_none() {
-            name.mistake(format!("unknown model `{text}`{}", suggestion(text, names)));
+            name.mistake(format!("unknown model `{text}`{}", listed("models", text, names)));
         }
         found
     });
@@ -293,8 +293,8 @@ pub fn metric(node: &Node, name: &str) -> Option<&'static Metric> {
     if found.is_none() {
         let names = METRICS.iter().map(|metric| metric.name);
         let theirs = ELSEWHERE.iter().find(|(theirs, _)| *theirs == name);
-        let near =
-            theirs.map_or_else(|| suggestion(name, names), |(_, ours)| format!("; did you mean `{ours}`?"));
+        let near = theirs
+            .map_or_else(|| listed("metrics", name, names), |(_, ours)| format!("; did you mean `{ours}`?"));
         node.mistake(format!("unknown metric `{name}`{near}"));
     }
     found
