@@ -5,7 +5,7 @@
     python benches/peers/run.py                                   all rows that need no data
     python benches/peers/run.py --isic data/isic2018              with the epoch from JPEG files
     python benches/peers/run.py --rows step eval_resnet50 --rounds 5
-    python benches/peers/run.py --rows zoo/ --rounds 1 --steps 3  a step of every network of the zoo; half an hour
+    python benches/peers/run.py --rows zoo/ --rounds 1 --steps 3  a step of every network of the zoo; 35 minutes
     python benches/peers/run.py --print                           the tables of what was measured before
 
 Needs the packages of requirements.txt. Every figure goes to benches/raw/<row>.jsonl, one line for each process; the tables of
