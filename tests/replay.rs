@@ -4,7 +4,7 @@ use crate::program::{Desk, TINY, tensors};
 use serde_json::Value;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicI32;
-use tallow_policy::{Build, Mix, Mixing, Needs, Registry, Site, Spec};
+use tallow_policy::{Build, Inputs, Mix, MixContext, Mixing, Registry, Spec};
 use tallow_report::Progress;
 use tallow_train::{Earlier, Folder, Plan, Replay, Run, Start};
 
@@ -15,11 +15,11 @@ static SEEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
 struct Witness;
 
 impl Mix for Witness {
-    fn needs(&self) -> Needs {
-        Needs::Values
+    fn inputs(&self) -> Inputs {
+        Inputs::Values
     }
 
-    fn draw(&self, at: &Site, _: &mut tallow_seed::Rng) -> tallow_policy::Result<Mixing> {
+    fn draw(&self, at: &MixContext, _: &mut tallow_seed::Rng) -> tallow_policy::Result<Mixing> {
         let values = at.values.expect("values").flatten_all()?.to_vec1::<f32>()?;
         let values: Vec<u8> = values.into_iter().flat_map(f32::to_le_bytes).collect();
         let place = format!("{:?} {:?} {:?}", at.classes, at.groups, at.partners);

@@ -4,7 +4,7 @@ use crate::program::{Desk, TINY};
 use candle_core::Tensor;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use tallow_policy::{Moment, PRESETS, Policy, Registry};
+use tallow_policy::{PRESETS, Policy, Registry, TrainingProgress};
 use tallow_train::{Plan, Run, Start, Step};
 
 /// A recipe of the desk, built.
@@ -20,8 +20,8 @@ fn first_step(run: &Run) -> (tallow_data::HostBatch, Step) {
     let indices: Vec<u32> = (0..6).collect();
     let labels = indices.iter().map(|row| run.data.train.label(*row as usize)).collect();
     let batch = tallow_data::HostBatch { views: vec![view], labels, indices };
-    let moment = Moment { step: 0, steps: 1, batches_per_epoch: 1, batch: 6 };
-    let step = tallow_train::step(run, &batch, tallow_seed::Seed::new(1), &moment).unwrap();
+    let progress = TrainingProgress { step: 0, steps: 1, batches_per_epoch: 1, batch: 6 };
+    let step = tallow_train::step(run, &batch, tallow_seed::Seed::new(1), &progress).unwrap();
     (batch, step)
 }
 
@@ -51,13 +51,13 @@ static GRADIENT: std::sync::Mutex<Option<Tensor>> = std::sync::Mutex::new(None);
 struct Watch;
 
 impl tallow_policy::Mix for Watch {
-    fn needs(&self) -> tallow_policy::Needs {
-        tallow_policy::Needs::InputGradient
+    fn inputs(&self) -> tallow_policy::Inputs {
+        tallow_policy::Inputs::InputGradient
     }
 
     fn draw(
         &self,
-        at: &tallow_policy::Site,
+        at: &tallow_policy::MixContext,
         _: &mut tallow_seed::Rng,
     ) -> tallow_policy::Result<tallow_policy::Mixing> {
         *GRADIENT.lock().unwrap() = at.input_gradient.cloned();
@@ -148,7 +148,7 @@ fn a_step_knows_its_branches() {
         assert!((got - expected).abs() < 1e-9 * expected, "{got} != {expected}");
     }
     assert_ne!(a.targets, b.targets);
-    let fates = |one: &tallow_report::Attribution| -> Vec<(String, Option<String>)> {
+    let fates = |one: &tallow_report::BranchMetrics| -> Vec<(String, Option<String>)> {
         one.mixes.iter().map(|mix| (mix.policy.clone(), mix.tap.clone())).collect()
     };
     let tap = |tap: &str| Some(tap.to_owned());
@@ -175,7 +175,7 @@ fn synermixs_networks_train_under_its_presets() {
         labels: vec![0, 0, 1, 1, 2, 2],
         indices: (0..6).collect(),
     };
-    let moment = Moment { step: 0, steps: 1, batches_per_epoch: 1, batch: 6 };
+    let progress = TrainingProgress { step: 0, steps: 1, batches_per_epoch: 1, batch: 6 };
     for model in ["resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v3_large", "swin_t"] {
         let name = format!("model={{ name: {model}, input: 32 }}");
         let size = ["images", "evaluation"].map(|key| format!("{key}=[{{ resize: [32, 32] }}]"));
@@ -184,7 +184,7 @@ fn synermixs_networks_train_under_its_presets() {
         for preset in &presets {
             run.model.plan.policy = Policy::preset(preset, &registry).unwrap();
             let step =
-                |run: &Run| tallow_train::step(run, &batch, tallow_seed::Seed::new(1), &moment).unwrap();
+                |run: &Run| tallow_train::step(run, &batch, tallow_seed::Seed::new(1), &progress).unwrap();
             let first = step(&run);
             assert!(first.branches.iter().all(|branch| branch.mixes.iter().all(|mix| mix.tap.is_some())));
             let mut square = 0.0;

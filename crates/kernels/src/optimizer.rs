@@ -12,26 +12,26 @@ const PIECE: usize = 1 << 15;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Sgd {
-    pub rate: f64,
+    pub lr: f64,
     pub momentum: f64,
     pub nesterov: bool,
     /// Added to the gradient, times the parameter.
     pub decay: f64,
 }
 
-/// g = grad + decay·param; velocity = momentum·velocity + g; param −= rate·(nesterov ? g + momentum·velocity : velocity).
+/// g = grad + decay·param; velocity = momentum·velocity + g; param −= lr·(nesterov ? g + momentum·velocity : velocity).
 ///
 /// Velocity begins at 0, which is torch's first step (its buffer begins as the gradient, dampening 0).
 pub fn sgd_step(param: &Var, grad: &Tensor, velocity: &Var, options: Sgd) -> Result<()> {
     same("sgd_step", param, &[grad, velocity])?;
-    let Sgd { rate, momentum, nesterov, decay } = options;
+    let Sgd { lr, momentum, nesterov, decay } = options;
     if composed(param) {
         let p = param.as_detached_tensor();
         let g = (grad.detach() + (&p * decay)?)?;
         let v = ((velocity.as_detached_tensor() * momentum)? + &g)?;
         velocity.set(&v)?;
         let step = if nesterov { (g + (v * momentum)?)? } else { v };
-        return param.set(&(p - (step * rate)?)?);
+        return param.set(&(p - (step * lr)?)?);
     }
     let grad = grad.detach().contiguous()?;
     velocity.inplace_op3(&grad, param, &Zip(SgdVelocity { momentum, decay }))?;
@@ -60,19 +60,19 @@ impl Rule for SgdParam {
     const NAME: &'static str = "sgd_param";
 
     fn apply<T: Element>(&self, param: &mut [T], grad: &[T], velocity: &[T]) {
-        let Sgd { rate, momentum, nesterov, decay } = self.options;
-        let (rate, momentum, decay) = (T::from_f64(rate), T::from_f64(momentum), T::from_f64(decay));
+        let Sgd { lr, momentum, nesterov, decay } = self.options;
+        let (lr, momentum, decay) = (T::from_f64(lr), T::from_f64(momentum), T::from_f64(decay));
         if nesterov {
-            zip3(param, grad, velocity, |p, g, v| p - rate * ((g + decay * p) + momentum * v));
+            zip3(param, grad, velocity, |p, g, v| p - lr * ((g + decay * p) + momentum * v));
         } else {
-            zip3(param, grad, velocity, |p, _, v| p - rate * v);
+            zip3(param, grad, velocity, |p, _, v| p - lr * v);
         }
     }
 }
 
 #[derive(Debug, Clone, Copy)]
 pub struct AdamW {
-    pub rate: f64,
+    pub lr: f64,
     pub beta1: f64,
     pub beta2: f64,
     pub eps: f64,
@@ -81,13 +81,13 @@ pub struct AdamW {
     pub step: usize,
 }
 
-/// param ·= 1 − rate·decay; m = β₁·m + (1 − β₁)·g; v = β₂·v + (1 − β₂)·g²;
-/// param −= rate / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + eps).
+/// param ·= 1 − lr·decay; m = β₁·m + (1 − β₁)·g; v = β₂·v + (1 − β₂)·g²;
+/// param −= lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + eps).
 ///
 /// Loshchilov & Hutter 2019, arXiv:1711.05101, with torch's order of operations. m and v begin at 0.
 pub fn adamw_step(param: &Var, grad: &Tensor, m: &Var, v: &Var, options: AdamW) -> Result<()> {
     same("adamw_step", param, &[grad, m, v])?;
-    let AdamW { rate, beta1, beta2, eps, decay, step } = options;
+    let AdamW { lr, beta1, beta2, eps, decay, step } = options;
     if step == 0 {
         bail!("adamw_step: expected steps counted from 1, got 0");
     }
@@ -96,15 +96,15 @@ pub fn adamw_step(param: &Var, grad: &Tensor, m: &Var, v: &Var, options: AdamW) 
         let g = grad.detach();
         let next_m = ((m.as_detached_tensor() * beta1)? + (&g * (1.0 - beta1))?)?;
         let next_v = ((v.as_detached_tensor() * beta2)? + (g.sqr()? * (1.0 - beta2))?)?;
-        let step = ((&next_m * (rate / c1))? / ((next_v.sqrt()? / c2)? + eps)?)?;
-        param.set(&((param.as_detached_tensor() * (1.0 - rate * decay))? - step)?)?;
+        let step = ((&next_m * (lr / c1))? / ((next_v.sqrt()? / c2)? + eps)?)?;
+        param.set(&((param.as_detached_tensor() * (1.0 - lr * decay))? - step)?)?;
         m.set(&next_m)?;
         return v.set(&next_v);
     }
     let grad = grad.detach().contiguous()?;
     m.inplace_op3(&grad, &grad, &Zip(Moment { beta: beta1, square: false }))?;
     v.inplace_op3(&grad, &grad, &Zip(Moment { beta: beta2, square: true }))?;
-    param.inplace_op3(m, v, &Zip(AdamWParam { keep: 1.0 - rate * decay, rate: rate / c1, c2, eps }))
+    param.inplace_op3(m, v, &Zip(AdamWParam { keep: 1.0 - lr * decay, lr: lr / c1, c2, eps }))
 }
 
 struct Moment {
@@ -127,7 +127,7 @@ impl Rule for Moment {
 
 struct AdamWParam {
     keep: f64,
-    rate: f64,
+    lr: f64,
     c2: f64,
     eps: f64,
 }
@@ -136,8 +136,8 @@ impl Rule for AdamWParam {
     const NAME: &'static str = "adamw_param";
 
     fn apply<T: Element>(&self, param: &mut [T], m: &[T], v: &[T]) {
-        let [keep, rate, c2, eps] = [self.keep, self.rate, self.c2, self.eps].map(T::from_f64);
-        zip3(param, m, v, |p, m, v| p * keep - rate * (m / (v.sqrt() / c2 + eps)));
+        let [keep, lr, c2, eps] = [self.keep, self.lr, self.c2, self.eps].map(T::from_f64);
+        zip3(param, m, v, |p, m, v| p * keep - lr * (m / (v.sqrt() / c2 + eps)));
     }
 }
 

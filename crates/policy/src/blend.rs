@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor};
 use tallow_kernels::{blend_masks, mix_rows, paste_boxes, paste_resized};
 
 /// The shares of a draw on `inputs` rows of images or maps of `size`, or what is wrong with the draw. The shares of a
-/// `Paste` are the means of its mask.
+/// `Masked` are the means of its mask.
 pub(crate) fn shares(
     mixing: &Mixing,
     inputs: usize,
@@ -14,7 +14,7 @@ pub(crate) fn shares(
     match mixing {
         Mixing::Keep => Ok(Shares::identity(inputs)),
         Mixing::Rows(shares) => shares.problem(inputs).map_or_else(|| Ok(shares.clone()), Err),
-        Mixing::Paste { partner, mask, source } => {
+        Mixing::Masked { partner, mask, source } => {
             let size = size.ok_or("a mask needs images or maps, (R, C, H, W); place it at an earlier tap")?;
             if partner.len() != inputs || partner.iter().any(|&j| j as usize >= inputs) {
                 return Err(format!("expected one partner for each of {inputs} rows, got {partner:?}"));
@@ -39,8 +39,8 @@ pub(crate) fn blend(mixing: &Mixing, values: &Tensor) -> Result<Tensor> {
     match mixing {
         Mixing::Keep => Ok(values.clone()),
         Mixing::Rows(shares) => mix_rows(shares.rows(), values),
-        Mixing::Paste { partner, mask: Mask::Soft(masks), .. } => blend_masks(values, partner, masks),
-        Mixing::Paste { partner, mask: Mask::Boxes(boxes), source } => {
+        Mixing::Masked { partner, mask: Mask::Soft(masks), .. } => blend_masks(values, partner, masks),
+        Mixing::Masked { partner, mask: Mask::Boxes(boxes), source } => {
             let sides = |rect: &Rect| (rect.top, rect.bottom, rect.left, rect.right);
             let boxes: Vec<_> = boxes.iter().map(sides).collect();
             match source {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     fn paste_of(partner: &[u32], mask: Mask, source: Place) -> Mixing {
-        Mixing::Paste { partner: partner.to_vec(), mask, source }
+        Mixing::Masked { partner: partner.to_vec(), mask, source }
     }
 
     fn flat(values: &Tensor) -> Vec<f64> {

@@ -1,7 +1,7 @@
 //! What a policy can be composed with, found by building its example and asking it.
 
 use crate::spec::{Built, Mistake, Parsed};
-use crate::{ImagePolicy, Mix, Mixing, Needs, Place, Site, Spec};
+use crate::{ImagePolicy, Inputs, Mix, MixContext, Mixing, Place, Spec};
 use candle_core::{Device, Tensor};
 use serde_yaml::{Mapping, Value};
 use tallow_seed::Seed;
@@ -61,10 +61,10 @@ impl Spec {
             true => "each row has one partner, by the node's `pairing`".to_owned(),
             false => "chooses its own rows; of `pairing` only `within_group` applies".to_owned(),
         });
-        match mix.needs() {
-            Needs::Nothing => {}
-            Needs::Values => lines.push("looks at the values at its tap".to_owned()),
-            Needs::InputGradient => lines.push(
+        match mix.inputs() {
+            Inputs::Nothing => {}
+            Inputs::Values => lines.push("looks at the values at its tap".to_owned()),
+            Inputs::InputGradient => lines.push(
                 "looks at the gradient of the loss by the input: the first mix of its branch, at `input`"
                     .to_owned(),
             ),
@@ -81,7 +81,7 @@ impl Spec {
                 }
                 lines.push("a linear mix: the shares are exact in every chain".to_owned());
             }
-            Ok(Mixing::Paste { source, .. }) => {
+            Ok(Mixing::Masked { source, .. }) => {
                 let whole = if source == Place::Whole { ", the whole partner resized into it" } else { "" };
                 lines.push(format!(
                     "a mask{whole}: the shares are counted from its pixels, exact in a chain with no other mask, \
@@ -101,7 +101,7 @@ fn drawn(mix: &dyn Mix) -> crate::Result<Mixing> {
     let noise: Vec<f32> = (0..rows * 3 * SIDE * SIDE).map(|_| rng.uniform_in(-1.0, 1.0) as f32).collect();
     let values = Tensor::from_vec(noise, (rows, 3, SIDE, SIDE), &Device::Cpu)?;
     let partners: Vec<u32> = (0..rows as u32).map(|row| (row + 1) % rows as u32).collect();
-    let site = Site {
+    let context = MixContext {
         classes: &CLASSES,
         groups: &[None; CLASSES.len()],
         n_classes: N_CLASSES,
@@ -114,7 +114,7 @@ fn drawn(mix: &dyn Mix) -> crate::Result<Mixing> {
     };
     let mut mixing = Mixing::Keep;
     for _ in 0..32 {
-        mixing = mix.draw(&site, &mut rng)?;
+        mixing = mix.draw(&context, &mut rng)?;
         if mixing != Mixing::Keep {
             break;
         }

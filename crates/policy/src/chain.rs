@@ -5,7 +5,7 @@ use crate::image::{ImagePolicy, ModelInput};
 use crate::ramp::{Ramps, unbuilt};
 use crate::region::{Beyond, cut_beyond};
 use crate::spec::{Build, Mistake, Parsed, Registry};
-use crate::{Error, Fraction, Moment, Result, Window, text};
+use crate::{Error, Fraction, Result, TrainingProgress, Window, text};
 use serde::Deserialize;
 use serde_yaml::{Mapping, Value};
 use std::cell::RefCell;
@@ -78,10 +78,10 @@ impl ImageChain {
         Ok(ImageChain { nodes, ramped })
     }
 
-    /// The chain of a moment, every ramp at its number; the chain itself where it has no ramps.
-    pub fn at(self: &Arc<ImageChain>, moment: &Moment) -> Result<Arc<ImageChain>> {
+    /// The chain at a point of the run, every ramp at its number; the chain itself where it has no ramps.
+    pub fn at(self: &Arc<ImageChain>, progress: &TrainingProgress) -> Result<Arc<ImageChain>> {
         let Some(Ramped { ramps, registry, model }) = &self.ramped else { return Ok(self.clone()) };
-        let nodes = nodes(&ramps.at(moment), registry, model).map_err(|wrong| unbuilt("images", &wrong))?;
+        let nodes = nodes(&ramps.at(progress), registry, model).map_err(|wrong| unbuilt("images", &wrong))?;
         Ok(Arc::new(ImageChain { nodes, ramped: None }))
     }
 

@@ -18,7 +18,7 @@ pub enum Duration {
 
 /// Where a step lies in its run.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Moment {
+pub struct TrainingProgress {
     /// Optimizer steps done before this one.
     pub step: u64,
     /// Of the whole run.
@@ -28,9 +28,9 @@ pub struct Moment {
     pub batch: u64,
 }
 
-impl Moment {
+impl TrainingProgress {
     /// step / steps, 0 to 1.
-    pub fn progress(&self) -> f64 {
+    pub fn fraction(&self) -> f64 {
         if self.steps == 0 { 0.0 } else { (self.step as f64 / self.steps as f64).min(1.0) }
     }
 }
@@ -56,12 +56,12 @@ impl Duration {
     }
 
     /// The step, perhaps between two, that lies this long after the start of the run.
-    fn place(self, moment: &Moment) -> f64 {
+    fn place(self, progress: &TrainingProgress) -> f64 {
         match self {
             Duration::Steps(n) => n as f64,
-            Duration::Epochs(n) => n * moment.batches_per_epoch as f64,
-            Duration::Images(n) => n as f64 / moment.batch.max(1) as f64,
-            Duration::Fraction(part) => part * moment.steps as f64,
+            Duration::Epochs(n) => n * progress.batches_per_epoch as f64,
+            Duration::Images(n) => n as f64 / progress.batch.max(1) as f64,
+            Duration::Fraction(part) => part * progress.steps as f64,
         }
     }
 
@@ -158,15 +158,15 @@ impl Window {
     }
 
     /// Whether a step is inside.
-    pub fn contains(&self, moment: &Moment) -> bool {
-        let step = moment.step as f64;
+    pub fn contains(&self, progress: &TrainingProgress) -> bool {
+        let step = progress.step as f64;
         let is_last = self.end == Duration::Fraction(1.0);
-        self.start.place(moment) <= step && (step < self.end.place(moment) || is_last)
+        self.start.place(progress) <= step && (step < self.end.place(progress) || is_last)
     }
 
     /// How much of it has passed: (step − start) / (end − start), 0 before it and 1 after it.
-    pub fn passed(&self, moment: &Moment) -> f64 {
-        let (start, end, step) = (self.start.place(moment), self.end.place(moment), moment.step as f64);
+    pub fn passed(&self, progress: &TrainingProgress) -> f64 {
+        let (start, end, step) = (self.start.place(progress), self.end.place(progress), progress.step as f64);
         match () {
             () if step >= end => 1.0,
             () if step <= start => 0.0,
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn windows() {
         let yaml = |text: &str| Window::parse(&serde_yaml::from_str(text).unwrap());
-        let at = |step| Moment { step, steps: 100, batches_per_epoch: 10, batch: 4 };
+        let at = |step| TrainingProgress { step, steps: 100, batches_per_epoch: 10, batch: 4 };
         let inside = |text: &str| -> Vec<u64> {
             let window = yaml(text).unwrap();
             (0..100).filter(|&step| window.contains(&at(step))).collect()

@@ -5,6 +5,7 @@
 
 mod affine;
 mod blend;
+mod branch_pass;
 mod builtin;
 mod card;
 mod chain;
@@ -21,7 +22,6 @@ mod operation;
 mod pairing;
 mod parameters;
 mod parse;
-mod passage;
 mod presets;
 pub mod quantity;
 mod ramp;
@@ -35,16 +35,16 @@ mod stroke;
 mod timm;
 pub mod weights;
 
+pub use branch_pass::{Applied, BranchPass, Rows};
 pub use builtin::BUILTIN;
 pub use chain::ImageChain;
-pub use duration::{Duration, Moment, Window};
+pub use duration::{Duration, TrainingProgress, Window};
 pub use image::{ImagePolicy, ModelInput, Numbers};
-pub use mix::{Mask, Mix, Mixing, Needs, Place, Rect, Site};
+pub use mix::{Inputs, Mask, Mix, MixContext, Mixing, Place, Rect};
 pub use node::{Action, Branch, INPUT, Node, PENULTIMATE, Policy, TapUse, Tapped, View};
 pub use pairing::{Order, Pairing};
 pub use parameters::{Fraction, NonNegative, Positive, parameters, text};
 pub use parse::ENGINE_KEYS;
-pub use passage::{Applied, Passage, Rows};
 pub use presets::{PRESETS, preset};
 pub use ramp::{Curve, Ramp, Ramped};
 pub use shares::Shares;

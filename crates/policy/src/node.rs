@@ -1,8 +1,8 @@
 //! Policies as a recipe composes them: nodes on the way of a branch.
 
-use crate::duration::{Moment, Window};
-use crate::passage::{Passage, Rows};
-use crate::{Mistake, Mix, Needs, Pairing, Ramp, Ramped};
+use crate::branch_pass::{BranchPass, Rows};
+use crate::duration::{TrainingProgress, Window};
+use crate::{Inputs, Mistake, Mix, Pairing, Ramp, Ramped};
 use tallow_data::nearest;
 use tallow_seed::Seed;
 
@@ -145,21 +145,22 @@ impl Policy {
 }
 
 impl Branch {
-    /// Draws which policies happen at `moment`, and at which taps. `draws` is keyed by (seed, epoch, step); the branch
+    /// Draws which policies happen at `progress`, and at which taps. `draws` is keyed by (seed, epoch, step); the branch
     /// and the policy's index are added here.
-    pub fn begin<'a>(&'a self, rows: &'a Rows, draws: Seed, moment: Moment) -> Passage<'a> {
-        Passage::new(self, rows, draws.fold("branch", self.index as u64), moment)
+    pub fn begin<'a>(&'a self, rows: &'a Rows, draws: Seed, progress: TrainingProgress) -> BranchPass<'a> {
+        BranchPass::new(self, rows, draws.fold("branch", self.index as u64), progress)
     }
 
     /// Whether a policy of this branch may ask for the gradient of the loss by the input.
     pub fn needs_input_gradient(&self) -> bool {
-        self.mixes().iter().any(|(_, tapped)| tapped.mix.needs() == Needs::InputGradient)
+        self.mixes().iter().any(|(_, tapped)| tapped.mix.inputs() == Inputs::InputGradient)
     }
 
     /// Whether a policy of this branch may look at what a network makes of the batch.
     pub fn needs_network(&self) -> bool {
-        let looks =
-            |(_, tapped): &(&Node, &Tapped)| tapped.at.iter().any(|tap| tapped.mix.needs().a_network(tap));
+        let looks = |(_, tapped): &(&Node, &Tapped)| {
+            tapped.at.iter().any(|tap| tapped.mix.inputs().include_the_network(tap))
+        };
         self.mixes().iter().any(looks)
     }
 

@@ -5,7 +5,7 @@ use crate::node::{Action, Branch, INPUT, Node, PENULTIMATE, Policy, Tapped, View
 use crate::pairing::{Order, Pairing};
 use crate::parameters::{Fraction, NonNegative, parameters, text};
 use crate::spec::{Mistake, Parsed, Registry, join};
-use crate::{Needs, Ramp, Ramped, Spec};
+use crate::{Inputs, Ramp, Ramped, Spec};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
 use serde_yaml::{Mapping, Value};
@@ -294,7 +294,7 @@ impl Reader<'_> {
         fn walk(node: &Node, mixed: &mut bool, reader: &mut Reader) {
             match &node.action {
                 Action::Mix(tapped) => {
-                    if tapped.mix.needs() == Needs::InputGradient {
+                    if tapped.mix.inputs() == Inputs::InputGradient {
                         if *mixed {
                             let problem =
                                 "looks at the gradient by the unmixed input; place it before every other mix";

@@ -48,7 +48,7 @@ pub struct Pixels(pub u32);
 
 /// A number of things or steps, from 0.
 #[derive(Clone, Copy, Debug)]
-pub struct Whole(pub u32);
+pub struct WholeNumber(pub u32);
 
 /// A number of things, from 1.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +76,7 @@ pub struct Counts(pub u32, pub u32);
 
 /// A part of a way: 0 ≤ low ≤ high ≤ 1; a number is both.
 #[derive(Clone, Copy, Debug)]
-pub struct Way(pub f64, pub f64);
+pub struct Interval(pub f64, pub f64);
 
 /// Steps of a magnitude, from 2.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +92,7 @@ pub struct Bits(pub u32);
 
 /// A whole number with a middle: 1, 3, 5 …
 #[derive(Clone, Copy, Debug)]
-pub struct Odd(pub u32);
+pub struct OddSize(pub u32);
 
 /// Positive lengths: 0 < low ≤ high; a number is both.
 #[derive(Clone, Copy, Debug)]
@@ -172,7 +172,7 @@ quantity!(Size, "pixels (a whole number from 1) or [height, width]", |value| mat
     side => whole(side, 1).map(Size::Side),
 });
 quantity!(Pixels, "pixels (a whole number from 0)", |value| whole(value, 0).map(Pixels));
-quantity!(Whole, "a whole number from 0", |value| whole(value, 0).map(Whole));
+quantity!(WholeNumber, "a whole number from 0", |value| whole(value, 0).map(WholeNumber));
 quantity!(Count, "a whole number from 1", |value| whole(value, 1).map(Count));
 quantity!(Byte, "a byte (0 to 255)", |value| byte(value).map(Byte));
 quantity!(Offset, "a number from -1 to 1", |value| {
@@ -187,16 +187,16 @@ quantity!(Counts, "a whole number from 0, or [low, high]", |value| match value
         Some(Counts(whole(low, 0)?, whole(high, 0)?)).filter(|Counts(low, high)| low <= high),
     _ => whole(value, 0).map(|n| Counts(n, n)),
 });
-quantity!(Way, "a number from 0 to 1, or [low, high] of such", |value| {
+quantity!(Interval, "a number from 0 to 1, or [low, high] of such", |value| {
     let (low, high) = number(value).map(|way| (way, way)).or_else(|| interval(value))?;
-    (low >= 0.0 && high <= 1.0).then_some(Way(low, high))
+    (low >= 0.0 && high <= 1.0).then_some(Interval(low, high))
 });
 quantity!(Bins, "a whole number from 2", |value| whole(value, 2).map(Bins));
 quantity!(Severity, "a whole number from 1 to 10", |value| whole(value, 1)
     .filter(|n| *n <= 10)
     .map(Severity));
 quantity!(Bits, "a whole number from 1 to 8", |value| whole(value, 1).filter(|bits| *bits <= 8).map(Bits));
-quantity!(Odd, "an odd number from 1", |value| whole(value, 1).filter(|n| n % 2 == 1).map(Odd));
+quantity!(OddSize, "an odd number from 1", |value| whole(value, 1).filter(|n| n % 2 == 1).map(OddSize));
 quantity!(Lengths, "a positive number, or [low, high] with 0 < low <= high", |value| match number(value) {
     Some(length) => (length > 0.0).then_some(Lengths(length, length)),
     None => interval(value).filter(|&(low, _)| low > 0.0).map(|(low, high)| Lengths(low, high)),

@@ -1,6 +1,6 @@
 //! Numbers that change over the run: `{ from: 4, to: 2.8 }` in place of `2.8`.
 
-use crate::duration::{Moment, Window};
+use crate::duration::{TrainingProgress, Window};
 use crate::parameters::{parameters, text};
 use crate::quantity::quantity;
 use crate::spec::{Build, Mistake, Parsed, Spec, join};
@@ -40,8 +40,8 @@ impl Ramp {
     }
 
     /// Its number at a step; exactly `from` and `to` at the ends.
-    pub fn at(&self, moment: &Moment) -> f64 {
-        let x = self.over.passed(moment);
+    pub fn at(&self, progress: &TrainingProgress) -> f64 {
+        let x = self.over.passed(progress);
         let t = match self.shape {
             Curve::Linear => x,
             Curve::Cosine => (1.0 - (std::f64::consts::PI * x).cos()) / 2.0,
@@ -102,14 +102,14 @@ impl Ramped {
     }
 
     /// The mix of a step.
-    pub fn at(&self, moment: &Moment) -> Result<Box<dyn Mix>> {
-        build(self.spec, &self.ramps.at(moment)).map_err(|mistakes| unbuilt(self.spec.name, &mistakes))
+    pub fn at(&self, progress: &TrainingProgress) -> Result<Box<dyn Mix>> {
+        build(self.spec, &self.ramps.at(progress)).map_err(|mistakes| unbuilt(self.spec.name, &mistakes))
     }
 
     /// Its ramps at a step, by their paths.
-    pub fn numbers(&self, moment: &Moment) -> Vec<(String, f64)> {
+    pub fn numbers(&self, progress: &TrainingProgress) -> Vec<(String, f64)> {
         let rounded = |named: &Named| {
-            let number = named.ramp.at(moment);
+            let number = named.ramp.at(progress);
             if named.whole { number.round() } else { number }
         };
         self.ramps.ramps.iter().map(|named| (named.path.clone(), rounded(named))).collect()
@@ -180,10 +180,10 @@ impl Ramps {
     }
 
     /// The value with the numbers of a step.
-    pub fn at(&self, moment: &Moment) -> Value {
+    pub fn at(&self, progress: &TrainingProgress) -> Value {
         self.with(|k| {
             let Named { ramp, whole, .. } = &self.ramps[k];
-            let number = ramp.at(moment);
+            let number = ramp.at(progress);
             if *whole { Value::from(number.round() as i64) } else { Value::from(number) }
         })
     }
@@ -265,15 +265,15 @@ fn replaced(value: &Value, path: &str, number: &mut impl FnMut(&str, &Value) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Registry, Site};
+    use crate::{MixContext, Registry};
     use tallow_seed::Seed;
 
     fn yaml(text: &str) -> Value {
         serde_yaml::from_str(text).unwrap()
     }
 
-    fn at(step: u64) -> Moment {
-        Moment { step, steps: 100, batches_per_epoch: 10, batch: 4 }
+    fn at(step: u64) -> TrainingProgress {
+        TrainingProgress { step, steps: 100, batches_per_epoch: 10, batch: 4 }
     }
 
     #[test]
@@ -316,7 +316,7 @@ mod tests {
 
     /// The weights of the first row of four.
     fn weights(mix: &dyn Mix) -> Vec<f64> {
-        let site = Site {
+        let context = MixContext {
             classes: &[0; 4],
             groups: &[None; 4],
             n_classes: 1,
@@ -327,7 +327,9 @@ mod tests {
             values: None,
             input_gradient: None,
         };
-        let crate::Mixing::Rows(shares) = mix.draw(&site, &mut Seed::new(1).rng()).unwrap() else { panic!() };
+        let crate::Mixing::Rows(shares) = mix.draw(&context, &mut Seed::new(1).rng()).unwrap() else {
+            panic!()
+        };
         let mut row: Vec<f64> = shares.row(0).iter().map(|(_, share)| *share).collect();
         row.sort_by(|a, b| b.total_cmp(a));
         row

@@ -1,7 +1,7 @@
 //! Everything people look at: progress, logs, event files, tables, plots, contact sheets and `report.html`.
 
-mod attribution;
 mod bars;
+mod branch_metrics;
 mod error;
 mod events;
 mod font;
@@ -17,8 +17,8 @@ mod scatter;
 mod sheet;
 mod table;
 
-pub use attribution::{Applied, Attribution};
 pub use bars::Bars;
+pub use branch_metrics::{Applied, BranchMetrics};
 pub use error::{Error, Result};
 pub use events::Events;
 pub use heatmap::heatmap;

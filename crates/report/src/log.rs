@@ -1,6 +1,6 @@
 //! What a run writes down as it goes: `metrics.jsonl`, `summary.csv` and an event file, in step with each other.
 
-use crate::{Attribution, Error, Events, Result, events};
+use crate::{BranchMetrics, Error, Events, Result, events};
 use serde_json::{Map, Value};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -27,7 +27,7 @@ pub struct Epoch {
 /// the next [`Log::open`] drops.
 ///
 /// - `metrics.jsonl`: one object per line. A step: `epoch`, `step`, the values by name and, of each branch that ran,
-///   [`Attribution::record`] in `branches`. An epoch: `epoch`, `step`,
+///   [`BranchMetrics::record`] in `branches`. An epoch: `epoch`, `step`,
 ///   `train_loss`, `val_loss`, the metrics by name, `lr`. A value that is not finite is `null`. No wall-clock times: the same
 ///   seed gives the same bytes.
 /// - `summary.csv`: one row per epoch, columns `epoch,train_loss,val_loss,<metrics>,lr`, header once.
@@ -78,7 +78,7 @@ impl Log {
         epoch: u64,
         step: u64,
         values: &[(&str, f64)],
-        branches: &[Attribution],
+        branches: &[BranchMetrics],
     ) -> Result<()> {
         let mut record = Map::new();
         record.insert("epoch".into(), epoch.into());
@@ -87,13 +87,13 @@ impl Log {
             record.insert((*name).into(), Value::from(*value)); // not finite: null
         }
         if !branches.is_empty() {
-            record.insert("branches".into(), branches.iter().map(Attribution::record).collect());
+            record.insert("branches".into(), branches.iter().map(BranchMetrics::record).collect());
         }
         self.lines.line(&Value::Object(record).to_string())?;
         let mut tagged: Vec<_> =
             values.iter().map(|(name, value)| (format!("train/{name}"), *value)).collect();
         if branches.len() > 1 {
-            tagged.extend(branches.iter().flat_map(Attribution::scalars));
+            tagged.extend(branches.iter().flat_map(BranchMetrics::scalars));
         }
         self.events.scalars(step, &tagged)
     }

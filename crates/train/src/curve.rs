@@ -64,7 +64,7 @@ impl Training {
         let (params, network) = build(case, model, stem, dtype);
         let loss = Loss { kind: Kind::CrossEntropy, smoothing: 0.0, class_weights: None };
         let rule = Rule::Sgd { momentum: 0.9, nesterov: true };
-        let optimizer = Optimizer { rule, decay: 5e-4, decay_all: true, head_rate: 1.0 };
+        let optimizer = Optimizer { rule, decay: 5e-4, decay_all: true, head_lr_scale: 1.0 };
         let state = optimizer.state(&params).unwrap();
         Training { params, network, loss, optimizer, state }
     }

@@ -28,7 +28,7 @@ pub fn evaluate(
             let (id, group, label) = (dataset.id(index), dataset.group(index), labels[index]);
             predictions
                 .push(id, group, label, row)
-                .map_err(|error| Error::Diverged(format!("{error}\n{}", model.plan.schedule.calmer())))?;
+                .map_err(|error| Error::Diverged(format!("{error}\n{}", model.plan.schedule.advice())))?;
         }
         Ok::<(), Error>(())
     })?;

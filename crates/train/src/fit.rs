@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Instant;
 use tallow_data::{Dataset, Loader, Prepare, Subset, decode};
 use tallow_metrics::{Predictions, Summary};
-use tallow_policy::{Moment, View};
+use tallow_policy::{TrainingProgress, View};
 use tallow_report::{Epoch, Log, Progress};
 use tallow_seed::Seed;
 
@@ -58,7 +58,7 @@ fn train(run: &Run, folder: &Folder, progress: &Progress, signal: &AtomicI32) ->
     let (last, seconds) = match evaluated {
         Some((_, summary)) => (summary, trainer.seconds()),
         // Resumed after the end: nothing to do but to look again.
-        None => (trainer.judge()?.1, trainer.before),
+        None => (trainer.validate()?.1, trainer.before),
     };
     let best = trainer.position.best.clone().expect("every run evaluates at least once");
     let predictions = Predictions::read_csv(&folder.path.join("predictions.csv"))
@@ -80,7 +80,7 @@ pub struct Tried {
     pub batches: u64,
     pub total: u64,
     pub loss: f64,
-    pub rate: f64,
+    pub lr: f64,
     /// Rows of the evaluation batch.
     pub evaluated: usize,
     /// How often a kernel ran in the step: 0 on the fallback of candle's own ops.
@@ -95,13 +95,13 @@ pub fn try_out(run: &Run, progress: &Progress) -> Result<Tried> {
     let first = batches.into_iter().take(1).collect();
     let loader =
         Loader::new(run.data.train.clone(), first, prepare(plan, run.views(), 0, count)?, plan.data.workers);
-    let mut tried = Tried { batches: count, total, loss: f64::NAN, rate: 0.0, evaluated: 0, kernel_calls: 0 };
+    let mut tried = Tried { batches: count, total, loss: f64::NAN, lr: 0.0, evaluated: 0, kernel_calls: 0 };
     for batch in loader {
-        let (moment, seed) = (run.moment(0, total, count), run.step_seed(0, 0));
-        let mut step = step(run, &batch?, seed, &moment)?;
-        step.check(run, &moment, &[])?;
+        let (progress, seed) = (run.progress(0, total, count), run.step_seed(0, 0));
+        let mut step = step(run, &batch?, seed, &progress)?;
+        step.check(run, &progress, &[])?;
         tried.loss = step.loss;
-        tried.rate = Learner::new(run, run.schedule(total, count)?)?.update(run, &mut step.gradients, 0)?;
+        tried.lr = Learner::new(run, run.schedule(total, count)?)?.update(run, &mut step.gradients, 0)?;
         tried.kernel_calls = tallow_kernels::calls();
     }
     let rows = run.data.validation.len().min(plan.data.batch) as u32;
@@ -210,22 +210,22 @@ impl<'a> Trainer<'a> {
         );
         for batch in loader {
             let batch = batch?;
-            let moment = run.moment(self.position.step, self.total, self.batches);
+            let progress = run.progress(self.position.step, self.total, self.batches);
             let seed = run.step_seed(epoch, self.position.batch);
-            let mut step = step(run, &batch, seed, &moment)?;
-            step.check(run, &moment, self.recent.make_contiguous())?;
+            let mut step = step(run, &batch, seed, &progress)?;
+            step.check(run, &progress, self.recent.make_contiguous())?;
             if self.recent.len() == 5 {
                 self.recent.pop_front();
             }
             self.recent.push_back(step.loss);
-            let rate = self.learner.update(run, &mut step.gradients, self.position.step)?;
+            let lr = self.learner.update(run, &mut step.gradients, self.position.step)?;
             self.position.loss += step.loss * batch.labels.len() as f64;
             self.position.rows += batch.labels.len() as u64;
             self.position.step += 1;
             self.position.batch += 1;
-            let values = [("loss", step.loss), ("lr", rate)];
+            let values = [("loss", step.loss), ("lr", lr)];
             self.log.step(epoch + 1, self.position.step, &values, &step.branches)?;
-            bar.tick(batch.labels.len() as u64, &[("loss", self.mean_loss()), ("lr", rate)]);
+            bar.tick(batch.labels.len() as u64, &[("loss", self.mean_loss()), ("lr", lr)]);
             if signal.load(Ordering::Relaxed) != 0 {
                 self.save("last", None)?;
                 self.stop_on(signal)?;
@@ -240,7 +240,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// What the weights that count (the averages, where there are any) say of the validation part.
-    fn judge(&self) -> Result<(Predictions, Summary)> {
+    fn validate(&self) -> Result<(Predictions, Summary)> {
         let act = || evaluate(&self.run.model, &self.run.data.validation, "validation", self.progress);
         let predictions = match &self.learner.ema {
             Some(ema) => ema.with(&self.run.model.params, act)?,
@@ -252,7 +252,7 @@ impl<'a> Trainer<'a> {
 
     /// The end of an epoch: evaluates, logs, and writes `last` and perhaps `best`.
     fn evaluate(&mut self) -> Result<(Predictions, Summary)> {
-        let (predictions, summary) = self.judge()?;
+        let (predictions, summary) = self.validate()?;
         let select = self.run.plan().select;
         let value = (select.of)(&predictions);
         let epoch = self.position.epoch + 1;
@@ -262,7 +262,7 @@ impl<'a> Trainer<'a> {
             train_loss: self.mean_loss(),
             val_loss: Some(summary.log_loss),
             metrics: columns(&summary),
-            lr: self.learner.schedule.rate(self.position.step - 1),
+            lr: self.learner.schedule.lr(self.position.step - 1),
         })?;
         let is_best = self.position.best.as_ref().is_none_or(|best| select.better.beats(value, best.value));
         if is_best {
@@ -330,8 +330,12 @@ impl<'a> Trainer<'a> {
 pub fn prepare(plan: &Plan, views: &[View], epoch: u64, batches: u64) -> Result<Arc<Prepare>> {
     let batch = plan.data.batch as u64;
     let steps = plan.length.steps(batches, batch).unwrap_or(batches);
-    let images =
-        plan.images.at(&Moment { step: epoch * batches, steps, batches_per_epoch: batches, batch })?;
+    let images = plan.images.at(&TrainingProgress {
+        step: epoch * batches,
+        steps,
+        batches_per_epoch: batches,
+        batch,
+    })?;
     let seed = Seed::new(plan.seed).fold("epoch", epoch);
     let (evaluation, views) = (plan.evaluation.clone(), views.to_vec());
     Ok(Arc::new(move |encoded, index| {

@@ -37,7 +37,7 @@ const TIME: &str = "time.json";
 
 impl Folder {
     /// Locks the folder and looks at it. Errs where another process has it, where it holds a run that the command does not mention, or cannot be resumed.
-    pub fn look(path: &Path, plan: &Plan, earlier: Earlier) -> Result<Folder> {
+    pub fn inspect(path: &Path, plan: &Plan, earlier: Earlier) -> Result<Folder> {
         let recipe = resolved(plan);
         let shown = path.display();
         if path.exists() && !path.is_dir() {

@@ -27,16 +27,16 @@ impl Learner {
         Learner { state: restored.state, ema: restored.ema, schedule }
     }
 
-    /// Clips the gradients of a step (from 0), and steps the optimizer and the average; returns the rate.
+    /// Clips the gradients of a step (from 0), and steps the optimizer and the average; returns the learning rate.
     pub fn update(&mut self, run: &Run, gradients: &mut Gradients, step: u64) -> Result<f64> {
-        let (rate, momentum) = (self.schedule.rate(step), self.schedule.momentum(step));
+        let (lr, momentum) = (self.schedule.lr(step), self.schedule.momentum(step));
         if let Some(max_norm) = run.plan().clip {
             clip(gradients, max_norm)?;
         }
-        run.optimizer().update(&run.model.params, gradients, &mut self.state, rate, momentum)?;
+        run.optimizer().update(&run.model.params, gradients, &mut self.state, lr, momentum)?;
         if let Some(ema) = &mut self.ema {
             ema.update(&run.model.params)?;
         }
-        Ok(rate)
+        Ok(lr)
     }
 }

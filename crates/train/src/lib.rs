@@ -1,7 +1,7 @@
 //! From a recipe to a trained network: recipe → plan → run → fit.
 
-mod attribution;
 pub mod bench;
+mod branch_gradients;
 mod card;
 mod checkpoint;
 mod clip;
@@ -9,6 +9,7 @@ mod clip;
 mod curve;
 mod data;
 mod device;
+mod dry_batch;
 mod ema;
 mod error;
 mod evaluate;
@@ -25,7 +26,6 @@ mod present;
 mod preview;
 mod publish;
 mod recipe;
-mod rehearsal;
 mod replay;
 mod run;
 mod schedule;
@@ -50,7 +50,7 @@ pub use present::{claim, headline, intervals, report};
 pub use preview::preview;
 pub use publish::{Assembled, Words, assemble};
 pub use replay::{Replay, replay};
-pub use run::{Run, look};
+pub use run::{Run, inspect};
 pub use step::{Step, step};
 pub use upload::Statistics;
 #[cfg(feature = "hub")]

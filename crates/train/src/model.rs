@@ -90,7 +90,7 @@ impl Model {
         }
         network.freeze(&params, &plan.model.freeze)?;
         let statistics = Statistics { mean: triple(&config.mean)?, std: triple(&config.std)? };
-        plan.paint_with(statistics.mean);
+        plan.set_fill(statistics.mean);
         Ok((Model { plan, classes, params, network, options, config, statistics, device }, notes))
     }
 

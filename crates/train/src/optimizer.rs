@@ -13,13 +13,13 @@ pub struct Optimizer {
     pub decay: f64,
     /// Whether norms and biases decay too (they do not by default).
     pub decay_all: bool,
-    /// The head's rate over that of the rest.
-    pub head_rate: f64,
+    /// The head's learning rate over that of the rest.
+    pub head_lr_scale: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
-    /// torch's SGD: g ← g + decay · w; v ← momentum · v + g; w ← w − rate · (nesterov ? g + momentum · v : v).
+    /// torch's SGD: g ← g + decay · w; v ← momentum · v + g; w ← w − lr · (nesterov ? g + momentum · v : v).
     Sgd { momentum: f64, nesterov: bool },
     /// torch's AdamW: decoupled decay, bias-corrected moments.
     AdamW { beta1: f64, beta2: f64, eps: f64 },
@@ -68,23 +68,23 @@ impl Optimizer {
         params: &Params,
         gradients: &Gradients,
         state: &mut State,
-        rate: f64,
+        lr: f64,
         momentum: Option<f64>,
     ) -> Result<()> {
         state.updates += 1;
         for (name, param) in params.trainable.iter().filter(|(_, p)| !p.frozen()) {
             let gradient = gradients.get(name).ok_or_else(|| missing_gradient(name))?;
-            let rate = if param.stage() == "head" { rate * self.head_rate } else { rate };
+            let lr = if param.stage() == "head" { lr * self.head_lr_scale } else { lr };
             let decay = if self.decay_all || param.decays() { self.decay } else { 0.0 };
             let slot = |slot: &str| &state.slots[&format!("{name}.{slot}")];
             match self.rule {
                 Rule::Sgd { momentum: fixed, nesterov } => {
-                    let rule = Sgd { rate, momentum: momentum.unwrap_or(fixed), nesterov, decay };
+                    let rule = Sgd { lr, momentum: momentum.unwrap_or(fixed), nesterov, decay };
                     sgd_step(param.var(), gradient, slot("velocity"), rule)?;
                 }
                 Rule::AdamW { beta1, beta2, eps } => {
                     let beta1 = momentum.unwrap_or(beta1);
-                    let rule = AdamW { rate, beta1, beta2, eps, decay, step: state.updates as usize };
+                    let rule = AdamW { lr, beta1, beta2, eps, decay, step: state.updates as usize };
                     adamw_step(param.var(), gradient, slot("m"), slot("v"), rule)?;
                 }
             }

@@ -3,10 +3,10 @@
 
 use crate::Result;
 use crate::data::Data;
+use crate::dry_batch::{Batch, BranchOutput, NetworkAccess};
 use crate::loss::Loss;
 use crate::model::{Model, Start};
 use crate::plan::Plan;
-use crate::rehearsal::{Batch, Eyes, Rehearsed};
 use crate::run::Run;
 use crate::upload::Statistics;
 use candle_core::{DType, Tensor};
@@ -46,15 +46,15 @@ pub(crate) fn sheets(
         return Err(crate::Error::recipe(format!("--batch {index}: an epoch has {count} batches, from 0")));
     };
     let statistics = Statistics { mean: plan.model.spec.mean, std: plan.model.spec.std };
-    let eyes = match network {
-        Some((model, loss)) => Eyes::Open(model, loss),
-        None => Eyes::Closed("a mix looks at the network".to_owned()),
+    let access = match network {
+        Some((model, loss)) => NetworkAccess::Available(model, loss),
+        None => NetworkAccess::Unavailable("a mix looks at the network".to_owned()),
     };
     let statistics = network.map_or(statistics, |(model, _)| model.statistics);
     let sheet = |branch: &Branch| -> Result<Preview> {
-        let rehearsed = batch.rehearse(plan, branch, &statistics, &eyes)?;
-        let sheet = sheet(plan, data, &batch, &rehearsed, &statistics, tiles)?;
-        Ok(Preview { sheet, mixed: rehearsed.at_input > 0 })
+        let output = batch.run(plan, branch, &statistics, &access)?;
+        let sheet = sheet(plan, data, &batch, &output, &statistics, tiles)?;
+        Ok(Preview { sheet, mixed: output.at_input > 0 })
     };
     plan.policy.running().map(sheet).collect()
 }
@@ -64,13 +64,13 @@ pub(crate) fn sheet(
     plan: &Plan,
     data: &Data,
     batch: &Batch,
-    rehearsed: &Rehearsed,
+    output: &BranchOutput,
     statistics: &Statistics,
     tiles: usize,
 ) -> Result<Sheet> {
     let classes = data.train.classes();
     let named = |applied: &tallow_policy::Applied| applied.policy.clone();
-    let (here, later) = rehearsed.record.split_at(rehearsed.at_input);
+    let (here, later) = output.record.split_at(output.at_input);
     let here: Vec<String> = here.iter().map(named).collect();
     let later: Vec<String> =
         later.iter().map(|applied| format!("{} at {}", applied.policy, applied.tap)).collect();
@@ -82,16 +82,16 @@ pub(crate) fn sheet(
         (true, false) => format!("before {later}, inside the network"),
         (true, true) => "no mix in this batch".to_owned(),
     };
-    let (branch, view) = (rehearsed.branch, word(rehearsed.view));
+    let (branch, view) = (output.branch, word(output.view));
     let title = format!("{}{policy} · branch {branch}, {view} · {mixes}", plan.name);
-    let pixels = batch.pixels(rehearsed.view);
+    let pixels = batch.pixels(output.view);
     let source = |&(row, share): &(u32, f64)| Source {
         image: picture(pixels, row as usize),
         class: batch.rows.classes[row as usize] as usize,
         share,
     };
     let tile = |(row, image): (usize, Image)| {
-        let sources = rehearsed.input_shares.row(row);
+        let sources = output.input_shares.row(row);
         let itself = matches!(sources, [(only, _)] if *only as usize == row);
         Tile {
             image,
@@ -100,21 +100,16 @@ pub(crate) fn sheet(
                 .indices
                 .get(row)
                 .map_or(String::new(), |i| data.train.id(*i as usize).to_owned()),
-            shares: rehearsed.input_targets[row * classes.len()..(row + 1) * classes.len()].to_vec(),
+            shares: output.input_targets[row * classes.len()..(row + 1) * classes.len()].to_vec(),
             sources: if itself { Vec::new() } else { sources.iter().map(source).collect() },
         }
     };
-    let images = statistics.download(&rehearsed.values)?;
+    let images = statistics.download(&output.values)?;
     let tiles = images.into_iter().take(tiles).enumerate().map(tile).collect();
     let matrix = (!later.is_empty()).then(|| Matrix {
         title: format!("Shares after {later}: a line is a row of the batch, a column its source"),
-        shares: rehearsed
-            .shares
-            .dense()
-            .chunks_exact(rehearsed.shares.inputs())
-            .map(<[f64]>::to_vec)
-            .collect(),
-        lines: rehearsed.targets.chunks_exact(classes.len()).map(largest).collect(),
+        shares: output.shares.dense().chunks_exact(output.shares.inputs()).map(<[f64]>::to_vec).collect(),
+        lines: output.targets.chunks_exact(classes.len()).map(largest).collect(),
         columns: batch.rows.classes.iter().map(|class| *class as usize).collect(),
     });
     Ok(Sheet { title, classes: classes.to_vec(), tiles, matrix, columns: None, side: None })

@@ -1,12 +1,12 @@
 //! Any batch of a run once more, from its checkpoint: images, draws, shares and targets, to the bit.
 
-use crate::attribution::fingerprint;
+use crate::branch_gradients::fingerprint;
 use crate::checkpoint::{self, Position};
 use crate::data::Data;
+use crate::dry_batch::{Batch, BranchOutput, NetworkAccess};
 use crate::model::{Model, Start};
 use crate::plan::Plan;
 use crate::preview::{sheet, word};
-use crate::rehearsal::{Batch, Eyes, Rehearsed};
 use crate::{Error, Result};
 use candle_core::{DType, Device, Tensor};
 use serde_json::{Value, json};
@@ -68,9 +68,12 @@ pub fn replay(
         tallow_models::weights::load(&model.params, &raw, Head::MustFit)?;
     }
     let batch = locate(&model.plan, &data, step)?;
-    let eyes =
-        if exact.is_some() || fresh { Eyes::Open(&model, &loss) } else { Eyes::Closed(gone(step, &kept)) };
-    assemble(&model, &data, &batch, &eyes, step, tiles, logged(folder, step))
+    let access = if exact.is_some() || fresh {
+        NetworkAccess::Available(&model, &loss)
+    } else {
+        NetworkAccess::Unavailable(gone(step, &kept))
+    };
+    assemble(&model, &data, &batch, &access, step, tiles, logged(folder, step))
 }
 
 /// A checkpoint of the run.
@@ -143,7 +146,7 @@ fn assemble(
     model: &Model,
     data: &Data,
     batch: &Batch,
-    eyes: &Eyes,
+    access: &NetworkAccess,
     step: u64,
     tiles: usize,
     logged: BTreeMap<u64, String>,
@@ -161,8 +164,8 @@ fn assemble(
     };
     let mut branches = Vec::new();
     for branch in plan.policy.running() {
-        let rehearsed = batch.rehearse(plan, branch, &model.statistics, eyes)?;
-        let targets = fingerprint(&rehearsed.targets);
+        let output = batch.run(plan, branch, &model.statistics, access)?;
+        let targets = fingerprint(&output.targets);
         let agrees = logged.get(&(branch.index as u64)).map(|logged| *logged == targets);
         if agrees == Some(false) {
             replay.warnings.push(format!(
@@ -175,15 +178,15 @@ fn assemble(
             "branch": branch.index,
             "view": word(branch.view),
             "weight": branch.weight,
-            "values": tallow_data::fingerprint(&bytes(&rehearsed.values)?),
+            "values": tallow_data::fingerprint(&bytes(&output.values)?),
             "targets": targets,
             "agrees_with_log": agrees,
-            "mixes": rehearsed.record.iter().map(mix).collect::<Vec<Value>>(),
-            "rows": rows(&rehearsed, classes.len()),
+            "mixes": output.record.iter().map(mix).collect::<Vec<Value>>(),
+            "rows": rows(&output, classes.len()),
         }));
-        let sheet = sheet(plan, data, batch, &rehearsed, &model.statistics, tiles)?;
+        let sheet = sheet(plan, data, batch, &output, &model.statistics, tiles)?;
         replay.sheets.push(Sheet { title: format!("step {step} · {}", sheet.title), ..sheet });
-        tensors(&mut replay.tensors, batch, rehearsed, classes.len())?;
+        tensors(&mut replay.tensors, batch, output, classes.len())?;
     }
     let image = |(row, (index, label)): (usize, (&u32, &u32))| {
         json!({
@@ -195,12 +198,12 @@ fn assemble(
     };
     let images: Vec<Value> =
         batch.host.indices.iter().zip(&batch.host.labels).enumerate().map(image).collect();
-    let moment = &batch.moment;
+    let progress = &batch.progress;
     replay.record = json!({
         "step": step,
-        "epoch": moment.step / moment.batches_per_epoch + 1,
-        "batch": moment.step % moment.batches_per_epoch + 1,
-        "progress": moment.progress(),
+        "epoch": progress.step / progress.batches_per_epoch + 1,
+        "batch": progress.step % progress.batches_per_epoch + 1,
+        "progress": progress.fraction(),
         "classes": classes,
         "images": images,
         "branches": branches,
@@ -226,29 +229,29 @@ fn sources(shares: &Shares) -> Vec<Vec<(u32, f64)>> {
 }
 
 /// Each row after all mixes: its sources and its targets.
-fn rows(rehearsed: &Rehearsed, classes: usize) -> Vec<Value> {
-    let targets = rehearsed.targets.chunks_exact(classes);
-    let rows = sources(&rehearsed.shares).into_iter().zip(targets);
+fn rows(output: &BranchOutput, classes: usize) -> Vec<Value> {
+    let targets = output.targets.chunks_exact(classes);
+    let rows = sources(&output.shares).into_iter().zip(targets);
     rows.map(|(sources, targets)| json!({ "sources": sources, "targets": targets })).collect()
 }
 
 fn tensors(
     into: &mut BTreeMap<String, Tensor>,
     batch: &Batch,
-    rehearsed: Rehearsed,
+    output: BranchOutput,
     classes: usize,
 ) -> Result<()> {
     let cpu = &Device::Cpu;
-    let pixels = batch.pixels(rehearsed.view);
+    let pixels = batch.pixels(output.view);
     let shape = (pixels.rows, pixels.height, pixels.width, 3);
-    let (rows, inputs) = (rehearsed.shares.len(), rehearsed.shares.inputs());
+    let (rows, inputs) = (output.shares.len(), output.shares.inputs());
     let of_branch = [
         ("images", Tensor::from_slice(&pixels.bytes, shape, cpu)?),
-        ("values", rehearsed.values),
-        ("shares", Tensor::from_vec(rehearsed.shares.dense(), (rows, inputs), cpu)?),
-        ("targets", Tensor::from_vec(rehearsed.targets, (rows, classes), cpu)?),
+        ("values", output.values),
+        ("shares", Tensor::from_vec(output.shares.dense(), (rows, inputs), cpu)?),
+        ("targets", Tensor::from_vec(output.targets, (rows, classes), cpu)?),
     ];
-    let name = |(name, tensor)| (format!("branch{}.{name}", rehearsed.branch), tensor);
+    let name = |(name, tensor)| (format!("branch{}.{name}", output.branch), tensor);
     into.extend(of_branch.into_iter().map(name));
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::schedule::{Schedule, Shape};
 use crate::warnings::{is_undefined, warnings};
 use crate::{Error, Result};
 use tallow_data::{HostBatch, Sampler};
-use tallow_policy::{Duration, Mistake, Moment, Policy, View};
+use tallow_policy::{Duration, Mistake, Policy, TrainingProgress, View};
 use tallow_report::Progress;
 use tallow_seed::Seed;
 
@@ -32,7 +32,7 @@ impl Run {
         let device = plan.device.open().map_err(|message| plan.mistake("device", message))?;
         // Before the images are looked at one by one.
         if let Start::Recipe = start {
-            crate::weights::look(&plan)?;
+            crate::weights::inspect(&plan)?;
         }
         let data = Data::open(&plan, progress)?;
         let classes = data.train.classes().to_vec();
@@ -88,8 +88,13 @@ impl Run {
     }
 
     /// Where step `step` (from 0) is in a run of `total` steps, `batches` an epoch.
-    pub fn moment(&self, step: u64, total: u64, batches: u64) -> Moment {
-        Moment { step, steps: total, batches_per_epoch: batches, batch: self.model.plan.data.batch as u64 }
+    pub fn progress(&self, step: u64, total: u64, batches: u64) -> TrainingProgress {
+        TrainingProgress {
+            step,
+            steps: total,
+            batches_per_epoch: batches,
+            batch: self.model.plan.data.batch as u64,
+        }
     }
 
     /// The seed of a batch of an epoch, both counted from 0.
@@ -104,9 +109,9 @@ impl Run {
 
 /// Whether the data and the weights that a plan names are there and fit it; every mistake that can be told without decoding the
 /// images. Weights of the hub are not looked for.
-pub fn look(plan: &Plan) -> Vec<Error> {
+pub fn inspect(plan: &Plan) -> Vec<Error> {
     let data = Data::undecoded(plan).and_then(|data| fit_together(plan, &data).map(drop));
-    [data, crate::weights::look(plan)].into_iter().filter_map(Result::err).collect()
+    [data, crate::weights::inspect(plan)].into_iter().filter_map(Result::err).collect()
 }
 
 /// What of a plan can be judged only with its data open.
@@ -153,7 +158,7 @@ fn schedule(plan: &Plan, total: u64, batches: u64) -> Result<Schedule> {
             Shape::OneCycle { rise, start_divisor, final_divisor, linear, momentum }
         }
     };
-    Ok(Schedule { shape, rate: plan.schedule.rate, warmup: plan.schedule.warmup.map_or(0, steps), total })
+    Ok(Schedule { shape, lr: plan.schedule.lr, warmup: plan.schedule.warmup.map_or(0, steps), total })
 }
 
 /// The views that the branches see, each once.

@@ -2,13 +2,13 @@
 
 use std::f64::consts::PI;
 
-/// A schedule over `total` steps; the rate of step t (from 0) is used for its update.
+/// A schedule over `total` steps; the learning rate of step t (from 0) is used for its update.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
     pub shape: Shape,
-    /// The base rate; one-cycle's maximum.
-    pub rate: f64,
-    /// Steps of linear warm-up before the shape starts, from `rate / warmup` to `rate`; 0 for none.
+    /// The base learning rate; one-cycle's maximum.
+    pub lr: f64,
+    /// Steps of linear warm-up before the shape starts, from `lr / warmup` to `lr`; 0 for none.
     pub warmup: u64,
     pub total: u64,
 }
@@ -17,21 +17,21 @@ pub struct Schedule {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Shape {
     Constant,
-    /// rate · factor^⌊t / every⌋
+    /// lr · factor^⌊t / every⌋
     Step {
         every: u64,
         factor: f64,
     },
-    /// rate · factor^(number of milestones ≤ t)
+    /// lr · factor^(number of milestones ≤ t)
     Multistep {
         milestones: Vec<u64>,
         factor: f64,
     },
-    /// floor + (rate − floor)(1 + cos(π t / T)) / 2 over the T steps that are left.
+    /// floor + (lr − floor)(1 + cos(π t / T)) / 2 over the T steps that are left.
     Cosine {
         floor: f64,
     },
-    /// torch's `OneCycleLR(max_lr = rate, pct_start, div_factor, final_div_factor, anneal_strategy)`, two phases.
+    /// torch's `OneCycleLR(max_lr = lr, pct_start, div_factor, final_div_factor, anneal_strategy)`, two phases.
     OneCycle {
         rise: f64,
         start_divisor: f64,
@@ -42,31 +42,31 @@ pub enum Shape {
 }
 
 impl Schedule {
-    /// The rate of a step.
-    pub fn rate(&self, step: u64) -> f64 {
+    /// The learning rate of a step.
+    pub fn lr(&self, step: u64) -> f64 {
         if let Shape::OneCycle { start_divisor, final_divisor, .. } = self.shape {
-            let start = self.rate / start_divisor;
-            return self.cycle(step, start, self.rate, start / final_divisor);
+            let start = self.lr / start_divisor;
+            return self.cycle(step, start, self.lr, start / final_divisor);
         }
         if step < self.warmup {
-            return self.rate * (step + 1) as f64 / self.warmup as f64;
+            return self.lr * (step + 1) as f64 / self.warmup as f64;
         }
         let step = step - self.warmup;
         match &self.shape {
-            Shape::Constant => self.rate,
-            Shape::Step { every, factor } => self.rate * factor.powi((step / every) as i32),
+            Shape::Constant => self.lr,
+            Shape::Step { every, factor } => self.lr * factor.powi((step / every) as i32),
             Shape::Multistep { milestones, factor } => {
-                self.rate * factor.powi(milestones.iter().filter(|m| **m <= step).count() as i32)
+                self.lr * factor.powi(milestones.iter().filter(|m| **m <= step).count() as i32)
             }
             Shape::Cosine { floor } => {
                 let left = (self.total - self.warmup.min(self.total)).max(1) as f64;
-                floor + (self.rate - floor) * (1.0 + (PI * (step as f64 / left).min(1.0)).cos()) / 2.0
+                floor + (self.lr - floor) * (1.0 + (PI * (step as f64 / left).min(1.0)).cos()) / 2.0
             }
             Shape::OneCycle { .. } => unreachable!("handled above"),
         }
     }
 
-    /// The momentum of a step, where the schedule cycles it (inversely to the rate).
+    /// The momentum of a step, where the schedule cycles it (inversely to the learning rate).
     pub fn momentum(&self, step: u64) -> Option<f64> {
         let Shape::OneCycle { momentum: Some((low, high)), .. } = self.shape else { return None };
         Some(self.cycle(step, high, low, high))
@@ -99,11 +99,11 @@ mod tests {
     use super::*;
 
     fn schedule(shape: Shape, warmup: u64) -> Schedule {
-        Schedule { shape, rate: 0.1, warmup, total: 10 }
+        Schedule { shape, lr: 0.1, warmup, total: 10 }
     }
 
-    fn rates(schedule: &Schedule) -> Vec<f64> {
-        (0..schedule.total).map(|step| schedule.rate(step)).collect()
+    fn lrs(schedule: &Schedule) -> Vec<f64> {
+        (0..schedule.total).map(|step| schedule.lr(step)).collect()
     }
 
     fn near(got: &[f64], expected: &[f64]) {
@@ -116,21 +116,21 @@ mod tests {
     #[test]
     fn warmup_is_linear_and_then_the_shape_begins() {
         let s = schedule(Shape::Constant, 4);
-        near(&rates(&s)[..5], &[0.025, 0.05, 0.075, 0.1, 0.1]);
+        near(&lrs(&s)[..5], &[0.025, 0.05, 0.075, 0.1, 0.1]);
     }
 
     #[test]
     fn steps() {
         let s = schedule(Shape::Step { every: 4, factor: 0.5 }, 0);
-        near(&rates(&s), &[0.1, 0.1, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05, 0.025, 0.025]);
+        near(&lrs(&s), &[0.1, 0.1, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05, 0.025, 0.025]);
         let s = schedule(Shape::Multistep { milestones: vec![2, 7], factor: 0.1 }, 0);
-        near(&rates(&s), &[0.1, 0.1, 0.01, 0.01, 0.01, 0.01, 0.01, 0.001, 0.001, 0.001]);
+        near(&lrs(&s), &[0.1, 0.1, 0.01, 0.01, 0.01, 0.01, 0.01, 0.001, 0.001, 0.001]);
     }
 
     #[test]
     fn cosine_ends_near_its_floor() {
         let s = schedule(Shape::Cosine { floor: 0.0 }, 0);
-        near(&[s.rate(0), s.rate(5), s.rate(10)], &[0.1, 0.05, 0.0]);
+        near(&[s.lr(0), s.lr(5), s.lr(10)], &[0.1, 0.05, 0.0]);
     }
 
     #[test]
@@ -143,11 +143,8 @@ mod tests {
                 linear: false,
                 momentum: None,
             };
-            let rates = rates(&Schedule { shape, rate: 0.1, warmup: 0, total });
-            assert!(
-                rates.iter().all(|rate| (0.0..=0.1 + 1e-12).contains(rate)),
-                "{total}, {rise}: {rates:?}"
-            );
+            let lrs = lrs(&Schedule { shape, lr: 0.1, warmup: 0, total });
+            assert!(lrs.iter().all(|lr| (0.0..=0.1 + 1e-12).contains(lr)), "{total}, {rise}: {lrs:?}");
         }
     }
 
@@ -163,10 +160,10 @@ mod tests {
             momentum: Some((0.85, 0.95)),
         };
         let s = schedule(cycle(false), 0);
-        near(&rates(&s), &TORCH_COSINE_RATES);
+        near(&lrs(&s), &TORCH_COSINE_RATES);
         let momenta: Vec<f64> = (0..10).map(|step| s.momentum(step).unwrap()).collect();
         near(&momenta, &TORCH_COSINE_MOMENTA);
-        near(&rates(&schedule(cycle(true), 0)), &TORCH_LINEAR_RATES);
+        near(&lrs(&schedule(cycle(true), 0)), &TORCH_LINEAR_RATES);
     }
 
     const TORCH_COSINE_RATES: [f64; 10] = [

@@ -1,6 +1,6 @@
 //! One step: where policies and network meet.
 
-use crate::attribution::Ledger;
+use crate::branch_gradients::BranchGradients;
 use crate::loss::Loss;
 use crate::model::Model;
 use crate::optimizer::{Gradients, by_name};
@@ -10,8 +10,8 @@ use candle_core::{DType, Tensor, Var};
 use tallow_data::HostBatch;
 use tallow_kernels::backward;
 use tallow_models::{Mode, Network, Params};
-use tallow_policy::{Moment, Policy, Rows, View};
-use tallow_report::Attribution;
+use tallow_policy::{Policy, Rows, TrainingProgress, View};
+use tallow_report::BranchMetrics;
 use tallow_seed::Seed;
 
 /// What one step computed: gradients by name, and the loss that they belong to.
@@ -20,7 +20,7 @@ pub struct Step {
     /// Σ branches weight · mean loss over the branch's rows.
     pub loss: f64,
     /// What of it is whose, for each branch that ran.
-    pub branches: Vec<Attribution>,
+    pub branches: Vec<BranchMetrics>,
 }
 
 /// A part of a step's work, told when it has been done.
@@ -47,10 +47,10 @@ pub struct Work<'a> {
 }
 
 /// Gradients of a run's loss on a batch. `seed` is the step's own.
-pub fn step(run: &Run, batch: &HostBatch, seed: Seed, moment: &Moment) -> Result<Step> {
+pub fn step(run: &Run, batch: &HostBatch, seed: Seed, progress: &TrainingProgress) -> Result<Step> {
     let sources = Rows::one_hot(batch.labels.clone(), run.groups(batch), run.model.classes.len());
     let work = Work::of(&run.model, &run.loss);
-    work.step(&sources, |view| run.model.upload(&batch.views[run.view(view)]), seed, moment, |_| Ok(()))
+    work.step(&sources, |view| run.model.upload(&batch.views[run.view(view)]), seed, progress, |_| Ok(()))
 }
 
 impl Work<'_> {
@@ -67,19 +67,19 @@ impl Work<'_> {
         sources: &Rows,
         values: impl Fn(View) -> Result<Tensor>,
         seed: Seed,
-        moment: &Moment,
+        progress: &TrainingProgress,
         mut done: impl FnMut(Phase) -> candle_core::Result<()>,
     ) -> Result<Step> {
-        let mut ledger = Ledger::new(self);
+        let mut gradients = BranchGradients::new(self);
         let mut sum = 0.0;
         for branch in self.policy.running() {
-            let mut passage = branch.begin(sources, seed, *moment);
+            let mut pass = branch.begin(sources, seed, *progress);
             // Mixes at `input` see the logical batch, whatever is cut from it afterwards.
             let values = values(branch.view)?;
-            if passage.needs_input_gradient() {
-                passage.provide_input_gradient(self.input_gradient(&values, &sources.targets)?);
+            if pass.needs_input_gradient() {
+                pass.provide_input_gradient(self.input_gradient(&values, &sources.targets)?);
             }
-            let values = passage.at("input", values)?;
+            let values = pass.at("input", values)?;
             done(Phase::Mixing)?;
             let rows = values.dim(0)?;
             for (start, len) in cuts(rows, self.accumulate) {
@@ -92,13 +92,13 @@ impl Work<'_> {
                         return Ok(values);
                     }
                     done(Phase::Forward)?;
-                    let values = passage.at(tap, values)?;
+                    let values = pass.at(tap, values)?;
                     done(Phase::Mixing)?;
                     Ok(values)
                 })?;
                 done(Phase::Forward)?;
                 // A mix after `input` may change the number of rows, and is refused together with accumulation.
-                let targets = passage.targets();
+                let targets = pass.targets();
                 done(Phase::Mixing)?;
                 let classes = logits.dim(1)?;
                 let targets = if len == rows {
@@ -111,15 +111,15 @@ impl Work<'_> {
                 let value = f64::from(loss.to_dtype(DType::F32)?.to_scalar::<f32>()?);
                 sum += value;
                 done(Phase::Forward)?;
-                ledger.add(&loss, value)?;
+                gradients.add(&loss, value)?;
                 done(Phase::Backward)?;
             }
-            let norm = ledger.norm()?;
+            let norm = gradients.norm()?;
             done(Phase::Norm)?;
-            ledger.close(branch, &passage, norm)?;
+            gradients.close(branch, &pass, norm)?;
             done(Phase::Backward)?;
         }
-        let (collected, branches) = ledger.finish();
+        let (collected, branches) = gradients.finish();
         let gradients = by_name(self.params, collected);
         done(Phase::Backward)?;
         Ok(Step { gradients, loss: sum, branches })
@@ -146,7 +146,7 @@ impl Work<'_> {
 
 impl Step {
     /// A loss that is not finite ends the run.
-    pub fn check(&self, run: &Run, moment: &Moment, recent: &[f64]) -> Result<()> {
+    pub fn check(&self, run: &Run, progress: &TrainingProgress, recent: &[f64]) -> Result<()> {
         if self.loss.is_finite() {
             return Ok(());
         }
@@ -155,9 +155,9 @@ impl Step {
         Err(Error::Diverged(format!(
             "the loss of step {} is {}; the losses before it: {before}\n\
              {}",
-            moment.step + 1,
+            progress.step + 1,
             self.loss,
-            run.plan().schedule.calmer()
+            run.plan().schedule.advice()
         )))
     }
 }

@@ -52,7 +52,7 @@ fn follow(theirs: Config, config: &mut Config, from: &str) -> String {
 }
 
 /// Refuses a plan whose weights' file is not there. The hub is not asked.
-pub fn look(plan: &Plan) -> Result<()> {
+pub fn inspect(plan: &Plan) -> Result<()> {
     let Some(Weights::File(path)) = &plan.model.weights else { return Ok(()) };
     let file = in_folder(path);
     if file.is_file() {
@@ -86,7 +86,7 @@ impl Plan {
         let Ok(theirs) = Config::read(&in_folder(path).with_file_name("config.json")) else { return };
         let _ = self.evaluate_as(&theirs);
         if let (None, Ok(mean)) = (self.model.mean, theirs.mean.try_into()) {
-            self.paint_with(mean);
+            self.set_fill(mean);
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 use tallow_policy::{
-    Build, Mask, Mix, Mixing, Parsed, Place, Positive, Rect, Result, Rng, Site, Spec, Value, parameters,
-    quantity,
+    Build, Mask, Mix, MixContext, Mixing, Parsed, Place, Positive, Rect, Result, Rng, Spec, Value,
+    parameters, quantity,
 };
 
 pub static SPEC: Spec = Spec {
@@ -53,7 +53,7 @@ fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
 
 impl Mix for Concat {
     /// The partner's part is a rectangle: the engine pastes it, and counts the shares from it.
-    fn draw(&self, at: &Site, rng: &mut Rng) -> Result<Mixing> {
+    fn draw(&self, at: &MixContext, rng: &mut Rng) -> Result<Mixing> {
         let (height, width) = at.maps(SPEC.name)?;
         let mut draw = || {
             let lambda = rng.beta(self.alpha.0, self.alpha.0);
@@ -64,7 +64,7 @@ impl Mix for Concat {
             }
         };
         let boxes = (0..at.draws(self.per_sample)).map(|_| draw()).collect();
-        Ok(Mixing::Paste { partner: at.partners.to_vec(), mask: Mask::Boxes(boxes), source: Place::Same })
+        Ok(Mixing::Masked { partner: at.partners.to_vec(), mask: Mask::Boxes(boxes), source: Place::Same })
     }
 }
 
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     fn boxes(concat: &Concat, rng: &mut Rng) -> Vec<Rect> {
-        let site = Site {
+        let context = MixContext {
             classes: &[0, 1, 1],
             groups: &[None; 3],
             n_classes: 2,
@@ -84,8 +84,8 @@ mod tests {
             values: None,
             input_gradient: None,
         };
-        match concat.draw(&site, rng).unwrap() {
-            Mixing::Paste { partner, mask: Mask::Boxes(boxes), source: Place::Same }
+        match concat.draw(&context, rng).unwrap() {
+            Mixing::Masked { partner, mask: Mask::Boxes(boxes), source: Place::Same }
                 if partner == [1, 2, 0] =>
             {
                 boxes

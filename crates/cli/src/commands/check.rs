@@ -3,7 +3,7 @@
 use crate::arguments::Check;
 use std::path::Path;
 use tallow_policy::Registry;
-use tallow_train::{Error, Plan, check_preset, is_preset, look};
+use tallow_train::{Error, Plan, check_preset, inspect, is_preset};
 
 pub fn check(arguments: &Check, registry: &Registry) -> anyhow::Result<()> {
     let is_override = |input: &&String| input.contains('=') && !Path::new(input.as_str()).exists();
@@ -32,7 +32,7 @@ pub fn check(arguments: &Check, registry: &Registry) -> anyhow::Result<()> {
             }),
         };
         let found = match checked {
-            Ok(Some(plan)) if arguments.data => look(&plan),
+            Ok(Some(plan)) if arguments.data => inspect(&plan),
             Ok(_) => Vec::new(),
             Err(error) => vec![error],
         };

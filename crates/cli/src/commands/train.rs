@@ -24,7 +24,7 @@ pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
         _ => Earlier::Refuse,
     };
     let place = arguments.out.clone().unwrap_or_else(|| Path::new("checkpoints").join(&plan.name));
-    let folder = Folder::look(&place, &plan, earlier)?;
+    let folder = Folder::inspect(&place, &plan, earlier)?;
     if arguments.dry_run {
         return dry_run(Run::build(plan, Start::Recipe, &progress)?, arguments.json, &progress);
     }
@@ -91,7 +91,7 @@ fn dry_run(run: Run, json: bool, progress: &Progress) -> anyhow::Result<()> {
             "steps_per_epoch": tried.batches,
             "steps": tried.total,
             "loss": tried.loss,
-            "rate": tried.rate,
+            "rate": tried.lr,
             "kernel_calls": tried.kernel_calls,
             "validation_rows": tried.evaluated,
         });
@@ -101,7 +101,7 @@ fn dry_run(run: Run, json: bool, progress: &Progress) -> anyhow::Result<()> {
     writeln!(out, "  steps per epoch    {}", tried.batches)?;
     writeln!(out, "  steps in all       {}", tried.total)?;
     writeln!(out, "  loss of step 1     {:.6}", tried.loss)?;
-    writeln!(out, "  rate of step 1     {:.3e}", tried.rate)?;
+    writeln!(out, "  rate of step 1     {:.3e}", tried.lr)?;
     writeln!(out, "  kernel calls       {}", tried.kernel_calls)?;
     writeln!(out, "  validation rows    {} (one batch)", tried.evaluated)?;
     Ok(())

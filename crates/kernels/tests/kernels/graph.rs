@@ -149,12 +149,8 @@ fn updates_in_place() -> Result<()> {
             let mut a = a.t()?;
             scale(&mut a, 0.5)?;
             near(&flat(&a), &[1.5, 0.0, 0.0, 2.0], 1e-15);
-            let wrong = sgd_step(
-                &average,
-                &b,
-                &average,
-                Sgd { rate: 0.1, momentum: 0.0, nesterov: false, decay: 0.0 },
-            );
+            let wrong =
+                sgd_step(&average, &b, &average, Sgd { lr: 0.1, momentum: 0.0, nesterov: false, decay: 0.0 });
             assert!(wrong.is_err());
             Ok(())
         })?;

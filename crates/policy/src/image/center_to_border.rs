@@ -2,7 +2,7 @@
 
 use super::center_crop::start;
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::quantity::{Size, Way, read};
+use crate::quantity::{Interval, Size, read};
 use crate::region::{Beyond, cut_beyond, misfit};
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
@@ -35,20 +35,20 @@ pub static SPEC: Spec = Spec {
 struct CenterToBorder {
     /// (width, height)
     size: (u32, u32),
-    way: Way,
+    way: Interval,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Parameters {
     size: Option<Size>,
-    way: Option<Way>,
+    way: Option<Interval>,
 }
 
 fn build(value: &Value, model: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
     let Parameters { size, way } = read(value, "size")?;
     let size = size.unwrap_or(Size::of(model)).square();
-    Ok(Box::new(CenterToBorder { size, way: way.unwrap_or(Way(0.0, 1.0)) }))
+    Ok(Box::new(CenterToBorder { size, way: way.unwrap_or(Interval(0.0, 1.0)) }))
 }
 
 impl ImagePolicy for CenterToBorder {

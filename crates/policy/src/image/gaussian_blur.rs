@@ -2,7 +2,7 @@
 
 use super::{ImagePolicy, ModelInput, Numbers};
 use crate::gaussian::{blur, weights};
-use crate::quantity::{Lengths, Odd, read};
+use crate::quantity::{Lengths, OddSize, read};
 use crate::region::misfit;
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
@@ -34,7 +34,7 @@ struct GaussianBlur {
 #[serde(deny_unknown_fields)]
 struct Parameters {
     sigma: Option<Lengths>,
-    kernel_size: Option<Odd>,
+    kernel_size: Option<OddSize>,
 }
 
 fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {

@@ -1,7 +1,7 @@
 //! Hairs over the skin.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::quantity::{Colour, Counts, Degrees, Scale, Way, read};
+use crate::quantity::{Colour, Counts, Degrees, Interval, Scale, read};
 use crate::region::misfit;
 use crate::stroke::{Point, between, stroke};
 use crate::{Build, Parsed, Result, Spec};
@@ -42,7 +42,7 @@ struct Hair {
     bend: Degrees,
     dark: [u8; 3],
     light: [u8; 3],
-    opacity: Way,
+    opacity: Interval,
 }
 
 #[derive(Deserialize)]
@@ -54,7 +54,7 @@ struct Parameters {
     bend: Option<Degrees>,
     dark: Option<Colour>,
     light: Option<Colour>,
-    opacity: Option<Way>,
+    opacity: Option<Interval>,
 }
 
 fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
@@ -66,7 +66,7 @@ fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
         bend: bend.unwrap_or(Degrees(-45.0, 45.0)),
         dark: dark.map_or([20, 14, 12], |dark| dark.0),
         light: light.map_or([110, 80, 60], |light| light.0),
-        opacity: opacity.unwrap_or(Way(0.6, 0.95)),
+        opacity: opacity.unwrap_or(Interval(0.6, 0.95)),
     }))
 }
 

@@ -2,7 +2,7 @@
 
 use super::{ImagePolicy, ModelInput, Numbers};
 use crate::operation::{ALL, Moving, SPACE, choose};
-use crate::quantity::{Bins, Colour, Whole, quantity, read};
+use crate::quantity::{Bins, Colour, WholeNumber, quantity, read};
 use crate::resample::Interpolation;
 use crate::timm::Operations as Timm;
 use crate::{Build, Fraction, Mistake, NonNegative, Parsed, Result, Spec};
@@ -83,8 +83,8 @@ quantity!(Set, "`torchvision`, `timm` or `timm_increasing`", |value| match value
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Parameters {
-    magnitude: Option<Whole>,
-    num_ops: Option<Whole>,
+    magnitude: Option<WholeNumber>,
+    num_ops: Option<WholeNumber>,
     noise: Option<NonNegative>,
     #[serde(default)]
     operations: Set,

@@ -1,7 +1,7 @@
 //! The marks of a ruler along a border.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::quantity::{Colour, Degrees, Scale, Way, read};
+use crate::quantity::{Colour, Degrees, Interval, Scale, read};
 use crate::region::misfit;
 use crate::stroke::{Point, between, stroke};
 use crate::{Build, Parsed, Result, Spec};
@@ -40,11 +40,11 @@ struct Ruler {
     spacing: Scale,
     length: Scale,
     width: Scale,
-    inset: Way,
+    inset: Interval,
     tilt: Degrees,
     dark: [u8; 3],
     light: [u8; 3],
-    opacity: Way,
+    opacity: Interval,
 }
 
 #[derive(Deserialize)]
@@ -53,11 +53,11 @@ struct Parameters {
     spacing: Option<Scale>,
     length: Option<Scale>,
     width: Option<Scale>,
-    inset: Option<Way>,
+    inset: Option<Interval>,
     tilt: Option<Degrees>,
     dark: Option<Colour>,
     light: Option<Colour>,
-    opacity: Option<Way>,
+    opacity: Option<Interval>,
 }
 
 fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
@@ -66,11 +66,11 @@ fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
         spacing: spacing.unwrap_or(Scale(0.03, 0.08)),
         length: length.unwrap_or(Scale(0.03, 0.06)),
         width: width.unwrap_or(Scale(0.003, 0.008)),
-        inset: inset.unwrap_or(Way(0.0, 0.08)),
+        inset: inset.unwrap_or(Interval(0.0, 0.08)),
         tilt: tilt.unwrap_or(Degrees(-5.0, 5.0)),
         dark: dark.map_or([15; 3], |dark| dark.0),
         light: light.map_or([90; 3], |light| light.0),
-        opacity: opacity.unwrap_or(Way(0.6, 0.95)),
+        opacity: opacity.unwrap_or(Interval(0.6, 0.95)),
     }))
 }
 

@@ -1,6 +1,6 @@
 //! CutMix: a rectangle of the partner, pasted.
 
-use super::{Mask, Mix, Mixing, Place, Rect, Site};
+use super::{Mask, Mix, MixContext, Mixing, Place, Rect};
 use crate::{Build, Parsed, Positive, Result, Spec, parameters};
 use serde::Deserialize;
 use serde_yaml::Value;
@@ -40,7 +40,7 @@ fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
 }
 
 impl Mix for CutMix {
-    fn draw(&self, at: &Site, rng: &mut Rng) -> Result<Mixing> {
+    fn draw(&self, at: &MixContext, rng: &mut Rng) -> Result<Mixing> {
         let size = at.maps(SPEC.name)?;
         let mut draw = || {
             let lambda = rng.beta(self.alpha.0, self.alpha.0);
@@ -48,7 +48,7 @@ impl Mix for CutMix {
             cut(size, lambda, centre)
         };
         let boxes = (0..at.draws(self.per_sample)).map(|_| draw()).collect();
-        Ok(Mixing::Paste { partner: at.partners.to_vec(), mask: Mask::Boxes(boxes), source: Place::Same })
+        Ok(Mixing::Masked { partner: at.partners.to_vec(), mask: Mask::Boxes(boxes), source: Place::Same })
     }
 }
 

@@ -1,6 +1,6 @@
 //! FMix: a mask of any shape, from low frequencies.
 
-use super::{Mask, Mix, Mixing, Place, Site};
+use super::{Mask, Mix, MixContext, Mixing, Place};
 use crate::fourier::{Complex, transform};
 use crate::{Build, NonNegative, Parsed, Positive, Result, Spec, parameters};
 use serde::Deserialize;
@@ -51,7 +51,7 @@ fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
 }
 
 impl Mix for FMix {
-    fn draw(&self, at: &Site, rng: &mut Rng) -> Result<Mixing> {
+    fn draw(&self, at: &MixContext, rng: &mut Rng) -> Result<Mixing> {
         let size = at.maps(SPEC.name)?;
         let pixels = size.0 * size.1;
         let mut draw = || {
@@ -61,7 +61,7 @@ impl Mix for FMix {
             lowest(&low_pass(noise, size, self.decay.0), pixels - own as usize)
         };
         let masks = (0..at.draws(self.per_sample)).map(|_| draw()).collect();
-        Ok(Mixing::Paste { partner: at.partners.to_vec(), mask: Mask::Soft(masks), source: Place::Same })
+        Ok(Mixing::Masked { partner: at.partners.to_vec(), mask: Mask::Soft(masks), source: Place::Same })
     }
 }
 

@@ -1,6 +1,6 @@
 //! GridMix: cells of a grid, each from one of two rows.
 
-use super::{Mask, Mix, Mixing, Place, Site};
+use super::{Mask, Mix, MixContext, Mixing, Place};
 use crate::quantity::Count;
 use crate::{Build, Parsed, Positive, Result, Spec, parameters};
 use serde::Deserialize;
@@ -47,7 +47,7 @@ fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
 }
 
 impl Mix for GridMix {
-    fn draw(&self, at: &Site, rng: &mut Rng) -> Result<Mixing> {
+    fn draw(&self, at: &MixContext, rng: &mut Rng) -> Result<Mixing> {
         let size = at.maps(SPEC.name)?;
         let cells = self.cells.0 as usize;
         let cells = (cells.min(size.0), cells.min(size.1));
@@ -57,7 +57,7 @@ impl Mix for GridMix {
             grid(size, cells, &partner)
         };
         let masks = (0..at.draws(self.per_sample)).map(|_| draw()).collect();
-        Ok(Mixing::Paste { partner: at.partners.to_vec(), mask: Mask::Soft(masks), source: Place::Same })
+        Ok(Mixing::Masked { partner: at.partners.to_vec(), mask: Mask::Soft(masks), source: Place::Same })
     }
 }
 

@@ -1,6 +1,6 @@
 //! GridMixup: the partner through a lattice of holes in a random rectangle.
 
-use super::{Mask, Mix, Mixing, Place, Rect, Site};
+use super::{Mask, Mix, MixContext, Mixing, Place, Rect};
 use crate::quantity::{Counts, Ratio, Scale, quantity};
 use crate::{Build, Parsed, Positive, Result, Spec, parameters};
 use serde::Deserialize;
@@ -65,7 +65,7 @@ fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
 }
 
 impl Mix for GridMixup {
-    fn draw(&self, at: &Site, rng: &mut Rng) -> Result<Mixing> {
+    fn draw(&self, at: &MixContext, rng: &mut Rng) -> Result<Mixing> {
         let size = at.maps(SPEC.name)?;
         let mut draw = || {
             let lambda = rng.beta(self.alpha.0, self.alpha.0);
@@ -76,7 +76,7 @@ impl Mix for GridMixup {
             lattice(size, crop(size, area, aspect, place), across as usize, lambda)
         };
         let masks = (0..at.draws(self.per_sample)).map(|_| draw()).collect();
-        Ok(Mixing::Paste { partner: at.partners.to_vec(), mask: Mask::Soft(masks), source: Place::Same })
+        Ok(Mixing::Masked { partner: at.partners.to_vec(), mask: Mask::Soft(masks), source: Place::Same })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Every linear mix: which rows come out, which go into each, by which weights. The named ones are points in it.
 
-use super::{Mix, Mixing, Site};
+use super::{Mix, MixContext, Mixing};
 use crate::parameters::{parameters, text};
 use crate::quantity::quantity;
 use crate::shares::{Room, Row};
@@ -213,7 +213,7 @@ impl Mix for Linear {
         matches!(self.partners, Partners::Drawn { among: Among::SameGroup, .. })
     }
 
-    fn draw(&self, at: &Site, rng: &mut Rng) -> Result<Mixing> {
+    fn draw(&self, at: &MixContext, rng: &mut Rng) -> Result<Mixing> {
         let mut weighing = Weighing { linear: self, drawn: BTreeMap::new(), room: Room::new(at.rows()) };
         let rows = match self.rows {
             Out::Each => {
@@ -273,7 +273,7 @@ impl Weighing<'_> {
 
 impl Linear {
     /// How many words of the stream each row but the first takes, if they take as many (but for refused words).
-    fn words(&self, at: &Site) -> Option<usize> {
+    fn words(&self, at: &MixContext) -> Option<usize> {
         let Partners::Drawn { count, among: Among::All } = self.partners else { return None };
         if !at.within_group || at.rows() == 0 || self.per_sample && self.weights.exchangeable() {
             return None;
@@ -285,7 +285,7 @@ impl Linear {
     }
 
     /// A row and its partners.
-    fn sources(&self, own: usize, at: &Site, rng: &mut Rng) -> Vec<u32> {
+    fn sources(&self, own: usize, at: &MixContext, rng: &mut Rng) -> Vec<u32> {
         let mut sources = Vec::with_capacity(at.rows() + 1);
         sources.push(own as u32);
         let Partners::Drawn { count, among } = self.partners else {
@@ -312,7 +312,7 @@ impl Linear {
     }
 
     /// The rows of a class that are mixed into one.
-    fn members(&self, class: u32, at: &Site, rng: &mut Rng) -> Vec<u32> {
+    fn members(&self, class: u32, at: &MixContext, rng: &mut Rng) -> Vec<u32> {
         let members = (0..at.rows()).filter(|&i| at.classes[i] == class).map(|i| i as u32).collect();
         let mut members = if at.within_group { members } else { one_per_group(at, members, rng) };
         let count = match self.partners {
@@ -342,7 +342,7 @@ fn largest(weights: &[f64]) -> usize {
 }
 
 /// Of rows that must not meet, one, drawn uniformly; by increasing row.
-fn one_per_group(at: &Site, mut members: Vec<u32>, rng: &mut Rng) -> Vec<u32> {
+fn one_per_group(at: &MixContext, mut members: Vec<u32>, rng: &mut Rng) -> Vec<u32> {
     rng.shuffle(&mut members);
     let mut kept: Vec<u32> = Vec::with_capacity(members.len());
     for row in members {

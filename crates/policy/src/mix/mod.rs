@@ -21,10 +21,10 @@ use tallow_seed::Rng;
 /// A policy that mixes the rows of a batch at a tap. Object-safe: a plan holds `Box<dyn Mix>`.
 pub trait Mix: Send + Sync {
     /// What the draw must see besides the rows' classes and groups: fetched by the engine, statistics untouched.
-    fn needs(&self) -> Needs {
-        Needs::Nothing
+    fn inputs(&self) -> Inputs {
+        Inputs::Nothing
     }
-    /// Whether it uses [`Site::partners`]; a mix that chooses its own rows does not.
+    /// Whether it uses [`MixContext::partners`]; a mix that chooses its own rows does not.
     fn pairs(&self) -> bool {
         true
     }
@@ -34,33 +34,33 @@ pub trait Mix: Send + Sync {
     }
     /// All randomness of one application: a function of what it is given and of nothing that is kept from before, so that a
     /// step can be replayed.
-    fn draw(&self, at: &Site, rng: &mut Rng) -> Result<Mixing>;
+    fn draw(&self, at: &MixContext, rng: &mut Rng) -> Result<Mixing>;
 }
 
 /// What a mix asks the engine for before its draw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Needs {
+pub enum Inputs {
     Nothing,
-    /// The values at its tap, in [`Site::values`].
+    /// The values at its tap, in [`MixContext::values`].
     Values,
-    /// The gradient of the loss by the values at `input`, in [`Site::input_gradient`].
+    /// The gradient of the loss by the values at `input`, in [`MixContext::input_gradient`].
     InputGradient,
 }
 
-impl Needs {
+impl Inputs {
     /// Whether a mix at this tap looks at what a network makes of the batch.
-    pub fn a_network(self, tap: &str) -> bool {
+    pub fn include_the_network(self, tap: &str) -> bool {
         match self {
-            Needs::Nothing => false,
-            Needs::Values => tap != INPUT,
-            Needs::InputGradient => true,
+            Inputs::Nothing => false,
+            Inputs::Values => tap != INPUT,
+            Inputs::InputGradient => true,
         }
     }
 }
 
 /// Where a mix draws: what the engine knows of the rows.
 #[derive(Clone, Copy, Debug)]
-pub struct Site<'a> {
+pub struct MixContext<'a> {
     /// The class of each row: of the source with its largest share.
     pub classes: &'a [u32],
     /// The group of each row (interned), of the same source; rows without one hold `None`.
@@ -79,7 +79,7 @@ pub struct Site<'a> {
     pub input_gradient: Option<&'a Tensor>,
 }
 
-impl Site<'_> {
+impl MixContext<'_> {
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.classes.len()
@@ -104,7 +104,7 @@ impl Site<'_> {
     }
 }
 
-/// One draw of a mix: host data. The engine blends, and takes the shares of a `Paste` from its mask.
+/// One draw of a mix: host data. The engine blends, and takes the shares of a `Masked` from its mask.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Mixing {
     /// Leave the rows as they are.
@@ -112,7 +112,7 @@ pub enum Mixing {
     /// Output row i = Σ_j shares_ij · row j; the number of rows may change.
     Rows(Shares),
     /// Output row i = row i outside the mask, `partner[i]` inside it.
-    Paste { partner: Vec<u32>, mask: Mask, source: Place },
+    Masked { partner: Vec<u32>, mask: Mask, source: Place },
 }
 
 /// How much of the partner each pixel takes; one entry for all rows, or one per row.

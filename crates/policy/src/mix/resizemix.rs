@@ -1,6 +1,6 @@
 //! ResizeMix: the whole partner, shrunk and pasted.
 
-use super::{Mask, Mix, Mixing, Place, Rect, Site};
+use super::{Mask, Mix, MixContext, Mixing, Place, Rect};
 use crate::quantity::Scale;
 use crate::{Build, Parsed, Result, Spec, parameters};
 use serde::Deserialize;
@@ -41,7 +41,7 @@ fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
 }
 
 impl Mix for ResizeMix {
-    fn draw(&self, at: &Site, rng: &mut Rng) -> Result<Mixing> {
+    fn draw(&self, at: &MixContext, rng: &mut Rng) -> Result<Mixing> {
         let size = at.maps(SPEC.name)?;
         let mut tau = 0.0;
         let boxes = (0..at.rows()).map(|row| {
@@ -52,7 +52,7 @@ impl Mix for ResizeMix {
             patch(size, tau, centre)
         });
         let mask = Mask::Boxes(boxes.collect());
-        Ok(Mixing::Paste { partner: at.partners.to_vec(), mask, source: Place::Whole })
+        Ok(Mixing::Masked { partner: at.partners.to_vec(), mask, source: Place::Whole })
     }
 }
 

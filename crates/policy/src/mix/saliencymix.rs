@@ -1,7 +1,7 @@
 //! SaliencyMix: a rectangle of the partner about its most salient place.
 
 use super::cutmix::cut;
-use super::{Mask, Mix, Mixing, Needs, Place, Site};
+use super::{Inputs, Mask, Mix, MixContext, Mixing, Place};
 use crate::quantity::quantity;
 use crate::saliency::{Maps, peak, smoothed, spectral_residual};
 use crate::{Build, Error, Parsed, Positive, Result, Spec, parameters};
@@ -67,14 +67,14 @@ fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
 }
 
 impl Mix for SaliencyMix {
-    fn needs(&self) -> Needs {
+    fn inputs(&self) -> Inputs {
         match self.saliency {
-            Saliency::SpectralResidual => Needs::Values,
-            Saliency::InputGradient => Needs::InputGradient,
+            Saliency::SpectralResidual => Inputs::Values,
+            Saliency::InputGradient => Inputs::InputGradient,
         }
     }
 
-    fn draw(&self, at: &Site, rng: &mut Rng) -> Result<Mixing> {
+    fn draw(&self, at: &MixContext, rng: &mut Rng) -> Result<Mixing> {
         let size = at.maps(SPEC.name)?;
         let seen = if self.saliency == Saliency::InputGradient { at.input_gradient } else { at.values };
         let missing =
@@ -97,6 +97,6 @@ impl Mix for SaliencyMix {
             wanted.into_par_iter().with_max_len(1).map(centre).collect::<Result<_>>()?;
         let boxes = at.partners.iter().enumerate();
         let boxes = boxes.map(|(row, &j)| cut(size, lambdas[row % lambdas.len()], centres[&j])).collect();
-        Ok(Mixing::Paste { partner: at.partners.to_vec(), mask: Mask::Boxes(boxes), source: Place::Same })
+        Ok(Mixing::Masked { partner: at.partners.to_vec(), mask: Mask::Boxes(boxes), source: Place::Same })
     }
 }

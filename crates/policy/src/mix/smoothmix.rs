@@ -1,6 +1,6 @@
 //! SmoothMix: the partner through a soft spot.
 
-use super::{Mask, Mix, Mixing, Place, Site};
+use super::{Mask, Mix, MixContext, Mixing, Place};
 use crate::quantity::Ratio;
 use crate::{Build, Parsed, Result, Spec, parameters};
 use serde::Deserialize;
@@ -41,7 +41,7 @@ fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
 }
 
 impl Mix for SmoothMix {
-    fn draw(&self, at: &Site, rng: &mut Rng) -> Result<Mixing> {
+    fn draw(&self, at: &MixContext, rng: &mut Rng) -> Result<Mixing> {
         let size = at.maps(SPEC.name)?;
         let mut draw = || {
             let sigma = rng.uniform_in(self.sigma.0, self.sigma.1);
@@ -49,7 +49,7 @@ impl Mix for SmoothMix {
             spot(size, centre, sigma)
         };
         let masks = (0..at.draws(self.per_sample)).map(|_| draw()).collect();
-        Ok(Mixing::Paste { partner: at.partners.to_vec(), mask: Mask::Soft(masks), source: Place::Same })
+        Ok(Mixing::Masked { partner: at.partners.to_vec(), mask: Mask::Soft(masks), source: Place::Same })
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::noise;
 use std::sync::Arc;
 use tallow_data::Image;
-use tallow_policy::{ImageChain, Mistake, Moment, Registry};
+use tallow_policy::{ImageChain, Mistake, Registry, TrainingProgress};
 use tallow_seed::Seed;
 
 const MEAN: [f64; 3] = [0.485, 0.456, 0.406];
@@ -295,7 +295,7 @@ fn a_broken_image_is_refused() {
     assert!(chain("[]").run(Image { width: 0, height: 0, pixels: vec![] }, Seed::new(0)).is_err());
 }
 
-/// The chain of a moment is the one that is written with the moment's numbers.
+/// The chain at a point of the run is the one that is written with its numbers there.
 #[test]
 fn ramps_have_the_numbers_of_their_moment() {
     let written = |p: &str, degrees: &str, holes: &str, weight: &str| {
@@ -320,7 +320,7 @@ fn ramps_have_the_numbers_of_their_moment() {
         (75, "0.5", "25", "3", "1.7071067811865475"),
         (100, "0", "30", "4", "2"),
     ] {
-        let at = ramped.at(&Moment { step, steps: 100, batches_per_epoch: 10, batch: 4 }).unwrap();
+        let at = ramped.at(&TrainingProgress { step, steps: 100, batches_per_epoch: 10, batch: 4 }).unwrap();
         let fixed = chain(&written(p, degrees, holes, weight));
         let unlike = |seed: &u64| {
             at.run(image.clone(), Seed::new(*seed)).unwrap()
@@ -329,11 +329,11 @@ fn ramps_have_the_numbers_of_their_moment() {
         assert_eq!((0..40).find(unlike), None, "step {step}");
         assert!(!at.is_ramped());
     }
-    // Before a moment is asked for, it is the chain of the starts.
+    // Before a point of the run is asked for, it is the chain of the starts.
     let start = chain(&written("1", "10", "1", "0"));
     assert_eq!(ramped.run(image.clone(), Seed::new(5)).unwrap(), start.run(image, Seed::new(5)).unwrap());
     let plain = Arc::new(chain("[flip: {}]"));
-    let at = plain.at(&Moment { step: 1, steps: 2, batches_per_epoch: 1, batch: 4 }).unwrap();
+    let at = plain.at(&TrainingProgress { step: 1, steps: 2, batches_per_epoch: 1, batch: 4 }).unwrap();
     assert!(Arc::ptr_eq(&plain, &at));
 }
 

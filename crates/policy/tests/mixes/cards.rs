@@ -4,7 +4,7 @@ use crate::setting::noise;
 use serde_yaml::{Mapping, Value};
 use std::collections::BTreeSet;
 use tallow_data::Image;
-use tallow_policy::{BUILTIN, Build, Mistake, Mixing, ModelInput, Numbers, Parsed, Site, Spec};
+use tallow_policy::{BUILTIN, Build, Mistake, MixContext, Mixing, ModelInput, Numbers, Parsed, Spec};
 use tallow_seed::Seed;
 
 const MODEL: ModelInput = ModelInput { size: (20, 16), mean: [0.485, 0.456, 0.406] };
@@ -33,7 +33,7 @@ fn effect(spec: &Spec, parameters: &Value) -> Parsed<Effect> {
         Build::Mix(build) => {
             let mix = build(parameters)?;
             let (values, gradient) = (noise("values", &[8, 3, 9, 12]), noise("gradient", &[8, 3, 9, 12]));
-            let site = Site {
+            let context = MixContext {
                 classes: &[0, 1, 2, 3, 0, 1, 0, 0],
                 groups: &[None; 8],
                 n_classes: 4,
@@ -44,7 +44,7 @@ fn effect(spec: &Spec, parameters: &Value) -> Parsed<Effect> {
                 values: Some(&values),
                 input_gradient: Some(&gradient),
             };
-            Effect::Rows((0..SEEDS).map(|seed| mix.draw(&site, &mut rng(seed)).unwrap()).collect())
+            Effect::Rows((0..SEEDS).map(|seed| mix.draw(&context, &mut rng(seed)).unwrap()).collect())
         }
     })
 }

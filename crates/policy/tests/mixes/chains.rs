@@ -4,13 +4,13 @@ use crate::properties::{arrived, batches, variants};
 use crate::setting::*;
 use candle_core::{DType, Tensor};
 use std::collections::{BTreeMap, BTreeSet};
-use tallow_policy::{Branch, Needs, Passage, Registry, Rows};
+use tallow_policy::{Branch, BranchPass, Inputs, Registry, Rows};
 use tallow_seed::{Rng, Seed};
 
 /// Variants of mixes whose draw needs no probe of a network: those of whole rows, and those of maps.
 fn mixes() -> (Vec<String>, Vec<String>) {
     let probes =
-        |text: &str| branch(&format!("[ {{ {text} }} ]")).mixes()[0].1.mix.needs() == Needs::InputGradient;
+        |text: &str| branch(&format!("[ {{ {text} }} ]")).mixes()[0].1.mix.inputs() == Inputs::InputGradient;
     let (masks, linear): (Vec<_>, Vec<_>) =
         variants().into_iter().filter(|(text, _)| !probes(text)).partition(|(_, spatial)| *spatial);
     let texts = |from: Vec<(String, bool)>| from.into_iter().map(|(text, _)| text).collect();
@@ -34,16 +34,16 @@ fn node(mix: &str, other: Option<&str>, taps: &[&str], rng: &mut Rng) -> String 
 }
 
 /// Input, the means of 2 × 2 pixels, the means of all: what pooling does to averages over places is nothing.
-fn walked<'a>(branch: &'a Branch, rows: &'a Rows, step: u64, input: Tensor) -> (Tensor, Passage<'a>) {
-    let mut passage = branch.begin(rows, seed(step), MOMENT);
-    let input = passage.at(TAPS[0], input).unwrap();
+fn walked<'a>(branch: &'a Branch, rows: &'a Rows, step: u64, input: Tensor) -> (Tensor, BranchPass<'a>) {
+    let mut pass = branch.begin(rows, seed(step), MOMENT);
+    let input = pass.at(TAPS[0], input).unwrap();
     let (n, c, height, width) = input.dims4().unwrap();
     let pooled =
         input.reshape((n, c, height / 2, 2, width / 2, 2)).unwrap().mean(5).unwrap().mean(3).unwrap();
-    let maps = passage.at(TAPS[1], pooled).unwrap();
-    let features = passage.at(TAPS[2], maps.mean((2, 3)).unwrap()).unwrap();
-    assert_eq!(passage.due().count(), 0);
-    (features, passage)
+    let maps = pass.at(TAPS[1], pooled).unwrap();
+    let features = pass.at(TAPS[2], maps.mean((2, 3)).unwrap()).unwrap();
+    assert_eq!(pass.due().count(), 0);
+    (features, pass)
 }
 
 /// Exact: before the mask every row is the same at all places, and after it rows are mixed whole.
@@ -74,12 +74,12 @@ fn a_random_chain_with_one_mask_is_the_product_of_its_shares() {
         let chain = format!("[ {} ]", nodes.join(", "));
         let (branch, sides) = (branch(&chain), SIDES[index / first.len() % SIDES.len()]);
         for (rows, step) in batches().iter().flat_map(|rows| (0..STEPS).map(move |step| (rows, step))) {
-            let (out, passage) = walked(&branch, rows, step, painted(rows.len(), DType::F64, &sides));
+            let (out, pass) = walked(&branch, rows, step, painted(rows.len(), DType::F64, &sides));
             let what = format!("{chain}, {} rows of {sides:?}, step {step}", rows.len());
-            arrived(&out, passage.shares(), 1e-14, &what);
-            let mass: f64 = passage.targets().iter().sum();
-            close(mass, passage.shares().len() as f64, 1e-12);
-            for mix in passage.record() {
+            arrived(&out, pass.shares(), 1e-14, &what);
+            let mass: f64 = pass.targets().iter().sum();
+            close(mass, pass.shares().len() as f64, 1e-12);
+            for mix in pass.record() {
                 applied.insert(mix.policy.clone());
                 *at.entry(mix.tap.clone()).or_insert(0) += 1;
             }
@@ -101,9 +101,9 @@ fn a_choice_and_a_chance_are_chains_too() {
     let (branch, mut mixes) = (branch(text), Vec::new());
     for rows in batches() {
         for step in 0..12 {
-            let (out, passage) = through(&branch, &rows, step, &painted(rows.len(), DType::F64, &[5, 7]));
-            arrived(&out, passage.shares(), 1e-14, text);
-            mixes.push(passage.record().len());
+            let (out, pass) = through(&branch, &rows, step, &painted(rows.len(), DType::F64, &[5, 7]));
+            arrived(&out, pass.shares(), 1e-14, text);
+            mixes.push(pass.record().len());
         }
     }
     // The choice always, and each chance in about half of 60 walks: 15 of 1, 30 of 2, 15 of 3 are expected.
@@ -120,13 +120,10 @@ fn two_masks_are_exact_but_for_where_they_overlap() {
         (branch("[ { cutmix: {}, pairing: roll }, { cutmix: {}, pairing: roll } ]"), rows(&[0, 1, 2, 3], 4));
     let mut apart_by = 0f64;
     for step in 0..50 {
-        let (out, passage) = through(&branch, &rows, step, &painted(4, DType::F64, &[6, 6]));
+        let (out, pass) = through(&branch, &rows, step, &painted(4, DType::F64, &[6, 6]));
         let means = flat(&out.mean((2, 3)).unwrap());
-        means
-            .chunks(4)
-            .chain(passage.targets().chunks(4))
-            .for_each(|row| close(row.iter().sum(), 1.0, 1e-12));
-        apart_by = apart_by.max(apart(&means, &passage.shares().dense()));
+        means.chunks(4).chain(pass.targets().chunks(4)).for_each(|row| close(row.iter().sum(), 1.0, 1e-12));
+        apart_by = apart_by.max(apart(&means, &pass.shares().dense()));
     }
     assert!(apart_by > 0.05, "two boxes never overlapped: {apart_by}");
 }

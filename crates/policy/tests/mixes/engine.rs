@@ -5,8 +5,8 @@ use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use tallow_policy::{
-    Applied, Branch, Build, Mask, Mix, Mixing, Moment, Needs, Parsed, Place, Policy, Rect, Registry, Result,
-    Rows, Shares, Site, Spec,
+    Applied, Branch, Build, Inputs, Mask, Mix, MixContext, Mixing, Parsed, Place, Policy, Rect, Registry,
+    Result, Rows, Shares, Spec, TrainingProgress,
 };
 use tallow_seed::Rng;
 
@@ -16,13 +16,13 @@ fn values(rows: usize) -> Tensor {
 
 /// A walk through taps in order, with the values of `input` at each.
 fn walk<'a>(branch: &'a Branch, rows: &'a Rows, step: u64) -> Vec<Applied> {
-    let mut passage = branch.begin(rows, seed(step), MOMENT);
+    let mut pass = branch.begin(rows, seed(step), MOMENT);
     let mut now = values(rows.len());
     for tap in ["input", "stage1", "stage2", "penultimate"] {
-        now = passage.at(tap, now).unwrap();
+        now = pass.at(tap, now).unwrap();
     }
-    assert_eq!(passage.due().count(), 0);
-    passage.record().to_vec()
+    assert_eq!(pass.due().count(), 0);
+    pass.record().to_vec()
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_chance_grows() {
     let (branch, rows) = (branch("[ { mixup: {}, p: { from: 0, to: 1 } } ]"), rows(&[0, 1], 2));
     let happened = |steps: std::ops::Range<u64>| -> usize {
         let begun = |step: u64, salt: u64| {
-            branch.begin(&rows, seed(40 * step + salt), Moment { step, ..MOMENT }).due().count()
+            branch.begin(&rows, seed(40 * step + salt), TrainingProgress { step, ..MOMENT }).due().count()
         };
         steps
             .flat_map(|step| (0..40).map(move |salt| (step, salt)))
@@ -93,15 +93,12 @@ fn strength_follows_the_run() {
     let text = "[ { zeta_mixup: { gamma: { from: 4, to: 0 }, samples: 2 } } ]";
     let (branch, rows) = (branch(text), rows(&[0, 1], 2));
     for (step, gamma) in [(0, 4.0), (25, 3.0), (50, 2.0), (100, 0.0)] {
-        let mut passage = branch.begin(&rows, seed(step), Moment { step, ..MOMENT });
-        passage.at("input", values(2)).unwrap();
-        let own = passage.shares().row(0)[0].1;
+        let mut pass = branch.begin(&rows, seed(step), TrainingProgress { step, ..MOMENT });
+        pass.at("input", values(2)).unwrap();
+        let own = pass.shares().row(0)[0].1;
         assert!((own - 1.0 / (1.0 + 2f64.powf(-gamma))).abs() < 1e-12, "step {step}: {own}");
-        let [applied] = passage.record() else { panic!("one mix") };
-        assert_eq!(
-            (&applied.numbers, &applied.shares),
-            (&vec![("gamma".to_owned(), gamma)], passage.shares())
-        );
+        let [applied] = pass.record() else { panic!("one mix") };
+        assert_eq!((&applied.numbers, &applied.shares), (&vec![("gamma".to_owned(), gamma)], pass.shares()));
     }
 }
 
@@ -109,9 +106,9 @@ fn strength_follows_the_run() {
 fn windows_open_and_close() {
     let (branch, rows) = (branch("[ { mixup: {}, during: [ 2 epochs, 0.5 ] } ]"), rows(&[0, 1], 2));
     let inside = |step| {
-        let mut passage = branch.begin(&rows, seed(0), Moment { step, ..MOMENT });
-        passage.at("input", values(2)).unwrap();
-        passage.record().len()
+        let mut pass = branch.begin(&rows, seed(0), TrainingProgress { step, ..MOMENT });
+        pass.at("input", values(2)).unwrap();
+        pass.record().len()
     };
     let open: Vec<u64> = (0..100).filter(|&step| inside(step) == 1).collect();
     assert_eq!(open, (20..50).collect::<Vec<_>>());
@@ -172,8 +169,8 @@ fn rows_of_one_group_are_kept_apart() {
     for text in policies {
         let branch = branch(&format!("[ {{ {text} }} ]"));
         for step in 0..50 {
-            let passage = through(&branch, &rows, step, &values(8)).1;
-            for row in passage.shares().rows() {
+            let pass = through(&branch, &rows, step, &values(8)).1;
+            for row in pass.shares().rows() {
                 let mut seen: Vec<u32> = row.iter().filter_map(|(j, _)| groups[*j as usize]).collect();
                 seen.sort();
                 mixed += usize::from(row.len() > 1);
@@ -193,8 +190,8 @@ fn each_of_a_group_is_met_as_often() {
     let branch = branch("[ { zeta_mixup: {}, pairing: { within_group: false } } ]");
     let mut met = [0; 4];
     for step in 0..2000 {
-        let passage = through(&branch, &rows, step, &values(4)).1;
-        passage.shares().row(0).iter().for_each(|(j, _)| met[*j as usize] += 1);
+        let pass = through(&branch, &rows, step, &values(4)).1;
+        pass.shares().row(0).iter().for_each(|(j, _)| met[*j as usize] += 1);
     }
     assert_eq!((met[0], met[1] + met[2], met[3]), (2000, 2000, 2000));
     assert!((910..1090).contains(&met[1]), "{met:?}"); // 1000 ± 4 sd
@@ -206,14 +203,14 @@ type Told = (Vec<u32>, Vec<Option<u32>>, Option<Vec<f64>>, f64);
 /// What the mix `probe` was told, application by application.
 static TOLD: Mutex<Vec<Told>> = Mutex::new(Vec::new());
 
-struct Probe(Needs);
+struct Probe(Inputs);
 
 impl Mix for Probe {
-    fn needs(&self) -> Needs {
+    fn inputs(&self) -> Inputs {
         self.0
     }
-    fn draw(&self, at: &Site, _: &mut Rng) -> Result<Mixing> {
-        assert_eq!(at.input_gradient.is_some(), self.0 == Needs::InputGradient);
+    fn draw(&self, at: &MixContext, _: &mut Rng) -> Result<Mixing> {
+        assert_eq!(at.input_gradient.is_some(), self.0 == Inputs::InputGradient);
         assert!(at.values.or(at.input_gradient).is_some_and(|tensor| !tensor.track_op()));
         let seen = at.values.or(at.input_gradient).map(flat);
         TOLD.lock().unwrap().push((at.classes.to_vec(), at.groups.to_vec(), seen, at.progress));
@@ -225,19 +222,19 @@ impl Mix for Probe {
 struct Wrong(u32);
 
 impl Mix for Wrong {
-    fn draw(&self, at: &Site, _: &mut Rng) -> Result<Mixing> {
+    fn draw(&self, at: &MixContext, _: &mut Rng) -> Result<Mixing> {
         let whole = Rect { top: 0, bottom: 4, left: 0, right: 4 };
         Ok(match self.0 {
             0 => Mixing::Rows(Shares::new(at.rows(), vec![vec![(0, 0.5)]])),
             1 => Mixing::Rows(Shares::identity(at.rows() + 1)),
-            2 => Mixing::Paste {
+            2 => Mixing::Masked {
                 partner: vec![9; at.rows()],
                 mask: Mask::Boxes(vec![whole]),
                 source: Place::Same,
             },
             _ => {
                 let outside = Mask::Boxes(vec![Rect { bottom: 5, ..whole }]);
-                Mixing::Paste { partner: at.partners.to_vec(), mask: outside, source: Place::Same }
+                Mixing::Masked { partner: at.partners.to_vec(), mask: outside, source: Place::Same }
             }
         })
     }
@@ -245,8 +242,8 @@ impl Mix for Wrong {
 
 fn build<const KIND: u32>(_: &serde_yaml::Value) -> Parsed<Box<dyn Mix>> {
     Ok(match KIND {
-        8 => Box::new(Probe(Needs::Values)),
-        9 => Box::new(Probe(Needs::InputGradient)),
+        8 => Box::new(Probe(Inputs::Values)),
+        9 => Box::new(Probe(Inputs::InputGradient)),
         kind => Box::new(Wrong(kind)),
     })
 }
@@ -285,18 +282,18 @@ fn a_mix_is_told_the_class_and_group_of_the_dominant_source() {
     let text = "[ { fixed: { shares: [ [ [0, 0.4], [2, 0.6] ], [ [2, 0.5], [1, 0.5] ] ] } } ]";
     let branch = branch(text);
     let rows = Rows::one_hot(vec![0, 1, 2], vec![Some(5), None, Some(6)], 3);
-    let mut passage = branch.begin(&rows, seed(0), MOMENT);
-    let mixed = passage.at("input", values(3)).unwrap();
-    assert_eq!(passage.shares().dominant(), [2, 1]);
-    assert_eq!(passage.targets(), [0.4, 0.0, 0.6, 0.0, 0.5, 0.5]);
+    let mut pass = branch.begin(&rows, seed(0), MOMENT);
+    let mixed = pass.at("input", values(3)).unwrap();
+    assert_eq!(pass.shares().dominant(), [2, 1]);
+    assert_eq!(pass.targets(), [0.4, 0.0, 0.6, 0.0, 0.5, 0.5]);
     assert_eq!(mixed.dims(), [2, 1, 4, 4]);
 
     let policy = with_specs("[ { intra_class: {} }, { probe: {}, at: stage1 } ]").unwrap();
     let rows = Rows::one_hot(vec![2, 0, 2], vec![Some(5), None, Some(5)], 3);
-    let mut passage = policy.branches[0].begin(&rows, seed(0), MOMENT);
+    let mut pass = policy.branches[0].begin(&rows, seed(0), MOMENT);
     let input = candle_core::Var::from_tensor(&values(3)).unwrap();
-    let mixed = passage.at("input", input.as_tensor().clone()).unwrap();
-    let kept = passage.at("stage1", mixed.clone()).unwrap();
+    let mixed = pass.at("input", input.as_tensor().clone()).unwrap();
+    let kept = pass.at("stage1", mixed.clone()).unwrap();
     assert_eq!(flat(&kept), flat(&mixed));
     let told = TOLD.lock().unwrap();
     let (classes, groups, seen, progress) = told.iter().find(|told| told.0.len() == 2).unwrap();
@@ -315,14 +312,14 @@ fn a_guided_mix_receives_the_gradient_where_it_happens() {
     let gradient = noise("gradient", &[4, 1, 4, 4]);
     let mut needed = 0;
     for step in 0..40 {
-        let mut passage = branch.begin(&rows, seed(step), MOMENT);
-        if passage.needs_input_gradient() {
+        let mut pass = branch.begin(&rows, seed(step), MOMENT);
+        if pass.needs_input_gradient() {
             needed += 1;
             let refused = branch.begin(&rows, seed(step), MOMENT).at("input", values(4)).unwrap_err();
             assert!(refused.to_string().contains("was not provided"), "{refused}");
-            passage.provide_input_gradient(gradient.clone());
+            pass.provide_input_gradient(gradient.clone());
         }
-        passage.at("input", values(4)).unwrap();
+        pass.at("input", values(4)).unwrap();
     }
     assert!((8..32).contains(&needed), "{needed} of 40");
     assert!(TOLD.lock().unwrap().iter().any(|told| told.2 == Some(flat(&gradient))));
@@ -346,8 +343,8 @@ fn a_wrong_draw_is_an_error_that_names_the_policy() {
         ("outside", "expected a rectangle inside 4×4"),
     ] {
         let policy = with_specs(&format!("[ {{ {name}: {{}} }} ]")).unwrap();
-        let mut passage = policy.branches[0].begin(&rows, seed(0), MOMENT);
-        let error = passage.at("input", values(2)).unwrap_err().to_string();
+        let mut pass = policy.branches[0].begin(&rows, seed(0), MOMENT);
+        let error = pass.at("input", values(2)).unwrap_err().to_string();
         assert!(error.starts_with(&format!("{name}: ")) && error.contains(problem), "{error}");
     }
 }
@@ -364,7 +361,7 @@ fn soft_targets_are_mixed_as_they_are() {
     let (branch, mut rows) =
         (branch("[ { fixed: { shares: [ [ [0, 0.25], [1, 0.75] ] ] } } ]"), rows(&[0, 1], 2));
     rows.targets = vec![0.9, 0.1, 0.2, 0.8];
-    let mut passage = branch.begin(&rows, seed(0), MOMENT);
-    passage.at("input", Tensor::zeros((2, 3), DType::F32, &Device::Cpu).unwrap()).unwrap();
-    assert!(apart(&passage.targets(), &[0.375, 0.625]) < 1e-15); // .25 · .9 + .75 · .2
+    let mut pass = branch.begin(&rows, seed(0), MOMENT);
+    pass.at("input", Tensor::zeros((2, 3), DType::F32, &Device::Cpu).unwrap()).unwrap();
+    assert!(apart(&pass.targets(), &[0.375, 0.625]) < 1e-15); // .25 · .9 + .75 · .2
 }

@@ -25,8 +25,8 @@ fn mixed(shares: &Shares, values: &Tensor, labels: &[u32], classes: usize) -> (V
     let entries = serde_json::to_string(shares.rows()).unwrap();
     let branch = branch(&format!("[ {{ fixed: {{ shares: {entries} }} }} ]"));
     let rows = rows(labels, classes);
-    let (mixed, passage) = through(&branch, &rows, 0, values);
-    (flat(&mixed), passage.targets())
+    let (mixed, pass) = through(&branch, &rows, 0, values);
+    (flat(&mixed), pass.targets())
 }
 
 // γ, N, C_N, H in nats, Σw², and the first weights.
@@ -109,11 +109,11 @@ fn two_samples_are_mixup() {
     let (branch, rows) =
         (branch("[ { zeta_mixup: { gamma: 2.8, samples: 2 } } ]"), rows(&[0, 1, 2, 0, 1], 3));
     let values = noise("two", &[5, 4]);
-    let (out, passage) = through(&branch, &rows, 3, &values);
+    let (out, pass) = through(&branch, &rows, 3, &values);
     let lambda = 2f64.powf(2.8) / (1.0 + 2f64.powf(2.8));
     let (given, out): (Vec<Vec<f64>>, Vec<Vec<f64>>) = (values.to_vec2().unwrap(), out.to_vec2().unwrap());
     for i in 0..5 {
-        let [(a, x), (b, y)] = *passage.shares().row(i) else { panic!("two rows in row {i}") };
+        let [(a, x), (b, y)] = *pass.shares().row(i) else { panic!("two rows in row {i}") };
         let (other, own, rest) = if a as usize == i { (b, x, y) } else { (a, y, x) };
         close(own, lambda, 1e-15);
         close(rest, 1.0 - lambda, 1e-15);
@@ -200,8 +200,8 @@ fn intra_class_as_the_authors_code() {
         assert!(apart(&targets, &one_hot) < 1e-12);
         // The policy itself gives one row to each of these classes, in this order.
         let (branch, rows) = (branch("[ { intra_class: {} } ]"), rows(&labels, 7));
-        let (_, passage) = through(&branch, &rows, 0, &tensor(case));
-        assert!(apart(&passage.targets(), &one_hot) < 1e-12);
+        let (_, pass) = through(&branch, &rows, 0, &tensor(case));
+        assert!(apart(&pass.targets(), &one_hot) < 1e-12);
     }
     assert_eq!(cases.len(), 4);
 }
@@ -225,13 +225,13 @@ fn the_pasted_area_is_the_label() {
         (branch("[ { cutmix: { per_sample: true }, pairing: roll } ]"), rows(&[0, 1, 2, 3, 4], 5));
     let mut clipped = 0;
     for step in 0..50 {
-        let (out, passage) = through(&branch, &rows, step, &painted(5, DType::F64, &[6, 6]));
+        let (out, pass) = through(&branch, &rows, step, &painted(5, DType::F64, &[6, 6]));
         let pixels: Vec<Vec<Vec<Vec<f64>>>> =
             (0..5).map(|i| out.get(i).unwrap().to_vec3().unwrap()).collect();
         for (i, row) in pixels.iter().enumerate() {
             let partner = (i + 4) % 5;
             let count: f64 = row[partner].iter().flatten().sum();
-            close(passage.targets()[i * 5 + partner], count / 36.0, 1e-15);
+            close(pass.targets()[i * 5 + partner], count / 36.0, 1e-15);
             clipped += usize::from(count.sqrt().fract() != 0.0);
         }
     }

@@ -11,8 +11,8 @@ use tallow_policy::{Order, Pairing, Rows};
 /// Values and targets through one node, written as JSON, which is YAML.
 fn node(node: &Value, rows: &Rows, values: &Tensor) -> (Vec<f64>, Vec<f64>) {
     let branch = branch(&json!([node]).to_string());
-    let (mixed, passage) = through(&branch, rows, 0, values);
-    (flat(&mixed), passage.targets())
+    let (mixed, pass) = through(&branch, rows, 0, values);
+    (flat(&mixed), pass.targets())
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn moments(values: &[f64]) -> (f64, f64) {
 /// The masks of 100 draws for 20 rows of 32×32, one for each row.
 fn masks(text: &str) -> Vec<Vec<f32>> {
     let one = |step| match drawn(text, &[0; 20], (32, 32), step) {
-        Mixing::Paste { mask: Mask::Soft(masks), source: Place::Same, .. } => masks,
+        Mixing::Masked { mask: Mask::Soft(masks), source: Place::Same, .. } => masks,
         other => panic!("{text}: {other:?}"),
     };
     let masks: Vec<Vec<f32>> = (0..100).flat_map(one).collect();
@@ -29,7 +29,7 @@ fn mass(mask: &[f32]) -> f64 {
 /// The boxes of draws for 20 rows of 32×16.
 fn patches(text: &str, steps: u64) -> Vec<Rect> {
     let one = |step| match drawn(text, &[0; 20], (32, 16), step) {
-        Mixing::Paste { mask: Mask::Boxes(boxes), source: Place::Whole, .. } => boxes,
+        Mixing::Masked { mask: Mask::Boxes(boxes), source: Place::Whole, .. } => boxes,
         other => panic!("{other:?}"),
     };
     (0..steps).flat_map(one).collect()
@@ -131,7 +131,7 @@ fn cells_of_gridmix() {
         assert!((0..1024).all(|at| mask[at] == first[cell(at)]), "a cell is one row's");
     }
     // A grid finer than the pixels is one cell for each.
-    let Mixing::Paste { mask: Mask::Soft(fine), .. } = drawn("gridmix: { cells: 99 }", &[0; 2], (3, 2), 0)
+    let Mixing::Masked { mask: Mask::Soft(fine), .. } = drawn("gridmix: { cells: 99 }", &[0; 2], (3, 2), 0)
     else {
         panic!("a soft mask")
     };
@@ -179,8 +179,8 @@ fn two_boxes_miscount_a_tenth_of_a_label() {
     let values = eye.broadcast_as((4, 4, 32, 32)).unwrap().contiguous().unwrap();
     let mut off = Vec::new();
     for step in 0..400 {
-        let (out, passage) = through(&branch, &rows, step, &values);
-        let (means, shares) = (flat(&out.mean((2, 3)).unwrap()), passage.shares().dense());
+        let (out, pass) = through(&branch, &rows, step, &values);
+        let (means, shares) = (flat(&out.mean((2, 3)).unwrap()), pass.shares().dense());
         for (row, said) in means.chunks(4).zip(shares.chunks(4)) {
             close(row.iter().sum(), 1.0, 1e-12);
             close(said.iter().sum(), 1.0, 1e-12);
@@ -209,18 +209,18 @@ fn saliencymix_cuts_about_the_partners_disc() {
         assert_eq!(branch.needs_input_gradient(), form == "input_gradient");
         let mut own = Vec::new();
         for step in 0..200 {
-            let mut passage = branch.begin(&rows, seed(step), MOMENT);
-            if passage.needs_input_gradient() {
-                passage.provide_input_gradient(values.clone());
+            let mut pass = branch.begin(&rows, seed(step), MOMENT);
+            if pass.needs_input_gradient() {
+                pass.provide_input_gradient(values.clone());
             }
             let mixed: Vec<Vec<f64>> = {
-                let painted = passage.at("input", values.clone()).unwrap();
+                let painted = pass.at("input", values.clone()).unwrap();
                 (0..4).map(|i| flat(&painted.get(i).unwrap())).collect()
             };
             let given: Vec<Vec<f64>> = (0..4).map(|i| flat(&values.get(i).unwrap())).collect();
             for i in 0..4 {
                 let j = (i + 3) % 4;
-                let share = passage.shares().dense()[i * 4 + j];
+                let share = pass.shares().dense()[i * 4 + j];
                 own.push(1.0 - share);
                 let pasted = |at: usize| mixed[i][at] == given[j][at] && mixed[i][at] != given[i][at];
                 let (y, x) = places[j];

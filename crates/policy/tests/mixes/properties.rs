@@ -3,7 +3,7 @@
 use crate::setting::*;
 use candle_core::{DType, Device, Tensor, Var};
 use std::collections::BTreeSet;
-use tallow_policy::{Needs, Registry, Rows};
+use tallow_policy::{Inputs, Registry, Rows};
 
 /// Every mix with its defaults, and with the parameters that change what it does: (text, whether it needs maps).
 pub fn variants() -> Vec<(String, bool)> {
@@ -100,8 +100,8 @@ fn all(maps: usize, steps: u64) -> usize {
 fn shares_are_row_stochastic_and_targets_follow_them() {
     let looked = every(&[MAPS], |text, rows, step, shape| {
         let branch = branch(&format!("[ {{ {text} }} ]"));
-        let (out, passage) = through(&branch, rows, step, &noise(text, shape));
-        let (shares, targets) = (passage.shares(), passage.targets());
+        let (out, pass) = through(&branch, rows, step, &noise(text, shape));
+        let (shares, targets) = (pass.shares(), pass.targets());
         assert_eq!(out.dim(0).unwrap(), shares.len());
         assert_eq!(shares.inputs(), rows.len());
         for row in shares.dense().chunks(rows.len()).chain(targets.chunks(rows.n_classes)) {
@@ -117,7 +117,7 @@ fn shares_are_row_stochastic_and_targets_follow_them() {
             .map(|(i, c)| product(i, c))
             .collect();
         assert!(apart(&targets, &expected) < 1e-15);
-        assert_eq!(passage.record().len(), 1);
+        assert_eq!(pass.record().len(), 1);
         assert_eq!(targets.len(), shares.len() * rows.n_classes);
         true
     });
@@ -129,11 +129,11 @@ fn with_p_zero_nothing_happens() {
     let looked = every(&[MAPS], |text, rows, step, shape| {
         let branch = branch(&format!("[ {{ {text}, p: 0 }} ]"));
         let values = noise(text, shape);
-        let (out, passage) = through(&branch, rows, step, &values);
+        let (out, pass) = through(&branch, rows, step, &values);
         assert_eq!(flat(&out), flat(&values));
-        assert_eq!(passage.targets(), rows.targets);
-        assert_eq!(*passage.shares(), tallow_policy::Shares::identity(rows.len()));
-        assert!(passage.record().is_empty());
+        assert_eq!(pass.targets(), rows.targets);
+        assert_eq!(*pass.shares(), tallow_policy::Shares::identity(rows.len()));
+        assert!(pass.record().is_empty());
         true
     });
     assert_eq!(looked, all(1, STEPS));
@@ -164,9 +164,9 @@ fn what_arrived_is_what_the_shares_say() {
             _ => vec![],
         };
         for (dtype, tolerance) in [(DType::F64, 1e-14), (DType::F32, 1e-6)] {
-            let (out, passage) = through(&branch, rows, step, &painted(rows.len(), dtype, &places));
+            let (out, pass) = through(&branch, rows, step, &painted(rows.len(), dtype, &places));
             assert_eq!(out.dtype(), dtype);
-            arrived(&out, passage.shares(), tolerance, &format!("{text}, step {step}, {places:?}"));
+            arrived(&out, pass.shares(), tolerance, &format!("{text}, step {step}, {places:?}"));
         }
         true
     });
@@ -180,11 +180,11 @@ fn what_needs_maps_refuses_features_and_sequences() {
         let branch = branch(&format!("[ {{ {text} }} ]"));
         for (rows, places) in batches().iter().flat_map(|rows| [(rows, &[][..]), (rows, &[3])]) {
             let values = painted(rows.len(), DType::F64, places);
-            let mut passage = branch.begin(rows, seed(0), MOMENT);
-            if passage.needs_input_gradient() {
-                passage.provide_input_gradient(values.clone());
+            let mut pass = branch.begin(rows, seed(0), MOMENT);
+            if pass.needs_input_gradient() {
+                pass.provide_input_gradient(values.clone());
             }
-            let error = passage.at("input", values).unwrap_err().to_string();
+            let error = pass.at("input", values).unwrap_err().to_string();
             assert!(error.contains("(R, C, H, W)"), "{text}: {error}");
             refused += 1;
         }
@@ -200,7 +200,7 @@ fn mixing_is_linear_and_keeps_ones() {
         let branch = branch(&format!("[ {{ {text} }} ]"));
         let (a, b) = (noise("a", shape), noise("b", shape));
         let mix = |values: &Tensor| flat(&through(&branch, rows, step, values).0);
-        if branch.mixes()[0].1.mix.needs() == Needs::Values {
+        if branch.mixes()[0].1.mix.inputs() == Inputs::Values {
             // Its draw looks at the values: only a scale leaves it as it is.
             let doubled: Vec<f64> = mix(&a).iter().map(|a| 2.0 * a).collect();
             assert_eq!(mix(&(&a * 2.0).unwrap()), doubled, "{text}");
@@ -223,10 +223,10 @@ fn the_same_seed_gives_the_same_bytes() {
         let values = noise(text, shape).to_dtype(DType::F32).unwrap();
         let run = |step| {
             let branch = branch(&format!("[ {{ {text} }} ]"));
-            let (out, passage) = through(&branch, rows, step, &values);
+            let (out, pass) = through(&branch, rows, step, &values);
             let bits: Vec<u32> =
                 out.flatten_all().unwrap().to_vec1::<f32>().unwrap().iter().map(|x| x.to_bits()).collect();
-            (bits, passage.shares().clone(), passage.targets())
+            (bits, pass.shares().clone(), pass.targets())
         };
         let first = run(step);
         assert!(first == run(step), "{text}: twice");
@@ -246,14 +246,14 @@ fn gradients_reach_the_values() {
     let looked = every(&[MAPS], |text, rows, step, shape| {
         let branch = branch(&format!("[ {{ {text} }} ]"));
         let values = Var::from_tensor(&noise(text, shape)).unwrap();
-        let (out, passage) = through(&branch, rows, step, values.as_tensor());
+        let (out, pass) = through(&branch, rows, step, values.as_tensor());
         let grads = tallow_kernels::backward(&out.sum_all().unwrap()).unwrap();
         let grad = grads.get(values.as_tensor()).expect("a gradient");
         // d Σ out / d row j, per pixel: Σ_i shares_ij.
         let means = flat(&grad.flatten_from(1).unwrap().mean(1).unwrap());
-        let (dense, n) = (passage.shares().dense(), rows.len());
+        let (dense, n) = (pass.shares().dense(), rows.len());
         let columns: Vec<f64> =
-            (0..n).map(|j| (0..passage.shares().len()).map(|i| dense[i * n + j]).sum()).collect();
+            (0..n).map(|j| (0..pass.shares().len()).map(|i| dense[i * n + j]).sum()).collect();
         assert!(apart(&means, &columns) < 1e-12, "{text}: {means:?}, {columns:?}");
         true
     });

@@ -4,8 +4,8 @@ use candle_core::{DType, Device, Tensor};
 use serde::Deserialize;
 use serde_yaml::Value;
 use tallow_policy::{
-    Branch, Build, Built, Mask, Mix, Mixing, Moment, Parsed, Passage, Place, Policy, Rect, Registry, Result,
-    Rows, Shares, Site, Spec, parameters,
+    Branch, BranchPass, Build, Built, Mask, Mix, MixContext, Mixing, Parsed, Place, Policy, Rect, Registry,
+    Result, Rows, Shares, Spec, TrainingProgress, parameters,
 };
 use tallow_seed::{Rng, Seed};
 
@@ -26,7 +26,8 @@ pub fn parse(text: &str) -> Parsed<Policy> {
 }
 
 /// The middle of a run of 100 steps, 10 to an epoch.
-pub const MOMENT: Moment = Moment { step: 50, steps: 100, batches_per_epoch: 10, batch: 8 };
+pub const MOMENT: TrainingProgress =
+    TrainingProgress { step: 50, steps: 100, batches_per_epoch: 10, batch: 8 };
 
 pub fn seed(step: u64) -> Seed {
     Seed::new(1).fold("test", step)
@@ -58,13 +59,18 @@ pub fn noise(purpose: &str, shape: &[usize]) -> Tensor {
 }
 
 /// Values through a branch whose policies are all at `input`; a mix that asks for a gradient gets noise.
-pub fn through<'a>(branch: &'a Branch, rows: &'a Rows, step: u64, values: &Tensor) -> (Tensor, Passage<'a>) {
-    let mut passage = branch.begin(rows, seed(step), MOMENT);
-    if passage.needs_input_gradient() {
-        passage.provide_input_gradient(noise("gradient", values.dims()));
+pub fn through<'a>(
+    branch: &'a Branch,
+    rows: &'a Rows,
+    step: u64,
+    values: &Tensor,
+) -> (Tensor, BranchPass<'a>) {
+    let mut pass = branch.begin(rows, seed(step), MOMENT);
+    if pass.needs_input_gradient() {
+        pass.provide_input_gradient(noise("gradient", values.dims()));
     }
-    let mixed = passage.at("input", values.clone()).unwrap();
-    (mixed, passage)
+    let mixed = pass.at("input", values.clone()).unwrap();
+    (mixed, pass)
 }
 
 pub fn flat(values: &Tensor) -> Vec<f64> {
@@ -94,7 +100,7 @@ pub fn drawn(text: &str, classes: &[u32], size: (usize, usize), step: u64) -> Mi
     let spec = Registry::builtin().find(name.as_str().unwrap()).unwrap();
     let Ok(Built::Mix(mix)) = spec.build(parameters) else { panic!("{text}: no mix") };
     let rows = classes.len() as u32;
-    let site = Site {
+    let context = MixContext {
         classes,
         groups: &vec![None; classes.len()],
         n_classes: 4,
@@ -105,7 +111,7 @@ pub fn drawn(text: &str, classes: &[u32], size: (usize, usize), step: u64) -> Mi
         values: None,
         input_gradient: None,
     };
-    mix.draw(&site, &mut rng(step, "draw")).unwrap()
+    mix.draw(&context, &mut rng(step, "draw")).unwrap()
 }
 
 /// The random numbers of the first policy of the first branch, by the keys of ARCHITECTURE.md.
@@ -140,14 +146,14 @@ struct Pasted {
 }
 
 impl Mix for Pasted {
-    fn draw(&self, _: &Site, _: &mut Rng) -> Result<Mixing> {
+    fn draw(&self, _: &MixContext, _: &mut Rng) -> Result<Mixing> {
         let rect = |&(top, bottom, left, right): &_| Rect { top, bottom, left, right };
         let mask = match self.boxes.as_slice() {
             [] => Mask::Soft(self.masks.clone()),
             boxes => Mask::Boxes(boxes.iter().map(rect).collect()),
         };
         let source = if self.whole { Place::Whole } else { Place::Same };
-        Ok(Mixing::Paste { partner: self.partner.clone(), mask, source })
+        Ok(Mixing::Masked { partner: self.partner.clone(), mask, source })
     }
 }
 
@@ -174,7 +180,7 @@ fn fixed(value: &Value) -> Parsed<Box<dyn Mix>> {
 }
 
 impl Mix for Fixed {
-    fn draw(&self, at: &Site, _: &mut Rng) -> Result<Mixing> {
+    fn draw(&self, at: &MixContext, _: &mut Rng) -> Result<Mixing> {
         Ok(Mixing::Rows(Shares::new(at.rows(), self.shares.clone())))
     }
 }

@@ -79,9 +79,9 @@ pub fn epoch(run: &Run, limit: usize) -> Result<Trained> {
         let batch = batch?;
         trained.waiting.push(clock.lap()?);
         let index = index as u64;
-        let moment = run.moment(index, total, count);
-        let mut step = step(run, &batch, run.step_seed(0, index), &moment)?;
-        step.check(run, &moment, &[])?;
+        let progress = run.progress(index, total, count);
+        let mut step = step(run, &batch, run.step_seed(0, index), &progress)?;
+        step.check(run, &progress, &[])?;
         trained.step.push(clock.lap()?);
         learner.update(run, &mut step.gradients, index)?;
         trained.optimizer.push(clock.lap()?);

@@ -3,7 +3,7 @@
 use super::{Clock, Times};
 use crate::Result;
 use candle_core::{Device, Tensor};
-use tallow_policy::{Moment, Policy, Rows};
+use tallow_policy::{Policy, Rows, TrainingProgress};
 use tallow_seed::Seed;
 
 /// What mixing a batch took.
@@ -33,29 +33,33 @@ pub fn mix(
     let mut mixed = Mixed { times: Times::default(), bytes: 0, applied: 0 };
     for index in 0..warmup + steps {
         let total = (warmup + steps) as u64;
-        let moment =
-            Moment { step: index as u64, steps: total, batches_per_epoch: total, batch: shape[0] as u64 };
+        let progress = TrainingProgress {
+            step: index as u64,
+            steps: total,
+            batches_per_epoch: total,
+            batch: shape[0] as u64,
+        };
         let seed = Seed::new(1).fold("step", index as u64);
         let (mut bytes, mut applied) = (0, 0);
         let mut clock = Clock::start(device)?;
         let rows = Rows::one_hot(labels.clone(), vec![None; shape[0]], classes);
         for branch in policy.running() {
-            let mut passage = branch.begin(&rows, seed, moment);
-            if passage.needs_input_gradient() {
-                passage.provide_input_gradient(values.clone());
+            let mut pass = branch.begin(&rows, seed, progress);
+            if pass.needs_input_gradient() {
+                pass.provide_input_gradient(values.clone());
             }
             let mut now = values.clone();
             loop {
-                let next = passage.due().next().map(str::to_owned);
+                let next = pass.due().next().map(str::to_owned);
                 let Some(tap) = next else { break };
-                let (before, done) = (now.dim(0)?, passage.record().len());
-                now = passage.at(&tap, now)?;
-                let more = passage.record().len() - done;
+                let (before, done) = (now.dim(0)?, pass.record().len());
+                now = pass.at(&tap, now)?;
+                let more = pass.record().len() - done;
                 // Mixes of one tap keep the number of rows but for the last.
                 bytes += row_bytes * (before * (2 * more - 1) + now.dim(0)?) as u64;
                 applied += more;
             }
-            std::hint::black_box(passage.targets());
+            std::hint::black_box(pass.targets());
         }
         clock.lap()?;
         if index >= warmup {

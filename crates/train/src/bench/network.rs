@@ -9,7 +9,7 @@ use crate::upload::Statistics;
 use candle_core::{DType, Device, Tensor};
 use tallow_data::Pixels;
 use tallow_models::{Mode, ModelOptions, ModelSpec, Network, Params, Stem};
-use tallow_policy::{Moment, Policy, Rows};
+use tallow_policy::{Policy, Rows, TrainingProgress};
 use tallow_seed::Seed;
 
 /// The work of one step.
@@ -85,7 +85,7 @@ impl Bench {
     /// and decay 5e-4 of all. The first `warmup` are not timed.
     pub fn train(&self, policy: &Policy, warmup: usize, steps: usize) -> Result<Phases> {
         let rule = Rule::Sgd { momentum: 0.9, nesterov: true };
-        let optimizer = Optimizer { rule, decay: 5e-4, decay_all: true, head_rate: 1.0 };
+        let optimizer = Optimizer { rule, decay: 5e-4, decay_all: true, head_lr_scale: 1.0 };
         let mut state = optimizer.state(&self.params)?;
         let total = warmup + steps;
         let mut phases = Phases::default();
@@ -93,13 +93,13 @@ impl Bench {
             if index == warmup {
                 phases = Phases::default();
             }
-            let moment = Moment {
+            let progress = TrainingProgress {
                 step: index as u64,
                 steps: total as u64,
                 batches_per_epoch: total as u64,
                 batch: self.work.batch as u64,
             };
-            self.step(policy, &moment, &optimizer, &mut state, &mut phases)?;
+            self.step(policy, &progress, &optimizer, &mut state, &mut phases)?;
         }
         Ok(phases)
     }
@@ -107,7 +107,7 @@ impl Bench {
     fn step(
         &self,
         policy: &Policy,
-        moment: &Moment,
+        progress: &TrainingProgress,
         optimizer: &Optimizer,
         state: &mut State,
         phases: &mut Phases,
@@ -119,7 +119,7 @@ impl Bench {
             loss: &Loss { kind: Kind::CrossEntropy, smoothing: 0.0, class_weights: None },
             accumulate: 1,
         };
-        let seed = Seed::new(1).fold("step", moment.step);
+        let seed = Seed::new(1).fold("step", progress.step);
         let (mut forward, mut backward, mut mixing, mut norms) = (0.0, 0.0, 0.0, 0.0);
         let mut clock = Clock::start(&self.device)?;
         let done = |phase| {
@@ -133,7 +133,7 @@ impl Bench {
             Ok(())
         };
         let Step { gradients, loss, .. } =
-            work.step(&self.rows, |_| Ok(self.values.clone()), seed, moment, done)?;
+            work.step(&self.rows, |_| Ok(self.values.clone()), seed, progress, done)?;
         phases.loss = loss;
         optimizer.update(&self.params, &gradients, state, 0.01, None)?;
         let updating = clock.lap()?;

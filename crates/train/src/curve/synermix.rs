@@ -5,8 +5,8 @@ use crate::step::Work;
 use candle_core::DType;
 use serde::Deserialize;
 use tallow_policy::{
-    Build, Mix, Mixing, Moment, Policy, Registry, Result, Rng, Rows, Shares, Site, Spec, View, parameters,
-    preset,
+    Build, Mix, MixContext, Mixing, Policy, Registry, Result, Rng, Rows, Shares, Spec, TrainingProgress,
+    View, parameters, preset,
 };
 use tallow_seed::Seed;
 
@@ -29,7 +29,7 @@ struct Given {
 }
 
 impl Mix for Given {
-    fn draw(&self, at: &Site, _: &mut Rng) -> Result<Mixing> {
+    fn draw(&self, at: &MixContext, _: &mut Rng) -> Result<Mixing> {
         Ok(Mixing::Rows(Shares::new(at.rows(), self.shares.clone())))
     }
 }
@@ -94,8 +94,8 @@ fn synermix_learns_as_the_authors_code() {
         };
         let Training { network, params, loss, .. } = &training;
         let work = Work { network, params, policy: &policy, loss, accumulate: 1 };
-        let moment = Moment { step: step as u64, steps: 50, batches_per_epoch: 50, batch: 8 };
-        let made = work.step(&rows, values, Seed::new(0), &moment, |_| Ok(())).unwrap();
+        let progress = TrainingProgress { step: step as u64, steps: 50, batches_per_epoch: 50, batch: 8 };
+        let made = work.step(&rows, values, Seed::new(0), &progress, |_| Ok(())).unwrap();
         // Gradients are f64, what is said of the loss is a sum of two numbers of f32.
         let difference = (made.loss - theirs).abs();
         assert!(difference <= 5e-7, "step {step}: {} and {theirs} differ by {difference:e}", made.loss);

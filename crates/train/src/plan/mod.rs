@@ -129,13 +129,13 @@ impl LossPlan {
 #[derive(Clone, Debug)]
 pub struct SchedulePlan {
     pub shape: ShapePlan,
-    pub rate: f64,
+    pub lr: f64,
     pub warmup: Option<Duration>,
 }
 
 impl SchedulePlan {
     /// What to change in a recipe whose loss diverged.
-    pub fn calmer(&self) -> String {
+    pub fn advice(&self) -> String {
         let name = self.shape.name();
         let longer = if matches!(self.shape, ShapePlan::OneCycle { .. }) { "rise" } else { "warmup" };
         format!(
@@ -205,7 +205,7 @@ impl Plan {
     }
 
     /// Makes `mean` the colour that image policies paint with: that of the weights is known only when they are there.
-    pub fn paint_with(&mut self, mean: [f64; 3]) {
+    pub fn set_fill(&mut self, mean: [f64; 3]) {
         let size = (self.model.input, self.model.input);
         let images = self.document.value.get("images").unwrap_or(&Value::Null);
         let chain = ImageChain::parse(images, &self.registry, size, mean);

@@ -170,7 +170,7 @@ pub fn optimizer(node: &Node) -> Option<Optimizer> {
         rule,
         decay: number("decay", default_decay)?,
         decay_all: decay_on?,
-        head_rate: node.get("head_rate").map_or(Some(1.0), |n| n.positive())?,
+        head_lr_scale: node.get("head_rate").map_or(Some(1.0), |n| n.positive())?,
     })
 }
 
@@ -210,7 +210,7 @@ pub fn schedule(node: &Node) -> Option<SchedulePlan> {
     node.only(&keys);
     let rate = node.required("rate", "0.1").and_then(|n| n.positive());
     let warmup = node.get("warmup").map_or(Some(None), |n| duration(&n).map(Some));
-    Some(SchedulePlan { shape: shape?, rate: rate?, warmup: warmup? })
+    Some(SchedulePlan { shape: shape?, lr: rate?, warmup: warmup? })
 }
 
 /// torch's names and defaults: pct_start 0.3, div_factor 25, final_div_factor 1e4, cos, momentum 0.85–0.95.

@@ -4,7 +4,7 @@ use crate::{Error, Result};
 use candle_core::{Device, Tensor};
 use std::f64::consts::PI;
 use tallow_metrics::{Points, local_dimension};
-use tallow_policy::{Moment, Policy, Registry, Rows};
+use tallow_policy::{Policy, Registry, Rows, TrainingProgress};
 use tallow_seed::Seed;
 
 pub use tallow_policy::weights::p_series;
@@ -46,11 +46,11 @@ pub fn demonstrate(kind: Kind, mix: Option<&str>, registry: &Registry) -> Result
         let values: Vec<f64> = points[range.clone()].iter().flatten().copied().collect();
         let mut values = Tensor::from_vec(values, (BATCH, dims), &Device::Cpu)?;
         let rows = Rows::one_hot(classes[range].to_vec(), vec![None; BATCH], 2);
-        let moment = Moment { step, steps: total, batches_per_epoch: total, batch: BATCH as u64 };
+        let progress = TrainingProgress { step, steps: total, batches_per_epoch: total, batch: BATCH as u64 };
         for branch in policy.running() {
-            let mut passage = branch.begin(&rows, Seed::new(42).fold("step", step), moment);
-            values = passage.at("input", values)?;
-            found.shares.extend(passage.targets().chunks_exact(2).map(|row| row[1]));
+            let mut pass = branch.begin(&rows, Seed::new(42).fold("step", step), progress);
+            values = pass.at("input", values)?;
+            found.shares.extend(pass.targets().chunks_exact(2).map(|row| row[1]));
         }
         found.points.extend(values.to_vec2::<f64>()?);
     }

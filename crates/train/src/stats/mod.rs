@@ -23,7 +23,7 @@ use candle_core::{DType, Device, Tensor};
 use std::time::Instant;
 use tallow_data::{HostBatch, Loader};
 use tallow_metrics::{Points, local_dimension};
-use tallow_policy::{Branch, Moment, Passage, Policy, Rows, View};
+use tallow_policy::{Branch, BranchPass, Policy, Rows, TrainingProgress, View};
 use tallow_report::{Progress, Unit};
 use tallow_seed::Seed;
 
@@ -132,7 +132,7 @@ struct Timed {
     batch: HostBatch,
     rows: Rows,
     seed: Seed,
-    moment: Moment,
+    progress: TrainingProgress,
 }
 
 impl Sight<'_> {
@@ -197,7 +197,7 @@ impl Sight<'_> {
                     rows: Rows::one_hot(batch.labels.clone(), self.data.interned(&batch), classes),
                     batch,
                     seed: Seed::new(plan.seed).fold("epoch", epoch).fold("step", index),
-                    moment: Moment {
+                    progress: TrainingProgress {
                         step: epoch * per_epoch + index,
                         steps,
                         batches_per_epoch: per_epoch,
@@ -230,21 +230,21 @@ impl Sight<'_> {
             for (branch, labels, mixed) in &mut branches {
                 let values = self.upload(timed, views, branch.view)?;
                 let began = Instant::now();
-                let mut passage = branch.begin(&timed.rows, timed.seed, timed.moment);
+                let mut pass = branch.begin(&timed.rows, timed.seed, timed.progress);
                 seconds += began.elapsed().as_secs_f64();
-                self.provide_gradient(&mut passage, timed, views, branch.view)?;
+                self.provide_gradient(&mut pass, timed, views, branch.view)?;
                 let began = Instant::now();
-                let values = passage.at("input", values)?;
+                let values = pass.at("input", values)?;
                 let mut inside = values.clone();
                 // As if the network were the identity: a mix inside it that looks at values, or at their size, sees those of the input.
                 loop {
-                    let next = passage.due().next().map(str::to_owned);
+                    let next = pass.due().next().map(str::to_owned);
                     let Some(tap) = next else { break };
-                    inside = passage.at(&tap, inside)?;
+                    inside = pass.at(&tap, inside)?;
                 }
-                let targets = passage.targets();
+                let targets = pass.targets();
                 seconds += began.elapsed().as_secs_f64();
-                labels.add(&own_classes(&passage, &timed.rows), &targets);
+                labels.add(&own_classes(&pass, &timed.rows), &targets);
                 mixed.push(self.pixels(&values)?);
             }
             times.push(seconds);
@@ -269,15 +269,15 @@ impl Sight<'_> {
 
     fn provide_gradient(
         &self,
-        passage: &mut Passage,
+        pass: &mut BranchPass,
         timed: &Timed,
         views: &[View],
         view: View,
     ) -> Result<()> {
-        if let Some((model, loss)) = self.network.filter(|_| passage.needs_input_gradient()) {
+        if let Some((model, loss)) = self.network.filter(|_| pass.needs_input_gradient()) {
             let values = model.upload(pixels(timed, views, view))?;
             let gradient = Work::of(model, loss).input_gradient(&values, &timed.rows.targets)?;
-            passage.provide_input_gradient(gradient.to_device(&Device::Cpu)?);
+            pass.provide_input_gradient(gradient.to_device(&Device::Cpu)?);
         }
         Ok(())
     }
@@ -306,11 +306,11 @@ fn pixels<'a>(timed: &'a Timed, views: &[View], view: View) -> &'a tallow_data::
 
 /// The class of each row's own image: the one at its place, or, where mixing changed the number of rows, the one with the
 /// largest share.
-fn own_classes(passage: &Passage, rows: &Rows) -> Vec<u32> {
-    if passage.shares().len() == rows.len() {
+fn own_classes(pass: &BranchPass, rows: &Rows) -> Vec<u32> {
+    if pass.shares().len() == rows.len() {
         return rows.classes.clone();
     }
-    passage.shares().dominant().iter().map(|&source| rows.classes[source as usize]).collect()
+    pass.shares().dominant().iter().map(|&source| rows.classes[source as usize]).collect()
 }
 
 fn points(batches: Vec<(usize, Vec<f64>)>) -> Result<Points> {

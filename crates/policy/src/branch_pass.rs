@@ -1,9 +1,9 @@
 //! One batch on its way through a branch: draws, mixes and labels.
 
 use crate::blend::{blend, shares};
-use crate::duration::Moment;
+use crate::duration::TrainingProgress;
 use crate::node::{Action, Branch, Node, Tapped};
-use crate::{Error, Mix, Needs, Result, Shares, Site};
+use crate::{Error, Inputs, Mix, MixContext, Result, Shares};
 use candle_core::Tensor;
 use tallow_seed::Seed;
 
@@ -54,12 +54,12 @@ pub struct Applied {
     pub shares: Shares,
 }
 
-/// A batch on its way through a branch. [`Passage::at`] is called once at every tap, in the network's order; targets and
+/// A batch on its way through a branch. [`BranchPass::at`] is called once at every tap, in the network's order; targets and
 /// shares are those of all mixes so far.
-pub struct Passage<'a> {
+pub struct BranchPass<'a> {
     branch: usize,
     rows: &'a Rows,
-    moment: Moment,
+    progress: TrainingProgress,
     due: Vec<Due<'a>>,
     shares: Shares,
     input_gradient: Option<Tensor>,
@@ -74,24 +74,37 @@ struct Due<'a> {
     seed: Seed,
 }
 
-impl<'a> Passage<'a> {
-    pub(crate) fn new(branch: &'a Branch, rows: &'a Rows, seed: Seed, moment: Moment) -> Passage<'a> {
+impl<'a> BranchPass<'a> {
+    pub(crate) fn new(
+        branch: &'a Branch,
+        rows: &'a Rows,
+        seed: Seed,
+        progress: TrainingProgress,
+    ) -> BranchPass<'a> {
         let mut due = Vec::new();
         for (index, node) in branch.nodes.iter().enumerate() {
-            schedule(node, seed.fold("policy", index as u64), &moment, &mut due);
+            schedule(node, seed.fold("policy", index as u64), &progress, &mut due);
         }
         let shares = Shares::identity(rows.len());
-        Passage { branch: branch.index, rows, moment, due, shares, input_gradient: None, record: Vec::new() }
+        BranchPass {
+            branch: branch.index,
+            rows,
+            progress,
+            due,
+            shares,
+            input_gradient: None,
+            record: Vec::new(),
+        }
     }
 
-    /// Whether a policy that happens in this passage looks at what a network makes of the batch.
+    /// Whether a policy that happens in this pass looks at what a network makes of the batch.
     pub fn needs_network(&self) -> bool {
-        self.due.iter().any(|due| due.mix.mix.needs().a_network(due.tap))
+        self.due.iter().any(|due| due.mix.mix.inputs().include_the_network(due.tap))
     }
 
-    /// Whether a policy that happens in this passage must see the gradient of the loss by the values at `input`.
+    /// Whether a policy that happens in this pass must see the gradient of the loss by the values at `input`.
     pub fn needs_input_gradient(&self) -> bool {
-        self.due.iter().any(|due| due.mix.mix.needs() == Needs::InputGradient)
+        self.due.iter().any(|due| due.mix.mix.inputs() == Inputs::InputGradient)
     }
 
     /// That gradient, shaped as the values at `input`: of a probe on the unmixed rows.
@@ -144,13 +157,13 @@ impl<'a> Passage<'a> {
             )));
         }
         let size = if let [_, _, height, width] = dims { Some((*height, *width)) } else { None };
-        let needs = due.mix.mix.needs();
-        if needs == Needs::InputGradient && !self.record.is_empty() {
+        let inputs = due.mix.mix.inputs();
+        if inputs == Inputs::InputGradient && !self.record.is_empty() {
             return Err(refusal(
                 "needs the gradient by the unmixed input; place it before every other mix".to_owned(),
             ));
         }
-        if needs == Needs::InputGradient && self.input_gradient.is_none() {
+        if inputs == Inputs::InputGradient && self.input_gradient.is_none() {
             return Err(refusal("needs the gradient by the input, which was not provided".to_owned()));
         }
         let sources = self.shares.dominant();
@@ -159,20 +172,20 @@ impl<'a> Passage<'a> {
             sources.iter().map(|&source| self.rows.groups[source as usize]).collect();
         let pairing = due.mix.pairing;
         let seen = values.detach();
-        let site = Site {
+        let context = MixContext {
             classes: &classes,
             groups: &groups,
             n_classes: self.rows.n_classes,
             size,
             partners: &pairing.partners(&groups, &mut due.seed.fold("pairing", 0).rng()),
             within_group: pairing.within_group,
-            progress: self.moment.progress(),
-            values: (needs == Needs::Values).then_some(&seen),
-            input_gradient: self.input_gradient.as_ref().filter(|_| needs == Needs::InputGradient),
+            progress: self.progress.fraction(),
+            values: (inputs == Inputs::Values).then_some(&seen),
+            input_gradient: self.input_gradient.as_ref().filter(|_| inputs == Inputs::InputGradient),
         };
-        let ramped = due.mix.ramped.as_ref().map(|ramped| ramped.at(&self.moment)).transpose()?;
+        let ramped = due.mix.ramped.as_ref().map(|ramped| ramped.at(&self.progress)).transpose()?;
         let mix: &dyn Mix = ramped.as_deref().unwrap_or(&*due.mix.mix);
-        let mixing = mix.draw(&site, &mut due.seed.fold("draw", 0).rng())?;
+        let mixing = mix.draw(&context, &mut due.seed.fold("draw", 0).rng())?;
         let shares = shares(&mixing, classes.len(), size).map_err(refusal)?;
         let mixed = blend(&mixing, &values)?;
         self.shares = shares.after(&self.shares);
@@ -181,7 +194,7 @@ impl<'a> Passage<'a> {
             policy: due.mix.policy.clone(),
             tap: due.tap.to_owned(),
             path: due.path.to_owned(),
-            numbers: due.mix.ramped.as_ref().map_or(Vec::new(), |ramped| ramped.numbers(&self.moment)),
+            numbers: due.mix.ramped.as_ref().map_or(Vec::new(), |ramped| ramped.numbers(&self.progress)),
             shares,
         });
         Ok(mixed)
@@ -190,8 +203,8 @@ impl<'a> Passage<'a> {
 
 /// Draws whether a node happens, which of its alternatives, and where. Each draw has a child seed of its own, so that a
 /// change of one key of the recipe moves no other number.
-fn schedule<'a>(node: &'a Node, seed: Seed, moment: &Moment, due: &mut Vec<Due<'a>>) {
-    if !node.during.contains(moment) || !seed.fold("gate", 0).rng().bernoulli(node.p.at(moment)) {
+fn schedule<'a>(node: &'a Node, seed: Seed, progress: &TrainingProgress, due: &mut Vec<Due<'a>>) {
+    if !node.during.contains(progress) || !seed.fold("gate", 0).rng().bernoulli(node.p.at(progress)) {
         return;
     }
     match &node.action {
@@ -201,13 +214,13 @@ fn schedule<'a>(node: &'a Node, seed: Seed, moment: &Moment, due: &mut Vec<Due<'
         }
         Action::Chain(nodes) => {
             for (index, node) in nodes.iter().enumerate() {
-                schedule(node, seed.fold("policy", index as u64), moment, due);
+                schedule(node, seed.fold("policy", index as u64), progress, due);
             }
         }
         Action::OneOf(choices) => {
             let weights: Vec<f64> = choices.iter().map(|(weight, _)| *weight).collect();
             let index = seed.fold("choice", 0).rng().weighted(&weights);
-            schedule(&choices[index].1, seed.fold("policy", index as u64), moment, due);
+            schedule(&choices[index].1, seed.fold("policy", index as u64), progress, due);
         }
     }
 }

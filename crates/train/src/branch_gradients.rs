@@ -5,11 +5,11 @@ use crate::step::Work;
 use candle_core::Tensor;
 use tallow_kernels::{Gradients, grad_norm};
 use tallow_models::Params;
-use tallow_policy::{Branch, Passage};
-use tallow_report::{Applied, Attribution};
+use tallow_policy::{Branch, BranchPass};
+use tallow_report::{Applied, BranchMetrics};
 
 /// Collects gradients and losses of branches that run one after another.
-pub struct Ledger<'a> {
+pub struct BranchGradients<'a> {
     params: &'a Params,
     /// Whether each branch's gradients are collected by themselves first. One more copy of them is then held, and they are
     /// read once more, for the norm; the sums are the same to the bit, as a branch adds one gradient for each parameter.
@@ -18,14 +18,14 @@ pub struct Ledger<'a> {
     own: Gradients,
     all: Gradients,
     loss: f64,
-    closed: Vec<Attribution>,
+    closed: Vec<BranchMetrics>,
 }
 
-impl<'a> Ledger<'a> {
-    pub fn new(work: &Work<'a>) -> Ledger<'a> {
+impl<'a> BranchGradients<'a> {
+    pub fn new(work: &Work<'a>) -> BranchGradients<'a> {
         let apart = work.accumulate == 1 && work.policy.running().nth(1).is_some();
         let (own, all) = (Gradients::default(), Gradients::default());
-        Ledger { params: work.params, apart, own, all, loss: 0.0, closed: Vec::new() }
+        BranchGradients { params: work.params, apart, own, all, loss: 0.0, closed: Vec::new() }
     }
 
     /// Adds the gradients of a part of the branch under way; `value` is the loss's own.
@@ -40,17 +40,17 @@ impl<'a> Ledger<'a> {
     }
 
     /// The end of a branch.
-    pub fn close(&mut self, branch: &Branch, passage: &Passage, gradient_norm: Option<f64>) -> Result<()> {
+    pub fn close(&mut self, branch: &Branch, pass: &BranchPass, gradient_norm: Option<f64>) -> Result<()> {
         self.all.merge(std::mem::take(&mut self.own))?;
         let loss = std::mem::take(&mut self.loss) / branch.weight;
-        let targets = fingerprint(&passage.targets());
-        let mixes = mixes(branch, passage);
-        self.closed.push(Attribution { branch: branch.index, loss, gradient_norm, targets, mixes });
+        let targets = fingerprint(&pass.targets());
+        let mixes = mixes(branch, pass);
+        self.closed.push(BranchMetrics { branch: branch.index, loss, gradient_norm, targets, mixes });
         Ok(())
     }
 
     /// The sums over the branches, and what each gave.
-    pub fn finish(self) -> (Gradients, Vec<Attribution>) {
+    pub fn finish(self) -> (Gradients, Vec<BranchMetrics>) {
         (self.all, self.closed)
     }
 }
@@ -62,9 +62,9 @@ pub fn fingerprint(targets: &[f64]) -> String {
 }
 
 /// Every mix of a branch in the order written, and where it happened.
-fn mixes(branch: &Branch, passage: &Passage) -> Vec<Applied> {
+fn mixes(branch: &Branch, pass: &BranchPass) -> Vec<Applied> {
     let mix = |(node, tapped): (&tallow_policy::Node, &tallow_policy::Tapped)| {
-        let happened = passage.record().iter().find(|applied| applied.path == node.path);
+        let happened = pass.record().iter().find(|applied| applied.path == node.path);
         Applied {
             policy: tapped.policy.clone(),
             tap: happened.map(|applied| applied.tap.clone()),

@@ -11,28 +11,28 @@ use crate::{Error, Result};
 use candle_core::{DType, Device, Tensor};
 use tallow_data::{HostBatch, Loader, Pixels};
 use tallow_models::{Mode, ModelOptions, Params};
-use tallow_policy::{Applied, Branch, INPUT, Moment, Passage, Rows, Shares, View};
+use tallow_policy::{Applied, Branch, BranchPass, INPUT, Rows, Shares, TrainingProgress, View};
 use tallow_seed::Seed;
 
 /// A training batch, loaded as a training loads it.
 pub struct Batch {
     pub host: HostBatch,
     pub rows: Rows,
-    pub moment: Moment,
+    pub progress: TrainingProgress,
     views: Vec<View>,
     /// Of its policies.
     seed: Seed,
 }
 
 /// The network, for draws that look at it.
-pub enum Eyes<'a> {
-    Open(&'a Model, &'a Loss),
+pub enum NetworkAccess<'a> {
+    Available(&'a Model, &'a Loss),
     /// Why there is none.
-    Closed(String),
+    Unavailable(String),
 }
 
 /// What one branch made of a batch.
-pub struct Rehearsed {
+pub struct BranchOutput {
     pub branch: usize,
     pub view: View,
     /// After the mixes at `input`: (R, 3, H, W), and what they made of shares and targets.
@@ -59,10 +59,11 @@ impl Batch {
         let Some(host) = loader.next().transpose()? else { return Ok(None) };
         let size = plan.data.batch as u64;
         let steps = plan.length.steps(count, size).unwrap_or(count);
-        let moment = Moment { step: epoch * count + index, steps, batches_per_epoch: count, batch: size };
+        let progress =
+            TrainingProgress { step: epoch * count + index, steps, batches_per_epoch: count, batch: size };
         let seed = Seed::new(plan.seed).fold("epoch", epoch).fold("step", index);
         let rows = Rows::one_hot(host.labels.clone(), data.interned(&host), data.train.classes().len());
-        Ok(Some(Batch { host, rows, moment, views, seed }))
+        Ok(Some(Batch { host, rows, progress, views, seed }))
     }
 
     /// The images as a branch sees them before any mix.
@@ -71,59 +72,57 @@ impl Batch {
     }
 
     /// One branch: every draw as in the training's own step.
-    pub fn rehearse(
+    pub fn run(
         &self,
         plan: &Plan,
         branch: &Branch,
         statistics: &Statistics,
-        eyes: &Eyes,
-    ) -> Result<Rehearsed> {
-        let mut passage = branch.begin(&self.rows, self.seed, self.moment);
+        access: &NetworkAccess,
+    ) -> Result<BranchOutput> {
+        let mut pass = branch.begin(&self.rows, self.seed, self.progress);
         let pixels = self.pixels(branch.view);
-        let network = if passage.needs_network() {
-            match eyes {
-                Eyes::Open(model, loss) => Some((*model, *loss)),
-                Eyes::Closed(why) => return Err(Error::recipe(why.clone())),
+        let network = if pass.needs_network() {
+            match access {
+                NetworkAccess::Available(model, loss) => Some((*model, *loss)),
+                NetworkAccess::Unavailable(why) => return Err(Error::recipe(why.clone())),
             }
         } else {
             None
         };
         let device = network.map_or(Device::Cpu, |(model, _)| model.device.clone());
         let values = statistics.upload(pixels, DType::F32, &device)?;
-        if let Some((model, loss)) = network.filter(|_| passage.needs_input_gradient()) {
-            passage
-                .provide_input_gradient(Work::of(model, loss).input_gradient(&values, &self.rows.targets)?);
+        if let Some((model, loss)) = network.filter(|_| pass.needs_input_gradient()) {
+            pass.provide_input_gradient(Work::of(model, loss).input_gradient(&values, &self.rows.targets)?);
         }
-        let values = passage.at(INPUT, values)?;
-        let (input_shares, input_targets) = (passage.shares().clone(), passage.targets());
-        let at_input = passage.record().len();
-        if passage.due().next().is_some() {
+        let values = pass.at(INPUT, values)?;
+        let (input_shares, input_targets) = (pass.shares().clone(), pass.targets());
+        let at_input = pass.record().len();
+        if pass.due().next().is_some() {
             match network {
                 Some((model, _)) => {
                     let seed = self.seed.fold("network", branch.index as u64).fold("row", 0);
-                    let at =
-                        |tap: &str, values| if tap == INPUT { Ok(values) } else { passage.at(tap, values) };
+                    let at = |tap: &str, values| if tap == INPUT { Ok(values) } else { pass.at(tap, values) };
                     model.network.walk(values.clone(), &Mode::Train { seed }, at)?;
                 }
-                None => blind(plan, &self.rows, &mut passage, input_shares.len())?,
+                None => blind(plan, &self.rows, &mut pass, input_shares.len())?,
             }
         }
-        Ok(Rehearsed {
+        Ok(BranchOutput {
             branch: branch.index,
             view: branch.view,
             values: values.to_device(&Device::Cpu)?,
             input_shares,
             input_targets,
-            shares: passage.shares().clone(),
-            targets: passage.targets(),
-            record: passage.record().to_vec(),
+            shares: pass.shares().clone(),
+            targets: pass.targets(),
+            record: pass.record().to_vec(),
             at_input,
         })
     }
 }
 
 /// The draws inside the network that look at no values: they depend on the number of rows and the size of maps alone.
-fn blind(plan: &Plan, rows: &Rows, passage: &mut Passage, mut count: usize) -> Result<()> {
+fn blind(plan: &Plan, rows: &Rows, pass: &mut BranchPass, mut count: usize) -> Result<()> {
     let options = ModelOptions {
         stem: plan.model.stem,
         input: Some(plan.model.input as usize),
@@ -141,7 +140,7 @@ fn blind(plan: &Plan, rows: &Rows, passage: &mut Passage, mut count: usize) -> R
         let zeros = Tensor::zeros(shape, DType::F32, &Device::Cpu)?;
         // `input` is behind.
         if tap != INPUT {
-            count = passage.at(tap, zeros)?.dim(0)?;
+            count = pass.at(tap, zeros)?.dim(0)?;
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 /// One branch in one step.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Attribution {
+pub struct BranchMetrics {
     /// Its place in the recipe.
     pub branch: usize,
     /// Mean over its rows, before its weight.
@@ -27,7 +27,7 @@ pub struct Applied {
     pub numbers: Vec<(String, f64)>,
 }
 
-impl Attribution {
+impl BranchMetrics {
     /// `{"branch":0,"loss":…,"gradient_norm":…,"targets":"…","mixes":[{"policy":"cutmix","tap":"input"}]}`; the tap of a mix
     /// that did not happen is null, and a branch without a norm has no such key. A mix with ramps has `"numbers":{"gamma":3.2}`.
     pub fn record(&self) -> Value {
@@ -70,12 +70,13 @@ mod tests {
             },
             Applied { policy: "zeta_mixup".into(), tap: None, numbers: Vec::new() },
         ];
-        let one = Attribution { branch: 1, loss: 0.5, gradient_norm: Some(2.), targets: "0f".into(), mixes };
+        let one =
+            BranchMetrics { branch: 1, loss: 0.5, gradient_norm: Some(2.), targets: "0f".into(), mixes };
         let expected = "{\"branch\":1,\"loss\":0.5,\"gradient_norm\":2.0,\"targets\":\"0f\",\"mixes\":\
                         [{\"policy\":\"cutmix\",\"tap\":\"input\",\"numbers\":{\"alpha\":0.25}},{\"policy\":\"zeta_mixup\",\"tap\":null}]}";
         assert_eq!(one.record().to_string(), expected);
         assert_eq!(one.scalars(), [("branch1/loss".into(), 0.5), ("branch1/gradient_norm".into(), 2.)]);
-        let alone = Attribution { gradient_norm: None, ..one };
+        let alone = BranchMetrics { gradient_norm: None, ..one };
         assert!(!alone.record().to_string().contains("gradient_norm"));
         assert_eq!(alone.scalars().len(), 1);
     }
