@@ -72,7 +72,7 @@ branches:
     registry.push(&WITNESS);
     let overrides = ["data.images=70".to_owned(), "ema.decay=0.9".to_owned()];
     let plan = Plan::read(&desk.path("busy.yaml"), &overrides, &registry).unwrap();
-    let folder = Folder::look(&desk.path("run"), &plan, Earlier::Refuse).unwrap();
+    let folder = Folder::inspect(&desk.path("run"), &plan, Earlier::Refuse).unwrap();
     let run = Run::build(plan, Start::Recipe, &Progress::hidden()).unwrap();
     tallow_train::fit(&run, &folder, &Progress::hidden(), &AtomicI32::new(0)).unwrap();
     let seen = std::mem::take(&mut *SEEN.lock().unwrap());

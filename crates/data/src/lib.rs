@@ -1,13 +1,13 @@
 //! Datasets, decoding, splits, samplers and the loader. Bytes only: nothing here knows a tensor.
 
-mod broken;
 mod decode;
 mod error;
 mod image;
-mod jpeg;
 mod loader;
 mod manifest;
 mod options;
+mod part;
+mod readers;
 mod sampler;
 mod sources;
 mod split;
@@ -18,15 +18,16 @@ mod table;
 #[cfg(test)]
 mod written;
 
-pub use broken::{Broken, broken, complaint};
+pub use decode::broken::{Broken, broken, complaint};
 pub use decode::{decode, size};
 pub use error::{Error, Result};
 pub use image::{Encoded, Image};
 pub use loader::{HostBatch, Loader, Pixels, Prepare};
 pub use manifest::{fingerprint, manifest};
 pub use options::Options;
+pub use readers::files::{EXTENSIONS, images_below};
 pub use sampler::Sampler;
-pub use sources::{EXTENSIONS, Parts, SOURCES, SourceSpec, find, images_below};
+pub use sources::{Parts, SOURCES, SourceSpec, find};
 pub use split::{Divided, Rule, Split, check_disjoint, divide};
 pub use subset::Subset;
 pub use suggestion::{listed, nearest, suggestion};

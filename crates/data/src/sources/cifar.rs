@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::labels::Part;
-use super::parquet_file::Columns;
-use super::{Parts, SourceSpec, candle, hub, parquet};
-use crate::{Error, Images, Options, Result};
+use super::{Parts, SourceSpec, hub, parquet};
+use crate::readers::binary;
+use crate::readers::parquet::Columns;
+use crate::{Error, Options, Result};
 
 pub const CIFAR10: SourceSpec = SourceSpec {
     name: "cifar10",
@@ -35,9 +35,6 @@ pub const CIFAR100: SourceSpec = SourceSpec {
     open: |options| open(options, &HUNDRED),
 };
 
-/// Pixels of one image and channel.
-const PLANE: usize = 32 * 32;
-
 struct Kind {
     root: &'static str,
     /// The folder inside the authors' archive.
@@ -48,7 +45,7 @@ struct Kind {
     label: &'static str,
     files: &'static [&'static str],
     classes: &'static [&'static str],
-    binary: fn(&Path) -> Result<candle::Loaded>,
+    read: fn(&Path) -> Result<binary::Loaded>,
 }
 
 const TEN: Kind = Kind {
@@ -67,7 +64,7 @@ const TEN: Kind = Kind {
         "test_batch.bin",
     ],
     classes: &["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"],
-    binary: candle::cifar10,
+    read: binary::cifar10,
 };
 
 const HUNDRED: Kind = Kind {
@@ -79,7 +76,7 @@ const HUNDRED: Kind = Kind {
     label: "fine_label",
     files: &["train.bin", "test.bin"],
     classes: &FINE,
-    binary: cifar100,
+    read: binary::cifar100,
 };
 
 fn open(options: &Options, kind: &Kind) -> Result<Parts> {
@@ -104,33 +101,7 @@ fn open(options: &Options, kind: &Kind) -> Result<Parts> {
         );
         return Err(Error::missing(root.display(), problem, remedy));
     };
-    candle::parts((kind.binary)(&folder)?, &folder, &classes)
-}
-
-/// A record of CIFAR-100's binary files: coarse label, fine label, then the three planes.
-fn cifar100(folder: &Path) -> Result<candle::Loaded> {
-    const RECORD: usize = 2 + 3 * PLANE;
-    let read = |part, name| {
-        let path = folder.join(name);
-        let file = std::fs::read(&path).map_err(Error::io(&path))?;
-        if file.is_empty() || file.len() % RECORD != 0 {
-            let problem = format!("expected records of {RECORD} bytes, got {} bytes", file.len());
-            return Err(Error::invalid(path.display(), problem));
-        }
-        let labels = file.chunks_exact(RECORD).map(|record| u32::from(record[1])).collect();
-        let bytes = file.chunks_exact(RECORD).flat_map(|record| interleave(&record[2..])).collect();
-        Ok((part, Images::Pixels { width: 32, height: 32, channels: 3, bytes }, labels))
-    };
-    Ok(vec![read(Part::Train, "train.bin")?, read(Part::Test, "test.bin")?])
-}
-
-/// (rows, 3, 32, 32) to (rows, 32, 32, 3).
-pub(super) fn interleave(planes: &[u8]) -> Vec<u8> {
-    let mut pixels = Vec::with_capacity(planes.len());
-    for image in planes.chunks_exact(3 * PLANE) {
-        pixels.extend((0..PLANE).flat_map(|at| [image[at], image[PLANE + at], image[2 * PLANE + at]]));
-    }
-    pixels
+    Parts::of((kind.read)(&folder)?, &folder, &classes)
 }
 
 /// Fine labels, in label order (which is alphabetical).

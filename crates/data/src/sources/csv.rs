@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::csv_file::CsvFile;
-use super::labels::{Labels, Part};
+use super::labels::Labels;
 use super::{Parts, SourceSpec};
 use crate::error::{Mistakes, first_few};
+use crate::part::Part;
+use crate::readers::csv::CsvFile;
 use crate::{Dataset, Error, Images, Options, Result, Row, Table};
 
 pub const SPEC: SourceSpec = SourceSpec {

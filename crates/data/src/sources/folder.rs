@@ -1,11 +1,13 @@
 //! Class folders of image files.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use super::labels::{Labels, Part};
+use super::labels::Labels;
 use super::{Parts, SourceSpec};
 use crate::error::first_few;
+use crate::part::Part;
+use crate::readers::files::{EXTENSIONS, is_image, relative, sorted, walk};
 use crate::{Dataset, Error, Images, Options, Result, Row, Table};
 
 pub const SPEC: SourceSpec = SourceSpec {
@@ -21,17 +23,6 @@ pub const SPEC: SourceSpec = SourceSpec {
     ],
     open,
 };
-
-/// Names that image files end in, in any case.
-pub const EXTENSIONS: [&str; 7] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"];
-
-/// The image files below a folder, told by [`EXTENSIONS`], in the order of their names, without hidden ones.
-pub fn images_below(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    walk(folder, &mut files)?;
-    files.retain(|path| is_image(path));
-    Ok(files)
-}
 
 fn open(options: &Options) -> Result<Parts> {
     let root = options.path("root")?.ok_or_else(|| {
@@ -108,45 +99,10 @@ fn read(root: &Path, part: &str, labels: &Labels, notes: &mut Vec<String>) -> Re
     Table::new(&place.display().to_string(), labels.classes.clone(), None, rows, Images::Files(paths))
 }
 
-fn is_image(path: &Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    EXTENSIONS.contains(&extension.to_lowercase().as_str())
-}
-
 /// Names of the folders in a folder, sorted, without hidden ones.
 fn folders(folder: &Path) -> Result<Vec<String>> {
     let entries = sorted(folder)?;
     Ok(entries.iter().filter(|path| path.is_dir()).map(|path| relative(folder, path)).collect())
-}
-
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    for path in sorted(folder)? {
-        if path.is_dir() {
-            walk(&path, files)?;
-        } else {
-            files.push(path);
-        }
-    }
-    Ok(())
-}
-
-/// What is in a folder, sorted, without hidden entries.
-pub(super) fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
-        let entry = entry.map_err(Error::io(folder))?;
-        if !entry.file_name().to_string_lossy().starts_with('.') {
-            paths.push(entry.path());
-        }
-    }
-    paths.sort();
-    Ok(paths)
-}
-
-/// `path` below `root`, with `/` on every system.
-fn relative(root: &Path, path: &Path) -> String {
-    let below = path.strip_prefix(root).unwrap_or(path);
-    below.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]

@@ -29,8 +29,8 @@ mod online {
 
     use hf_hub::HFClientSync;
 
-    use super::super::folder::sorted;
     use super::super::parquet::{Files, below};
+    use crate::readers::files::sorted;
     use crate::{Error, Result, suggestion};
 
     /// Where the hub keeps the parquet conversion of every dataset: `<config>/<split>/0000.parquet`.

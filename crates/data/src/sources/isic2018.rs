@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::csv_file::CsvFile;
 use super::{Parts, SourceSpec};
 use crate::error::{Mistakes, first_few};
+use crate::readers::csv::CsvFile;
 use crate::{Dataset, Error, Images, Options, Result, Row, Table};
 
 pub const SPEC: SourceSpec = SourceSpec {

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::labels::Part;
-use super::npz::Npz;
 use super::{Parts, SourceSpec};
+use crate::part::Part;
+use crate::readers::npz::Npz;
 use crate::{Dataset, Error, Images, Options, Result, Row, Table};
 
 pub const SPEC: SourceSpec = SourceSpec {

@@ -1,7 +1,8 @@
 //! MNIST and Fashion-MNIST: 28×28, grey, ten classes.
 
-use super::parquet_file::Columns;
-use super::{Parts, SourceSpec, candle, hub, parquet};
+use super::{Parts, SourceSpec, hub, parquet};
+use crate::readers::binary;
+use crate::readers::parquet::Columns;
 use crate::{Error, Options, Result};
 
 pub const MNIST: SourceSpec = SourceSpec {
@@ -82,7 +83,7 @@ fn open(options: &Options, kind: &Kind) -> Result<Parts> {
         );
         return Err(Error::missing(root.display(), format!("{} are not here", absent.join(", ")), remedy));
     }
-    candle::parts(candle::mnist(&root)?, &root, &classes)
+    Parts::of(binary::mnist(&root)?, &root, &classes)
 }
 
 #[cfg(test)]

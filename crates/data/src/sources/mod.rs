@@ -1,25 +1,22 @@
-//! Where images come from: one file per source, and the list of them.
+//! Where images come from: one file per source that a recipe can name, the list of them, and what several share (labels, the hub).
+//! What a format means stands in `readers`; a source knows names, keys, layouts and classes.
 
+use std::path::Path;
 use std::sync::Arc;
 
-pub use folder::{EXTENSIONS, images_below};
-use labels::Part;
+use crate::part::Part;
+use crate::readers::binary::Loaded;
+use crate::{Dataset, Error, Options, Result, Row, Table, suggestion};
 
-use crate::{Dataset, Error, Options, Result, suggestion};
-
-mod candle;
 mod cifar;
 mod csv;
-pub(crate) mod csv_file;
 mod folder;
 mod hub;
 mod isic2018;
-pub(crate) mod labels;
+mod labels;
 mod medmnist;
 mod mnist;
-mod npz;
 mod parquet;
-mod parquet_file;
 
 /// A kind of dataset that a recipe can name: `data: { name: …, <keys> }`.
 pub struct SourceSpec {
@@ -85,6 +82,20 @@ impl SourceSpec {
 }
 
 impl Parts {
+    /// Rows of pixels as datasets; ids are `<part>/<row>`.
+    fn of(loaded: Loaded, place: &Path, classes: &[String]) -> Result<Parts> {
+        let mut parts = Parts::default();
+        for (part, images, labels) in loaded {
+            let rows = labels.into_iter().enumerate();
+            let rows =
+                rows.map(|(row, label)| Row { id: format!("{}/{row}", part.name()), label, group: None });
+            let place = place.display().to_string();
+            let table = Table::new(&place, classes.to_vec(), None, rows.collect(), images)?;
+            *parts.slot(part) = Some(Arc::new(table));
+        }
+        Ok(parts)
+    }
+
     fn slot(&mut self, part: Part) -> &mut Option<Arc<dyn Dataset>> {
         match part {
             Part::Train => &mut self.train,

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::labels::{Labels, Part};
-use super::parquet_file::{Columns, Contents, Label, matching, read};
+use super::labels::Labels;
 use super::{Parts, SourceSpec, hub};
+use crate::part::Part;
+use crate::readers::files::sorted;
+use crate::readers::parquet::{Columns, Contents, Label, read};
 use crate::{Dataset, Error, Images, Options, Result, Row, Table};
 
 pub const SPEC: SourceSpec = SourceSpec {
@@ -74,7 +76,7 @@ fn named(options: &Options) -> Result<Files> {
 /// The parquet files of a folder, of its folder `data`, and of its folders named after parts; each belongs to the part its
 /// name (or folder) begins with.
 pub fn below(root: &Path) -> Result<Files> {
-    let list = |folder: &Path| super::folder::sorted(folder).unwrap_or_default();
+    let list = |folder: &Path| sorted(folder).unwrap_or_default();
     let mut files: Files = Part::ALL.into_iter().map(|part| (part, Vec::new())).collect();
     let mut add = |word: &str, path: PathBuf| {
         if let Some(part) = Part::parse(word) {
@@ -166,6 +168,37 @@ fn class_names<'a>(contents: impl Iterator<Item = &'a Contents>) -> Option<Vec<S
         (_, false) => Some(Labels::new(None, texts).classes),
         (0..100_000, true) => Some((0..=largest).map(|label| label.to_string()).collect()),
         _ => None,
+    }
+}
+
+/// The files of a pattern: a path whose last part may have `*` in it; sorted. An [`Error::Missing`] where there are none.
+fn matching(pattern: &str) -> Result<Vec<PathBuf>> {
+    let path = Path::new(pattern);
+    let nothing = || {
+        let remedy =
+            "name the files with data.train=…, data.validation=… and data.test=…, `*` stands for any letters";
+        Err(Error::missing(pattern, "no such file", remedy))
+    };
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if !name.contains('*') {
+        return if path.is_file() { Ok(vec![path.to_path_buf()]) } else { nothing() };
+    }
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut files = sorted(folder).unwrap_or_default();
+    files.retain(|file| file.file_name().is_some_and(|file| fits(&file.to_string_lossy(), &name)));
+    if files.is_empty() { nothing() } else { Ok(files) }
+}
+
+/// Whether `name` is `pattern` with its `*` filled in.
+fn fits(name: &str, pattern: &str) -> bool {
+    match pattern.split_once('*') {
+        None => name == pattern,
+        Some((start, rest)) => name.strip_prefix(start).is_some_and(|left| {
+            (0..=left.len()).any(|at| left.is_char_boundary(at) && fits(&left[at..], rest))
+        }),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::error::first_few;
-use crate::sources::labels::Part;
+use crate::part::Part;
 use crate::{Dataset, Error, Result};
 
 /// Parts (name, dataset) share no group and no image id. [`Error::Leak`] names where the parts were read from, the first that

@@ -8,8 +8,8 @@ use serde_yaml::{Mapping, Value};
 use tallow_seed::Seed;
 
 use crate::error::{Mistakes, first_few};
-use crate::sources::csv_file::CsvFile;
-use crate::sources::labels::Part;
+use crate::part::Part;
+use crate::readers::csv::CsvFile;
 use crate::{Dataset, Error, Options, Result, Subset, suggestion};
 
 mod assign;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::readers::binary::PLANE;
 use crate::Encoded;
 use crate::written::{file, options, real};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::sources::labels::Part;
+use crate::part::Part;
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const FILES: [&str; 4] = [

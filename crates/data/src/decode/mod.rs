@@ -6,7 +6,10 @@ use std::io::Cursor;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageReader};
 
-use crate::{Encoded, Error, Image, Result, jpeg};
+use crate::{Encoded, Error, Image, Result};
+
+pub mod broken;
+mod jpeg;
 
 /// Upright RGB8, as Pillow's `exif_transpose` and `convert("RGB")` make it: grey is repeated, a palette looked up,
 /// alpha dropped (not blended), 16 bits shifted to 8 (`v >> 8`; Pillow does so in colour, and clips grey at 255), and the turn of

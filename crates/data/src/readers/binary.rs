@@ -2,27 +2,12 @@
 //! CIFAR-10's binary files (not its `load`, which transposes every image).
 
 use std::path::Path;
-use std::sync::Arc;
 
-use super::Parts;
-use super::labels::Part;
-use crate::{Error, Images, Result, Row, Table};
+use crate::part::Part;
+use crate::{Error, Images, Result};
 
 /// (part, images, labels).
 pub type Loaded = Vec<(Part, Images, Vec<u32>)>;
-
-/// The parts as datasets; ids are `<part>/<row>`.
-pub fn parts(loaded: Loaded, place: &Path, classes: &[String]) -> Result<Parts> {
-    let mut parts = Parts::default();
-    for (part, images, labels) in loaded {
-        let rows = labels.into_iter().enumerate();
-        let rows = rows.map(|(row, label)| Row { id: format!("{}/{row}", part.name()), label, group: None });
-        let place = place.display().to_string();
-        let table = Table::new(&place, classes.to_vec(), None, rows.collect(), images)?;
-        *parts.slot(part) = Some(Arc::new(table));
-    }
-    Ok(parts)
-}
 
 /// The four IDX files of MNIST in `folder`: 28×28, grey.
 #[cfg(feature = "hub")]
@@ -38,8 +23,37 @@ pub fn mnist(folder: &Path) -> Result<Loaded> {
 pub fn cifar10(folder: &Path) -> Result<Loaded> {
     let dataset = candle_datasets::vision::cifar::load_dir(folder);
     bytes::parts(dataset, folder, |pixels| {
-        Ok(Images::Pixels { width: 32, height: 32, channels: 3, bytes: super::cifar::interleave(&pixels) })
+        Ok(Images::Pixels { width: 32, height: 32, channels: 3, bytes: interleave(&pixels) })
     })
+}
+
+/// Pixels of one image and channel.
+pub(crate) const PLANE: usize = 32 * 32;
+
+/// A record of CIFAR-100's binary files: coarse label, fine label, then the three planes.
+pub fn cifar100(folder: &Path) -> Result<Loaded> {
+    const RECORD: usize = 2 + 3 * PLANE;
+    let read = |part, name| {
+        let path = folder.join(name);
+        let file = std::fs::read(&path).map_err(Error::io(&path))?;
+        if file.is_empty() || file.len() % RECORD != 0 {
+            let problem = format!("expected records of {RECORD} bytes, got {} bytes", file.len());
+            return Err(Error::invalid(path.display(), problem));
+        }
+        let labels = file.chunks_exact(RECORD).map(|record| u32::from(record[1])).collect();
+        let bytes = file.chunks_exact(RECORD).flat_map(|record| interleave(&record[2..])).collect();
+        Ok((part, Images::Pixels { width: 32, height: 32, channels: 3, bytes }, labels))
+    };
+    Ok(vec![read(Part::Train, "train.bin")?, read(Part::Test, "test.bin")?])
+}
+
+/// (rows, 3, 32, 32) to (rows, 32, 32, 3).
+pub(crate) fn interleave(planes: &[u8]) -> Vec<u8> {
+    let mut pixels = Vec::with_capacity(planes.len());
+    for image in planes.chunks_exact(3 * PLANE) {
+        pixels.extend((0..PLANE).flat_map(|at| [image[at], image[PLANE + at], image[2 * PLANE + at]]));
+    }
+    pixels
 }
 
 #[cfg(not(feature = "hub"))]

@@ -1,7 +1,7 @@
 //! Images, labels and groups out of Hugging Face image parquet: an image is `struct { bytes, path }`, or bytes alone.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -136,35 +136,4 @@ fn names(metadata: &str, column: &str) -> Option<Vec<String>> {
     let metadata: serde_json::Value = serde_json::from_str(metadata).ok()?;
     let names = metadata.get("info")?.get("features")?.get(column)?.get("names")?.as_array()?;
     names.iter().map(|name| name.as_str().map(str::to_string)).collect()
-}
-
-/// The files of a pattern: a path whose last part may have `*` in it; sorted. An [`Error::Missing`] where there are none.
-pub fn matching(pattern: &str) -> Result<Vec<PathBuf>> {
-    let path = Path::new(pattern);
-    let nothing = || {
-        let remedy =
-            "name the files with data.train=…, data.validation=… and data.test=…, `*` stands for any letters";
-        Err(Error::missing(pattern, "no such file", remedy))
-    };
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    if !name.contains('*') {
-        return if path.is_file() { Ok(vec![path.to_path_buf()]) } else { nothing() };
-    }
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut files = super::folder::sorted(folder).unwrap_or_default();
-    files.retain(|file| file.file_name().is_some_and(|file| fits(&file.to_string_lossy(), &name)));
-    if files.is_empty() { nothing() } else { Ok(files) }
-}
-
-/// Whether `name` is `pattern` with its `*` filled in.
-fn fits(name: &str, pattern: &str) -> bool {
-    match pattern.split_once('*') {
-        None => name == pattern,
-        Some((start, rest)) => name.strip_prefix(start).is_some_and(|left| {
-            (0..=left.len()).any(|at| left.is_char_boundary(at) && fits(&left[at..], rest))
-        }),
-    }
 }
