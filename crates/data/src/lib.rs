@@ -61,5 +61,8 @@ pub trait Dataset: Send + Sync {
     /// A name for people and for `predictions.csv`, unique in the dataset.
     fn id(&self, index: usize) -> &str;
     /// The image as stored; the loader decodes it.
+    ///
+    /// # Errors
+    /// Where a file or a row cannot be read.
     fn image(&self, index: usize) -> Result<Encoded>;
 }

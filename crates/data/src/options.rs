@@ -26,6 +26,9 @@ impl Options {
     }
 
     /// A string. Numbers and booleans count as the text they were written with, so that `label: 1` names a column.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a value of another kind.
     pub fn text(&self, key: &str) -> Result<Option<String>> {
         match self.value(key) {
             None => Ok(None),
@@ -34,11 +37,17 @@ impl Options {
     }
 
     /// A path, relative to the working directory.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a value of another kind.
     pub fn path(&self, key: &str) -> Result<Option<PathBuf>> {
         Ok(self.text(key)?.map(PathBuf::from))
     }
 
     /// A whole number, not negative.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a value of another kind.
     pub fn integer(&self, key: &str) -> Result<Option<u64>> {
         match self.value(key) {
             None => Ok(None),
@@ -49,6 +58,9 @@ impl Options {
     }
 
     /// A finite number.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a value of another kind.
     pub fn number(&self, key: &str) -> Result<Option<f64>> {
         match self.value(key) {
             None => Ok(None),
@@ -60,6 +72,9 @@ impl Options {
     }
 
     /// `true` or `false`.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a value of another kind.
     pub fn flag(&self, key: &str) -> Result<Option<bool>> {
         match self.value(key) {
             None => Ok(None),
@@ -68,6 +83,9 @@ impl Options {
     }
 
     /// One text, or a list of them.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a value of another kind.
     pub fn texts(&self, key: &str) -> Result<Option<Vec<String>>> {
         let expected = "a text or a list of texts";
         match self.value(key) {

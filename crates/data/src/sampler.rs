@@ -31,6 +31,9 @@ const REMEDY: &str = "lower data.batch, or write drop_last: false";
 impl Sampler {
     /// From a recipe's `data.sampler`: a name, or `{ weighted: { MEL: 4.0, … } }` (other classes: 1), or
     /// `{ weighted: [w₀, w₁, …] }`, one weight for each class.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for an unknown name, an unknown class, or weights that are not one for each class.
     pub fn parse(value: &Value, classes: &[String]) -> Result<Sampler> {
         const NAMES: [&str; 5] = ["shuffled", "sequential", "balanced", "weighted", "no_singletons"];
         let unknown = |name: &str| {
@@ -64,6 +67,9 @@ impl Sampler {
 
     /// What would leave an epoch without batches, found before a run: weights of classes that have no images, or, where partial
     /// batches are dropped, a batch larger than the set.
+    ///
+    /// # Errors
+    /// [`Error::Option`], with what to write instead.
     pub fn check(&self, labels: &[u32], batch: usize, drop_last: bool) -> Result<()> {
         if let Sampler::Weighted(weights) = self
             && !labels.iter().any(|&label| weights[label as usize] > 0.0)

@@ -41,8 +41,10 @@ pub enum Images {
 }
 
 impl Table {
-    /// Errors ([`Error::Invalid`] at `place`): no rows, a label without a class, an id used twice, fewer or more images
-    /// than rows.
+    /// Rows and images in one order; `place` is where they were read.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] at `place`: no rows, a label without a class, an id used twice, fewer or more images than rows.
     pub fn new(
         place: &str,
         classes: Vec<String>,

@@ -46,6 +46,9 @@ pub struct Fetched {
 }
 
 /// [`Hub::fetch`] with the environment's hub, without progress.
+///
+/// # Errors
+/// As [`Hub::fetch`].
 pub fn fetch(reference: &str, files: &[&str]) -> Result<Fetched> {
     Hub::from_env().fetch(reference, files, &mut |_| ())
 }
@@ -68,6 +71,10 @@ impl Hub {
     /// A transfer that is cut, or whose length or SHA-256 is not the announced one, is repeated; what is wrong never
     /// stays in the cache. Without a connection, the cached files of the revision serve. `progress` is called on this thread,
     /// for bytes that come over the network.
+    ///
+    /// # Errors
+    /// A reference that cannot be read; a repository, revision or file that is not there or not open to this token; a
+    /// network that fails and nothing in the cache; what cannot be written.
     pub fn fetch(
         &self,
         reference: &str,

@@ -8,6 +8,9 @@ const WEIGHTS: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
 impl Hub {
     /// Fetches the weights of `owner/name[@revision]`, and of the same commit those files of `beside` that the repository has.
     /// The weights are the first of [`Fetched::files`].
+    ///
+    /// # Errors
+    /// As [`Hub::fetch`].
     pub fn pull(
         &self,
         reference: &str,

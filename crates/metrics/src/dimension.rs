@@ -12,9 +12,12 @@ const WIDE: usize = 64;
 
 /// Local intrinsic dimension by PCA: #{ i : λ_i > 0.05 · λ_1 } of the covariance of a point's k nearest other points,
 /// Euclidean; at most min(k − 1, D). For each k of `neighbours` the dimensions of all points, in their order; points that
-/// are all the same have 0. Errs unless 2 ≤ k < N. Of more than 64 coordinates, memory for N² numbers is needed.
+/// are all the same have 0. Of more than 64 coordinates, memory for N² numbers is needed.
 ///
 /// Source: Fukunaga and Olsen, IEEE Trans. Computers C-20 (1971); pointwise scikit-dimension's `lPCA` (0.5, `ver="FO"`).
+///
+/// # Errors
+/// [`Error::Argument`] unless 2 ≤ k < N.
 pub fn local_dimension(points: &Points, neighbours: &[usize]) -> Result<Vec<Vec<usize>>> {
     let n = points.len();
     if let Some(k) = neighbours.iter().find(|k| !(2..n).contains(*k)) {

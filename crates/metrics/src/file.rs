@@ -11,6 +11,9 @@ const FIXED: [&str; 4] = ["id", "group", "label", "predicted"];
 impl Predictions {
     /// Writes `predictions.csv`. Labels are class names, an unknown group is empty, the probability columns bear the
     /// names of the classes in label order; floats are the shortest text that reads back as the same number.
+    ///
+    /// # Errors
+    /// What [`Predictions::validate`] finds; [`Error::Io`] where the file cannot be written.
     pub fn write_csv(&self, path: &Path) -> Result<()> {
         self.validate()?;
         let io = |source| Error::Io { path: path.to_owned(), source };
@@ -20,6 +23,9 @@ impl Predictions {
     }
 
     /// Reads what [`Predictions::write_csv`] wrote, equal to the bit. The column `predicted` must be the argmax of its row.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::File`] with the line of a row that does not fit.
     pub fn read_csv(path: &Path) -> Result<Predictions> {
         let text = fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
         // Flexible: a row of the wrong length gets our words, not the csv crate's.

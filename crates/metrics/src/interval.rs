@@ -13,6 +13,9 @@ use crate::{Error, Metric, Predictions, Result};
 /// `by_group` draws whole groups (lesions, patients) instead, an image without a group being one of its own: images of one lesion are
 /// not independent, and an interval that forgets it is too narrow. Resamples where the metric is undefined are left
 /// out; (NaN, NaN) if there are no others. Quantiles interpolate linearly, as numpy's. The same seed gives the same interval.
+///
+/// # Errors
+/// [`Error::Argument`] for a level outside of (0, 1) or no resamples; what [`Predictions::validate`] finds.
 pub fn interval(
     predictions: &Predictions,
     metric: &Metric,
@@ -48,8 +51,11 @@ pub struct Comparison {
     pub mcnemar: f64,
 }
 
-/// Compares two runs by `metric`; arguments as [`interval`]'s. An error unless both have the same classes and the
-/// same images, in the same order, with the same labels.
+/// Compares two runs by `metric`; arguments as [`interval`]'s.
+///
+/// # Errors
+/// As [`interval`], and [`Error::Shape`] unless both have the same classes and the same images, in the same order, with the
+/// same labels.
 pub fn compare(
     a: &Predictions,
     b: &Predictions,

@@ -12,7 +12,10 @@ pub struct Points {
 }
 
 impl Points {
-    /// `values` (rows, D), row-major. Errs where they are no whole points or not finite.
+    /// `values` (rows, D), row-major.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where the numbers make no whole points or one is not finite.
     pub fn new(rows: usize, values: Vec<f64>) -> Result<Points> {
         if rows == 0 || values.is_empty() || !values.len().is_multiple_of(rows) {
             let problem =

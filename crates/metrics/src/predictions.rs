@@ -51,6 +51,9 @@ impl Predictions {
     }
 
     /// Adds an image after checking its label and probabilities.
+    ///
+    /// # Errors
+    /// The label has no class, or the probabilities are not those of [`Predictions::validate`].
     pub fn push(&mut self, id: &str, group: Option<&str>, label: u32, probabilities: &[f64]) -> Result<()> {
         check(&self.classes, id, group, label, probabilities)?;
         self.ids.push(id.to_owned());
@@ -61,6 +64,9 @@ impl Predictions {
     }
 
     /// Adds the images of `other`, which must have the same classes.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for other classes; what [`Predictions::validate`] finds in `other`.
     pub fn extend(&mut self, other: &Predictions) -> Result<()> {
         if self.classes != other.classes {
             let (ours, theirs) = (self.classes.join(", "), other.classes.join(", "));
@@ -75,7 +81,10 @@ impl Predictions {
     }
 
     /// Checks that the columns are of one length, that class names are different and not empty, that every label has
-    /// a class and that every row is finite, within [0, 1] and sums to 1 ± 0.001. The error names the first image at fault.
+    /// a class and that every row is finite, within [0, 1] and sums to 1 ± 0.001.
+    ///
+    /// # Errors
+    /// Names the first image at fault.
     pub fn validate(&self) -> Result<()> {
         let (images, classes) = (self.labels.len(), self.classes.len());
         let shape = |what: &str, expected: usize, got: usize| {

@@ -107,7 +107,10 @@ impl Config {
         config
     }
 
-    /// Reads one of timm's or ours. Errs with the path and the key that is missing or of another type.
+    /// Reads one of timm's or ours.
+    ///
+    /// # Errors
+    /// With the path: a file that cannot be read, or a key that is missing or of another type.
     pub fn read(path: &Path) -> Result<Config> {
         let fail = |message: String| Error::File(format!("{}: {message}", path.display()));
         let text =
@@ -116,7 +119,10 @@ impl Config {
         Config::from_json(&json).map_err(fail)
     }
 
-    /// As [`Config::read`]; the error is a message without a place.
+    /// As [`Config::read`], of what a file says.
+    ///
+    /// # Errors
+    /// The key that is missing or of another type, without a place.
     pub fn from_json(config: &Value) -> std::result::Result<Config, String> {
         // Older files have the inner keys on top.
         let key = |name: &str| {

@@ -12,6 +12,9 @@ pub struct Conv {
 
 impl Conv {
     /// `{name}.weight` (out, in, kernel, kernel), normal with variance 2 / (out · kernel²).
+    ///
+    /// # Errors
+    /// What candle answers.
     pub fn new(
         params: &mut Params,
         name: &str,
@@ -23,6 +26,9 @@ impl Conv {
 
     /// Output channels see the input channels of their group: `{name}.weight` (out, in / groups, kernel, kernel), initial
     /// values as [`Conv::new`]'s.
+    ///
+    /// # Errors
+    /// What candle answers.
     pub fn grouped(
         params: &mut Params,
         name: &str,
@@ -34,6 +40,9 @@ impl Conv {
     }
 
     /// The same with initial values of one's own.
+    ///
+    /// # Errors
+    /// What candle answers.
     pub fn with(
         params: &mut Params,
         name: &str,
@@ -80,11 +89,17 @@ pub struct BatchNorm {
 
 impl BatchNorm {
     /// ε = 1e-5, momentum 0.1: torch's defaults. Tensors as [`BatchNorm::with`]'s.
+    ///
+    /// # Errors
+    /// What candle answers.
     pub fn new(params: &mut Params, name: &str, channels: usize) -> Result<BatchNorm> {
         BatchNorm::with(params, name, channels, (1e-5, 0.1))
     }
 
     /// `{name}.weight` 1, `.bias` 0, `.running_mean` 0, `.running_var` 1, `.num_batches_tracked` 0.
+    ///
+    /// # Errors
+    /// What candle answers.
     pub fn with(
         params: &mut Params,
         name: &str,
@@ -103,6 +118,9 @@ impl BatchNorm {
     }
 
     /// norm(values) + residual, cut at 0 where `relu`.
+    ///
+    /// # Errors
+    /// Shapes that do not fit; one number per channel in training.
     pub fn forward(
         &self,
         values: &Tensor,
@@ -135,12 +153,18 @@ pub struct Linear {
 
 impl Linear {
     /// `{name}.weight` (out, in) and `{name}.bias` (out), both uniform in ±1/√in: torch's default.
+    ///
+    /// # Errors
+    /// What candle answers.
     pub fn new(params: &mut Params, name: &str, (input, output): (usize, usize)) -> Result<Linear> {
         let init = Init::Uniform(1.0 / (input as f64).sqrt());
         Linear::with(params, name, (input, output), (init, init))
     }
 
     /// The same tensors with initial values of one's own: (weight, bias).
+    ///
+    /// # Errors
+    /// What candle answers.
     pub fn with(
         params: &mut Params,
         name: &str,
@@ -197,6 +221,10 @@ pub struct StochasticDepth {
 }
 
 impl StochasticDepth {
+    /// values + branch, each row of the branch kept or left out.
+    ///
+    /// # Errors
+    /// Shapes that differ.
     pub fn forward(&self, values: &Tensor, branch: &Tensor, mode: &Mode) -> Result<Tensor> {
         let factors = self.factors(values.dim(0)?, mode);
         Ok(tallow_kernels::add_scaled(values, branch, factors.as_deref())?)

@@ -40,6 +40,10 @@ impl Outline {
 
 /// A piece of a network.
 pub trait Layer: Send + Sync {
+    /// The values after it.
+    ///
+    /// # Errors
+    /// A shape that the layer does not take.
     fn forward(&self, values: &Tensor, mode: &Mode) -> Result<Tensor>;
 
     /// The outline for a row of this shape; `None`, the default, where the layer does not know.
@@ -78,6 +82,9 @@ impl Network {
 
     /// values (R, C, H, W) → logits (R, classes). `at` sees the values at every tap, `input` first, and may replace
     /// them, with another number of rows too.
+    ///
+    /// # Errors
+    /// A shape that a layer does not take; what `at` answers.
     pub fn walk(
         &self,
         values: Tensor,
@@ -92,12 +99,18 @@ impl Network {
     }
 
     /// Logits without anything at the taps.
+    ///
+    /// # Errors
+    /// A shape that a layer does not take.
     pub fn forward(&self, values: &Tensor, mode: &Mode) -> Result<Tensor> {
         self.walk(values.clone(), mode, |_, values| Ok(values))
     }
 
     /// Freezes the parameters of these stages (`head` is one too): they get no gradient, and their batch norms use and
-    /// keep the running statistics in every mode. Errs on an unknown stage before anything is frozen.
+    /// keep the running statistics in every mode.
+    ///
+    /// # Errors
+    /// An unknown stage; nothing is frozen then.
     pub fn freeze<S: AsRef<str>>(&self, params: &Params, stages: &[S]) -> Result<()> {
         let known: Vec<&str> = self.stages.iter().map(|stage| stage.name.as_str()).chain(["head"]).collect();
         for stage in stages {

@@ -25,7 +25,8 @@ const ROWS: usize = 13;
 /// The evaluation pass as a file: `images` (N, C, H, W), normalised, → `logits` (N, classes), for any N. `properties` are kept as the
 /// model's metadata. The weights are in the type of `params`, f32 or f64.
 ///
-/// Errs where the pass holds what opset 17 cannot say, or what is not recorded.
+/// # Errors
+/// Where the pass holds what opset 17 cannot say, or what is not recorded.
 pub fn onnx(
     network: &Network,
     params: &Params,

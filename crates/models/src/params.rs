@@ -131,7 +131,13 @@ impl Params {
         self.stage = name.into();
     }
 
-    /// Makes a trainable tensor. Panics if the name is taken: two layers of one model would share it.
+    /// Makes a trainable tensor.
+    ///
+    /// # Errors
+    /// What candle answers.
+    ///
+    /// # Panics
+    /// If the name is taken: two layers of one model would share it.
     pub fn parameter(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Param> {
         let param = self.make(name, shape, init)?;
         assert!(
@@ -142,7 +148,13 @@ impl Params {
     }
 
     /// Makes a trainable tensor that weight decay is not meant for, whatever its rank: positions, class tokens, layer scales.
-    /// Source: timm's `no_weight_decay`. Panics if the name is taken.
+    /// Source: timm's `no_weight_decay`.
+    ///
+    /// # Errors
+    /// What candle answers.
+    ///
+    /// # Panics
+    /// If the name is taken.
     pub fn without_decay(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Param> {
         self.parameter(name, shape, init)?;
         let param = self.trainable.get_mut(name).expect("made");
@@ -150,7 +162,13 @@ impl Params {
         Ok(param.clone())
     }
 
-    /// Makes a buffer. Panics if the name is taken.
+    /// Makes a buffer.
+    ///
+    /// # Errors
+    /// What candle answers.
+    ///
+    /// # Panics
+    /// If the name is taken.
     pub fn buffer(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Param> {
         let param = self.make(name, shape, init)?;
         assert!(self.buffers.insert(name.to_owned(), param.clone()).is_none(), "buffer `{name}` made twice");
@@ -171,6 +189,9 @@ impl Params {
 
     /// Parameters and buffers by name, as they are now and will be: the tensors share storage with the variables.
     /// Counts come as int64 scalars, copied.
+    ///
+    /// # Errors
+    /// What candle answers.
     pub fn tensors(&self) -> Result<BTreeMap<String, Tensor>> {
         let mut tensors = BTreeMap::new();
         for (name, param) in self.trainable.iter().chain(&self.buffers) {

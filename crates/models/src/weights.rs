@@ -48,8 +48,10 @@ pub struct Weights {
 }
 
 /// Reads a safetensors file, or one of PyTorch (`.pth`, `.pt`, `.bin`): a dictionary of tensors, also one inside `state_dict`,
-/// `model_state_dict`, `model` or `net`. Nothing that such a file says is run. Errs with the path where it is missing, truncated,
-/// or something else.
+/// `model_state_dict`, `model` or `net`. Nothing that such a file says is run.
+///
+/// # Errors
+/// With the path, where the file is missing, truncated, or something else.
 pub fn read(path: &Path) -> Result<Weights> {
     let fail = |message: String| Error::File(format!("{}: {message}", path.display()));
     let bytes = std::fs::read(path).map_err(|error| fail(format!("cannot read the weights: {error}")))?;
@@ -72,7 +74,9 @@ pub fn read(path: &Path) -> Result<Weights> {
 
 /// Sets the parameters and buffers from a file in our names, f16, bf16, f32 or f64, in the types of `params`. Every tensor
 /// must be there with its shape, and no other, but for counts (`…num_batches_tracked`) and, as `head` allows, the head's.
-/// Errs with the difference (`-` missing, `+` unexpected, `~` different) before anything is set.
+///
+/// # Errors
+/// The difference (`-` missing, `+` unexpected, `~` different), before anything is set; what [`read`] answers.
 pub fn load(params: &Params, path: &Path, head: Head) -> Result<LoadReport> {
     let Weights { tensors, metadata, notes } = read(path)?;
     set(
@@ -87,6 +91,9 @@ pub fn load(params: &Params, path: &Path, head: Head) -> Result<LoadReport> {
 /// As [`load`], of a file in our names, torchvision's or timm's: whichever has most of the file's. Shapes that differ in
 /// sides of 1 are taken as they are. Where the head may be replaced, a first convolution of other channels
 /// ([`adapt_input`]) and position embeddings of another grid ([`resample_positions`]) are made to fit as timm does.
+///
+/// # Errors
+/// As [`load`].
 pub fn import(params: &Params, spec: &ModelSpec, path: &Path, head: Head) -> Result<LoadReport> {
     let Weights { tensors, metadata, mut notes } = read(path)?;
     let tensors = layout::unwrapped(tensors, &mut notes);
@@ -185,6 +192,9 @@ fn not_finite(tensor: &Tensor) -> Result<usize> {
 
 /// Writes tensors, contiguous and in their types, and the metadata. The same input gives the same bytes. The file appears
 /// whole or not at all: it is written beside `path`, synced and renamed. [`Params::tensors`] gives a model's tensors.
+///
+/// # Errors
+/// With the path, where it cannot be written.
 pub fn save(
     tensors: &BTreeMap<String, Tensor>,
     path: &Path,

@@ -22,6 +22,9 @@ pub struct Events {
 impl Events {
     /// A new file in `dir`, sorted after those already there. With `resume_from: Some(step)` it begins with a session start at
     /// `step + 1`, at which TensorBoard forgets what earlier files say of that and later steps.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
     pub fn create(dir: &Path, resume_from: Option<u64>) -> Result<Events> {
         let newest = existing(dir)?.iter().filter_map(|path| timestamp(path)).max();
         let seconds = newest.map_or(0, |last| last + 1).max(now() as u64);
@@ -36,6 +39,9 @@ impl Events {
     }
 
     /// All values of one step in one record. Tags such as `train/loss`; values become f32.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
     pub fn scalars<T: AsRef<str>>(&mut self, step: u64, values: &[(T, f64)]) -> Result<()> {
         let mut summary = Vec::new();
         for (tag, value) in values {

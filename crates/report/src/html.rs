@@ -58,6 +58,9 @@ pub struct SplitNote {
 
 impl Report {
     /// Writes the file under a temporary name, then renames it.
+    ///
+    /// # Errors
+    /// What [`html`](Self::html) answers; [`Error::Io`].
     pub fn write(&self, path: &Path) -> Result<()> {
         let beside = path.with_extension("html.tmp");
         std::fs::write(&beside, self.html()?).map_err(Error::io(&beside))?;
@@ -65,6 +68,9 @@ impl Report {
     }
 
     /// The page; well-formed as XML but for its doctype.
+    ///
+    /// # Errors
+    /// A picture that cannot be encoded.
     pub fn html(&self) -> Result<String> {
         let classes = self.summary.as_ref().map_or(&[][..], |summary| &summary.per_class);
         let names: Vec<String> = classes.iter().map(|class| class.class.clone()).collect();

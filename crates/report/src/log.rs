@@ -45,6 +45,9 @@ impl Log {
     ///
     /// `None` starts anew: earlier logs in `dir` are removed. `Some(step)` goes on after that step: records of later steps are
     /// dropped, and so are the rows of `summary.csv` of epochs that are not in `metrics.jsonl` any more.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Log`] where an earlier log cannot be read.
     pub fn open(dir: &Path, resume_from: Option<u64>) -> Result<Log> {
         let (lines, summary) = (dir.join("metrics.jsonl"), dir.join("summary.csv"));
         match resume_from {
@@ -73,6 +76,9 @@ impl Log {
     }
 
     /// One optimizer step: values such as `loss`, `lr`, `images_per_second`, and what each branch gave to it.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
     pub fn step(
         &mut self,
         epoch: u64,
@@ -98,7 +104,10 @@ impl Log {
         self.events.scalars(step, &tagged)
     }
 
-    /// A finished epoch. Its metrics must be those of the epochs before, as `summary.csv` has one header.
+    /// A finished epoch.
+    ///
+    /// # Errors
+    /// Other metrics than before; [`Error::Io`].
     pub fn epoch(&mut self, epoch: &Epoch) -> Result<()> {
         let names = epoch.metrics.iter().map(|(name, _)| field(name));
         let columns: Vec<_> = ["epoch", "train_loss", "val_loss"]
@@ -142,6 +151,9 @@ impl Log {
 }
 
 /// The epochs in a run folder's `metrics.jsonl`, in order; empty if there is no such file. `null` is read as NaN.
+///
+/// # Errors
+/// [`Error::Io`]; a line that is no record of an epoch or a step.
 pub fn history(dir: &Path) -> Result<Vec<Epoch>> {
     let path = dir.join("metrics.jsonl");
     if !path.exists() {

@@ -48,6 +48,9 @@ const GRIDS: &str = ".grids{display:flex;flex-wrap:wrap;gap:1.2rem 2.5rem;margin
 
 impl Page {
     /// Writes the file under a temporary name, then renames it.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
     pub fn write(&self, path: &Path) -> Result<()> {
         let beside = path.with_extension("html.tmp");
         std::fs::write(&beside, self.html()).map_err(Error::io(&beside))?;

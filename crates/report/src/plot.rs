@@ -51,6 +51,10 @@ impl Chart {
         standalone(&self.inline())
     }
 
+    /// Writes the plot as SVG.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
     pub fn write(&self, path: &Path) -> Result<()> {
         std::fs::write(path, self.svg()).map_err(Error::io(path))
     }

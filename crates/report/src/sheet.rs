@@ -105,6 +105,9 @@ const MOST_NAMED: usize = 4;
 
 impl Sheet {
     /// The sheet as one picture, RGB8.
+    ///
+    /// # Errors
+    /// [`Error::Picture`] where the pictures differ in size or do not have as many bytes as they say.
     pub fn render(&self) -> Result<Image> {
         let side = self.side()?;
         let count = self.tiles.len() as u32;
@@ -150,11 +153,17 @@ impl Sheet {
     }
 
     /// The bytes of a PNG file.
+    ///
+    /// # Errors
+    /// What [`Sheet::render`] answers.
     pub fn png(&self) -> Result<Vec<u8>> {
         png(&self.render()?)
     }
 
     /// The bytes of a JPEG file of this quality, 1 to 100.
+    ///
+    /// # Errors
+    /// What [`Sheet::render`] answers.
     pub fn jpeg(&self, quality: u8) -> Result<Vec<u8>> {
         let (image, mut out) = (self.render()?, Vec::new());
         image::codecs::jpeg::JpegEncoder::new_with_quality(&mut out, quality)
@@ -163,6 +172,10 @@ impl Sheet {
         Ok(out)
     }
 
+    /// Writes the sheet as PNG.
+    ///
+    /// # Errors
+    /// What [`Sheet::render`] answers; [`Error::Io`].
     pub fn write(&self, path: &Path) -> Result<()> {
         std::fs::write(path, self.png()?).map_err(Error::io(path))
     }

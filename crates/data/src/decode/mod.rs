@@ -16,8 +16,11 @@ mod jpeg;
 /// the EXIF orientation done. JPEGs differ from libjpeg-turbo's by the rounding of the inverse transform and the upsampling;
 /// those whose data end early are refused, which libjpeg fills up.
 ///
-/// Formats: JPEG, PNG, BMP, TIFF, WebP, told by their first bytes, not by the name. Errors: [`Error::Io`]; [`Error::Image`]
-/// without the image's name, for what cannot be read whole, and for floating point, which has no agreed range.
+/// Formats: JPEG, PNG, BMP, TIFF, WebP, told by their first bytes, not by the name.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Image`], without the image's name, for what cannot be read whole, and for floating point, which
+/// has no agreed range.
 pub fn decode(encoded: &Encoded) -> Result<Image> {
     let bytes = match encoded {
         Encoded::Pixels(image) => return Ok(image.clone()),
@@ -35,6 +38,9 @@ pub fn decode(encoded: &Encoded) -> Result<Image> {
 }
 
 /// (width, height) of the upright image, from the header.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Image`] where the header cannot be read.
 pub fn size(encoded: &Encoded) -> Result<(u32, u32)> {
     let bytes = match encoded {
         Encoded::Pixels(image) => return Ok((image.width, image.height)),
@@ -51,6 +57,9 @@ pub fn size(encoded: &Encoded) -> Result<(u32, u32)> {
 
 impl Encoded {
     /// The same image with a file's bytes in memory, so that [`size`] and [`decode`] read the file once.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
     pub fn load(self) -> Result<Encoded> {
         match self {
             Encoded::File(_) => Ok(Encoded::Bytes(bytes(&self)?.into_owned())),

@@ -8,6 +8,9 @@ use crate::{Error, Result};
 pub const EXTENSIONS: [&str; 7] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"];
 
 /// The image files below a folder, told by [`EXTENSIONS`], in the order of their names, without hidden ones.
+///
+/// # Errors
+/// [`Error::Io`] for a folder that cannot be read.
 pub fn images_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     walk(folder, &mut files)?;

@@ -73,6 +73,9 @@ impl SourceSpec {
     }
 
     /// Checks the keys, then opens.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for an unknown key or a value of another kind; what the files lack or hold that does not fit.
     pub fn read(&self, options: &Options) -> Result<Parts> {
         match self.unknown(options).into_iter().next() {
             Some(error) => Err(error),

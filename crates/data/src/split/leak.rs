@@ -7,8 +7,11 @@ use crate::error::first_few;
 use crate::part::Part;
 use crate::{Dataset, Error, Result};
 
-/// Parts (name, dataset) share no group and no image id. [`Error::Leak`] names where the parts were read from, the first that
-/// is in two, its images there, and how many there are.
+/// Parts (name, dataset) share no group and no image id.
+///
+/// # Errors
+/// [`Error::Leak`] names where the parts were read from, the first group or image that is in two, its images there, and how
+/// many there are.
 pub fn check_disjoint(parts: &[(&str, &dyn Dataset)]) -> Result<()> {
     let mut groups = Places::default();
     let mut images = Places::default();

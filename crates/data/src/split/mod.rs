@@ -47,7 +47,10 @@ pub struct Divided {
 impl Split {
     pub const KEYS: [&str; 6] = ["file", "validation", "folds", "fold", "group", "stratified"];
 
-    /// From a recipe's `data.split`; every mistake in it. `file` wins over `folds`, and `folds` over `validation`.
+    /// From a recipe's `data.split`. `file` wins over `folds`, and `folds` over `validation`.
+    ///
+    /// # Errors
+    /// Every mistake: unknown keys, values out of range, no rule.
     pub fn parse(value: &Value) -> std::result::Result<Split, Vec<Error>> {
         let Value::Mapping(map) = value else {
             let example = "{ validation: 0.15 }, { folds: 5, fold: 0 } or { file: split.csv }";
@@ -85,8 +88,9 @@ impl Split {
 /// far, N_c in all, w the side's share. For single images this is Webster's method, within one image of the exact
 /// share in each class; a class too small for the share stays in training.
 ///
-/// Errors: [`Error::Leak`] where a file puts a group on two sides; [`Error::Option`] for a `group` that the dataset does not
-/// have, and for a side without images; [`Error::Invalid`], or [`Error::Several`], for a file that names an image twice, names
+/// # Errors
+/// [`Error::Leak`] where a file puts a group on two sides; [`Error::Option`] for a `group` that the dataset does not have,
+/// and for a side without images; [`Error::Invalid`], or [`Error::Several`], for a file that names an image twice, names
 /// one that is not in the dataset, or leaves one out.
 pub fn divide(dataset: Arc<dyn Dataset>, split: &Split, seed: Seed) -> Result<Divided> {
     check_group(&*dataset, split)?;

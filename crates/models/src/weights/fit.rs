@@ -80,6 +80,9 @@ fn grid(positions: usize) -> Option<(usize, usize)> {
 
 /// A convolution (O, I, h, w) for `channels` others: Σ over I for one, else the channels repeated in order and scaled by
 /// I / channels. Source: timm 1.0 `adapt_input_conv`, whose I is 3.
+///
+/// # Errors
+/// A weight that is no convolution's.
 pub fn adapt_input(weight: &Tensor, channels: usize) -> Result<Tensor> {
     let theirs = weight.dim(1)?;
     if channels == 1 {
@@ -94,6 +97,9 @@ pub fn adapt_input(weight: &Tensor, channels: usize) -> Result<Tensor> {
 /// Position embeddings (1, prefix + s², width) for a grid of `side`²: the prefix as it is, the grid resampled by the
 /// antialiased bicubic filter (a = −1/2) of `torch.nn.functional.interpolate`, in f64. Source: timm 1.0
 /// `resample_abs_pos_embed`.
+///
+/// # Errors
+/// A shape other than (1, prefix + s², width).
 pub fn resample_positions(positions: &Tensor, prefix: usize, side: usize) -> Result<Tensor> {
     let (_, count, width) = positions.dims3()?;
     let old = (count - prefix).isqrt();

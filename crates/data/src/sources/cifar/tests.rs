@@ -1,6 +1,6 @@
 use super::*;
-use crate::readers::binary::PLANE;
 use crate::Encoded;
+use crate::readers::binary::PLANE;
 use crate::written::{file, options, real};
 
 fn read(folder: &Path, spec: &SourceSpec) -> Result<Parts> {
