@@ -128,17 +128,18 @@ impl BatchNorm {
         residual: Option<&Tensor>,
         relu: bool,
     ) -> Result<Tensor> {
-        let training = match mode {
+        let stats = match mode {
             _ if self.weight.frozen() => Stats::Running,
             Mode::Train { .. } => Stats::BatchAndUpdate,
             Mode::Probe => Stats::Batch,
             Mode::Eval => Stats::Running,
         };
         let running = RunningStats { mean: self.mean.var().clone(), var: self.variance.var().clone() };
-        let options = tallow_kernels::BatchNorm { eps: self.eps, momentum: self.momentum, training };
-        let (weight, bias) = (self.weight.tensor(mode), self.bias.tensor(mode));
-        let result = tallow_kernels::batch_norm(values, &weight, &bias, &running, options, residual, relu)?;
-        if matches!(training, Stats::BatchAndUpdate) {
+        let (weight, bias) = (&self.weight.tensor(mode), &self.bias.tensor(mode));
+        let (running, eps, momentum) = (&running, self.eps, self.momentum);
+        let norm = tallow_kernels::BatchNorm { weight, bias, running, stats, eps, momentum };
+        let result = tallow_kernels::batch_norm(values, norm, residual, relu)?;
+        if stats == Stats::BatchAndUpdate {
             self.batches.increment();
         }
         Ok(result)

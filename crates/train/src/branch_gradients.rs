@@ -28,8 +28,8 @@ impl<'a> BranchGradients<'a> {
         BranchGradients { params: work.params, apart, own, all, loss: 0.0, closed: Vec::new() }
     }
 
-    /// Adds the gradients of a part of the branch under way; `value` is the loss's own.
-    pub fn add(&mut self, loss: &Tensor, value: f64) -> Result<()> {
+    /// Adds the gradients of a part of the branch under way, and frees its graph; `value` is the loss's own.
+    pub fn add(&mut self, loss: Tensor, value: f64) -> Result<()> {
         self.loss += value;
         Ok(if self.apart { &mut self.own } else { &mut self.all }.add(loss)?)
     }

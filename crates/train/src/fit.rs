@@ -97,12 +97,16 @@ pub fn try_out(run: &Run, progress: &Progress) -> Result<Tried> {
         Loader::new(run.data.train.clone(), first, prepare(plan, run.views(), 0, count)?, plan.data.workers);
     let mut tried = Tried { batches: count, total, loss: f64::NAN, lr: 0.0, evaluated: 0, kernel_calls: 0 };
     for batch in loader {
-        let (progress, seed) = (run.progress(0, total, count), run.step_seed(0, 0));
-        let mut step = step(run, &batch?, seed, &progress)?;
-        step.check(run, &progress, &[])?;
-        tried.loss = step.loss;
-        tried.lr = Learner::new(run, run.schedule(total, count)?)?.update(run, &mut step.gradients, 0)?;
-        tried.kernel_calls = tallow_kernels::calls();
+        let (progress, seed, batch) = (run.progress(0, total, count), run.step_seed(0, 0), batch?);
+        let (done, kernels) = tallow_kernels::count_kernels(|| -> Result<()> {
+            let mut step = step(run, &batch, seed, &progress)?;
+            step.check(run, &progress, &[])?;
+            tried.loss = step.loss;
+            tried.lr = Learner::new(run, run.schedule(total, count)?)?.update(run, &mut step.gradients, 0)?;
+            Ok(())
+        });
+        done?;
+        tried.kernel_calls = kernels;
     }
     let rows = run.data.validation.len().min(plan.data.batch) as u32;
     let few: Arc<dyn Dataset> = Arc::new(Subset::new(run.data.validation.clone(), (0..rows).collect()));

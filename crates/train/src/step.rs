@@ -111,7 +111,9 @@ impl Work<'_> {
                 let value = f64::from(loss.to_dtype(DType::F32)?.to_scalar::<f32>()?);
                 sum += value;
                 done(Phase::Forward)?;
-                gradients.add(&loss, value)?;
+                // The graph is the loss's alone now: what an op saved is freed as soon as it was walked.
+                drop(logits);
+                gradients.add(loss, value)?;
                 done(Phase::Backward)?;
             }
             let norm = gradients.norm()?;
@@ -135,7 +137,8 @@ impl Work<'_> {
             let part = Var::from_tensor(&values.narrow(0, start, len)?.contiguous()?)?;
             let logits = self.network.forward(part.as_tensor(), &Mode::Probe)?;
             let loss = self.loss.of(&logits, &targets[start * classes..(start + len) * classes])?;
-            let gradient = backward(&(loss * (len as f64 / rows as f64))?)?.remove(&part);
+            drop(logits);
+            let gradient = backward((loss * (len as f64 / rows as f64))?)?.remove(&part);
             let missing =
                 || candle_core::Error::Msg("the loss does not reach the input: the graph is cut".into());
             parts.push(gradient.ok_or_else(missing)?);

@@ -66,8 +66,8 @@ fn batch_norms() -> Result<()> {
         let (mean, var) = (numbers(&[3], 7), (numbers(&[3], 8) + 2.0)?);
         agree(case, &inputs, |t| {
             let stats = RunningStats { mean: Var::from_tensor(&mean)?, var: Var::from_tensor(&var)? };
-            let options = BatchNorm { eps: 1e-5, momentum: 0.1, training };
-            let y = batch_norm(&t[0], &t[1], &t[2], &stats, options, Some(&t[3]), true)?;
+            let norm = support::norm(&t[1], &t[2], &stats, training);
+            let y = batch_norm(&t[0], norm, Some(&t[3]), true)?;
             near(&flat(&stats.mean), &list::<f64>(&case["mean"]), 1e-10);
             near(&flat(&stats.var), &list::<f64>(&case["var"]), 1e-10);
             Ok(y)

@@ -1,6 +1,6 @@
 //! What ops do together: graphs with candle's ops among ours, threads, updates in place.
 
-use crate::support::{all, check, flat, near, numbers, on};
+use crate::support::{all, check, flat, near, norm, numbers, on};
 use candle_core::{DType, Device, Result, Tensor, Var};
 use tallow_kernels::*;
 
@@ -11,15 +11,14 @@ fn stats(c: usize, dtype: DType) -> Result<RunningStats> {
     Ok(RunningStats { mean: Var::from_tensor(&zeros)?, var: Var::from_tensor(&(zeros + 1.0)?)? })
 }
 
-const NORM: BatchNorm = BatchNorm { eps: 1e-5, momentum: 0.1, training: Stats::BatchAndUpdate };
-
 /// A residual block whose values are read by several ops of ours and of candle's.
 fn block(t: &[Tensor]) -> Result<Tensor> {
     let y = conv2d(&t[0], &t[1], CONV)?;
     let stats = stats(4, y.dtype())?;
-    let y = batch_norm(&y, &t[2], &t[3], &stats, NORM, None, true)?;
+    let norm = norm(&t[2], &t[3], &stats, Stats::BatchAndUpdate);
+    let y = batch_norm(&y, norm, None, true)?;
     let z = conv2d(&y, &t[4], CONV)?;
-    let z = batch_norm(&z, &t[2], &t[3], &stats, NORM, Some(&y), true)?;
+    let z = batch_norm(&z, norm, Some(&y), true)?;
     let doubled = (z.affine(2.0, 0.5)? * &y)?; // candle's ops on results of ours
     let pooled = max_pool2d(&(doubled + &z)?, 3, 2, 1)?;
     let mixed = mix_rows(&[vec![(0, 0.3), (1, 0.7)], vec![(1, 1.0)]], &pooled.transpose(2, 3)?)?;

@@ -73,7 +73,6 @@ fn normalisation() -> Result<()> {
                 if with_residual {
                     inputs.push(numbers(shape, 6));
                 }
-                let options = BatchNorm { eps: 1e-5, momentum: 0.1, training };
                 check(
                     &format!("{shape:?} {training:?} residual {with_residual} relu {relu}"),
                     &inputs,
@@ -82,7 +81,7 @@ fn normalisation() -> Result<()> {
                             mean: Var::from_tensor(&numbers(&[c], 7).to_dtype(t[0].dtype())?)?,
                             var: Var::from_tensor(&positive(&[c], 8).to_dtype(t[0].dtype())?)?,
                         };
-                        batch_norm(&t[0], &t[1], &t[2], &stats, options, t.get(3), relu)
+                        batch_norm(&t[0], support::norm(&t[1], &t[2], &stats, training), t.get(3), relu)
                     },
                 )?;
             }
@@ -107,8 +106,8 @@ fn running_statistics() -> Result<()> {
                 mean: Var::from_tensor(&(&one * 10.0)?)?,
                 var: Var::from_tensor(&(&one * 20.0)?)?,
             };
-            let options = BatchNorm { eps: 0.0, momentum: 0.1, training };
-            let y = support::on(fallback, || batch_norm(&x, &one, &zero, &stats, options, None, false))?;
+            let norm = BatchNorm { eps: 0.0, ..support::norm(&one, &zero, &stats, training) };
+            let y = support::on(fallback, || batch_norm(&x, norm, None, false))?;
             support::near(
                 &[stats.mean.to_vec1::<f64>()?[0], stats.var.to_vec1::<f64>()?[0]],
                 &[mean, var],
@@ -121,11 +120,10 @@ fn running_statistics() -> Result<()> {
     }
     let lone = x.narrow(0, 0, 1)?;
     let stats = RunningStats { mean: Var::from_tensor(&zero)?, var: Var::from_tensor(&one)? };
-    let options = BatchNorm { eps: 1e-5, momentum: 0.1, training: Stats::BatchAndUpdate };
-    let error = batch_norm(&lone, &one, &zero, &stats, options, None, false).unwrap_err().to_string();
+    let norm = support::norm(&one, &zero, &stats, Stats::BatchAndUpdate);
+    let error = batch_norm(&lone, norm, None, false).unwrap_err().to_string();
     assert!(error.contains("one number per channel") && error.contains("raise the batch"), "{error}");
-    let options = BatchNorm { training: Stats::Running, ..options };
-    batch_norm(&lone, &one, &zero, &stats, options, None, false)?;
+    batch_norm(&lone, BatchNorm { stats: Stats::Running, ..norm }, None, false)?;
     Ok(())
 }
 
@@ -137,8 +135,9 @@ fn variance_of_shifted_values() -> Result<()> {
     let (one, zero) =
         (Tensor::ones(1, DType::F32, &Device::Cpu)?, Tensor::zeros(1, DType::F32, &Device::Cpu)?);
     let stats = RunningStats { mean: Var::from_tensor(&zero)?, var: Var::from_tensor(&one)? };
-    let options = BatchNorm { eps: 0.0, momentum: 1.0, training: Stats::BatchAndUpdate };
-    let y = batch_norm(&x, &one, &zero, &stats, options, None, false)?.flatten_all()?.to_vec1::<f32>()?;
+    let norm =
+        BatchNorm { eps: 0.0, momentum: 1.0, ..support::norm(&one, &zero, &stats, Stats::BatchAndUpdate) };
+    let y = batch_norm(&x, norm, None, false)?.flatten_all()?.to_vec1::<f32>()?;
     assert!(
         y.iter().enumerate().all(|(i, y)| (y - if i % 2 == 0 { -1.0 } else { 1.0 }).abs() < 1e-5),
         "{y:?}"

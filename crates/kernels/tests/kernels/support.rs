@@ -1,8 +1,7 @@
 //! Numbers, and the comparison of an op with finite differences, its fallback, and its f64 self.
 
 use candle_core::{DType, Device, Result, Tensor, Var};
-use std::sync::RwLock;
-use tallow_kernels::force_fallback;
+use tallow_kernels::{BatchNorm, RunningStats, Stats, composed, count_kernels};
 use tallow_seed::Seed;
 
 /// Normal numbers.
@@ -19,22 +18,25 @@ pub fn positive(shape: &[usize], seed: u64) -> Tensor {
     Tensor::from_vec(data, shape, &Device::Cpu).unwrap()
 }
 
-/// The switch is the process's: whoever turns it waits for the others.
-static SWITCH: RwLock<()> = RwLock::new(());
-
+/// `f` with kernels, or composed of candle's ops.
 pub fn on<R>(fallback: bool, f: impl FnOnce() -> R) -> R {
     if fallback {
-        let _alone = SWITCH.write().unwrap_or_else(|e| e.into_inner());
-        force_fallback(true);
-        let before = tallow_kernels::calls();
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f));
-        force_fallback(false);
-        assert_eq!(tallow_kernels::calls(), before, "a kernel ran under the fallback");
-        result.unwrap_or_else(|e| std::panic::resume_unwind(e))
+        let (result, kernels) = count_kernels(|| composed(f));
+        assert_eq!(kernels, 0, "a kernel ran under the fallback");
+        result
     } else {
-        let _shared = SWITCH.read().unwrap_or_else(|e| e.into_inner());
         f()
     }
+}
+
+/// torch's defaults.
+pub fn norm<'a>(
+    weight: &'a Tensor,
+    bias: &'a Tensor,
+    running: &'a RunningStats,
+    stats: Stats,
+) -> BatchNorm<'a> {
+    BatchNorm { weight, bias, running, stats, eps: 1e-5, momentum: 0.1 }
 }
 
 pub fn near(a: &[f64], b: &[f64], tolerance: f64) {
@@ -78,9 +80,9 @@ pub fn all(
 }
 
 pub fn check(case: &str, inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>) -> Result<()> {
-    let before = tallow_kernels::calls();
-    let ours = on(false, || all(inputs, DType::F64, &f))?;
-    assert!(tallow_kernels::calls() > before, "{case}: no kernel ran");
+    let (ours, kernels) = count_kernels(|| all(inputs, DType::F64, &f));
+    let ours = ours?;
+    assert!(kernels > 0, "{case}: no kernel ran");
     let fallback = on(true, || all(inputs, DType::F64, &f))?;
     let single = on(false, || all(inputs, DType::F32, &f))?;
     for (part, (a, b)) in ours.iter().zip(&fallback).enumerate() {

@@ -222,7 +222,7 @@ fn after(mode: Mode, freeze: &[&str]) -> (BTreeMap<String, Vec<f64>>, BTreeMap<S
     let (params, network) = build(find("resnet18").unwrap(), &ModelOptions::new(5));
     network.freeze(&params, freeze).unwrap();
     let logits = network.forward(&images([3, 3, 48, 48]), &mode).unwrap();
-    let gradients = backward(&logits.sum_all().unwrap()).unwrap();
+    let gradients = backward(logits.sum_all().unwrap()).unwrap();
     let has = |var| gradients.get(var).is_some();
     let graph = params.trainable.iter().map(|(name, param)| (name.clone(), has(param.var()))).collect();
     let values =

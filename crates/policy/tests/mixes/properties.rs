@@ -247,7 +247,7 @@ fn gradients_reach_the_values() {
         let branch = branch(&format!("[ {{ {text} }} ]"));
         let values = Var::from_tensor(&noise(text, shape)).unwrap();
         let (out, pass) = through(&branch, rows, step, values.as_tensor());
-        let grads = tallow_kernels::backward(&out.sum_all().unwrap()).unwrap();
+        let grads = tallow_kernels::backward(out.sum_all().unwrap()).unwrap();
         let grad = grads.get(values.as_tensor()).expect("a gradient");
         // d Σ out / d row j, per pixel: Σ_i shares_ij.
         let means = flat(&grad.flatten_from(1).unwrap().mean(1).unwrap());

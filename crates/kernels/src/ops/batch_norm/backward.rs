@@ -1,0 +1,134 @@
+//! The gradients of batch normalisation, its residual and its ReLU.
+
+use super::Sizes;
+use crate::cpu::element::{Element, tensor, view};
+use crate::cpu::parallel::{Shared, unfilled};
+use crate::cpu::planes::fold;
+use crate::cpu::simd::vectorized;
+use crate::graph::{Backward, OperandGradients};
+use crate::ops::relu::passed;
+use candle_core::{Result, Tensor};
+
+pub(super) struct BatchNormBackward {
+    pub x: Tensor,
+    pub weight: Tensor,
+    pub bias: Tensor,
+    /// Of each channel, as it was normalised: mean, and 1 / √(var + eps).
+    pub mean: Tensor,
+    pub inverse: Tensor,
+    /// Whether they are the batch's, and depend on x.
+    pub batch: bool,
+    pub residual: bool,
+    pub relu: bool,
+    pub sizes: Sizes,
+}
+
+impl Backward for BatchNormBackward {
+    /// With a residual, whether ReLU let a number pass is read off the result; without, it is computed again from x.
+    fn reads_result(&self) -> bool {
+        self.relu && self.residual
+    }
+
+    fn cpu<T: Element>(
+        &self,
+        grad: Tensor,
+        wanted: &[bool],
+        result: Option<&Tensor>,
+    ) -> Result<OperandGradients> {
+        let dz = if self.reads_result() { passed::<T>(&grad, result)? } else { grad };
+        let (dx, dw, db) = self.inner(&view::<T>(&dz)?, wanted[0])?;
+        let c = self.sizes.c;
+        let dx = dx.map(|dx| tensor(dx, dz.shape()));
+        let mut grads =
+            vec![dx, wanted[1].then(|| tensor(dw, c)), wanted[2].then(|| tensor(db, c)), None, None];
+        if let Some(&wanted) = wanted.get(5) {
+            grads.push(wanted.then_some(dz));
+        }
+        Ok(grads)
+    }
+}
+
+type Three<T> = (Option<Vec<T>>, Vec<T>, Vec<T>);
+
+impl BatchNormBackward {
+    /// dx, dweight, dbias of the normalisation, and of its ReLU where there is no residual, given dy.
+    fn inner<T: Element>(&self, dy: &[T], want_x: bool) -> Result<Three<T>> {
+        let sizes = self.sizes;
+        let (x, weight, bias) = (view::<T>(&self.x)?, view::<T>(&self.weight)?, view::<T>(&self.bias)?);
+        let (mean, inverse) = (view::<T>(&self.mean)?, view::<T>(&self.inverse)?);
+        let (x, weight, bias, mean, inverse) = (&*x, &*weight, &*bias, &*mean, &*inverse);
+        let (mut dw, mut db) = (vec![T::zero(); sizes.c], vec![T::zero(); sizes.c]);
+        let mut dx = want_x.then(|| unfilled(sizes.len()));
+        let (out_w, out_b) = (Shared::new(&mut dw), Shared::new(&mut db));
+        let out_x = dx.as_mut().map(|dx: &mut Vec<T>| Shared::new(dx));
+        let (plane, gate) = (sizes.plane, self.relu && !self.residual);
+        let minus_infinity = T::from_f64(f64::NEG_INFINITY);
+        let floor = if gate { T::zero() } else { minus_infinity };
+        sizes.channels(|c0, c1| {
+            let mut sums = vec![(0.0f64, 0.0f64); c1 - c0]; // (Σ dy, Σ dy·(x − mean))
+            vectorized(
+                #[inline(always)]
+                || {
+                    for (c, at) in sizes.planes(c0, c1) {
+                        let (m, scale, bias) = (mean[c], weight[c] * inverse[c], bias[c]);
+                        let (a, b) = pair(&x[at..][..plane], &dy[at..][..plane], m, scale, bias, floor);
+                        sums[c - c0].0 += a.to_f64();
+                        sums[c - c0].1 += b.to_f64();
+                    }
+                },
+            );
+            // SAFETY: one block of channels per task.
+            let (dw, db) = unsafe { (out_w.slice(c0, c1 - c0), out_b.slice(c0, c1 - c0)) };
+            for (i, (a, b)) in sums.iter().enumerate() {
+                (dw[i], db[i]) = (T::from_f64(b * inverse[c0 + i].to_f64()), T::from_f64(*a));
+            }
+            let Some(out_x) = out_x else { return };
+            let n = sizes.count() as f64;
+            // dx = scale·(dy − Σdy/n − (x − mean)·inverse²·Σ(dy·(x − mean))/n); the sums are 0 for constant statistics.
+            let terms = |c: usize| {
+                let (a, b) = if self.batch { sums[c - c0] } else { (0.0, 0.0) };
+                let i = inverse[c].to_f64();
+                (T::from_f64(a / n), T::from_f64(b * i * i / n))
+            };
+            let terms: Vec<_> = (c0..c1).map(terms).collect();
+            vectorized(
+                #[inline(always)]
+                || {
+                    for (c, at) in sizes.planes(c0, c1) {
+                        let (m, scale, bias) = (mean[c], weight[c] * inverse[c], bias[c]);
+                        let (a, b) = terms[c - c0];
+                        // SAFETY: one block of channels per task.
+                        let dx = unsafe { out_x.slice(at, plane) };
+                        for ((dx, x), dy) in dx.iter_mut().zip(&x[at..][..plane]).zip(&dy[at..][..plane]) {
+                            let x = *x - m;
+                            let dy = if x * scale + bias > floor { *dy } else { T::zero() };
+                            *dx = scale * (dy - a - x * b);
+                        }
+                    }
+                },
+            );
+        });
+        Ok((dx, dw, db))
+    }
+}
+
+/// (Σ dy, Σ dy·(x − m)) over the numbers that passed ReLU, in 32 lanes.
+#[inline(always)]
+fn pair<T: Element>(x: &[T], dy: &[T], m: T, scale: T, bias: T, floor: T) -> (T, T) {
+    let (mut a, mut b) = ([T::zero(); 32], [T::zero(); 32]);
+    let step = |x: T, dy: T, a: &mut T, b: &mut T| {
+        let x = x - m;
+        let dy = if x * scale + bias > floor { dy } else { T::zero() };
+        *a += dy;
+        *b += dy * x;
+    };
+    let (mut xs, mut ys) = (x.chunks_exact(32), dy.chunks_exact(32));
+    for (x, dy) in (&mut xs).zip(&mut ys) {
+        (0..32).for_each(|i| step(x[i], dy[i], &mut a[i], &mut b[i]));
+    }
+    let rest = xs.remainder().iter().zip(ys.remainder());
+    for ((x, dy), (a, b)) in rest.zip(a.iter_mut().zip(&mut b)) {
+        step(*x, *dy, a, b);
+    }
+    (fold(a), fold(b))
+}

@@ -1,0 +1,224 @@
+//! Batch normalisation, with the residual sum and ReLU that follow it.
+
+mod backward;
+mod moments;
+
+use crate::cpu::element::{Element, tensor, view};
+use crate::cpu::parallel::{Shared, pieces, unfilled};
+use crate::cpu::pointwise::cut;
+use crate::cpu::simd::vectorized;
+use crate::dispatch::{Op, apply};
+use crate::graph::{Output, record};
+use backward::BatchNormBackward;
+use candle_core::{Result, Tensor, Var, bail};
+use moments::{moments, update};
+
+/// The statistics that evaluation uses, each (C). Not trained.
+#[derive(Debug, Clone)]
+pub struct RunningStats {
+    pub mean: Var,
+    pub var: Var,
+}
+
+/// Where mean and variance come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stats {
+    /// The batch; the running ones become (1 − momentum)·running + momentum·batch, the variance unbiased. Training.
+    BatchAndUpdate,
+    /// The batch; nothing is updated. A probe.
+    Batch,
+    /// The running ones, constants to the gradient. Evaluation, and frozen layers.
+    Running,
+}
+
+/// What a layer normalises with.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchNorm<'a> {
+    /// (C).
+    pub weight: &'a Tensor,
+    /// (C).
+    pub bias: &'a Tensor,
+    pub running: &'a RunningStats,
+    pub stats: Stats,
+    pub eps: f64,
+    pub momentum: f64,
+}
+
+/// y = relu((x − mean) / √(var + eps) · weight + bias + residual), per channel; ReLU only where `relu`, relu′(0) = 0.
+///
+/// `x` and `residual` (R, C, H, W) or (R, C). var is the biased variance. Differentiable in x, weight, bias and residual.
+///
+/// # Errors
+/// Fails on shapes that do not fit, on operands of two types, and on batch statistics of a single number per channel.
+pub fn batch_norm(x: &Tensor, norm: BatchNorm, residual: Option<&Tensor>, relu: bool) -> Result<Tensor> {
+    let sizes = Sizes::new(x)?;
+    let BatchNorm { weight, bias, running: RunningStats { mean, var }, .. } = norm;
+    let (mean, var) = (mean.as_tensor(), var.as_tensor());
+    for (name, t) in [("weight", weight), ("bias", bias), ("mean", mean), ("var", var)] {
+        if t.dims() != [sizes.c] {
+            bail!("batch_norm: expected {name} of shape ({}), got {:?}", sizes.c, t.shape());
+        }
+    }
+    if let Some(residual) = residual.filter(|t| t.dims() != x.dims()) {
+        bail!("batch_norm: expected a residual of shape {:?}, got {:?}", x.shape(), residual.shape());
+    }
+    if sizes.count() < 2 && norm.stats != Stats::Running {
+        bail!(
+            "batch_norm: one number per channel ({:?}) has no variance – expected a batch of at least two rows or positions – \
+             raise the batch or the input size, or drop the last partial batch",
+            x.shape()
+        );
+    }
+    let mut operands = vec![x, weight, bias, mean, var];
+    operands.extend(residual);
+    apply("batch_norm", Normalisation { norm, sizes, relu }, &operands)
+}
+
+struct Normalisation<'a> {
+    norm: BatchNorm<'a>,
+    sizes: Sizes,
+    relu: bool,
+}
+
+impl Op for Normalisation<'_> {
+    fn record(&self) -> Option<record::Op> {
+        Some(record::Op::BatchNorm { eps: self.norm.eps, relu: self.relu })
+    }
+
+    /// The running statistics are constants.
+    fn differentiable(&self, operand: usize) -> bool {
+        !(3..5).contains(&operand)
+    }
+
+    fn cpu<T: Element>(&self, x: &[Tensor]) -> Result<Option<Output>> {
+        let Normalisation { norm, sizes, relu } = *self;
+        let (mean, var) = if norm.stats == Stats::Running {
+            (view::<T>(&x[3])?.to_vec(), view::<T>(&x[4])?.to_vec())
+        } else {
+            let (mean, var) = moments(&view::<T>(&x[0])?, sizes);
+            if norm.stats == Stats::BatchAndUpdate {
+                update(norm.running, &mean, &var, sizes, norm.momentum)?;
+            }
+            (mean, var)
+        };
+        let inverse = |v: &T| T::from_f64(1.0 / (v.to_f64() + norm.eps).sqrt());
+        let inverse: Vec<T> = var.iter().map(inverse).collect();
+        let (xs, ws, bs) = (view::<T>(&x[0])?, view::<T>(&x[1])?, view::<T>(&x[2])?);
+        let residual = x.get(5).map(view::<T>).transpose()?;
+        let y = normalised((&xs, &ws, &bs), (&mean, &inverse), residual.as_deref(), relu, sizes);
+        let backward = BatchNormBackward {
+            x: x[0].clone(),
+            weight: x[1].clone(),
+            bias: x[2].clone(),
+            mean: tensor(mean, sizes.c),
+            inverse: tensor(inverse, sizes.c),
+            batch: norm.stats != Stats::Running,
+            residual: residual.is_some(),
+            relu,
+            sizes,
+        };
+        Output::cpu(y, x[0].shape(), backward)
+    }
+
+    fn composed(&self, operands: &[&Tensor]) -> Result<Tensor> {
+        let (x, norm, c) = (operands[0], &self.norm, self.sizes.c);
+        let wide = |t: &Tensor| if x.rank() == 4 { t.reshape((1, c, 1, 1)) } else { t.reshape((1, c)) };
+        let (mean, var) = if norm.stats == Stats::Running {
+            (wide(&operands[3].detach())?, wide(&operands[4].detach())?)
+        } else {
+            let mut rows = x.transpose(0, 1)?.contiguous()?.flatten_from(1)?; // (C, R·H·W)
+            let n = rows.dim(1)? as f64;
+            let mean = rows.mean_keepdim(1)?;
+            rows = rows.broadcast_sub(&mean)?;
+            let var = rows.sqr()?.mean_keepdim(1)?;
+            if norm.stats == Stats::BatchAndUpdate {
+                let (m, RunningStats { mean: old_mean, var: old_var }) = (norm.momentum, norm.running);
+                for (running, batch, factor) in [(old_mean, &mean, 1.0), (old_var, &var, n / (n - 1.0))] {
+                    let batch = (batch.detach().flatten_all()? * (m * factor))?;
+                    running.set(&((running.as_detached_tensor() * (1.0 - m))? + batch)?)?;
+                }
+            }
+            (wide(&mean)?, wide(&var)?)
+        };
+        let scale = ((var + norm.eps)?.sqrt()?.recip()? * wide(norm.weight)?)?;
+        let z = x.broadcast_sub(&mean)?.broadcast_mul(&scale)?.broadcast_add(&wide(norm.bias)?)?;
+        let z = if let Some(residual) = operands.get(5) { (z + *residual)? } else { z };
+        if self.relu { crate::relu(&z) } else { Ok(z) }
+    }
+}
+
+/// (R, C, positions).
+#[derive(Clone, Copy)]
+struct Sizes {
+    r: usize,
+    c: usize,
+    plane: usize,
+}
+
+impl Sizes {
+    fn new(x: &Tensor) -> Result<Sizes> {
+        match *x.dims() {
+            [r, c, h, w] if r * c * h * w > 0 => Ok(Sizes { r, c, plane: h * w }),
+            [r, c] if r * c > 0 => Ok(Sizes { r, c, plane: 1 }),
+            _ => bail!("batch_norm: expected (R, C, H, W) or (R, C), not empty, got {:?}", x.shape()),
+        }
+    }
+
+    /// Numbers per channel.
+    fn count(&self) -> usize {
+        self.r * self.plane
+    }
+
+    fn len(&self) -> usize {
+        self.r * self.c * self.plane
+    }
+
+    /// `f(c0, c1)` over blocks of channels, whose planes in one image fill about 8 KiB.
+    fn channels(&self, f: impl Fn(usize, usize) + Send + Sync) {
+        pieces(self.c, (2048 / self.plane).max(1), f);
+    }
+
+    fn planes(&self, c0: usize, c1: usize) -> impl Iterator<Item = (usize, usize)> {
+        let s = *self;
+        (0..s.r).flat_map(move |n| (c0..c1).map(move |c| (c, (n * s.c + c) * s.plane)))
+    }
+}
+
+/// max((x − mean) · scale + bias + residual, floor), with scale = weight · inverse.
+fn normalised<T: Element>(
+    (x, weight, bias): (&[T], &[T], &[T]),
+    (mean, inverse): (&[T], &[T]),
+    residual: Option<&[T]>,
+    relu: bool,
+    sizes: Sizes,
+) -> Vec<T> {
+    let mut y = unfilled(sizes.len());
+    let out = Shared::new(&mut y);
+    let plane = sizes.plane;
+    let floor = if relu { T::zero() } else { T::from_f64(f64::NEG_INFINITY) };
+    sizes.channels(|c0, c1| {
+        vectorized(
+            #[inline(always)]
+            || {
+                for (c, at) in sizes.planes(c0, c1) {
+                    let (mean, scale, bias) = (mean[c], weight[c] * inverse[c], bias[c]);
+                    let x = &x[at..][..plane];
+                    // SAFETY: one block of channels per task.
+                    let y = unsafe { out.slice(at, plane) };
+                    match residual {
+                        Some(residual) => {
+                            let residual = &residual[at..][..plane];
+                            for ((y, x), r) in y.iter_mut().zip(x).zip(residual) {
+                                *y = cut((*x - mean) * scale + bias + *r, floor);
+                            }
+                        }
+                        None => {
+                            y.iter_mut().zip(x).for_each(|(y, x)| *y = cut((*x - mean) * scale + bias, floor))
+                        }
+                    }
+                }
+            },
+        )
+    });
+    y
+}

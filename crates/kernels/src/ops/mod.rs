@@ -1,0 +1,55 @@
+//! The ops: one file or folder each, with the contract, the checks, the kernel on the CPU and the composition of candle's ops.
+//! What several kernels share is in `cpu`; how an op is chosen, recorded and made part of the graph is in `dispatch` and `graph`.
+
+mod activation;
+mod adaptive;
+mod add_channels;
+mod add_scaled;
+mod attention;
+mod batch_norm;
+mod block;
+mod class_token;
+mod concat;
+mod conv;
+mod gelu;
+mod hard_sigmoid;
+mod hard_swish;
+mod layer_norm;
+mod layer_scale;
+mod linear;
+mod loss;
+mod mix;
+mod optimizer;
+mod pool;
+mod rearrange;
+mod relu;
+mod relu6;
+mod scale_channels;
+mod silu;
+mod softmax;
+
+pub use adaptive::adaptive_avg_pool2d;
+pub use add_channels::add_channels;
+pub use add_scaled::add_scaled;
+pub use attention::{attention, window_attention, windows};
+pub use batch_norm::{BatchNorm, RunningStats, Stats, batch_norm};
+pub use block::{narrow, pad, select};
+pub use class_token::class_token;
+pub use concat::concat_channels;
+pub use conv::{Conv, conv2d, depthwise_last};
+pub use gelu::gelu;
+pub use hard_sigmoid::hard_sigmoid;
+pub use hard_swish::hard_swish;
+pub use layer_norm::layer_norm;
+pub use layer_scale::layer_scale;
+pub use linear::linear;
+pub use loss::{focal_loss, soft_cross_entropy};
+pub use mix::{blend_masks, mix_rows, paste_boxes, paste_resized};
+pub use optimizer::{AdamW, Sgd, adamw_step, ema_update, grad_norm, scale, sgd_step};
+pub use pool::{avg_pool2d, avg_pool2d_ceil, global_avg_pool, max_pool2d};
+pub use rearrange::{channels_first, channels_last, rearrange};
+pub use relu::relu;
+pub use relu6::relu6;
+pub use scale_channels::scale_channels;
+pub use silu::{sigmoid, silu};
+pub use softmax::softmax;

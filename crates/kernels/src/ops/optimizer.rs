@@ -1,0 +1,325 @@
+//! Updates in place: optimizers, averages, gradient clipping.
+
+use crate::cpu::element::{Element, by_dtype, view};
+use crate::cpu::parallel::{Shared, filled, pieces};
+use crate::cpu::simd::vectorized;
+use crate::dispatch::{Route, kernel_ran, route};
+use candle_core::{CpuStorage, DType, InplaceOp1, InplaceOp3, Layout, Result, Tensor, Var, bail};
+use std::ops::Range;
+
+/// Numbers of one task, and of one partial sum.
+const PIECE: usize = 1 << 15;
+
+#[derive(Debug, Clone, Copy)]
+pub struct Sgd {
+    pub lr: f64,
+    pub momentum: f64,
+    pub nesterov: bool,
+    /// Added to the gradient, times the parameter.
+    pub decay: f64,
+}
+
+/// g = grad + decay·param; velocity = momentum·velocity + g; param −= lr·(nesterov ? g + momentum·velocity : velocity).
+///
+/// Velocity begins at 0, which is torch's first step (its buffer begins as the gradient, dampening 0).
+///
+/// # Errors
+/// Fails on operands of two shapes or types.
+pub fn sgd_step(param: &Var, grad: &Tensor, velocity: &Var, options: Sgd) -> Result<()> {
+    let Sgd { lr, momentum, nesterov, decay } = options;
+    if composed("sgd_step", param, &[grad, velocity])? {
+        let p = param.as_detached_tensor();
+        let g = (grad.detach() + (&p * decay)?)?;
+        let v = ((velocity.as_detached_tensor() * momentum)? + &g)?;
+        velocity.set(&v)?;
+        let step = if nesterov { (g + (v * momentum)?)? } else { v };
+        return param.set(&(p - (step * lr)?)?);
+    }
+    let grad = grad.detach().contiguous()?;
+    velocity.inplace_op3(&grad, param, &Zip(SgdVelocity { momentum, decay }))?;
+    param.inplace_op3(&grad, velocity, &Zip(SgdParam { options }))
+}
+
+struct SgdVelocity {
+    momentum: f64,
+    decay: f64,
+}
+
+impl Rule for SgdVelocity {
+    fn apply<T: Element>(&self, velocity: &mut [T], grad: &[T], param: &[T]) {
+        let (momentum, decay) = (T::from_f64(self.momentum), T::from_f64(self.decay));
+        zip3(velocity, grad, param, |v, g, p| momentum * v + (g + decay * p));
+    }
+}
+
+struct SgdParam {
+    options: Sgd,
+}
+
+impl Rule for SgdParam {
+    fn apply<T: Element>(&self, param: &mut [T], grad: &[T], velocity: &[T]) {
+        let Sgd { lr, momentum, nesterov, decay } = self.options;
+        let (lr, momentum, decay) = (T::from_f64(lr), T::from_f64(momentum), T::from_f64(decay));
+        if nesterov {
+            zip3(param, grad, velocity, |p, g, v| p - lr * ((g + decay * p) + momentum * v));
+        } else {
+            zip3(param, grad, velocity, |p, _, v| p - lr * v);
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct AdamW {
+    pub lr: f64,
+    pub beta1: f64,
+    pub beta2: f64,
+    pub eps: f64,
+    pub decay: f64,
+    /// From 1.
+    pub step: usize,
+}
+
+/// param ·= 1 − lr·decay; m = β₁·m + (1 − β₁)·g; v = β₂·v + (1 − β₂)·g²;
+/// param −= lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + eps).
+///
+/// Loshchilov & Hutter 2019, arXiv:1711.05101, with torch's order of operations. m and v begin at 0.
+///
+/// # Errors
+/// Fails on operands of two shapes or types, and on a step of 0.
+pub fn adamw_step(param: &Var, grad: &Tensor, m: &Var, v: &Var, options: AdamW) -> Result<()> {
+    let composed = composed("adamw_step", param, &[grad, m, v])?;
+    let AdamW { lr, beta1, beta2, eps, decay, step } = options;
+    if step == 0 {
+        bail!("adamw_step: expected steps counted from 1, got 0");
+    }
+    let (c1, c2) = (1.0 - beta1.powf(step as f64), (1.0 - beta2.powf(step as f64)).sqrt());
+    if composed {
+        let g = grad.detach();
+        let next_m = ((m.as_detached_tensor() * beta1)? + (&g * (1.0 - beta1))?)?;
+        let next_v = ((v.as_detached_tensor() * beta2)? + (g.sqr()? * (1.0 - beta2))?)?;
+        let step = ((&next_m * (lr / c1))? / ((next_v.sqrt()? / c2)? + eps)?)?;
+        param.set(&((param.as_detached_tensor() * (1.0 - lr * decay))? - step)?)?;
+        m.set(&next_m)?;
+        return v.set(&next_v);
+    }
+    let grad = grad.detach().contiguous()?;
+    m.inplace_op3(&grad, &grad, &Zip(Moment { beta: beta1, square: false }))?;
+    v.inplace_op3(&grad, &grad, &Zip(Moment { beta: beta2, square: true }))?;
+    param.inplace_op3(m, v, &Zip(AdamWParam { keep: 1.0 - lr * decay, lr: lr / c1, c2, eps }))
+}
+
+struct Moment {
+    beta: f64,
+    square: bool,
+}
+
+impl Rule for Moment {
+    fn apply<T: Element>(&self, moment: &mut [T], grad: &[T], _: &[T]) {
+        let (beta, rest) = (T::from_f64(self.beta), T::from_f64(1.0 - self.beta));
+        if self.square {
+            zip3(moment, grad, grad, |m, g, _| beta * m + rest * (g * g));
+        } else {
+            zip3(moment, grad, grad, |m, g, _| beta * m + rest * g);
+        }
+    }
+}
+
+struct AdamWParam {
+    keep: f64,
+    lr: f64,
+    c2: f64,
+    eps: f64,
+}
+
+impl Rule for AdamWParam {
+    fn apply<T: Element>(&self, param: &mut [T], m: &[T], v: &[T]) {
+        let [keep, lr, c2, eps] = [self.keep, self.lr, self.c2, self.eps].map(T::from_f64);
+        zip3(param, m, v, |p, m, v| p * keep - lr * (m / (v.sqrt() / c2 + eps)));
+    }
+}
+
+/// average += (1 − decay)·(value − average).
+///
+/// # Errors
+/// Fails on operands of two shapes or types.
+pub fn ema_update(average: &Var, value: &Tensor, decay: f64) -> Result<()> {
+    if composed("ema_update", average, &[value])? {
+        let old = average.as_detached_tensor();
+        return average.set(&(&old + ((value.detach() - &old)? * (1.0 - decay))?)?);
+    }
+    let value = value.detach().contiguous()?;
+    average.inplace_op3(&value, &value, &Zip(Average { rest: 1.0 - decay }))
+}
+
+struct Average {
+    rest: f64,
+}
+
+impl Rule for Average {
+    fn apply<T: Element>(&self, average: &mut [T], value: &[T], _: &[T]) {
+        let rest = T::from_f64(self.rest);
+        zip3(average, value, value, |a, v, _| a + rest * (v - a));
+    }
+}
+
+/// √(Σ of all squares), in f64, in the order given.
+///
+/// # Errors
+/// Fails on the CPU on a tensor that is neither f32 nor f64.
+pub fn grad_norm(grads: &[&Tensor]) -> Result<f64> {
+    let mut total = 0.0;
+    for grad in grads {
+        total += if route("grad_norm", &[grad])? == Route::Cpu {
+            kernel_ran();
+            let grad = grad.contiguous()?;
+            by_dtype!(grad.dtype(), T => squares::<T>(&grad))?
+        } else {
+            let sum = grad.detach().sqr()?.sum_all()?;
+            if sum.dtype() == DType::F64 {
+                sum.to_scalar()?
+            } else {
+                f64::from(sum.to_dtype(DType::F32)?.to_scalar::<f32>()?)
+            }
+        };
+    }
+    Ok(total.sqrt())
+}
+
+fn squares<T: Element>(x: &Tensor) -> Result<f64> {
+    let x = view::<T>(x)?;
+    let x = &*x;
+    let parts: Vec<f64> = filled(x.len().div_ceil(PIECE), 1, 1, |i, part| {
+        let x = &x[i * PIECE..((i + 1) * PIECE).min(x.len())];
+        part[0] = vectorized(
+            #[inline(always)]
+            || {
+                let mut lanes = [0.0f64; 16];
+                let mut chunks = x.chunks_exact(16);
+                for chunk in &mut chunks {
+                    (0..16).for_each(|i| lanes[i] += chunk[i].to_f64() * chunk[i].to_f64());
+                }
+                chunks.remainder().iter().enumerate().for_each(|(i, x)| lanes[i] += x.to_f64() * x.to_f64());
+                lanes.iter().sum()
+            },
+        );
+    });
+    Ok(parts.iter().sum())
+}
+
+/// x = factor·x. On a CPU in x's own storage, which must not be read as the old x any more.
+///
+/// # Errors
+/// Fails on the CPU where x is neither f32 nor f64.
+pub fn scale(x: &mut Tensor, factor: f64) -> Result<()> {
+    if route("scale", &[x])? != Route::Cpu {
+        *x = (x.detach() * factor)?;
+        return Ok(());
+    }
+    if !x.is_contiguous() {
+        *x = x.detach().contiguous()?;
+    }
+    x.inplace_op1(&Scale { factor })
+}
+
+struct Scale {
+    factor: f64,
+}
+
+impl InplaceOp1 for Scale {
+    fn name(&self) -> &'static str {
+        "scale"
+    }
+
+    fn cpu_fwd(&self, x: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        kernel_ran();
+        let range = contiguous(layout)?;
+        match x {
+            CpuStorage::F32(x) => run_scale(&mut x[range], self.factor),
+            CpuStorage::F64(x) => run_scale(&mut x[range], self.factor),
+            _ => bail!("scale: expected f32 or f64"),
+        }
+        Ok(())
+    }
+}
+
+fn run_scale<T: Element>(x: &mut [T], factor: f64) {
+    let (n, factor, out) = (x.len(), T::from_f64(factor), Shared::new(x));
+    pieces(n, PIECE, |start, end| {
+        // SAFETY: pieces are disjoint.
+        let x = unsafe { out.slice(start, end - start) };
+        vectorized(
+            #[inline(always)]
+            || x.iter_mut().for_each(|x| *x *= factor),
+        );
+    });
+}
+
+/// One number from three, everywhere.
+trait Rule: Sync {
+    fn apply<T: Element>(&self, dst: &mut [T], a: &[T], b: &[T]);
+}
+
+struct Zip<R>(R);
+
+impl<R: Rule> InplaceOp3 for Zip<R> {
+    fn name(&self) -> &'static str {
+        "update in place"
+    }
+
+    fn cpu_fwd(
+        &self,
+        dst: &mut CpuStorage,
+        l: &Layout,
+        a: &CpuStorage,
+        al: &Layout,
+        b: &CpuStorage,
+        bl: &Layout,
+    ) -> Result<()> {
+        kernel_ran();
+        let (l, al, bl) = (contiguous(l)?, contiguous(al)?, contiguous(bl)?);
+        match (dst, a, b) {
+            (CpuStorage::F32(d), CpuStorage::F32(a), CpuStorage::F32(b)) => {
+                self.run(&mut d[l], &a[al], &b[bl])
+            }
+            (CpuStorage::F64(d), CpuStorage::F64(a), CpuStorage::F64(b)) => {
+                self.run(&mut d[l], &a[al], &b[bl])
+            }
+            _ => bail!("update in place: expected f32 or f64, all alike"),
+        }
+        Ok(())
+    }
+}
+
+impl<R: Rule> Zip<R> {
+    fn run<T: Element>(&self, dst: &mut [T], a: &[T], b: &[T]) {
+        let (n, out) = (dst.len(), Shared::new(dst));
+        pieces(n, PIECE, |start, end| {
+            // SAFETY: pieces are disjoint.
+            let dst = unsafe { out.slice(start, end - start) };
+            self.0.apply(dst, &a[start..end], &b[start..end]);
+        });
+    }
+}
+
+#[inline(always)]
+fn zip3<T: Element>(dst: &mut [T], a: &[T], b: &[T], f: impl Fn(T, T, T) -> T) {
+    vectorized(
+        #[inline(always)]
+        || dst.iter_mut().zip(a).zip(b).for_each(|((d, a), b)| *d = f(*d, *a, *b)),
+    );
+}
+
+fn contiguous(layout: &Layout) -> Result<Range<usize>> {
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(start..end),
+        None => bail!("in-place update: expected contiguous operands"),
+    }
+}
+
+/// Checks the operands of an update of `x`; whether it is composed of candle's ops.
+fn composed(op: &str, x: &Var, others: &[&Tensor]) -> Result<bool> {
+    if let Some(other) = others.iter().find(|other| other.dims() != x.dims()) {
+        bail!("{op}: expected shapes alike, got {:?} and {:?}", x.shape(), other.shape());
+    }
+    Ok(route(op, &[&[x.as_tensor()], others].concat())? != Route::Cpu)
+}
