@@ -83,7 +83,7 @@ pub struct Tried {
     pub lr: f64,
     /// Rows of the evaluation batch.
     pub evaluated: usize,
-    /// How often a kernel ran in the step: 0 on the fallback of candle's own ops.
+    /// How many kernels ran in the step, as [`tallow_kernels::count_kernels`] counts them; 0 where ops are composed of candle's.
     pub kernel_calls: u64,
 }
 

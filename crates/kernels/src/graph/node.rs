@@ -70,14 +70,17 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    pub(crate) fn new(storage: Storage, shape: impl Into<Shape>, backward: impl Backward) -> Output {
+        Output { storage, shape: shape.into(), backward: Box::new(backward) }
+    }
+
     /// Of a kernel on the CPU.
     pub(crate) fn cpu<T: Element>(
         data: Vec<T>,
         shape: impl Into<Shape>,
         backward: impl Backward,
     ) -> Result<Option<Output>> {
-        let storage = Storage::Cpu(T::to_cpu_storage_owned(data));
-        Ok(Some(Output { storage, shape: shape.into(), backward: Box::new(backward) }))
+        Ok(Some(Output::new(Storage::Cpu(T::to_cpu_storage_owned(data)), shape, backward)))
     }
 }
 

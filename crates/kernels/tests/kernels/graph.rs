@@ -74,6 +74,65 @@ fn gradients_of_variables_add_up() -> Result<()> {
     })
 }
 
+/// A result of candle's that two ops of ours consume gets one gradient: 1 + 2x of x = 3v, and goes on once.
+#[test]
+fn candles_results_between_ours() -> Result<()> {
+    let v = Var::new(&[1.0f64, 2.0], &Device::Cpu)?;
+    let x = (relu(&v)? * 3.0)?;
+    let loss = (relu(&x)?.sqr()?.sum_all()? + relu(&x)?.sum_all()?)?;
+    assert_eq!(flat(backward(loss)?.get(&v).unwrap()), [21.0, 39.0]); // 3·(6v + 1)
+    Ok(())
+}
+
+/// A loss given away, whose graph is freed as it is walked, gives what one that is kept gives.
+#[test]
+fn given_losses() -> Result<()> {
+    let x = Var::from_tensor(&numbers(&[2, 3, 4, 4], 1))?;
+    let loss = || softmax(&relu(&x)?)?.sqr()?.sum_all();
+    let kept = loss()?;
+    let gradient = |walked: Gradients| flat(walked.get(&x).unwrap());
+    assert_eq!(gradient(backward(&kept)?), gradient(backward(loss()?)?));
+    assert_eq!(gradient(backward(&kept)?), gradient(backward(kept)?));
+    Ok(())
+}
+
+/// Forward and gradient count one each; the scope of compositions is this thread's, and ends with a panic too.
+#[test]
+fn routes_and_counts() -> Result<()> {
+    let x = Var::new(&[1.0f64, -2.0], &Device::Cpu)?;
+    let pass = || backward(relu(&x)?.sum_all()?).map(|_| ());
+    let (done, kernels) = count_kernels(pass);
+    done?;
+    assert_eq!(kernels, 2);
+    let other = || std::thread::scope(|s| s.spawn(|| count_kernels(pass).1).join().unwrap());
+    assert_eq!(composed(|| (count_kernels(pass).1, other())), (0, 2));
+    let failed = std::panic::catch_unwind(|| composed(|| panic!("as tests do")));
+    assert!(failed.is_err());
+    assert_eq!(count_kernels(pass).1, 2);
+    Ok(())
+}
+
+/// What no kernel takes is named, under compositions too.
+#[test]
+fn types_are_checked() -> Result<()> {
+    for fallback in [false, true] {
+        let refused =
+            |x: &Tensor, y: &Tensor| on(fallback, || add_scaled(x, y, None)).unwrap_err().to_string();
+        let x = numbers(&[2, 3], 1);
+        let (half, single) = (x.to_dtype(DType::BF16)?, x.to_dtype(DType::F32)?);
+        let error = refused(&half, &half);
+        assert!(
+            error.contains("add_scaled: no kernel on the CPU takes BF16 – expected f32 or f64"),
+            "{error}"
+        );
+        assert!(refused(&x, &single).contains("expected one type, got F64 and F32 – cast one with to_dtype"));
+        let var = Var::from_tensor(&half)?;
+        assert!(on(fallback, || ema_update(&var, &half, 0.5)).is_err());
+        assert!(on(fallback, || grad_norm(&[&half])).is_err());
+    }
+    Ok(())
+}
+
 /// candle's own `backward` would lose them: it says what to call instead, and the next walk is whole.
 #[test]
 fn candles_backward_is_refused() -> Result<()> {

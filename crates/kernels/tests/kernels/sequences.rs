@@ -120,6 +120,27 @@ fn axes_rearranged() -> Result<()> {
 }
 
 #[test]
+fn blocks_of_an_axis() -> Result<()> {
+    let x = [numbers(&[2, 5, 3, 4], 1)];
+    for axis in 0..4 {
+        let n = x[0].dims()[axis];
+        for (start, length) in [(0, 1), (1, n - 1), (n - 1, 1), (0, n)] {
+            let case = format!("narrow {axis} {start} {length}");
+            check(&case, &x, |t| relu(&narrow(&t[0], axis, start, length)?))?;
+        }
+        check(&format!("select {axis}"), &x, |t| select(&t[0], axis, n - 1))?;
+        for (before, after) in [(0, 2), (3, 0), (1, 1)] {
+            check(&format!("pad {axis} {before} {after}"), &x, |t| pad(&t[0], axis, before, after))?;
+        }
+    }
+    for (start, length) in [(0, 0), (2, 4), (6, 1)] {
+        assert!(narrow(&x[0], 1, start, length).is_err());
+    }
+    assert!(select(&x[0], 1, 5).is_err() && pad(&x[0], 4, 1, 1).is_err());
+    Ok(())
+}
+
+#[test]
 fn scaled_layers() -> Result<()> {
     for shape in [&[1, 1][..], &[3, 5], &[3, 4, 17], &[3, 2, 5, 40]] {
         let (rows, c) = (shape[0], shape[shape.len() - 1]);
