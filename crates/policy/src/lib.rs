@@ -3,52 +3,38 @@
 //! Every mix draws `shares`, a row-stochastic matrix saying how much of each input row is in each output row. The engine
 //! blends, and computes targets as `shares · targets`; no policy touches a target, and none knows a network.
 
-mod affine;
-mod blend;
-mod branch_pass;
-mod builtin;
-mod card;
-mod chain;
-mod colour;
-mod convolution;
-mod duration;
-mod fourier;
-mod gaussian;
-pub mod image;
-mod jpeg;
-pub mod mix;
-mod node;
-mod operation;
-mod pairing;
-mod parameters;
-mod parse;
-mod presets;
-pub mod quantity;
-mod ramp;
-mod region;
-mod resample;
-pub mod saliency;
-mod shares;
-mod spec;
-mod stream;
-mod stroke;
-mod timm;
-pub mod weights;
+/// `policies! { first, second }`: the modules of a folder, one policy each, and `SPECS`, in the order that
+/// `tallow list policies` prints.
+macro_rules! policies {
+    ($($name:ident),* $(,)?) => {
+        $(pub mod $name;)*
+        pub(crate) const SPECS: &[&crate::Spec] = &[$(&$name::SPEC),*];
+    };
+}
 
-pub use branch_pass::{Applied, BranchPass, Rows};
-pub use builtin::BUILTIN;
-pub use chain::ImageChain;
-pub use duration::{Duration, TrainingProgress, Window};
+mod engine;
+pub mod image;
+pub mod mix;
+mod pixels;
+mod schema;
+
+pub use engine::branch_pass::{Applied, BranchPass, Rows};
+pub use engine::image_chain::ImageChain;
+pub use engine::image_policies::ImagePolicies;
+pub use engine::pairing::{Order, Pairing};
+pub use engine::policy::{Branch, INPUT, PENULTIMATE, Policy, TapUse, Tapped, View};
+pub use engine::presets::{PRESETS, preset};
+pub use engine::row_weights as weights;
+pub use engine::shares::Shares;
 pub use image::{ImagePolicy, ModelInput, Numbers};
 pub use mix::{Inputs, Mask, Mix, MixContext, Mixing, Place, Rect};
-pub use node::{Action, Branch, INPUT, Node, PENULTIMATE, Policy, TapUse, Tapped, View};
-pub use pairing::{Order, Pairing};
-pub use parameters::{Fraction, NonNegative, Positive, parameters, text};
-pub use parse::ENGINE_KEYS;
-pub use presets::{PRESETS, preset};
-pub use ramp::{Curve, Ramp, Ramped};
-pub use shares::Shares;
-pub use spec::{Build, Built, Mistake, Parsed, Registry, Spec};
+pub use pixels::saliency;
+pub use schema::duration::{Duration, TrainingProgress, Window};
+pub use schema::node::{Action, ENGINE_KEYS, Node};
+pub use schema::parameters::{Fraction, NonNegative, Positive, parameters, text};
+pub use schema::quantity;
+pub use schema::ramp::{Curve, Ramp};
+pub use schema::spec::{BUILTIN, Build, Built, Mistake, Parsed, Registry, Spec};
 // What the signatures of a policy and its tests name, so that one can be written against this crate alone.
 pub use candle_core::Tensor;
 pub use serde_yaml::Value;

@@ -63,10 +63,10 @@ pub fn fingerprint(targets: &[f64]) -> String {
 
 /// Every mix of a branch in the order written, and where it happened.
 fn mixes(branch: &Branch, pass: &BranchPass) -> Vec<Applied> {
-    let mix = |(node, tapped): (&tallow_policy::Node, &tallow_policy::Tapped)| {
+    let mix = |(node, tapped): (&tallow_policy::Node<tallow_policy::Tapped>, &tallow_policy::Tapped)| {
         let happened = pass.record().iter().find(|applied| applied.path == node.path);
         Applied {
-            policy: tapped.policy.clone(),
+            policy: tapped.spec.name.to_owned(),
             tap: happened.map(|applied| applied.tap.clone()),
             numbers: happened.map_or(Vec::new(), |applied| applied.numbers.clone()),
         }

@@ -1,10 +1,10 @@
 //! Rotation, shift, scale and shear at once.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::affine::{inverse, warp};
-use crate::quantity::{Colour, Degrees, Ratio, Shear, Shift, read};
-use crate::region::misfit;
-use crate::resample::Interpolation;
+use crate::pixels::affine_map::{inverse, warp};
+use crate::pixels::region::misfit;
+use crate::pixels::resample::Interpolation;
+use crate::schema::quantity::{Colour, Degrees, Ratio, Shear, Shift, read};
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;

@@ -1,10 +1,10 @@
 //! AugMix.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::operation::{ALL, Moving, Operation, Reach, Space, choose};
-use crate::quantity::{Colour, Count, Severity, read};
-use crate::region::misfit;
-use crate::resample::Interpolation;
+use crate::pixels::operations::{Moving, Operation, Reach, Space, choose};
+use crate::pixels::region::misfit;
+use crate::pixels::resample::Interpolation;
+use crate::schema::quantity::{Colour, Count, Severity, read};
 use crate::{Build, Parsed, Positive, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;
@@ -77,7 +77,7 @@ fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
         width: mixture_width.map_or(3, |width| width.0),
         depth: chain_depth.map(|depth| depth.0),
         alpha: alpha.map_or(1.0, |alpha| alpha.0),
-        operations: ALL.into_iter().filter(|operation| listed(*operation)).collect(),
+        operations: Operation::ALL.iter().copied().filter(|operation| listed(*operation)).collect(),
         moving: Moving { interpolation, fill: fill.0 },
     }))
 }

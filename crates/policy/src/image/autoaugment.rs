@@ -1,9 +1,9 @@
 //! AutoAugment, the three learnt policies.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::operation::{Moving, Operation, Operation::*, SPACE, choose};
-use crate::quantity::{Colour, quantity, read};
-use crate::resample::Interpolation;
+use crate::pixels::operations::{Moving, Operation, Operation::*, SPACE, choose};
+use crate::pixels::resample::Interpolation;
+use crate::schema::quantity::{Colour, choice, read};
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;
@@ -34,20 +34,15 @@ struct AutoAugment {
 /// Two operations, each with its probability and its magnitude, a step of 0 to 9 (of no meaning where there is none).
 type Pair = ((Operation, f64, u32), (Operation, f64, u32));
 
-#[derive(Clone, Copy, Default)]
-enum LearntOn {
-    #[default]
-    Imagenet,
-    Cifar10,
-    Svhn,
+choice! {
+    #[derive(Default)]
+    enum LearntOn {
+        #[default]
+        Imagenet = "imagenet",
+        Cifar10 = "cifar10",
+        Svhn = "svhn",
+    }
 }
-
-quantity!(LearntOn, "`imagenet`, `cifar10` or `svhn`", |value| match value.as_str()? {
-    "imagenet" => Some(LearntOn::Imagenet),
-    "cifar10" => Some(LearntOn::Cifar10),
-    "svhn" => Some(LearntOn::Svhn),
-    _ => None,
-});
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,8 +1,8 @@
 //! The middle of an image.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::quantity::{Size, read};
-use crate::region::{Beyond, cut_beyond};
+use crate::pixels::region::{Beyond, cut_beyond};
+use crate::schema::quantity::{Size, read};
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;

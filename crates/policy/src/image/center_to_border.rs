@@ -2,8 +2,8 @@
 
 use super::center_crop::start;
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::quantity::{Interval, Size, read};
-use crate::region::{Beyond, cut_beyond, misfit};
+use crate::pixels::region::{Beyond, cut_beyond, misfit};
+use crate::schema::quantity::{Interval, Size, read};
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;

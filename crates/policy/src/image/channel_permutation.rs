@@ -1,8 +1,8 @@
 //! Channels in another order.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::quantity::read;
-use crate::region::misfit;
+use crate::pixels::region::misfit;
+use crate::schema::quantity::read;
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;

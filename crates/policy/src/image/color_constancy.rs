@@ -1,8 +1,8 @@
 //! Shades of grey: the colour of the light, taken out.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::colour::{histograms, look_up_each, table};
-use crate::quantity::{Norm, read};
+use crate::pixels::colour::{histograms, look_up_each, table};
+use crate::schema::quantity::{Norm, read};
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;

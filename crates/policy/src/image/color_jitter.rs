@@ -1,9 +1,9 @@
 //! Brightness, contrast, saturation and hue.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::colour::{grey, look_up, mix, table};
-use crate::quantity::{Factors, Hues};
-use crate::region::misfit;
+use crate::pixels::colour::{grey, look_up, mix, table};
+use crate::pixels::region::misfit;
+use crate::schema::quantity::{Factors, Hues};
 use crate::{Build, Parsed, Result, Spec, parameters};
 use serde::Deserialize;
 use serde_yaml::Value;

@@ -1,8 +1,8 @@
 //! A random crop of fixed size.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::quantity::{Pixels, Size, read};
-use crate::region::{Beyond, cut_beyond, misfit};
+use crate::pixels::region::{Beyond, cut_beyond, misfit};
+use crate::schema::quantity::{Pixels, Size, read};
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;

@@ -1,8 +1,8 @@
 //! Cutout.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::quantity::{Count, Size, read};
-use crate::region::{Region, misfit, paint};
+use crate::pixels::region::{Region, misfit, paint};
+use crate::schema::quantity::{Count, Size, read};
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;

@@ -1,9 +1,9 @@
 //! Elastic deformation.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::gaussian::{blur, weights};
-use crate::quantity::{Colour, read};
-use crate::region::misfit;
+use crate::pixels::gaussian::{blur, weights};
+use crate::pixels::region::misfit;
+use crate::schema::quantity::{Colour, read};
 use crate::{Build, NonNegative, Parsed, Positive, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;

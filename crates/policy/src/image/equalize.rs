@@ -1,7 +1,7 @@
 //! Equal shares of all levels.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::colour::{histograms, look_up_each, table};
+use crate::pixels::colour::{histograms, look_up_each, table};
 use crate::{Build, Parsed, Result, Spec, parameters};
 use serde::Deserialize;
 use serde_yaml::Value;

@@ -1,9 +1,9 @@
 //! Cuts off the dark surroundings of what a dermoscope sees.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::colour::grey;
-use crate::quantity::read;
-use crate::region::{Region, cut};
+use crate::pixels::colour::grey;
+use crate::pixels::region::{Region, cut};
+use crate::schema::quantity::read;
 use crate::{Build, Fraction, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;

@@ -1,7 +1,7 @@
 //! Mirror images.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::quantity::{quantity, read};
+use crate::schema::quantity::{choice, read};
 use crate::{Build, Fraction, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;
@@ -32,19 +32,15 @@ struct Flip {
     p: f64,
 }
 
-/// What changes places: left and right, or top and bottom.
-#[derive(Clone, Copy, Default)]
-enum Axis {
-    #[default]
-    Horizontal,
-    Vertical,
+choice! {
+    /// What changes places: left and right, or top and bottom.
+    #[derive(Default)]
+    enum Axis {
+        #[default]
+        Horizontal = "horizontal",
+        Vertical = "vertical",
+    }
 }
-
-quantity!(Axis, "`horizontal` or `vertical`", |value| match value.as_str()? {
-    "horizontal" => Some(Axis::Horizontal),
-    "vertical" => Some(Axis::Vertical),
-    _ => None,
-});
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,9 +1,9 @@
 //! Gaussian blur.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::gaussian::{blur, weights};
-use crate::quantity::{Lengths, OddSize, read};
-use crate::region::misfit;
+use crate::pixels::gaussian::{blur, weights};
+use crate::pixels::region::misfit;
+use crate::schema::quantity::{Lengths, OddSize, read};
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;

@@ -1,8 +1,8 @@
 //! Gaussian noise.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::quantity::{Offset, read};
-use crate::region::misfit;
+use crate::pixels::region::misfit;
+use crate::schema::quantity::{Offset, read};
 use crate::{Build, NonNegative, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;

@@ -1,7 +1,7 @@
 //! The image without its colours.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::colour::grey;
+use crate::pixels::colour::grey;
 use crate::{Build, Parsed, Result, Spec, parameters};
 use serde::Deserialize;
 use serde_yaml::Value;

@@ -1,9 +1,9 @@
 //! Hairs over the skin.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::quantity::{Colour, Counts, Degrees, Interval, Scale, read};
-use crate::region::misfit;
-use crate::stroke::{Point, between, stroke};
+use crate::pixels::region::misfit;
+use crate::pixels::stroke::{Point, between, stroke};
+use crate::schema::quantity::{Colour, Counts, Degrees, Interval, Scale, read};
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;

@@ -1,9 +1,9 @@
 //! JPEG compression.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::jpeg::compressed;
-use crate::quantity::{quantity, read};
-use crate::region::misfit;
+use crate::pixels::jpeg_codec::compressed;
+use crate::pixels::region::misfit;
+use crate::schema::quantity::{quantity, read};
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;

@@ -1,42 +1,44 @@
-//! Policies that change one image; one file each.
+//! Policies that change one image: one file each, with the policy's name. What two of them share is in `pixels`.
 
 use crate::Result;
 use tallow_data::Image;
 use tallow_seed::Rng;
 
-pub mod affine;
-pub mod augmix;
-pub mod autoaugment;
-pub mod autocontrast;
-pub mod center_crop;
-pub mod center_to_border;
-pub mod channel_permutation;
-pub mod color_constancy;
-pub mod color_jitter;
-pub mod crop;
-pub mod cutout;
-pub mod elastic;
-pub mod equalize;
-pub mod field_of_view;
-pub mod flip;
-pub mod gaussian_blur;
-pub mod gaussian_noise;
-pub mod grayscale;
-pub mod hair;
-pub mod invert;
-pub mod jpeg;
-pub mod perspective;
-pub mod photometric_distort;
-pub mod posterize;
-pub mod randaugment;
-pub mod random_erasing;
-pub mod random_resized_crop;
-pub mod resize;
-pub mod rotate;
-pub mod ruler;
-pub mod sharpness;
-pub mod solarize;
-pub mod trivialaugment;
+policies! {
+    resize,
+    center_crop,
+    random_resized_crop,
+    crop,
+    center_to_border,
+    field_of_view,
+    flip,
+    rotate,
+    affine,
+    perspective,
+    elastic,
+    color_jitter,
+    photometric_distort,
+    channel_permutation,
+    color_constancy,
+    grayscale,
+    autocontrast,
+    equalize,
+    invert,
+    posterize,
+    solarize,
+    sharpness,
+    gaussian_blur,
+    gaussian_noise,
+    jpeg,
+    randaugment,
+    trivialaugment,
+    autoaugment,
+    augmix,
+    cutout,
+    random_erasing,
+    hair,
+    ruler,
+}
 
 /// The random numbers of one application of an image policy, in the policy's own order.
 pub type Numbers = Vec<f64>;
@@ -47,7 +49,10 @@ pub trait ImagePolicy: Send + Sync {
     /// arguments and of nothing that is kept from before, so that a batch can be replayed.
     fn draw(&self, size: (u32, u32), rng: &mut Rng) -> Numbers;
 
-    /// Bytes to bytes, without randomness: what golden files test. An error if the numbers do not fit the image.
+    /// Bytes to bytes, without randomness: what golden files test.
+    ///
+    /// # Errors
+    /// Numbers that do not fit the image.
     fn apply(&self, image: Image, draw: &Numbers) -> Result<Image>;
 
     /// Size (width, height) of what leaves, from the size of what arrives; `None` where it is not known before the
@@ -59,6 +64,12 @@ pub trait ImagePolicy: Send + Sync {
     /// Whether the result depends on the draw: an evaluation should have no such policy.
     fn random(&self) -> bool {
         true
+    }
+
+    /// The same policy with `mean` (red, green, blue) in place of [`ModelInput::mean`]; `None` where that is nothing to it. Lists are
+    /// read before the model's mean is known: that of its weights is in their files.
+    fn filled(&self, _mean: [u8; 3]) -> Option<Box<dyn ImagePolicy>> {
+        None
     }
 }
 

@@ -1,10 +1,10 @@
 //! The image as a tilted plane.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::affine::{Projection, project};
-use crate::quantity::{Colour, read};
-use crate::region::misfit;
-use crate::resample::Interpolation;
+use crate::pixels::affine_map::{Projection, project};
+use crate::pixels::region::misfit;
+use crate::pixels::resample::Interpolation;
+use crate::schema::quantity::{Colour, read};
 use crate::{Build, Fraction, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;

@@ -3,8 +3,8 @@
 use super::channel_permutation::{self, permute};
 use super::color_jitter::{BRIGHTNESS, CONTRAST, HUE, SATURATION, adjust};
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::quantity::{Factors, Hues};
-use crate::region::misfit;
+use crate::pixels::region::misfit;
+use crate::schema::quantity::{Factors, Hues};
 use crate::{Build, Fraction, Parsed, Result, Spec, parameters};
 use serde::Deserialize;
 use serde_yaml::Value;

@@ -1,8 +1,8 @@
 //! Fewer levels.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::colour::{look_up, table};
-use crate::quantity::{Bits, read};
+use crate::pixels::colour::{look_up, table};
+use crate::schema::quantity::{Bits, read};
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;

@@ -1,10 +1,10 @@
 //! RandAugment.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::operation::{ALL, Moving, SPACE, choose};
-use crate::quantity::{Bins, Colour, WholeNumber, quantity, read};
-use crate::resample::Interpolation;
-use crate::timm::Operations as Timm;
+use crate::pixels::operations::{Moving, Operation, SPACE, choose};
+use crate::pixels::resample::Interpolation;
+use crate::pixels::timm_operations::Operations as Timm;
+use crate::schema::quantity::{Bins, Colour, WholeNumber, choice, read};
 use crate::{Build, Fraction, Mistake, NonNegative, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;
@@ -51,6 +51,7 @@ pub static SPEC: Spec = Spec {
 };
 
 /// Draws (operation, magnitude) of each that happens; of timm's, (operation, amount, filter).
+#[derive(Clone, Copy)]
 struct RandAugment {
     magnitude: u32,
     num_ops: u32,
@@ -58,27 +59,25 @@ struct RandAugment {
     op_p: f64,
     bins: u32,
     operations: Operations,
+    /// Whether what comes from outside is the model's mean.
+    fills_with_mean: bool,
 }
 
+#[derive(Clone, Copy)]
 enum Operations {
     Torchvision(Moving),
     Timm(Timm),
 }
 
-#[derive(Clone, Copy, Default, PartialEq)]
-enum Set {
-    #[default]
-    Torchvision,
-    Timm,
-    TimmIncreasing,
+choice! {
+    #[derive(Default)]
+    enum Set {
+        #[default]
+        Torchvision = "torchvision",
+        Timm = "timm",
+        TimmIncreasing = "timm_increasing",
+    }
 }
-
-quantity!(Set, "`torchvision`, `timm` or `timm_increasing`", |value| match value.as_str()? {
-    "torchvision" => Some(Set::Torchvision),
-    "timm" => Some(Set::Timm),
-    "timm_increasing" => Some(Set::TimmIncreasing),
-    _ => None,
-});
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -105,6 +104,7 @@ fn build(value: &Value, model: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
         return Err(vec![Mistake::new(if value.is_mapping() { "magnitude" } else { "" }, problem)]);
     }
     let fill = fill.map(|fill| fill.0);
+    let fills_with_mean = !torchvision && fill.is_none();
     let operations = if torchvision {
         let interpolation = interpolation.unwrap_or(Interpolation::Nearest);
         Operations::Torchvision(Moving { interpolation, fill: fill.unwrap_or_default() })
@@ -120,6 +120,7 @@ fn build(value: &Value, model: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
         op_p: op_p.map_or(if torchvision { 1.0 } else { 0.5 }, |p| p.0),
         bins,
         operations,
+        fills_with_mean,
     }))
 }
 
@@ -137,7 +138,12 @@ impl ImagePolicy for RandAugment {
             }
             match self.operations {
                 Operations::Torchvision(_) => {
-                    numbers.extend(SPACE.draw(choose(&ALL[..14], rng), (step, self.bins), size, rng));
+                    numbers.extend(SPACE.draw(
+                        choose(&Operation::ALL[..14], rng),
+                        (step, self.bins),
+                        size,
+                        rng,
+                    ));
                 }
                 Operations::Timm(timm) => numbers.extend(timm.draw(step / last, size, rng)),
             }
@@ -149,6 +155,16 @@ impl ImagePolicy for RandAugment {
         match self.operations {
             Operations::Torchvision(moving) => moving.all(SPEC.name, image, draw),
             Operations::Timm(timm) => timm.all(SPEC.name, image, draw),
+        }
+    }
+
+    fn filled(&self, mean: [u8; 3]) -> Option<Box<dyn ImagePolicy>> {
+        match self.operations {
+            Operations::Timm(timm) if self.fills_with_mean => {
+                let operations = Operations::Timm(Timm { fill: mean, ..timm });
+                Some(Box::new(RandAugment { operations, ..*self }))
+            }
+            _ => None,
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use super::random_resized_crop::sides;
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::quantity::{Colour, Counts, Ratio, Scale, quantity, read};
-use crate::region::{Region, misfit, paint};
+use crate::pixels::region::{Region, misfit, paint};
+use crate::schema::quantity::{Colour, Counts, Ratio, Scale, choice, read};
 use crate::{Build, Fraction, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;
@@ -46,11 +46,14 @@ pub static SPEC: Spec = Spec {
 ///
 /// The mean as a byte is 0 after normalisation up to half a level (0.5 / 255 / std ≈ 0.009): torchvision's `value=0`. Noise is
 /// cut to bytes, which normalised noise is not.
+#[derive(Clone, Copy)]
 struct RandomErasing {
     p: f64,
     scale: Scale,
     ratio: Ratio,
     fill: [u8; 3],
+    /// Whether `fill` is the model's mean.
+    fills_with_mean: bool,
     mode: Mode,
     count: Counts,
 }
@@ -58,20 +61,15 @@ struct RandomErasing {
 /// Levels of 255 to one standard deviation, (0.229, 0.224, 0.225).
 const DEVIATION: [f64; 3] = [58.395, 57.12, 57.375];
 
-#[derive(Clone, Copy, Default)]
-enum Mode {
-    #[default]
-    Const,
-    Rand,
-    Pixel,
+choice! {
+    #[derive(Default)]
+    enum Mode {
+        #[default]
+        Const = "const",
+        Rand = "rand",
+        Pixel = "pixel",
+    }
 }
-
-quantity!(Mode, "`const`, `rand` or `pixel`", |value| match value.as_str()? {
-    "const" => Some(Mode::Const),
-    "rand" => Some(Mode::Rand),
-    "pixel" => Some(Mode::Pixel),
-    _ => None,
-});
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -92,6 +90,7 @@ fn build(value: &Value, model: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
         scale: scale.unwrap_or(Scale(0.02, 0.33)),
         ratio: ratio.unwrap_or(Ratio(0.3, 3.3)),
         fill: fill.map_or(model.mean_bytes(), |fill| fill.0),
+        fills_with_mean: fill.is_none(),
         mode,
         count: count.unwrap_or(Counts(1, 1)),
     }))
@@ -143,6 +142,10 @@ impl ImagePolicy for RandomErasing {
         }
         let rest = &rest[..rest.len().min(4)];
         Err(misfit(SPEC.name, "left, top, width, height inside the image, and colours", rest, &image))
+    }
+
+    fn filled(&self, mean: [u8; 3]) -> Option<Box<dyn ImagePolicy>> {
+        self.fills_with_mean.then(|| Box::new(RandomErasing { fill: mean, ..*self }) as Box<dyn ImagePolicy>)
     }
 }
 

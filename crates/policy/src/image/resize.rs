@@ -1,9 +1,9 @@
 //! Resize, torchvision's.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::quantity::{Size, read};
-use crate::region::Region;
-use crate::resample::{Interpolation, resample};
+use crate::pixels::region::Region;
+use crate::pixels::resample::{Interpolation, resample};
+use crate::schema::quantity::{Size, read};
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;

@@ -1,10 +1,10 @@
 //! Rotation about the centre.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::affine::warp;
-use crate::quantity::{Colour, Degrees, read};
-use crate::region::misfit;
-use crate::resample::Interpolation;
+use crate::pixels::affine_map::warp;
+use crate::pixels::region::misfit;
+use crate::pixels::resample::Interpolation;
+use crate::schema::quantity::{Colour, Degrees, read};
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;

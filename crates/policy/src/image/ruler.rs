@@ -1,9 +1,9 @@
 //! The marks of a ruler along a border.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::quantity::{Colour, Degrees, Interval, Scale, read};
-use crate::region::misfit;
-use crate::stroke::{Point, between, stroke};
+use crate::pixels::region::misfit;
+use crate::pixels::stroke::{Point, between, stroke};
+use crate::schema::quantity::{Colour, Degrees, Interval, Scale, read};
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;

@@ -1,9 +1,9 @@
 //! Sharpening and smoothing.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::colour::mix;
-use crate::quantity::{Factors, read};
-use crate::region::misfit;
+use crate::pixels::colour::mix;
+use crate::pixels::region::misfit;
+use crate::schema::quantity::{Factors, read};
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;

@@ -1,8 +1,8 @@
 //! The negative of what is bright.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::colour::{look_up, table};
-use crate::quantity::{Byte, read};
+use crate::pixels::colour::{look_up, table};
+use crate::schema::quantity::{Byte, read};
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;

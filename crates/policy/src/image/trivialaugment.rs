@@ -1,9 +1,9 @@
 //! TrivialAugment, wide.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::operation::{ALL, Moving, Reach, Space, choose};
-use crate::quantity::{Bins, Colour, read};
-use crate::resample::Interpolation;
+use crate::pixels::operations::{Moving, Operation, Reach, Space, choose};
+use crate::pixels::resample::Interpolation;
+use crate::schema::quantity::{Bins, Colour, read};
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;
@@ -55,7 +55,7 @@ fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
 
 impl ImagePolicy for TrivialAugment {
     fn draw(&self, size: (u32, u32), rng: &mut Rng) -> Numbers {
-        let (operation, step) = (choose(&ALL[..14], rng), rng.below(self.bins));
+        let (operation, step) = (choose(&Operation::ALL[..14], rng), rng.below(self.bins));
         WIDE.draw(operation, (f64::from(step), self.bins), size, rng).to_vec()
     }
 

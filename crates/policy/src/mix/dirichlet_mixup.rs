@@ -3,7 +3,7 @@
 use super::Mix;
 use super::linear::{Linear, Out, Own};
 use super::zeta_mixup::Samples;
-use crate::weights::Weights;
+use crate::engine::row_weights::Weights;
 use crate::{Build, Parsed, Positive, Spec, parameters};
 use serde::Deserialize;
 use serde_yaml::Value;

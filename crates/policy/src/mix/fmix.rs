@@ -1,7 +1,7 @@
 //! FMix: a mask of any shape, from low frequencies.
 
 use super::{Mask, Mix, MixContext, Mixing, Place};
-use crate::fourier::{Complex, transform};
+use crate::pixels::fourier::{Complex, transform};
 use crate::{Build, NonNegative, Parsed, Positive, Result, Spec, parameters};
 use serde::Deserialize;
 use serde_yaml::Value;

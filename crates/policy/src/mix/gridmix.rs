@@ -1,7 +1,7 @@
 //! GridMix: cells of a grid, each from one of two rows.
 
 use super::{Mask, Mix, MixContext, Mixing, Place};
-use crate::quantity::Count;
+use crate::schema::quantity::Count;
 use crate::{Build, Parsed, Positive, Result, Spec, parameters};
 use serde::Deserialize;
 use serde_yaml::Value;

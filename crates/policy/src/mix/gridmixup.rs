@@ -1,7 +1,7 @@
 //! GridMixup: the partner through a lattice of holes in a random rectangle.
 
 use super::{Mask, Mix, MixContext, Mixing, Place, Rect};
-use crate::quantity::{Counts, Ratio, Scale, quantity};
+use crate::schema::quantity::{Counts, Ratio, Scale, quantity};
 use crate::{Build, Parsed, Positive, Result, Spec, parameters};
 use serde::Deserialize;
 use serde_yaml::Value;

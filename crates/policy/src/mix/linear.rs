@@ -1,11 +1,11 @@
 //! Every linear mix: which rows come out, which go into each, by which weights. The named ones are points in it.
 
 use super::{Mix, MixContext, Mixing};
-use crate::parameters::{parameters, text};
-use crate::quantity::quantity;
-use crate::shares::{Room, Row};
-use crate::stream::in_pieces;
-use crate::weights::Weights;
+use crate::engine::parallel_draws::in_pieces;
+use crate::engine::row_weights::Weights;
+use crate::engine::shares::{Room, Row};
+use crate::schema::parameters::{parameters, text};
+use crate::schema::quantity::choice;
 use crate::{Build, Mistake, Parsed, Result, Shares, Spec};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -58,35 +58,24 @@ pub struct Linear {
     pub per_sample: bool,
 }
 
-/// Which rows come out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Out {
-    Each,
-    /// By increasing class. Where rows of one group must not be mixed, each group of a class is represented by one of
-    /// its rows, drawn uniformly.
-    OnePerClass,
+choice! {
+    /// Which rows come out.
+    pub enum Out {
+        Each = "each",
+        /// By increasing class. Where rows of one group must not be mixed, each group of a class is represented by one of
+        /// its rows, drawn uniformly.
+        OnePerClass = "one_per_class",
+    }
 }
 
-quantity!(Out, "`each` or `one_per_class`", |value| match value.as_str()? {
-    "each" => Some(Out::Each),
-    "one_per_class" => Some(Out::OnePerClass),
-    _ => None,
-});
-
-/// Which weight the own row takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Own {
-    First,
-    Largest,
-    Random,
+choice! {
+    /// Which weight the own row takes.
+    pub enum Own {
+        First = "first",
+        Largest = "largest",
+        Random = "random",
+    }
 }
-
-quantity!(Own, "`first`, `largest` or `random`", |value| match value.as_str()? {
-    "first" => Some(Own::First),
-    "largest" => Some(Own::Largest),
-    "random" => Some(Own::Random),
-    _ => None,
-});
 
 /// The other rows in an output row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,32 +86,25 @@ pub enum Partners {
     Drawn { count: Option<u32>, among: Among },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Among {
-    All,
-    SameClass,
-    OtherClass,
-    SameGroup,
+choice! {
+    pub enum Among {
+        All = "all",
+        SameClass = "same_class",
+        OtherClass = "other_class",
+        SameGroup = "same_group",
+    }
 }
-
-quantity!(Among, "`all`, `same_class`, `other_class` or `same_group`", |value| match value.as_str()? {
-    "all" => Some(Among::All),
-    "same_class" => Some(Among::SameClass),
-    "other_class" => Some(Among::OtherClass),
-    "same_group" => Some(Among::SameGroup),
-    _ => None,
-});
 
 #[derive(Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Drawn {
-    count: crate::quantity::Count,
+    count: crate::schema::quantity::Count,
     among: Among,
 }
 
 impl Default for Drawn {
     fn default() -> Drawn {
-        Drawn { count: crate::quantity::Count(1), among: Among::All }
+        Drawn { count: crate::schema::quantity::Count(1), among: Among::All }
     }
 }
 

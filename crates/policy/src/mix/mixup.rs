@@ -2,7 +2,7 @@
 
 use super::Mix;
 use super::linear::{Linear, Out, Own, Partners};
-use crate::weights::Weights;
+use crate::engine::row_weights::Weights;
 use crate::{Build, Parsed, Positive, Spec, parameters};
 use serde::Deserialize;
 use serde_yaml::Value;

@@ -1,19 +1,21 @@
-//! Policies that mix the rows of a batch; one file each.
+//! Policies that mix the rows of a batch: one file each, with the policy's name. Blending and labels are the engine's.
 
-pub mod cutmix;
-pub mod dirichlet_mixup;
-pub mod fmix;
-pub mod gridmix;
-pub mod gridmixup;
-pub mod intra_class;
-pub mod linear;
-pub mod mixup;
-pub mod resizemix;
-pub mod saliencymix;
-pub mod smoothmix;
-pub mod zeta_mixup;
+policies! {
+    mixup,
+    cutmix,
+    zeta_mixup,
+    dirichlet_mixup,
+    intra_class,
+    linear,
+    resizemix,
+    fmix,
+    smoothmix,
+    gridmix,
+    gridmixup,
+    saliencymix,
+}
 
-use crate::pairing::may_meet;
+use crate::engine::pairing::may_meet;
 use crate::{Error, INPUT, Result, Shares};
 use candle_core::Tensor;
 use tallow_seed::Rng;

@@ -1,7 +1,7 @@
 //! ResizeMix: the whole partner, shrunk and pasted.
 
 use super::{Mask, Mix, MixContext, Mixing, Place, Rect};
-use crate::quantity::Scale;
+use crate::schema::quantity::Scale;
 use crate::{Build, Parsed, Result, Spec, parameters};
 use serde::Deserialize;
 use serde_yaml::Value;

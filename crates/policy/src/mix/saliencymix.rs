@@ -2,8 +2,8 @@
 
 use super::cutmix::cut;
 use super::{Inputs, Mask, Mix, MixContext, Mixing, Place};
-use crate::quantity::quantity;
-use crate::saliency::{Maps, peak, smoothed, spectral_residual};
+use crate::pixels::saliency::{Maps, peak, smoothed, spectral_residual};
+use crate::schema::quantity::choice;
 use crate::{Build, Error, Parsed, Positive, Result, Spec, parameters};
 use rayon::prelude::*;
 use serde::Deserialize;
@@ -50,17 +50,12 @@ impl Default for SaliencyMix {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Saliency {
-    SpectralResidual,
-    InputGradient,
+choice! {
+    enum Saliency {
+        SpectralResidual = "spectral_residual",
+        InputGradient = "input_gradient",
+    }
 }
-
-quantity!(Saliency, "`spectral_residual` or `input_gradient`", |value| match value.as_str()? {
-    "spectral_residual" => Some(Saliency::SpectralResidual),
-    "input_gradient" => Some(Saliency::InputGradient),
-    _ => None,
-});
 
 fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
     Ok(Box::new(parameters::<SaliencyMix>(value)?))

@@ -1,7 +1,7 @@
 //! SmoothMix: the partner through a soft spot.
 
 use super::{Mask, Mix, MixContext, Mixing, Place};
-use crate::quantity::Ratio;
+use crate::schema::quantity::Ratio;
 use crate::{Build, Parsed, Result, Spec, parameters};
 use serde::Deserialize;
 use serde_yaml::Value;

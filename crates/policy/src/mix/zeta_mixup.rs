@@ -2,7 +2,7 @@
 
 use super::Mix;
 use super::linear::{Among, Linear, Out, Own, Partners};
-use crate::weights::Weights;
+use crate::engine::row_weights::Weights;
 use crate::{Build, NonNegative, Parsed, Spec, parameters};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_yaml::Value;

@@ -141,33 +141,42 @@ fn shuffled_applies_all_in_every_order() {
 #[test]
 fn mistakes_have_a_place_and_a_remedy() {
     for (yaml, expected) in [
-        ("flip", ": expected a list of image policies such as `[ { flip: {} } ]`, got flip"),
-        ("[flip]", "[0]: expected a map such as { flip: {} }, got flip"),
-        ("[{}]", "[0]: expected the name of an image policy, got none"),
-        ("[{p: 0.5}]", "[0]: expected the name of an image policy, got none"),
-        ("[{flip: {}, rotate: 5}]", "[0]: expected one image policy, got flip, rotate: make a node of each"),
+        ("flip", ": expected a list of policies such as `[ { flip: {} } ]`, got flip"),
+        ("[flip]", "[0]: expected a policy such as `flip: {}`, got flip"),
+        ("[{}]", "[0]: expected a policy such as `flip: {}`, `one_of`, `policies` or `shuffled`"),
+        ("[{p: 0.5}]", "[0]: expected a policy such as `flip: {}`, `one_of`, `policies` or `shuffled`"),
+        (
+            "[{flip: {}, rotate: 5}]",
+            "[0]: expected one policy, got flip and rotate; write a list item for each",
+        ),
         ("[flop: {}]", "[0].flop: unknown image policy `flop`; did you mean `flip`?"),
         ("[5: {}]", "[0].5: unknown image policy `5`"),
         ("[mixup: {}]", "[0].mixup: `mixup` mixes the rows of a batch: move it to `policy`"),
-        ("[{flip: {}, at: input}]", "[0].at: expected on a mix only; on an image policy: p, one_of, weight"),
+        (
+            "[{flip: {}, at: input}]",
+            "[0].at: belongs to a mix, under `branches`: an image policy changes one image",
+        ),
         ("[{flip: {}, p: 2}]", "[0].p: expected a number from 0 to 1, got 2"),
         ("[{flip: {p: 1}, p: 1}]", "[0].p: `flip` has a p already: keep one of the two"),
-        ("[{flip: {}, weight: 2}]", "[0].weight: expected only within one_of: use `p` for a probability"),
+        (
+            "[{flip: {}, weight: 2}]",
+            "[0].weight: belongs to an alternative of `one_of`, or to a branch; for a chance, write `p`",
+        ),
         (
             "[one_of: [{flip: {}, weight: 0}]]",
-            "[0].one_of: expected at least one policy with a positive weight",
+            "[0].one_of: expected an alternative of a weight over 0 at every time",
         ),
         (
             "[shuffled: [{flip: {}, weight: 2}]]",
-            "[0].shuffled[0].weight: expected only within one_of: use `p` for a probability",
+            "[0].shuffled[0].weight: belongs to an alternative of `one_of`, or to a branch; for a chance, write `p`",
         ),
-        ("[shuffled: {flip: {}}]", "[0].shuffled: expected a list of image policies"),
+        ("[shuffled: {flip: {}}]", "[0].shuffled: expected a list of policies"),
         ("[jpeg: 0]", "[0].jpeg: expected a whole number from 1 to 100, or [low, high] of such, got 0"),
         (
             "[random_erasing: {mode: random}]",
             "[0].random_erasing.mode: expected `const`, `rand` or `pixel`, got random",
         ),
-        ("[one_of: []]", "[0].one_of: expected at least one policy with a positive weight"),
+        ("[one_of: []]", "[0].one_of: expected an alternative of a weight over 0 at every time"),
         (
             "[one_of: [{flip: {}}, {rotate: -1}]]",
             "[0].one_of[1].rotate: expected degrees: a number from 0, or [low, high], got -1",
@@ -179,7 +188,7 @@ fn mistakes_have_a_place_and_a_remedy() {
         ),
         (
             "[resize: {interpolation: cubic}]",
-            "[0].resize.interpolation: expected `bilinear`, `bicubic` or `nearest`, got cubic",
+            "[0].resize.interpolation: expected `nearest`, `bilinear` or `bicubic`, got cubic",
         ),
         (
             "[random_resized_crop: {scale: [0.5, 2]}]",
@@ -327,7 +336,6 @@ fn ramps_have_the_numbers_of_their_moment() {
                 != fixed.run(image.clone(), Seed::new(*seed)).unwrap()
         };
         assert_eq!((0..40).find(unlike), None, "step {step}");
-        assert!(!at.is_ramped());
     }
     // Before a point of the run is asked for, it is the chain of the starts.
     let start = chain(&written("1", "10", "1", "0"));
@@ -346,7 +354,10 @@ fn ramps_that_no_policy_takes_are_refused() {
             "[cutout: {holes: {from: 0, to: 2}}]",
             "[0].cutout.holes.from: expected a whole number from 1, got 0",
         ),
-        ("[crop: {size: {from: 16, to: 20}}]", "a ramp changes the size of the images that leave"),
+        (
+            "[crop: {size: {from: 16, to: 20}}]",
+            "a ramp or a window changes the size of the images that leave",
+        ),
     ] {
         let Err(mistakes) = parse(yaml) else { panic!("{yaml} is accepted") };
         let got = mistakes[0].to_string();

@@ -25,10 +25,12 @@ fn everything_that_can_be_written() {
         (View::Clean, 0.1, View::Augmented, 0.9)
     );
     let first = &augmented.nodes[0];
-    assert_eq!(first.p, Ramp::fixed(0.5));
+    assert_eq!(first.p, Some(Ramp::fixed(0.5)));
     assert_eq!(first.during, Window { start: Duration::Fraction(0.1), end: Duration::Fraction(0.9) });
     let Action::OneOf(choices) = &augmented.nodes[1].action else { panic!("a choice") };
-    assert_eq!((augmented.nodes[1].p, choices[0].0, choices[1].0), (Ramp::fixed(0.25), 2.0, 1.0));
+    let fixed = Ramp::fixed;
+    assert_eq!(augmented.nodes[1].p, Some(fixed(0.25)));
+    assert_eq!((choices[0].weight, choices[1].weight), (fixed(2.0), fixed(1.0)));
     // `at` and `pairing` of a group hold for what is inside, until it says otherwise.
     let seen: Vec<_> = augmented
         .mixes()
@@ -96,15 +98,18 @@ fn one_mistake_at_a_time() {
         ),
         (
             "[ { mixup: {}, prob: 1 } ]",
-            "policies[0].prob: unknown key `prob`; did you mean `p`? known: at, p, during, pairing, one_of, policies, weight, view",
+            "policies[0].prob: unknown key `prob`; did you mean `p`? known: at, p, during, pairing, one_of, policies, shuffled, weight",
         ),
         (
             "[ { mixup: {}, cutmix: {} } ]",
             "policies[0]: expected one policy, got mixup and cutmix; write a list item for each",
         ),
-        ("[ { p: 0.5 } ]", "policies[0]: expected a policy such as `mixup: {}`, `one_of` or `policies`"),
+        (
+            "[ { p: 0.5 } ]",
+            "policies[0]: expected a policy such as `mixup: {}`, `one_of`, `policies` or `shuffled`",
+        ),
         ("[ mixup ]", "policies[0]: expected a policy such as `mixup: {}`, got mixup"),
-        ("{ mixup: {} }", "policies: expected a list of policies, got a mapping"),
+        ("{ mixup: {} }", "policies: expected a list of policies such as `[ { mixup: {} } ]`, got a mapping"),
         ("[ { mixup: {}, p: 1.5 } ]", "policies[0].p: expected a number from 0 to 1, got 1.5"),
         (
             "[ { mixup: {}, p: { from: 0, to: 2 } } ]",
@@ -121,9 +126,9 @@ fn one_mistake_at_a_time() {
         ),
         (
             "[ { mixup: {}, weight: 0.5 } ]",
-            "policies[0].weight: belongs to a branch or to an alternative of `one_of`; for a chance, write `p`",
+            "policies[0].weight: belongs to an alternative of `one_of`, or to a branch; for a chance, write `p`",
         ),
-        ("[ { mixup: {}, view: clean } ]", "policies[0].view: belongs to a branch, beside `policies`"),
+        ("[ { mixup: {}, view: clean } ]", "policies[0].view: belongs to a branch, beside its `policies`"),
         ("[ { mixup: {}, at: 3 } ]", "policies[0].at: expected the name of a tap or a list of them, got 3"),
         ("[ { mixup: {}, at: [] } ]", "policies[0].at: expected one tap or more, got none"),
         (
@@ -140,7 +145,7 @@ fn one_mistake_at_a_time() {
         ),
         (
             "[ { mixup: {}, pairing: random } ]",
-            "policies[0].pairing: expected one of permutation, derangement, flip, roll, got random",
+            "policies[0].pairing: expected `permutation`, `derangement`, `flip` or `roll`, got random",
         ),
         (
             "[ { mixup: {}, pairing: { within_groups: false } } ]",
@@ -276,7 +281,7 @@ fn ramps_take_the_window_around_them() {
           { mixup: {}, p: { from: 0, to: 1, over: 0..0.1 }, during: 0.2..0.4 } ] } ]",
     );
     let window = |start, end| Window { start: Duration::Fraction(start), end: Duration::Fraction(end) };
-    let found: Vec<Ramp> = policy.branches[0].mixes().iter().map(|(node, _)| node.p).collect();
+    let found: Vec<Ramp> = policy.branches[0].mixes().iter().filter_map(|(node, _)| node.p).collect();
     let ramp = |over, shape| Ramp { from: 0.0, to: 1.0, over, shape };
     let expected = [
         ramp(Window::ALWAYS, Curve::Linear),

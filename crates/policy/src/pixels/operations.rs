@@ -1,7 +1,6 @@
 //! The operations that automatic policies choose from, and how strong they are; torchvision's, on PIL images.
 
 use crate::Result;
-use crate::affine::{inverse, warp};
 use crate::image::autocontrast::autocontrast;
 use crate::image::color_jitter::{brightness, contrast, saturation};
 use crate::image::equalize::equalize;
@@ -10,56 +9,39 @@ use crate::image::posterize::posterize;
 use crate::image::rotate::turn;
 use crate::image::sharpness::sharpness;
 use crate::image::solarize::solarize;
-use crate::region::misfit;
-use crate::resample::Interpolation;
+use crate::pixels::affine_map::{inverse, warp};
+use crate::pixels::region::misfit;
+use crate::pixels::resample::Interpolation;
 use tallow_data::Image;
 use tallow_seed::Rng;
 
-/// What is done to the image, by a magnitude m. Its place in this list is its number in a draw.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    Identity,
-    /// x moves by m · y, about the upper left corner.
-    ShearX,
-    ShearY,
-    /// By m pixels, cut to a whole number.
-    TranslateX,
-    TranslateY,
-    /// By m degrees, counter-clockwise.
-    Rotate,
-    /// By a factor of 1 + m; likewise the next three. `Color` is saturation.
-    Brightness,
-    Color,
-    Contrast,
-    Sharpness,
-    /// To m bits.
-    Posterize,
-    /// From 255 · m on.
-    Solarize,
-    AutoContrast,
-    Equalize,
-    Invert,
+numbered! {
+    /// What is done to the image, by a magnitude m. Its place in this list is its number in a draw.
+    pub enum Operation {
+        Identity,
+        /// x moves by m · y, about the upper left corner.
+        ShearX,
+        ShearY,
+        /// By m pixels, cut to a whole number.
+        TranslateX,
+        TranslateY,
+        /// By m degrees, counter-clockwise.
+        Rotate,
+        /// By a factor of 1 + m; likewise the next three. `Color` is saturation.
+        Brightness,
+        Color,
+        Contrast,
+        Sharpness,
+        /// To m bits.
+        Posterize,
+        /// From 255 · m on.
+        Solarize,
+        AutoContrast,
+        Equalize,
+        Invert,
+    }
 }
 use Operation::*;
-
-/// All of them, by number.
-pub const ALL: [Operation; 15] = [
-    Identity,
-    ShearX,
-    ShearY,
-    TranslateX,
-    TranslateY,
-    Rotate,
-    Brightness,
-    Color,
-    Contrast,
-    Sharpness,
-    Posterize,
-    Solarize,
-    AutoContrast,
-    Equalize,
-    Invert,
-];
 
 /// How far each operation goes at its strongest.
 pub struct Space {
@@ -134,11 +116,14 @@ impl Moving {
     /// One operation after another, as numbers (operation, magnitude); an error of `policy` if they are no such pairs.
     pub fn all(self, policy: &str, image: Image, draw: &[f64]) -> Result<Image> {
         let (pairs, rest) = draw.as_chunks::<2>();
-        let known = |number: f64| number.fract() == 0.0 && (0.0..ALL.len() as f64).contains(&number);
+        let known =
+            |number: f64| number.fract() == 0.0 && (0.0..Operation::ALL.len() as f64).contains(&number);
         if !rest.is_empty() || !pairs.iter().all(|[number, _]| known(*number)) {
             return Err(misfit(policy, "pairs of operation (0 to 14) and magnitude", draw, &image));
         }
-        let one = |image, &[number, magnitude]: &[f64; 2]| self.one(image, ALL[number as usize], magnitude);
+        let one = |image, &[number, magnitude]: &[f64; 2]| {
+            self.one(image, Operation::ALL[number as usize], magnitude)
+        };
         Ok(pairs.iter().fold(image, one))
     }
 

@@ -1,6 +1,7 @@
 //! How a policy is found by name and built from YAML.
 
-use crate::{BUILTIN, ENGINE_KEYS, ImagePolicy, Mix, ModelInput};
+use super::node::ENGINE_KEYS;
+use crate::{ImagePolicy, Mix, ModelInput, image, mix};
 use serde_yaml::Value;
 
 /// Everything about a policy that is not its arithmetic: what reads it from YAML, and what its card says. A built-in
@@ -43,8 +44,11 @@ pub enum Built {
 }
 
 impl Spec {
-    /// The policy with these parameters; an image policy as for [`ModelInput::default`] ([`crate::ImageChain`] knows the
+    /// The policy with these parameters; an image policy as for [`ModelInput::default`] ([`crate::ImagePolicies`] knows the
     /// model). Paths of mistakes are relative to `parameters`.
+    ///
+    /// # Errors
+    /// Every parameter that the policy does not take.
     pub fn build(&self, parameters: &Value) -> Parsed<Built> {
         match self.build {
             Build::Image(make) => make(parameters, &ModelInput::default()).map(Built::Image),
@@ -52,9 +56,57 @@ impl Spec {
         }
     }
 
+    /// The image policy with these parameters for images of this model.
+    ///
+    /// # Errors
+    /// A mix, and every parameter that the policy does not take.
+    pub(crate) fn image(&self, parameters: &Value, model: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
+        match self.build {
+            Build::Image(make) => make(parameters, model),
+            Build::Mix(_) => {
+                let problem = format!("`{}` mixes the rows of a batch: move it to `policy`", self.name);
+                Err(vec![Mistake::new("", problem)])
+            }
+        }
+    }
+
+    /// The mix with these parameters.
+    ///
+    /// # Errors
+    /// An image policy, and every parameter that the mix does not take.
+    pub(crate) fn mix(&self, parameters: &Value) -> Parsed<Box<dyn Mix>> {
+        match self.build {
+            Build::Mix(make) => make(parameters),
+            Build::Image(_) => {
+                let problem =
+                    format!("`{}` changes one image: it belongs in the recipe's list `images`", self.name);
+                Err(vec![Mistake::new("", problem)])
+            }
+        }
+    }
+
     pub fn is_image(&self) -> bool {
         matches!(self.build, Build::Image(_))
     }
+
+    /// Whether it has a parameter of this name.
+    pub(crate) fn has(&self, parameter: &str) -> bool {
+        self.parameters.iter().any(|(name, ..)| *name == parameter)
+    }
+}
+
+/// Every policy of this crate, in the order that `tallow list policies` prints; a test holds it and the folders `image/` and
+/// `mix/` together.
+pub const BUILTIN: &[&Spec] = &joined::<{ image::SPECS.len() + mix::SPECS.len() }>(image::SPECS, mix::SPECS);
+
+const fn joined<const N: usize>(a: &[&'static Spec], b: &[&'static Spec]) -> [&'static Spec; N] {
+    let mut all = [a[0]; N];
+    let mut i = 0;
+    while i < N {
+        all[i] = if i < a.len() { a[i] } else { b[i - a.len()] };
+        i += 1;
+    }
+    all
 }
 
 /// What was read, or every mistake in it.

@@ -1,6 +1,6 @@
 //! Rectangles of pixels: cutting them out, padding around them, filling them.
 
-use crate::quantity::quantity;
+use crate::schema::quantity::choice;
 use crate::{Error, Result};
 use tallow_data::Image;
 
@@ -13,21 +13,17 @@ pub struct Region {
     pub height: u32,
 }
 
-/// What is beyond the border of an image.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Beyond {
-    /// Black.
-    #[default]
-    Zero,
-    /// The image mirrored at its outermost pixels, which are not repeated: `c b | a b c | b a`, as often as needed.
-    Reflect,
+choice! {
+    /// What is beyond the border of an image.
+    #[derive(Default)]
+    pub enum Beyond {
+        /// Black.
+        #[default]
+        Zero = "zero",
+        /// The image mirrored at its outermost pixels, which are not repeated: `c b | a b c | b a`, as often as needed.
+        Reflect = "reflect",
+    }
 }
-
-quantity!(Beyond, "`zero` or `reflect`", |value| match value.as_str()? {
-    "zero" => Some(Beyond::Zero),
-    "reflect" => Some(Beyond::Reflect),
-    _ => None,
-});
 
 impl Region {
     /// From numbers (left, top, width, height); an error unless it lies inside `image` and holds a pixel.

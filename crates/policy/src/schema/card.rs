@@ -1,6 +1,6 @@
 //! What a policy can be composed with, found by building its example and asking it.
 
-use crate::spec::{Built, Mistake, Parsed};
+use super::spec::{Built, Mistake, Parsed};
 use crate::{ImagePolicy, Inputs, Mix, MixContext, Mixing, Place, Spec};
 use candle_core::{Device, Tensor};
 use serde_yaml::{Mapping, Value};
@@ -47,8 +47,7 @@ impl Spec {
             [Some(one), Some(other)] if one == other => "all images leave with one size".to_owned(),
             _ => "the size follows from that of the image".to_owned(),
         };
-        let own = self.parameters.iter().any(|(name, ..)| *name == "p");
-        let own = own.then(|| "`p` beside it is its parameter `p`".to_owned());
+        let own = self.has("p").then(|| "`p` beside it is its parameter `p`".to_owned());
         [place.to_owned(), size].into_iter().chain(own).collect()
     }
 

@@ -1,8 +1,12 @@
-//! Policies as a recipe composes them: nodes on the way of a branch.
+//! The policy of a recipe: branches, each with its mixes.
 
-use crate::branch_pass::{BranchPass, Rows};
-use crate::duration::{TrainingProgress, Window};
-use crate::{Inputs, Mistake, Mix, Pairing, Ramp, Ramped};
+use super::branch_pass::{BranchPass, Rows};
+use super::keys;
+use crate::schema::duration::{Duration, TrainingProgress};
+use crate::schema::node::{Node, never_open};
+use crate::schema::quantity::choice;
+use crate::schema::ramp::Ramps;
+use crate::{Inputs, Mistake, Mix, Pairing, Spec};
 use tallow_data::nearest;
 use tallow_seed::Seed;
 
@@ -20,45 +24,26 @@ pub struct Branch {
     pub view: View,
     /// Of its loss in the sum; a branch of weight 0 does not run.
     pub weight: f64,
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<Node<Tapped>>,
 }
 
-/// What a branch sees of each image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum View {
-    /// The recipe's image policies.
-    Augmented,
-    /// The evaluation transform.
-    Clean,
-}
-
-/// An action, and when it happens.
-pub struct Node {
-    pub action: Action,
-    /// The probability that it happens at all: one draw per batch.
-    pub p: Ramp,
-    pub during: Window,
-    /// Its place, such as `branches[0].policies[1]`.
-    pub path: String,
-}
-
-pub enum Action {
-    Mix(Tapped),
-    /// One after another.
-    Chain(Vec<Node>),
-    /// One of these, drawn anew for each batch in proportion to the weights.
-    OneOf(Vec<(f64, Node)>),
+choice! {
+    /// What a branch sees of each image.
+    pub enum View {
+        /// The recipe's image policies.
+        Augmented = "augmented",
+        /// The evaluation transform.
+        Clean = "clean",
+    }
 }
 
 /// A mix at its tap.
 pub struct Tapped {
-    pub policy: String,
+    pub spec: &'static Spec,
     /// As it is at the start of its ramps.
     pub mix: Box<dyn Mix>,
-    /// Makes the mix of a step, where parameters change over the run.
-    pub ramped: Option<Ramped>,
-    /// Whether it needs images or maps.
-    pub spatial: bool,
+    /// Its parameters, where some change over the run.
+    pub(super) ramps: Option<Ramps>,
     /// One of these taps is drawn for each batch, uniformly.
     pub at: Vec<String>,
     pub pairing: Pairing,
@@ -95,12 +80,12 @@ impl Policy {
     /// Every tap that is named, in the order written.
     pub fn taps(&self) -> Vec<TapUse> {
         let mut uses = Vec::new();
-        for tapped in self.branches.iter().flat_map(|branch| branch.mixes()) {
-            uses.extend(tapped.1.at.iter().map(|tap| TapUse {
+        for (node, Tapped { spec, at, .. }) in self.branches.iter().flat_map(Branch::mixes) {
+            uses.extend(at.iter().map(|tap| TapUse {
                 tap: tap.clone(),
-                policy: tapped.1.policy.clone(),
-                spatial: tapped.1.spatial,
-                path: tapped.0.path.clone(),
+                policy: spec.name.to_owned(),
+                spatial: spec.spatial,
+                path: node.path.clone(),
             }));
         }
         uses
@@ -142,13 +127,19 @@ impl Policy {
         });
         misplaced.collect()
     }
+
+    /// The windows that never open in a run: outside of a window around them, or after its end. `share` is the part of the run
+    /// that a duration takes, where that is known; what cannot be compared is accepted.
+    pub fn check_windows(&self, share: impl Fn(Duration) -> Option<f64>) -> Vec<Mistake> {
+        self.branches.iter().flat_map(|branch| never_open(&branch.nodes, false, &share)).collect()
+    }
 }
 
 impl Branch {
     /// Draws which policies happen at `progress`, and at which taps. `draws` is keyed by (seed, epoch, step); the branch
     /// and the policy's index are added here.
     pub fn begin<'a>(&'a self, rows: &'a Rows, draws: Seed, progress: TrainingProgress) -> BranchPass<'a> {
-        BranchPass::new(self, rows, draws.fold("branch", self.index as u64), progress)
+        BranchPass::new(self, rows, draws.fold(keys::BRANCH, self.index as u64), progress)
     }
 
     /// Whether a policy of this branch may ask for the gradient of the loss by the input.
@@ -158,23 +149,14 @@ impl Branch {
 
     /// Whether a policy of this branch may look at what a network makes of the batch.
     pub fn needs_network(&self) -> bool {
-        let looks = |(_, tapped): &(&Node, &Tapped)| {
+        let looks = |(_, tapped): &(&Node<Tapped>, &Tapped)| {
             tapped.at.iter().any(|tap| tapped.mix.inputs().include_the_network(tap))
         };
         self.mixes().iter().any(looks)
     }
 
     /// Every mix with its node, in the order written.
-    pub fn mixes(&self) -> Vec<(&Node, &Tapped)> {
-        fn walk<'a>(node: &'a Node, found: &mut Vec<(&'a Node, &'a Tapped)>) {
-            match &node.action {
-                Action::Mix(tapped) => found.push((node, tapped)),
-                Action::Chain(nodes) => nodes.iter().for_each(|node| walk(node, found)),
-                Action::OneOf(choices) => choices.iter().for_each(|(_, node)| walk(node, found)),
-            }
-        }
-        let mut found = Vec::new();
-        self.nodes.iter().for_each(|node| walk(node, &mut found));
-        found
+    pub fn mixes(&self) -> Vec<(&Node<Tapped>, &Tapped)> {
+        self.nodes.iter().flat_map(Node::policies).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! Resampling along an affine map or a projection, Pillow's to the last bit.
 
-use crate::resample::Interpolation;
+use crate::pixels::resample::Interpolation;
 use tallow_data::Image;
 
 /// Where an output place (x, y), in pixels from the upper left corner, is seen in the input: at

@@ -1,6 +1,6 @@
 //! Parameters of a policy: derived by serde, checked by their types, every mistake at once.
 
-use crate::spec::{Mistake, Parsed};
+use super::spec::{Mistake, Parsed};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
 use serde::{Deserialize, forward_to_deserialize_any};
 use serde_yaml::{Mapping, Value};

@@ -1,8 +1,10 @@
 //! One batch on its way through a branch: draws, mixes and labels.
 
-use crate::blend::{blend, shares};
-use crate::duration::TrainingProgress;
-use crate::node::{Action, Branch, Node, Tapped};
+use super::composite::{composite, shares};
+use super::keys;
+use super::policy::{Branch, Tapped};
+use crate::schema::duration::TrainingProgress;
+use crate::schema::node::{Action, Node, weights};
 use crate::{Error, Inputs, Mix, MixContext, Result, Shares};
 use candle_core::Tensor;
 use tallow_seed::Seed;
@@ -83,7 +85,7 @@ impl<'a> BranchPass<'a> {
     ) -> BranchPass<'a> {
         let mut due = Vec::new();
         for (index, node) in branch.nodes.iter().enumerate() {
-            schedule(node, seed.fold("policy", index as u64), &progress, &mut due);
+            schedule(node, seed.fold(keys::NODE, index as u64), &progress, &mut due);
         }
         let shares = Shares::identity(rows.len());
         BranchPass {
@@ -147,7 +149,7 @@ impl<'a> BranchPass<'a> {
     }
 
     fn apply(&mut self, due: &Due, values: Tensor) -> Result<Tensor> {
-        let refusal = |problem: String| Error::Policy { policy: due.mix.policy.clone(), problem };
+        let refusal = |problem: String| Error::Policy { policy: due.mix.spec.name.to_owned(), problem };
         let dims = values.dims();
         if dims.first() != Some(&self.shares.len()) {
             return Err(refusal(format!(
@@ -177,24 +179,26 @@ impl<'a> BranchPass<'a> {
             groups: &groups,
             n_classes: self.rows.n_classes,
             size,
-            partners: &pairing.partners(&groups, &mut due.seed.fold("pairing", 0).rng()),
+            partners: &pairing.partners(&groups, &mut due.seed.fold(keys::PAIRING, 0).rng()),
             within_group: pairing.within_group,
             progress: self.progress.fraction(),
             values: (inputs == Inputs::Values).then_some(&seen),
             input_gradient: self.input_gradient.as_ref().filter(|_| inputs == Inputs::InputGradient),
         };
-        let ramped = due.mix.ramped.as_ref().map(|ramped| ramped.at(&self.progress)).transpose()?;
-        let mix: &dyn Mix = ramped.as_deref().unwrap_or(&*due.mix.mix);
-        let mixing = mix.draw(&context, &mut due.seed.fold("draw", 0).rng())?;
+        let (spec, ramps) = (due.mix.spec, due.mix.ramps.as_ref());
+        let now = ramps.map(|ramps| ramps.build(&self.progress, spec.name, |value| spec.mix(value)));
+        let now = now.transpose()?;
+        let mix: &dyn Mix = now.as_deref().unwrap_or(&*due.mix.mix);
+        let mixing = mix.draw(&context, &mut due.seed.fold(keys::DRAW, 0).rng())?;
         let shares = shares(&mixing, classes.len(), size).map_err(refusal)?;
-        let mixed = blend(&mixing, &values)?;
+        let mixed = composite(&mixing, &values)?;
         self.shares = shares.after(&self.shares);
         self.record.push(Applied {
             branch: self.branch,
-            policy: due.mix.policy.clone(),
+            policy: due.mix.spec.name.to_owned(),
             tap: due.tap.to_owned(),
             path: due.path.to_owned(),
-            numbers: due.mix.ramped.as_ref().map_or(Vec::new(), |ramped| ramped.numbers(&self.progress)),
+            numbers: ramps.map_or(Vec::new(), |ramps| ramps.numbers(&self.progress)),
             shares,
         });
         Ok(mixed)
@@ -203,24 +207,26 @@ impl<'a> BranchPass<'a> {
 
 /// Draws whether a node happens, which of its alternatives, and where. Each draw has a child seed of its own, so that a
 /// change of one key of the recipe moves no other number.
-fn schedule<'a>(node: &'a Node, seed: Seed, progress: &TrainingProgress, due: &mut Vec<Due<'a>>) {
-    if !node.during.contains(progress) || !seed.fold("gate", 0).rng().bernoulli(node.p.at(progress)) {
+fn schedule<'a>(node: &'a Node<Tapped>, seed: Seed, progress: &TrainingProgress, due: &mut Vec<Due<'a>>) {
+    let happens = |p: f64| seed.fold(keys::CHANCE, 0).rng().bernoulli(p);
+    if !node.during.contains(progress) || node.p.is_some_and(|p| !happens(p.at(progress))) {
         return;
     }
+    let mut inside = |nodes: &'a [Node<Tapped>], index: usize| {
+        schedule(&nodes[index], seed.fold(keys::NODE, index as u64), progress, due);
+    };
     match &node.action {
-        Action::Mix(mix) => {
-            let tap = seed.fold("tap", 0).rng().below(mix.at.len() as u32);
+        Action::Policy(mix) => {
+            let tap = seed.fold(keys::TAP, 0).rng().below(mix.at.len() as u32);
             due.push(Due { mix, tap: &mix.at[tap as usize], path: &node.path, seed });
         }
-        Action::Chain(nodes) => {
-            for (index, node) in nodes.iter().enumerate() {
-                schedule(node, seed.fold("policy", index as u64), progress, due);
-            }
+        Action::Sequence(nodes) => (0..nodes.len()).for_each(|index| inside(nodes, index)),
+        Action::OneOf(nodes) => {
+            inside(nodes, seed.fold(keys::CHOICE, 0).rng().weighted(&weights(nodes, progress)));
         }
-        Action::OneOf(choices) => {
-            let weights: Vec<f64> = choices.iter().map(|(weight, _)| *weight).collect();
-            let index = seed.fold("choice", 0).rng().weighted(&weights);
-            schedule(&choices[index].1, seed.fold("policy", index as u64), progress, due);
+        Action::Shuffled(nodes) => {
+            let order = seed.fold(keys::ORDER, 0).rng().permutation(nodes.len() as u32);
+            order.into_iter().for_each(|index| inside(nodes, index as usize));
         }
     }
 }

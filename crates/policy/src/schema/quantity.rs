@@ -1,13 +1,16 @@
 //! What the parameters of policies are measured in: types that refuse a wrong value and say what they expected; and
 //! [`quantity!`](crate::quantity!), which makes more of them.
 
-use crate::parameters::{parameters, text};
-use crate::spec::Parsed;
+use super::parameters::{parameters, text};
+use super::spec::Parsed;
 use crate::{Mistake, ModelInput};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error};
 use serde_yaml::{Mapping, Value};
 
 /// The parameters of a policy; a value that is no mapping is the one named `short` (`{ resize: 256 }`).
+///
+/// # Errors
+/// Every mistake, as [`parameters`].
 pub fn read<T: DeserializeOwned>(value: &Value, short: &str) -> Parsed<T> {
     if value.is_null() || value.is_mapping() {
         return parameters(value);
@@ -130,16 +133,12 @@ pub struct Colour(pub [u8; 3]);
 /// closure does not take is answered by `expected …, got …`.
 ///
 /// ```
-/// enum Axis { Horizontal, Vertical }
-/// tallow_policy::quantity!(Axis, "`horizontal` or `vertical`", |value| match value.as_str()? {
-///     "horizontal" => Some(Axis::Horizontal),
-///     "vertical" => Some(Axis::Vertical),
-///     _ => None,
-/// });
+/// struct Even(u64);
+/// tallow_policy::quantity!(Even, "an even number", |value| value.as_u64().filter(|n| n % 2 == 0).map(Even));
 /// ```
 #[macro_export]
 macro_rules! quantity {
-    ($name:path, $expected:literal, $read:expr) => {
+    ($name:path, $expected:expr, $read:expr) => {
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(
                 deserializer: D,
@@ -151,7 +150,62 @@ macro_rules! quantity {
 }
 pub use quantity;
 
+/// An enum that is written by the names of its variants, and `ALL`: (name, variant) of each.
+///
+/// ```
+/// tallow_policy::choice! {
+///     enum Axis { Horizontal = "horizontal", Vertical = "vertical" }
+/// }
+/// assert_eq!(Axis::ALL[1], ("vertical", Axis::Vertical));
+/// ```
+#[macro_export]
+macro_rules! choice {
+    ($(#[$attribute:meta])* $visibility:vis enum $type:ident {
+        $($(#[$of_variant:meta])* $variant:ident = $name:literal),* $(,)?
+    }) => {
+        $(#[$attribute])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        $visibility enum $type {
+            $($(#[$of_variant])* $variant,)*
+        }
+
+        impl $type {
+            /// (name, variant) of each, in order.
+            $visibility const ALL: &'static [(&'static str, $type)] = &[$(($name, $type::$variant)),*];
+        }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> std::result::Result<$type, D::Error> {
+                $crate::quantity::choose(deserializer, $type::ALL)
+            }
+        }
+    };
+}
+pub use choice;
+
+/// The choice of this name, or the error `expected …, got …`.
+///
+/// # Errors
+/// Any other value.
+pub fn choose<'de, D: Deserializer<'de>, T: Copy>(
+    deserializer: D,
+    all: &[(&'static str, T)],
+) -> Result<T, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let found = all.iter().find(|(name, _)| value.as_str() == Some(name));
+    found.map(|(_, choice)| *choice).ok_or_else(|| {
+        let names: Vec<String> = all.iter().map(|(name, _)| format!("`{name}`")).collect();
+        let (last, others) = names.split_last().expect("a choice of one or more");
+        D::Error::custom(format!("expected {} or {last}, got {}", others.join(", "), shown(&value)))
+    })
+}
+
 /// The value as `read` understands it, or the error `expected …, got …`.
+///
+/// # Errors
+/// What `read` does not take.
 pub fn refuse<'de, D: Deserializer<'de>, T>(
     deserializer: D,
     expected: &str,

@@ -35,7 +35,7 @@ pub(crate) fn shares(
 }
 
 /// The mixed values, (R, …) → (R_out, …), of a draw that [`shares`] accepted. Differentiable in `values`.
-pub(crate) fn blend(mixing: &Mixing, values: &Tensor) -> Result<Tensor> {
+pub(crate) fn composite(mixing: &Mixing, values: &Tensor) -> Result<Tensor> {
     match mixing {
         Mixing::Keep => Ok(values.clone()),
         Mixing::Rows(shares) => mix_rows(shares.rows(), values),
@@ -116,7 +116,7 @@ mod tests {
         let mixing = paste_of(&[1, 0], Mask::Boxes(vec![rect(0, 1, 1, 3)]), Place::Same);
         let shares = shares(&mixing, 2, Some((2, 3))).unwrap();
         assert_eq!(shares.row(0), [(0, 1.0 - 2.0 / 6.0), (1, 1.0 - (1.0 - 2.0 / 6.0))]);
-        let mixed = flat(&blend(&mixing, &images(2, 2, 3)).unwrap());
+        let mixed = flat(&composite(&mixing, &images(2, 2, 3)).unwrap());
         // Row 0, both channels: 0 to 11; row 1: 12 to 23.
         assert_eq!(mixed[..12], [0., 13., 14., 3., 4., 5., 6., 19., 20., 9., 10., 11.]);
         assert_eq!(mixed[12..18], [12., 1., 2., 15., 16., 17.]);
@@ -126,7 +126,7 @@ mod tests {
     fn one_box_for_each_row() {
         let mixing = paste_of(&[1, 1], Mask::Boxes(vec![rect(0, 1, 0, 1), rect(0, 0, 0, 0)]), Place::Same);
         assert_eq!(shares(&mixing, 2, Some((1, 2))).unwrap().dense(), [0.5, 0.5, 0.0, 1.0]);
-        assert_eq!(flat(&blend(&mixing, &images(2, 1, 2)).unwrap()), [4., 1., 6., 3., 4., 5., 6., 7.]);
+        assert_eq!(flat(&composite(&mixing, &images(2, 1, 2)).unwrap()), [4., 1., 6., 3., 4., 5., 6., 7.]);
     }
 
     #[test]
@@ -134,13 +134,13 @@ mod tests {
         let mixing = paste_of(&[1, 0], Mask::Soft(vec![vec![0.0, 0.5]]), Place::Same);
         assert_eq!(shares(&mixing, 2, Some((1, 2))).unwrap().dense(), [0.75, 0.25, 0.25, 0.75]);
         // pixel 1: .5 · 1 + .5 · 5 = 3, and so on
-        assert_eq!(flat(&blend(&mixing, &images(2, 1, 2)).unwrap()), [0., 3., 2., 5., 4., 3., 6., 5.]);
+        assert_eq!(flat(&composite(&mixing, &images(2, 1, 2)).unwrap()), [0., 3., 2., 5., 4., 3., 6., 5.]);
     }
 
     #[test]
     fn the_whole_partner_is_resized() {
         let mixing = paste_of(&[1, 0], Mask::Boxes(vec![rect(0, 2, 0, 2)]), Place::Whole);
-        let mixed = blend(&mixing, &images(2, 4, 4)).unwrap();
+        let mixed = composite(&mixing, &images(2, 4, 4)).unwrap();
         let corner: Vec<Vec<f64>> = mixed.get(0).unwrap().get(0).unwrap().to_vec2().unwrap();
         // 4 → 2, triangle of width 2: weights (3, 3, 1)/7 along each axis: columns at 5/7 and 16/7, rows four times that.
         let expected = |y: f64, x: f64| 32.0 + 4.0 * y + x;

@@ -1,7 +1,8 @@
 //! How long something lasts, in the units of a run: `30 epochs`, `10 steps`, `5000 images`, or a fraction of it.
 
-use crate::parameters::text;
+use super::parameters::text;
 use serde_yaml::Value;
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -29,6 +30,10 @@ pub struct TrainingProgress {
 }
 
 impl TrainingProgress {
+    /// The first step of any run.
+    pub const START: TrainingProgress =
+        TrainingProgress { step: 0, steps: 1, batches_per_epoch: 1, batch: 1 };
+
     /// step / steps, 0 to 1.
     pub fn fraction(&self) -> f64 {
         if self.steps == 0 { 0.0 } else { (self.step as f64 / self.steps as f64).min(1.0) }
@@ -66,15 +71,33 @@ impl Duration {
     }
 
     /// A text with a unit, or a number from 0 to 1.
+    ///
+    /// # Errors
+    /// Anything else.
     pub fn parse(value: &Value) -> Result<Duration, String> {
         let refusal = || format!("expected {EXPECTED}, got {}", text(value));
         match value {
-            Value::String(words) => words.parse(),
+            Value::String(written) => written.parse(),
             Value::Number(number) => {
                 let part = number.as_f64().filter(|x| (0.0..=1.0).contains(x));
                 part.map(Duration::Fraction).ok_or_else(refusal)
             }
             _ => Err(refusal()),
+        }
+    }
+}
+
+/// Of durations in one unit; others depend on the run.
+impl PartialOrd for Duration {
+    fn partial_cmp(&self, other: &Duration) -> Option<Ordering> {
+        match (*self, *other) {
+            (Duration::Steps(a), Duration::Steps(b)) | (Duration::Images(a), Duration::Images(b)) => {
+                Some(a.cmp(&b))
+            }
+            (Duration::Epochs(a), Duration::Epochs(b)) | (Duration::Fraction(a), Duration::Fraction(b)) => {
+                a.partial_cmp(&b)
+            }
+            _ => None,
         }
     }
 }
@@ -85,9 +108,9 @@ const EXPECTED: &str =
 impl FromStr for Duration {
     type Err = String;
 
-    fn from_str(words: &str) -> Result<Duration, String> {
-        let refusal = || format!("expected {EXPECTED}, got {words}");
-        let mut parts = words.split_whitespace();
+    fn from_str(written: &str) -> Result<Duration, String> {
+        let refusal = || format!("expected {EXPECTED}, got {written}");
+        let mut parts = written.split_whitespace();
         let (Some(number), unit, None) = (parts.next(), parts.next(), parts.next()) else {
             return Err(refusal());
         };
@@ -132,25 +155,21 @@ impl Window {
     pub const ALWAYS: Window = Window { start: Duration::Fraction(0.0), end: Duration::Fraction(1.0) };
 
     /// `0.2..0.8`, `[0.2, 0.8]` or `[10 epochs, 20 epochs]`.
+    ///
+    /// # Errors
+    /// Anything else, and an end that is not after the start, where the units can be compared.
     pub fn parse(value: &Value) -> Result<Window, String> {
         let (start, end) = match value {
-            Value::String(words) => match words.split_once("..") {
+            Value::String(written) => match written.split_once("..") {
                 Some((start, end)) => (start.parse()?, end.parse()?),
-                None => return Err(format!("expected {A_WINDOW}, got {words}")),
+                None => return Err(format!("expected {A_WINDOW}, got {written}")),
             },
             Value::Sequence(items) if items.len() == 2 => {
                 (Duration::parse(&items[0])?, Duration::parse(&items[1])?)
             }
             other => return Err(format!("expected {A_WINDOW}, got {}", text(other))),
         };
-        let empty = match (start, end) {
-            (Duration::Steps(a), Duration::Steps(b)) | (Duration::Images(a), Duration::Images(b)) => a >= b,
-            (Duration::Epochs(a), Duration::Epochs(b)) | (Duration::Fraction(a), Duration::Fraction(b)) => {
-                a >= b
-            }
-            _ => false, // different units: their order depends on the run
-        };
-        if empty {
+        if start >= end {
             Err(format!("expected a start before the end, got {start} to {end}"))
         } else {
             Ok(Window { start, end })
@@ -162,6 +181,18 @@ impl Window {
         let step = progress.step as f64;
         let is_last = self.end == Duration::Fraction(1.0);
         self.start.place(progress) <= step && (step < self.end.place(progress) || is_last)
+    }
+
+    /// Whether an epoch, which is the part `epoch` of the run where that is known, begins inside; true where that cannot be
+    /// said.
+    pub(crate) fn holds_start_of_epoch(&self, epoch: Option<f64>) -> bool {
+        let (start, end) = match (self.start, self.end, epoch) {
+            (Duration::Epochs(start), Duration::Epochs(end), _) => (start, end),
+            (Duration::Fraction(start), Duration::Fraction(end), Some(epoch)) => (start / epoch, end / epoch),
+            _ => return true,
+        };
+        const ROUNDING: f64 = 1e-9;
+        (start - ROUNDING).ceil() < end - ROUNDING
     }
 
     /// How much of it has passed: (step − start) / (end − start), 0 before it and 1 after it.

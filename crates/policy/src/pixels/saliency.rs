@@ -1,6 +1,6 @@
 //! Where an image draws the eye, at the resolution of 64 pixels at most.
 
-use crate::fourier::{Complex, transform};
+use crate::pixels::fourier::{Complex, transform};
 use candle_core::{DType, Device, Result, Tensor};
 
 /// (height, width).

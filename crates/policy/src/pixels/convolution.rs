@@ -1,6 +1,6 @@
 //! Pillow's convolution to the last bit: 22 bits of fraction, rounded and cut to a byte after each pass.
 
-use crate::region::Region;
+use crate::pixels::region::Region;
 use tallow_data::Image;
 
 /// A filter: its value at a distance in pixels, and the distance from which on it is 0.

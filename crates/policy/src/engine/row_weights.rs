@@ -1,6 +1,6 @@
 //! How much of each source goes into a row: the draws that every linear mix shares.
 
-use crate::parameters::{NonNegative, Positive, parameters, text};
+use crate::schema::parameters::{NonNegative, Positive, parameters, text};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_yaml::{Mapping, Value};

@@ -1,6 +1,6 @@
 //! Gaussian blur by two passes in single precision, mirrored at the border.
 
-use crate::region::{Beyond, source};
+use crate::pixels::region::{Beyond, source};
 
 /// A Gaussian, e^(−d² / 2σ²), at the whole distances d around 0; `length` odd, the sum 1.
 pub fn weights(length: u32, sigma: f64) -> Vec<f32> {

@@ -1,10 +1,10 @@
 //! Numbers that change over the run: `{ from: 4, to: 2.8 }` in place of `2.8`.
 
-use crate::duration::{TrainingProgress, Window};
-use crate::parameters::{parameters, text};
-use crate::quantity::quantity;
-use crate::spec::{Build, Mistake, Parsed, Spec, join};
-use crate::{Error, Mix, Result};
+use super::duration::{TrainingProgress, Window};
+use super::parameters::{parameters, text};
+use super::quantity::{choice, quantity};
+use super::spec::{Mistake, Parsed, join};
+use crate::{Error, Result};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_yaml::{Mapping, Value};
 
@@ -17,21 +17,17 @@ pub struct Ramp {
     pub shape: Curve,
 }
 
-/// t as a function of the part x of the window that has passed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Curve {
-    /// x
-    #[default]
-    Linear,
-    /// (1 − cos πx) / 2: level at both ends.
-    Cosine,
+choice! {
+    /// t as a function of the part x of the window that has passed.
+    #[derive(Default)]
+    pub enum Curve {
+        /// x
+        #[default]
+        Linear = "linear",
+        /// (1 − cos πx) / 2: level at both ends.
+        Cosine = "cosine",
+    }
 }
-
-quantity!(Curve, "`linear` or `cosine`", |value| match value.as_str()? {
-    "linear" => Some(Curve::Linear),
-    "cosine" => Some(Curve::Cosine),
-    _ => None,
-});
 
 impl Ramp {
     /// The same number throughout.
@@ -50,21 +46,29 @@ impl Ramp {
         ((1.0 - t) * self.from + t * self.to).clamp(low, high)
     }
 
+    /// Whether the two are at the same part of their way at every step.
+    pub(crate) fn moves_with(&self, other: &Ramp) -> bool {
+        (self.over, self.shape) == (other.over, other.shape)
+    }
+
     /// Whether a value is written as a ramp: a mapping with `from` or `to`.
     pub fn is(value: &Value) -> bool {
         value.as_mapping().is_some_and(|map| map.contains_key("from") || map.contains_key("to"))
     }
 
     /// Reads `{ from, to, over, shape }`; without `over` it goes over the window `within`.
+    ///
+    /// # Errors
+    /// Missing and unknown keys, and values that are no numbers, no window or no shape.
     pub fn parse(value: &Value, within: Window) -> Parsed<Ramp> {
-        let Written { from, to, over, shape } = parameters(value)?;
+        let Keys { from, to, over, shape } = parameters(value)?;
         Ok(Ramp { from: from.0, to: to.0, over: over.map_or(within, |over| over.0), shape })
     }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct Keys {
     from: Number,
     to: Number,
     over: Option<Over>,
@@ -84,75 +88,50 @@ impl<'de> Deserialize<'de> for Over {
     }
 }
 
-/// A mix of which some parameters are ramps: built anew at each step, from the numbers of that step.
-pub struct Ramped {
-    spec: &'static Spec,
-    ramps: Ramps,
-}
-
-impl Ramped {
-    /// The mix of these parameters at its ramps' start, and the ramps, where there are any.
-    pub fn parse(
-        spec: &'static Spec,
-        value: &Value,
-        within: Window,
-    ) -> Parsed<(Box<dyn Mix>, Option<Ramped>)> {
-        let (mix, ramps) = Ramps::parse(value, within, |value| build(spec, value))?;
-        Ok((mix, ramps.map(|ramps| Ramped { spec, ramps })))
-    }
-
-    /// The mix of a step.
-    pub fn at(&self, progress: &TrainingProgress) -> Result<Box<dyn Mix>> {
-        build(self.spec, &self.ramps.at(progress)).map_err(|mistakes| unbuilt(self.spec.name, &mistakes))
-    }
-
-    /// Its ramps at a step, by their paths.
-    pub fn numbers(&self, progress: &TrainingProgress) -> Vec<(String, f64)> {
-        let rounded = |named: &Named| {
-            let number = named.ramp.at(progress);
-            if named.whole { number.round() } else { number }
-        };
-        self.ramps.ramps.iter().map(|named| (named.path.clone(), rounded(named))).collect()
-    }
-}
-
-/// What could be built at every corner of its ramps cannot be built between them.
-pub(crate) fn unbuilt(policy: &str, mistakes: &[Mistake]) -> Error {
-    let problem: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
-    Error::Policy { policy: policy.to_owned(), problem: problem.join("; ") }
-}
-
 /// YAML in which some numbers are ramps.
 pub(crate) struct Ramps {
     /// As written.
     value: Value,
-    ramps: Vec<Named>,
+    ramps: Vec<RampAt>,
+    /// How many of them move apart.
+    groups: usize,
 }
 
-struct Named {
+/// A ramp at its place.
+struct RampAt {
     /// Such as `gamma`, `weights.p_series.gamma`.
     path: String,
     ramp: Ramp,
     /// Whether the parameter takes whole numbers alone; the ramp is then rounded.
     whole: bool,
+    /// Ramps of one group move together: they have one window and one shape.
+    group: usize,
 }
 
-/// Every combination of ends is tried when a recipe is read.
+/// Every combination of ends of the groups is tried when a recipe is read.
 const MOST: usize = 6;
 
 impl Ramps {
-    /// What `build` makes of the value at its ramps' start, and the ramps, where there are any. Between ends that a
-    /// parameter takes it takes every number: ranges are intervals.
+    /// What `build` makes of the value at every combination of ends that its ramps may reach, that of all starts first, that of
+    /// all ends next; and the ramps, where there are any. Ramps of one window and one shape move together, others do not.
+    /// Between ends that a parameter takes it takes every number: ranges are intervals.
     pub fn parse<T>(
         value: &Value,
         within: Window,
         build: impl Fn(&Value) -> Parsed<T>,
-    ) -> Parsed<(T, Option<Ramps>)> {
-        let mut found = Vec::new();
+    ) -> Parsed<(Vec<T>, Option<Ramps>)> {
+        let mut found: Vec<RampAt> = Vec::new();
+        let mut groups = 0;
         let mut mistakes = Vec::new();
         replaced(value, "", &mut |path, value| {
             match Ramp::parse(value, within) {
-                Ok(ramp) => found.push(Named { path: path.to_owned(), ramp, whole: false }),
+                Ok(ramp) => {
+                    let group =
+                        found.iter().find(|other| other.ramp.moves_with(&ramp)).map(|other| other.group);
+                    let group = group.unwrap_or(groups);
+                    groups = groups.max(group + 1);
+                    found.push(RampAt { path: path.to_owned(), ramp, whole: false, group });
+                }
                 Err(wrong) => mistakes.extend(wrong.into_iter().map(|mistake| mistake.under(path))),
             }
             Value::Null
@@ -161,56 +140,96 @@ impl Ramps {
             return Err(mistakes);
         }
         if found.is_empty() {
-            return Ok((build(value)?, None));
+            return Ok((vec![build(value)?], None));
         }
-        if found.len() > MOST {
-            let problem = format!("expected at most {MOST} ramps here, got {}", found.len());
+        if groups > MOST {
+            let problem = format!("expected ramps of at most {MOST} windows and shapes here, got {groups}");
             return Err(vec![Mistake::new("", problem)]);
         }
-        let mut ramps = Ramps { value: value.clone(), ramps: found };
-        let first = ramps.check(&build)?;
+        let mut ramps = Ramps { value: value.clone(), ramps: found, groups };
+        let corners = ramps.corners(&build)?;
         for index in 0..ramps.ramps.len() {
-            let Ramp { from, to, .. } = ramps.ramps[index].ramp;
-            // A number between the ends that is written as a fraction, whatever its value.
-            let between =
-                ramps.with(|k| if k == index { Value::from((from + to) / 2.0) } else { ramps.end(k, false) });
-            ramps.ramps[index].whole = build(&between).is_err();
+            // Its start, written as a fraction whatever its value.
+            let fraction = Value::from(ramps.ramps[index].ramp.from);
+            let start = |k| if k == index { fraction.clone() } else { ramps.end(k, false) };
+            ramps.ramps[index].whole = build(&ramps.with(start)).is_err();
         }
-        Ok((first, Some(ramps)))
+        Ok((corners, Some(ramps)))
     }
 
-    /// The value with the numbers of a step.
-    pub fn at(&self, progress: &TrainingProgress) -> Value {
-        self.with(|k| {
-            let Named { ramp, whole, .. } = &self.ramps[k];
-            let number = ramp.at(progress);
-            if *whole { Value::from(number.round() as i64) } else { Value::from(number) }
+    /// The first of them.
+    pub fn first(&self) -> Ramp {
+        self.ramps[0].ramp
+    }
+
+    /// What `build` makes of `policy` at a step.
+    pub fn build<T>(
+        &self,
+        progress: &TrainingProgress,
+        policy: &str,
+        build: impl Fn(&Value) -> Parsed<T>,
+    ) -> Result<T> {
+        let number = |k: usize| {
+            let RampAt { whole, .. } = &self.ramps[k];
+            let number = self.number(k, progress);
+            if *whole { Value::from(number as i64) } else { Value::from(number) }
+        };
+        // Rounded ramps may miss what holds at their ends and between them.
+        build(&self.with(number)).map_err(|mistakes| {
+            let problem: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
+            Error::Policy { policy: policy.to_owned(), problem: problem.join("; ") }
         })
     }
 
-    /// Tries every combination of ends. A mistake of a ramp is one of its end, or of the parameter where both ends make it.
-    fn check<T>(&self, build: &impl Fn(&Value) -> Parsed<T>) -> Parsed<T> {
-        let mut wrongs: Vec<(Mistake, Option<&str>)> = Vec::new();
-        let corners = 1 << self.ramps.len();
+    /// The ramps at a step, by their paths.
+    pub fn numbers(&self, progress: &TrainingProgress) -> Vec<(String, f64)> {
+        (0..self.ramps.len()).map(|k| (self.ramps[k].path.clone(), self.number(k, progress))).collect()
+    }
+
+    fn number(&self, k: usize, progress: &TrainingProgress) -> f64 {
+        let RampAt { ramp, whole, .. } = &self.ramps[k];
+        let number = ramp.at(progress);
+        if *whole { number.round() } else { number }
+    }
+
+    /// Builds every combination of ends. A mistake of a ramp is one of its end, or of the parameter where both ends make it.
+    fn corners<T>(&self, build: &impl Fn(&Value) -> Parsed<T>) -> Parsed<Vec<T>> {
+        let last = (1 << self.groups) - 1;
+        let is_to = |corner: usize, k: usize| corner >> self.ramps[k].group & 1 == 1;
+        let mut wrongs: Vec<(usize, Mistake)> = Vec::new();
+        let mut built = Vec::new();
         // All `from`, all `to`, then the others.
-        for corner in [0, corners - 1].into_iter().chain(1..corners - 1) {
-            let is_to = |k: usize| corner >> k & 1 == 1;
-            let Err(wrong) = build(&self.with(|k| self.end(k, is_to(k)))) else { continue };
-            for mistake in wrong {
-                let index = self.ramps.iter().position(|named| named.path == mistake.path);
-                wrongs.push((mistake, index.map(|k| if is_to(k) { "to" } else { "from" })));
+        for corner in [0, last].into_iter().chain(1..last) {
+            match build(&self.with(|k| self.end(k, is_to(corner, k)))) {
+                Ok(policy) => built.push(policy),
+                Err(wrong) => wrongs.extend(wrong.into_iter().map(|mistake| (corner, mistake))),
             }
         }
         let mut mistakes: Vec<Mistake> = Vec::new();
-        for (mistake, end) in &wrongs {
-            let of_both = wrongs.iter().any(|(other, other_end)| other == mistake && other_end != end);
-            let end = end.filter(|_| !of_both).unwrap_or_default();
-            let mistake = Mistake { path: join(&mistake.path, end), ..mistake.clone() };
-            if !mistakes.contains(&mistake) {
-                mistakes.push(mistake);
+        for (corner, mistake) in &wrongs {
+            let same = || wrongs.iter().filter(|(_, other)| other == mistake).map(|(corner, _)| *corner);
+            let mut placed = mistake.clone();
+            match self.ramps.iter().position(|at| at.path == mistake.path) {
+                Some(k) if same().all(|other| is_to(other, k) == is_to(*corner, k)) => {
+                    placed.path = join(&mistake.path, if is_to(*corner, k) { "to" } else { "from" });
+                }
+                None if self.ramps.len() > 1 && same().count() <= last => {
+                    let number = |(k, at): (usize, &RampAt)| {
+                        let end = if is_to(*corner, k) { at.ramp.to } else { at.ramp.from };
+                        format!("{} is {end}", at.path)
+                    };
+                    let numbers: Vec<String> = self.ramps.iter().enumerate().map(number).collect();
+                    let apart =
+                        if self.groups > 1 { "; ramps of one `over` and `shape` move together" } else { "" };
+                    placed.message.push_str(&format!(" where {}{apart}", numbers.join(" and ")));
+                }
+                _ => {}
+            }
+            if !mistakes.contains(&placed) && same().next() == Some(*corner) {
+                mistakes.push(placed);
             }
         }
-        if mistakes.is_empty() { build(&self.with(|k| self.end(k, false))) } else { Err(mistakes) }
+        if mistakes.is_empty() { Ok(built) } else { Err(mistakes) }
     }
 
     /// An end of a ramp as it is written.
@@ -237,13 +256,6 @@ impl Ramps {
     }
 }
 
-fn build(spec: &Spec, parameters: &Value) -> Parsed<Box<dyn Mix>> {
-    match spec.build {
-        Build::Mix(make) => make(parameters),
-        Build::Image(_) => Err(vec![Mistake::new("", format!("`{}` changes one image", spec.name))]),
-    }
-}
-
 /// The value with each ramp in it, in the order written, replaced.
 fn replaced(value: &Value, path: &str, number: &mut impl FnMut(&str, &Value) -> Value) -> Value {
     match value {
@@ -265,7 +277,7 @@ fn replaced(value: &Value, path: &str, number: &mut impl FnMut(&str, &Value) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{MixContext, Registry};
+    use crate::{Mix, MixContext, Registry};
     use tallow_seed::Seed;
 
     fn yaml(text: &str) -> Value {
@@ -310,8 +322,14 @@ mod tests {
         assert!(of("{ from: 1, to: 2, over: 3 }").contains("over: expected a window of the run such as"));
     }
 
-    fn ramped(name: &str, parameters: &str) -> Parsed<(Box<dyn Mix>, Option<Ramped>)> {
-        Ramped::parse(Registry::builtin().find(name).unwrap(), &yaml(parameters), Window::ALWAYS)
+    fn ramped(name: &str, parameters: &str) -> Parsed<(Vec<Box<dyn Mix>>, Option<Ramps>)> {
+        let spec = Registry::builtin().find(name).unwrap();
+        Ramps::parse(&yaml(parameters), Window::ALWAYS, |value| spec.mix(value))
+    }
+
+    fn mix_at(ramps: &Ramps, name: &str, step: u64) -> Box<dyn Mix> {
+        let spec = Registry::builtin().find(name).unwrap();
+        ramps.build(&at(step), name, |value| spec.mix(value)).unwrap()
     }
 
     /// The weights of the first row of four.
@@ -337,28 +355,29 @@ mod tests {
 
     #[test]
     fn a_mix_takes_the_number_of_its_step() {
-        let (first, ramps) = ramped("zeta_mixup", "{ gamma: { from: 4, to: 2 }, samples: 2 }").unwrap();
+        let (corners, ramps) = ramped("zeta_mixup", "{ gamma: { from: 4, to: 2 }, samples: 2 }").unwrap();
         let ramps = ramps.unwrap();
         // two rows: 1 / (1 + 2^−γ) of the own
         for (step, gamma) in [(0, 4.0), (50, 3.0), (100, 2.0)] {
-            let own = weights(&*ramps.at(&at(step)).unwrap())[0];
+            let own = weights(&*mix_at(&ramps, "zeta_mixup", step))[0];
             assert!((own - 1.0 / (1.0 + 2f64.powf(-gamma))).abs() < 1e-12, "step {step}: {own}");
             assert_eq!(ramps.numbers(&at(step)), [("gamma".to_owned(), gamma)]);
         }
-        assert_eq!(weights(&*first), weights(&*ramps.at(&at(0)).unwrap()));
+        assert_eq!(weights(&*corners[0]), weights(&*mix_at(&ramps, "zeta_mixup", 0)));
         // deeper in, in the same way
         let nested = "{ partners: 1, weights: { p_series: { gamma: { from: 0, to: 2 } } } }";
         let (_, ramps) = ramped("linear", nested).unwrap();
         let ramps = ramps.unwrap();
         assert_eq!(ramps.numbers(&at(50)), [("weights.p_series.gamma".to_owned(), 1.0)]);
-        assert!((weights(&*ramps.at(&at(50)).unwrap())[0] - 2.0 / 3.0).abs() < 1e-12);
+        assert!((weights(&*mix_at(&ramps, "linear", 50))[0] - 2.0 / 3.0).abs() < 1e-12);
         assert!(ramped("mixup", "{ alpha: 0.2 }").unwrap().1.is_none());
     }
 
     #[test]
     fn whole_numbers_stay_whole() {
         let (_, ramps) = ramped("zeta_mixup", "{ samples: { from: 2, to: 4 } }").unwrap();
-        let rows = |step| weights(&*ramps.as_ref().unwrap().at(&at(step)).unwrap()).len();
+        let ramps = ramps.unwrap();
+        let rows = |step| weights(&*mix_at(&ramps, "zeta_mixup", step)).len();
         // 2, 2.48, 2.5, 3, 4
         assert_eq!([0, 24, 25, 50, 100].map(rows), [2, 2, 3, 3, 4]);
     }

@@ -1,30 +1,25 @@
 //! Resizing, as Pillow does it: an antialiased convolution in two passes, with bytes between them.
 
-use crate::convolution::{BICUBIC, convolve};
-use crate::quantity::quantity;
-use crate::region::Region;
+use crate::pixels::convolution::{BICUBIC, convolve};
+use crate::pixels::region::Region;
+use crate::schema::quantity::choice;
 use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ImageView, ResizeAlg, ResizeOptions, Resizer};
 use std::cell::RefCell;
 use tallow_data::Image;
 
-/// How pixels between pixels are made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Interpolation {
-    Nearest,
-    #[default]
-    Bilinear,
-    /// a = −0.5, as Pillow's.
-    Bicubic,
+choice! {
+    /// How pixels between pixels are made.
+    #[derive(Default)]
+    pub enum Interpolation {
+        Nearest = "nearest",
+        #[default]
+        Bilinear = "bilinear",
+        /// a = −0.5, as Pillow's.
+        Bicubic = "bicubic",
+    }
 }
-
-quantity!(Interpolation, "`bilinear`, `bicubic` or `nearest`", |value| match value.as_str()? {
-    "nearest" => Some(Interpolation::Nearest),
-    "bilinear" => Some(Interpolation::Bilinear),
-    "bicubic" => Some(Interpolation::Bicubic),
-    _ => None,
-});
 
 thread_local! {
     /// The resizer and the rows between the two passes, kept from image to image.

@@ -1,8 +1,6 @@
 //! timm's operations of RandAugment and how strong they are at a share of the largest magnitude; pixels as Pillow's.
 
 use crate::Result;
-use crate::affine::warp;
-use crate::colour::{look_up, table};
 use crate::image::autocontrast::autocontrast;
 use crate::image::color_jitter::{brightness, contrast, saturation};
 use crate::image::equalize::equalize;
@@ -11,57 +9,42 @@ use crate::image::posterize::posterize;
 use crate::image::rotate::turn;
 use crate::image::sharpness::sharpness;
 use crate::image::solarize::solarize;
-use crate::operation::choose;
-use crate::region::misfit;
-use crate::resample::Interpolation;
+use crate::pixels::affine_map::warp;
+use crate::pixels::colour::{look_up, table};
+use crate::pixels::operations::choose;
+use crate::pixels::region::misfit;
+use crate::pixels::resample::Interpolation;
 use tallow_data::Image;
 use tallow_seed::Rng;
 
-/// What is done to the image, by an amount a. Its place in this list is its number in a draw.
-#[derive(Clone, Copy)]
-enum Operation {
-    AutoContrast,
-    Equalize,
-    Invert,
-    /// By a degrees, counter-clockwise.
-    Rotate,
-    /// To a bits; 0, at the largest magnitude, is black (timm fails there with Pillow 13).
-    Posterize,
-    /// From a on.
-    Solarize,
-    /// Levels below 128 rise by a.
-    SolarizeAdd,
-    /// By a factor of a; likewise the next three. `Color` is saturation.
-    Color,
-    Contrast,
-    Brightness,
-    Sharpness,
-    /// x is seen at x + a · y, about the upper left corner.
-    ShearX,
-    ShearY,
-    /// x is seen at x + a pixels.
-    TranslateX,
-    TranslateY,
+numbered! {
+    /// What is done to the image, by an amount a. Its place in this list is its number in a draw.
+    enum Operation {
+        AutoContrast,
+        Equalize,
+        Invert,
+        /// By a degrees, counter-clockwise.
+        Rotate,
+        /// To a bits; 0, at the largest magnitude, is black (timm fails there with Pillow 13).
+        Posterize,
+        /// From a on.
+        Solarize,
+        /// Levels below 128 rise by a.
+        SolarizeAdd,
+        /// By a factor of a; likewise the next three. `Color` is saturation.
+        Color,
+        Contrast,
+        Brightness,
+        Sharpness,
+        /// x is seen at x + a · y, about the upper left corner.
+        ShearX,
+        ShearY,
+        /// x is seen at x + a pixels.
+        TranslateX,
+        TranslateY,
+    }
 }
 use Operation::*;
-
-const ALL: [Operation; 15] = [
-    AutoContrast,
-    Equalize,
-    Invert,
-    Rotate,
-    Posterize,
-    Solarize,
-    SolarizeAdd,
-    Color,
-    Contrast,
-    Brightness,
-    Sharpness,
-    ShearX,
-    ShearY,
-    TranslateX,
-    TranslateY,
-];
 
 const FILTERS: [Interpolation; 3] = [Interpolation::Nearest, Interpolation::Bilinear, Interpolation::Bicubic];
 
@@ -79,10 +62,10 @@ pub struct Operations {
 impl Operations {
     /// (operation, amount, filter) of one operation, uniformly, at `strength` in [0, 1] for an image of `size`.
     pub fn draw(self, strength: f64, size: (u32, u32), rng: &mut Rng) -> [f64; 3] {
-        let number = rng.below(ALL.len() as u32);
+        let number = rng.below(Operation::ALL.len() as u32);
         let either = |amount: f64, rng: &mut Rng| if rng.bernoulli(0.5) { -amount } else { amount };
         let of = |most: f64| (strength * most).floor();
-        let amount = match ALL[number as usize] {
+        let amount = match Operation::ALL[number as usize] {
             AutoContrast | Equalize | Invert => 0.0,
             Rotate => either(strength * 30.0, rng),
             Posterize if self.increasing => 4.0 - of(4.0),
@@ -107,14 +90,14 @@ impl Operations {
         let (triples, rest) = draw.as_chunks::<3>();
         let known = |number: f64, n: usize| number.fract() == 0.0 && (0.0..n as f64).contains(&number);
         let fits = |[operation, amount, filter]: &[f64; 3]| {
-            known(*operation, ALL.len()) && known(*filter, FILTERS.len()) && amount.is_finite()
+            known(*operation, Operation::ALL.len()) && known(*filter, FILTERS.len()) && amount.is_finite()
         };
         if !rest.is_empty() || !triples.iter().all(fits) {
             let expected = "triples of operation (0 to 14), amount and filter (0 to 2)";
             return Err(misfit(policy, expected, draw, &image));
         }
         Ok(triples.iter().fold(image, |image, &[operation, amount, filter]| {
-            self.one(image, ALL[operation as usize], amount, FILTERS[filter as usize])
+            self.one(image, Operation::ALL[operation as usize], amount, FILTERS[filter as usize])
         }))
     }
 

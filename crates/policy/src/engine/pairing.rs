@@ -1,5 +1,6 @@
 //! Who is mixed with whom: a field of the engine, since peers differ silently.
 
+use crate::schema::quantity::choice;
 use tallow_seed::Rng;
 
 /// How the engine draws the partner of each row.
@@ -11,26 +12,18 @@ pub struct Pairing {
     pub within_group: bool,
 }
 
-/// The rule of [`Pairing`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// A uniform permutation: a row may be its own partner (the papers' rule).
-    Permutation,
-    /// A uniform permutation without fixed points.
-    Derangement,
-    /// Row i with row R − 1 − i (timm's rule).
-    Flip,
-    /// Row i with row i − 1 (torchvision's rule).
-    Roll,
-}
-
-impl Order {
-    pub const ALL: [(&'static str, Order); 4] = [
-        ("permutation", Order::Permutation),
-        ("derangement", Order::Derangement),
-        ("flip", Order::Flip),
-        ("roll", Order::Roll),
-    ];
+choice! {
+    /// The rule of [`Pairing`].
+    pub enum Order {
+        /// A uniform permutation: a row may be its own partner (the papers' rule).
+        Permutation = "permutation",
+        /// A uniform permutation without fixed points.
+        Derangement = "derangement",
+        /// Row i with row R − 1 − i (timm's rule).
+        Flip = "flip",
+        /// Row i with row i − 1 (torchvision's rule).
+        Roll = "roll",
+    }
 }
 
 impl Default for Pairing {
@@ -112,7 +105,7 @@ mod tests {
     fn groups_are_kept_apart() {
         // Three rows of group 0, two of group 1, three without a group.
         let groups = [Some(0), Some(0), Some(1), None, Some(0), Some(1), None, None];
-        for (_, order) in Order::ALL {
+        for &(_, order) in Order::ALL {
             let pairing = Pairing { order, within_group: false };
             for i in 0..200 {
                 let partners = pairing.partners(&groups, &mut rng(i));
