@@ -27,12 +27,12 @@ pub use engine::presets::{PRESETS, preset};
 pub use engine::row_weights as weights;
 pub use engine::shares::Shares;
 pub use image::{ImagePolicy, ModelInput, Numbers};
-pub use mix::{Inputs, Mask, Mix, MixContext, Mixing, Place, Rect};
+pub use mix::{Inputs, Mask, Mix, MixContext, Mixing, PatchSource, Rect};
 pub use pixels::saliency;
 pub use schema::duration::{Duration, TrainingProgress, Window};
 pub use schema::node::{Action, ENGINE_KEYS, Node};
-pub use schema::parameters::{Fraction, NonNegative, Positive, parameters, text};
-pub use schema::quantity;
+pub use schema::parameters::{parameters, text};
+pub use schema::quantity::{self, Fraction};
 pub use schema::ramp::{Curve, Ramp};
 pub use schema::spec::{BUILTIN, Build, Built, Mistake, Parsed, Registry, Spec};
 // What the signatures of a policy and its tests name, so that one can be written against this crate alone.

@@ -1,9 +1,8 @@
 //! Concatenation: one side of a row, the other side of its partner.
 
-use serde::Deserialize;
+use tallow_policy::quantity::Alpha;
 use tallow_policy::{
-    Build, Mask, Mix, MixContext, Mixing, Parsed, Place, Positive, Rect, Result, Rng, Spec, Value,
-    parameters, quantity,
+    Build, Mask, Mix, MixContext, Mixing, Parsed, Rect, Result, Rng, Spec, Value, choice, parameters,
 };
 
 pub static SPEC: Spec = Spec {
@@ -12,7 +11,7 @@ pub static SPEC: Spec = Spec {
     source: "Horizontal and Vertical Concat of Summers, Dinneen, Improved Mixed-Example Data Augmentation, WACV 2019; arXiv 1805.11272",
     parameters: &[
         ("axis", "horizontal, or vertical", "horizontal: side by side; vertical: one above the other"),
-        ("alpha", "1.0, over 0", "α of the Beta distribution: at 1 the cut is uniform"),
+        ("alpha", "1.0; from 0.001 to 1000", "α of the Beta distribution: at 1 the cut is uniform"),
         ("per_sample", "false", "one cut for each row in place of one for the batch"),
     ],
     example: "{ concat: { axis: vertical, alpha: 1.0 } }",
@@ -21,29 +20,18 @@ pub static SPEC: Spec = Spec {
     build: Build::Mix(build),
 };
 
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Concat {
-    axis: Axis,
-    alpha: Positive,
-    per_sample: bool,
+parameters! {
+    struct Concat {
+        axis: Axis = Axis::Horizontal,
+        alpha: Alpha = Alpha(1.0),
+        per_sample: bool = false,
+    }
 }
 
-#[derive(Clone, Copy)]
-enum Axis {
-    Horizontal,
-    Vertical,
-}
-
-quantity!(Axis, "`horizontal` or `vertical`", |value| match value.as_str()? {
-    "horizontal" => Some(Axis::Horizontal),
-    "vertical" => Some(Axis::Vertical),
-    _ => None,
-});
-
-impl Default for Concat {
-    fn default() -> Concat {
-        Concat { axis: Axis::Horizontal, alpha: Positive(1.0), per_sample: false }
+choice! {
+    enum Axis {
+        Horizontal = "horizontal",
+        Vertical = "vertical",
     }
 }
 
@@ -53,8 +41,8 @@ fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
 
 impl Mix for Concat {
     /// The partner's part is a rectangle: the engine pastes it, and counts the shares from it.
-    fn draw(&self, at: &MixContext, rng: &mut Rng) -> Result<Mixing> {
-        let (height, width) = at.maps(SPEC.name)?;
+    fn draw(&self, context: &MixContext, rng: &mut Rng) -> Result<Mixing> {
+        let (height, width) = context.maps(SPEC.name)?;
         let mut draw = || {
             let lambda = rng.beta(self.alpha.0, self.alpha.0);
             let cut = |side: usize| (lambda * side as f64).round() as usize;
@@ -63,8 +51,8 @@ impl Mix for Concat {
                 Axis::Vertical => Rect { top: cut(height), bottom: height, left: 0, right: width },
             }
         };
-        let boxes = (0..at.draws(self.per_sample)).map(|_| draw()).collect();
-        Ok(Mixing::Masked { partner: at.partners.to_vec(), mask: Mask::Boxes(boxes), source: Place::Same })
+        let boxes = (0..context.draws(self.per_sample)).map(|_| draw()).collect();
+        Ok(context.masked(Mask::Boxes(boxes)))
     }
 }
 
@@ -85,11 +73,7 @@ mod tests {
             input_gradient: None,
         };
         match concat.draw(&context, rng).unwrap() {
-            Mixing::Masked { partner, mask: Mask::Boxes(boxes), source: Place::Same }
-                if partner == [1, 2, 0] =>
-            {
-                boxes
-            }
+            Mixing::Masked { partner, mask: Mask::Boxes(boxes), .. } if partner == [1, 2, 0] => boxes,
             other => panic!("{other:?}"),
         }
     }

@@ -1,6 +1,5 @@
 //! Vignetting: darker towards the corners, as behind a lens.
 
-use serde::Deserialize;
 use tallow_policy::{
     Build, Error, Fraction, Image, ImagePolicy, ModelInput, Numbers, Parsed, Result, Rng, Spec, Value,
     parameters,
@@ -10,23 +9,17 @@ pub static SPEC: Spec = Spec {
     name: "vignette",
     summary: "v → v · (1 − s · r²), s ~ U(0, strength), r the distance from the centre over that of a corner",
     source: "this example",
-    parameters: &[("strength", "0.5; in [0, 1]", "the largest s: what the corners lose")],
+    parameters: &[("strength", "0.5; from 0 to 1", "the largest s: what the corners lose")],
     example: "{ vignette: { strength: 0.8 }, p: 0.5 }",
     cost: "one pass",
     spatial: true,
     build: Build::Image(build),
 };
 
-/// Draws s.
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Vignette {
-    strength: Fraction,
-}
-
-impl Default for Vignette {
-    fn default() -> Vignette {
-        Vignette { strength: Fraction(0.5) }
+parameters! {
+    /// Draws s.
+    struct Vignette {
+        strength: Fraction = Fraction(0.5),
     }
 }
 

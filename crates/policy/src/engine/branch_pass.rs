@@ -115,6 +115,9 @@ impl<'a> BranchPass<'a> {
     }
 
     /// The values after the mixes of this tap: (R, …) → (R_out, …). Differentiable in `values`.
+    ///
+    /// # Errors
+    /// Values of other rows than are there, a mix that is not given what it needs, and what its draw or the device answers.
     pub fn at(&mut self, tap: &str, mut values: Tensor) -> candle_core::Result<Tensor> {
         let (now, later) = std::mem::take(&mut self.due).into_iter().partition(|due| due.tap == tap);
         self.due = later;

@@ -5,11 +5,11 @@ use super::policy::{Branch, INPUT, PENULTIMATE, Policy, Tapped, View};
 use crate::Inputs;
 use crate::schema::duration::Window;
 use crate::schema::node::{Action, Node};
-use crate::schema::parameters::{NonNegative, parameters, text};
-use crate::schema::ramp::Ramps;
+use crate::schema::quantity::Weight;
+use crate::schema::ramps::Ramps;
 use crate::schema::reader::{Around, Leaf, Reader};
 use crate::schema::spec::{Parsed, Registry, Spec, join};
-use serde::Deserialize;
+use crate::{parameters, text};
 use serde_yaml::{Mapping, Value};
 
 impl Policy {
@@ -46,7 +46,7 @@ fn branch(reader: &mut Reader, value: &Value, index: usize) -> Option<Branch> {
     let mapping = reader.mapping(value, &path, "a branch such as `{ policies: [ { mixup: {} } ] }`")?;
     reader.known_keys(mapping, &path, &["view", "weight", "policies"]);
     let view = reader.read::<View>(mapping, "view", &path).unwrap_or(View::Augmented);
-    let weight = reader.read::<NonNegative>(mapping, "weight", &path).map_or(1.0, |weight| weight.0);
+    let weight = reader.read::<Weight>(mapping, "weight", &path).map_or(1.0, |weight| weight.0);
     let inherited = Inherited { at: vec![INPUT.to_owned()], pairing: Pairing::default(), ordered: false };
     let around = Around { inherited, weighed: false, during: Window::ALWAYS };
     let policies = mapping.get("policies");
@@ -189,9 +189,9 @@ fn check_gradients(nodes: &[Node<Tapped>], mixed: &mut bool, reader: &mut Reader
     }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Paired {
-    order: Option<Order>,
-    within_group: Option<bool>,
+parameters! {
+    struct Paired {
+        order: Option<Order> = None,
+        within_group: Option<bool> = None,
+    }
 }

@@ -1,6 +1,6 @@
 //! The arithmetic of a draw: its shares, and the mixed values. No randomness.
 
-use crate::{Mask, Mixing, Place, Rect, Shares};
+use crate::{Mask, Mixing, PatchSource, Rect, Shares};
 use candle_core::{Result, Tensor};
 use tallow_kernels::{blend_masks, mix_rows, paste_boxes, paste_resized};
 
@@ -26,7 +26,7 @@ pub(crate) fn shares(
                     masses.len()
                 ));
             }
-            if *source == Place::Whole && !matches!(mask, Mask::Boxes(_)) {
+            if *source == PatchSource::Resized && !matches!(mask, Mask::Boxes(_)) {
                 return Err("the whole partner goes into a rectangle, not into a soft mask".to_owned());
             }
             Ok(Shares::pairs(partner, |row| 1.0 - masses[row % masses.len()]))
@@ -44,8 +44,8 @@ pub(crate) fn composite(mixing: &Mixing, values: &Tensor) -> Result<Tensor> {
             let sides = |rect: &Rect| (rect.top, rect.bottom, rect.left, rect.right);
             let boxes: Vec<_> = boxes.iter().map(sides).collect();
             match source {
-                Place::Same => paste_boxes(values, partner, &boxes),
-                Place::Whole => paste_resized(values, partner, &boxes),
+                PatchSource::Aligned => paste_boxes(values, partner, &boxes),
+                PatchSource::Resized => paste_resized(values, partner, &boxes),
             }
         }
     }
@@ -103,7 +103,7 @@ mod tests {
         Rect { top, bottom, left, right }
     }
 
-    fn paste_of(partner: &[u32], mask: Mask, source: Place) -> Mixing {
+    fn paste_of(partner: &[u32], mask: Mask, source: PatchSource) -> Mixing {
         Mixing::Masked { partner: partner.to_vec(), mask, source }
     }
 
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_box_is_pasted_and_counted() {
-        let mixing = paste_of(&[1, 0], Mask::Boxes(vec![rect(0, 1, 1, 3)]), Place::Same);
+        let mixing = paste_of(&[1, 0], Mask::Boxes(vec![rect(0, 1, 1, 3)]), PatchSource::Aligned);
         let shares = shares(&mixing, 2, Some((2, 3))).unwrap();
         assert_eq!(shares.row(0), [(0, 1.0 - 2.0 / 6.0), (1, 1.0 - (1.0 - 2.0 / 6.0))]);
         let mixed = flat(&composite(&mixing, &images(2, 2, 3)).unwrap());
@@ -124,14 +124,15 @@ mod tests {
 
     #[test]
     fn one_box_for_each_row() {
-        let mixing = paste_of(&[1, 1], Mask::Boxes(vec![rect(0, 1, 0, 1), rect(0, 0, 0, 0)]), Place::Same);
+        let mixing =
+            paste_of(&[1, 1], Mask::Boxes(vec![rect(0, 1, 0, 1), rect(0, 0, 0, 0)]), PatchSource::Aligned);
         assert_eq!(shares(&mixing, 2, Some((1, 2))).unwrap().dense(), [0.5, 0.5, 0.0, 1.0]);
         assert_eq!(flat(&composite(&mixing, &images(2, 1, 2)).unwrap()), [4., 1., 6., 3., 4., 5., 6., 7.]);
     }
 
     #[test]
     fn a_soft_mask_weighs_each_pixel() {
-        let mixing = paste_of(&[1, 0], Mask::Soft(vec![vec![0.0, 0.5]]), Place::Same);
+        let mixing = paste_of(&[1, 0], Mask::Soft(vec![vec![0.0, 0.5]]), PatchSource::Aligned);
         assert_eq!(shares(&mixing, 2, Some((1, 2))).unwrap().dense(), [0.75, 0.25, 0.25, 0.75]);
         // pixel 1: .5 · 1 + .5 · 5 = 3, and so on
         assert_eq!(flat(&composite(&mixing, &images(2, 1, 2)).unwrap()), [0., 3., 2., 5., 4., 3., 6., 5.]);
@@ -139,7 +140,7 @@ mod tests {
 
     #[test]
     fn the_whole_partner_is_resized() {
-        let mixing = paste_of(&[1, 0], Mask::Boxes(vec![rect(0, 2, 0, 2)]), Place::Whole);
+        let mixing = paste_of(&[1, 0], Mask::Boxes(vec![rect(0, 2, 0, 2)]), PatchSource::Resized);
         let mixed = composite(&mixing, &images(2, 4, 4)).unwrap();
         let corner: Vec<Vec<f64>> = mixed.get(0).unwrap().get(0).unwrap().to_vec2().unwrap();
         // 4 → 2, triangle of width 2: weights (3, 3, 1)/7 along each axis: columns at 5/7 and 16/7, rows four times that.
@@ -156,8 +157,9 @@ mod tests {
     #[test]
     fn wrong_draws_are_named() {
         let size = Some((2, 2));
-        let of =
-            |partner: &[u32], mask, size| shares(&paste_of(partner, mask, Place::Same), 2, size).unwrap_err();
+        let of = |partner: &[u32], mask, size| {
+            shares(&paste_of(partner, mask, PatchSource::Aligned), 2, size).unwrap_err()
+        };
         let whole = || Mask::Boxes(vec![rect(0, 2, 0, 2)]);
         assert!(of(&[0], whole(), size).contains("one partner for each of 2 rows"));
         assert!(of(&[0, 2], whole(), size).contains("one partner for each of 2 rows"));

@@ -4,7 +4,7 @@ use super::image_policies::ImagePolicies;
 use super::keys;
 use crate::image::ImagePolicy;
 use crate::image::center_crop::start;
-use crate::pixels::region::{Beyond, cut_beyond};
+use crate::pixels::region::{PaddingMode, crop_padded};
 use crate::schema::duration::TrainingProgress;
 use crate::schema::node::{Action, Node, weights};
 use crate::schema::spec::{Parsed, Registry};
@@ -93,7 +93,7 @@ impl ImageChain {
         };
         let crop = |at: u32| {
             let (left, top) = (start(image.width, width, at % side), start(image.height, height, at / side));
-            cut_beyond(image.clone(), left, top, (width, height), Beyond::Zero)
+            crop_padded(image.clone(), left, top, (width, height), PaddingMode::Zero)
         };
         Ok((0..side * side).map(crop).collect())
     }

@@ -9,7 +9,7 @@ const FEW: usize = 4096;
 
 /// `draw(rows, rng)`, to the bit, in pieces of `rows` that all threads draw, where every row takes `words` words of the stream
 /// but for those that an unlikely refused word moves.
-pub(crate) fn in_pieces<T: Send>(
+pub(crate) fn draw_in_chunks<T: Send>(
     rng: &mut Rng,
     rows: Range<usize>,
     words: usize,
@@ -61,7 +61,7 @@ mod tests {
             let (mut one, mut many) =
                 (Seed::new(1).fold("rows", 0).rng(), Seed::new(1).fold("rows", 0).rng());
             let expected = draw(3..200, &mut one);
-            assert!(in_pieces(&mut many, 3..200, 100, draw) == expected, "{odd:?}");
+            assert!(draw_in_chunks(&mut many, 3..200, 100, draw) == expected, "{odd:?}");
             assert_eq!(one.position(), many.position());
         }
     }

@@ -5,7 +5,7 @@ use super::keys;
 use crate::schema::duration::{Duration, TrainingProgress};
 use crate::schema::node::{Node, never_open};
 use crate::schema::quantity::choice;
-use crate::schema::ramp::Ramps;
+use crate::schema::ramps::Ramps;
 use crate::{Inputs, Mistake, Mix, Pairing, Spec};
 use tallow_data::nearest;
 use tallow_seed::Seed;

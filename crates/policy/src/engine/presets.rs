@@ -43,6 +43,9 @@ pub fn preset(name: &str) -> Option<&'static str> {
 
 impl Policy {
     /// The preset of this name, as it is embedded.
+    ///
+    /// # Errors
+    /// An unknown name.
     pub fn preset(name: &str, registry: &Registry) -> Parsed<Policy> {
         let known = PRESETS.iter().map(|(known, _)| *known);
         let unknown = || {

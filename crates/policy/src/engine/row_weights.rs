@@ -1,6 +1,7 @@
 //! How much of each source goes into a row: the draws that every linear mix shares.
 
-use crate::schema::parameters::{NonNegative, Positive, parameters, text};
+use crate::schema::quantity;
+use crate::{parameters, text};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_yaml::{Mapping, Value};
@@ -81,28 +82,20 @@ pub fn p_series(gamma: f64, n: usize) -> Vec<f64> {
     terms.into_iter().map(|term| term / sum).collect()
 }
 
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Alpha {
-    alpha: Positive,
-}
-
-impl Default for Alpha {
-    fn default() -> Alpha {
-        Alpha { alpha: Positive(1.0) } // uniform, in both distributions
+parameters! {
+    struct Alpha {
+        alpha: quantity::Alpha = quantity::Alpha(1.0), // uniform, in both distributions
     }
 }
 
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Gamma {
-    gamma: NonNegative,
+parameters! {
+    struct Gamma {
+        gamma: quantity::Gamma = quantity::Gamma(2.8), // the ζ-mixup authors'
+    }
 }
 
-impl Default for Gamma {
-    fn default() -> Gamma {
-        Gamma { gamma: NonNegative(2.8) } // the ζ-mixup authors'
-    }
+parameters! {
+    struct Nothing {}
 }
 
 const EXPECTED: &str = "beta, dirichlet (both with alpha), p_series (with gamma), uniform_simplex, \
@@ -132,10 +125,6 @@ impl<'de> Deserialize<'de> for Weights {
         .map_err(D::Error::custom)
     }
 }
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Nothing {}
 
 fn read<T: DeserializeOwned>(name: &str, given: &Value) -> Result<T, String> {
     parameters(given).map_err(|mistakes| {

@@ -24,7 +24,7 @@ impl Shares {
 
     /// The matrix with these entries; entries of one row and column add up. Panics on a column out of range.
     pub fn new(inputs: usize, rows: Vec<Vec<(u32, f64)>>) -> Shares {
-        let mut room = Room::new(inputs);
+        let mut room = RowBuilder::new(inputs);
         Shares::of(inputs, rows.into_iter().map(|row| room.row(row.into_iter())).collect())
     }
 
@@ -84,7 +84,7 @@ impl Shares {
         if earlier.is_identity() {
             return self.clone();
         }
-        let mut room = Room::new(earlier.inputs);
+        let mut room = RowBuilder::new(earlier.inputs);
         let rows = self.rows.iter().map(|row| {
             room.sums.fill(0.0);
             for &(j, a) in row {
@@ -166,14 +166,14 @@ pub(crate) struct Row {
 
 /// Where the entries of one row after another are put in order.
 #[derive(Clone)]
-pub(crate) struct Room {
+pub(crate) struct RowBuilder {
     /// One for each column.
     sums: Vec<f64>,
 }
 
-impl Room {
-    pub fn new(inputs: usize) -> Room {
-        Room { sums: vec![0.0; inputs] }
+impl RowBuilder {
+    pub fn new(inputs: usize) -> RowBuilder {
+        RowBuilder { sums: vec![0.0; inputs] }
     }
 
     /// Entries of one column add up. Panics on a column out of range.

@@ -2,11 +2,10 @@
 
 use super::{ImagePolicy, ModelInput, Numbers};
 use crate::pixels::affine_map::{inverse, warp};
-use crate::pixels::region::misfit;
+use crate::pixels::region::invalid_draw;
 use crate::pixels::resample::Interpolation;
 use crate::schema::quantity::{Colour, Degrees, Ratio, Shear, Shift, read};
-use crate::{Build, Parsed, Result, Spec};
-use serde::Deserialize;
+use crate::{Build, Parsed, Result, Spec, parameters};
 use serde_yaml::Value;
 use tallow_data::Image;
 use tallow_seed::Rng;
@@ -16,16 +15,20 @@ pub static SPEC: Spec = Spec {
     summary: "turns, shifts, scales and shears the image about its centre, each by a uniform amount; the size stays",
     source: "torchvision.transforms.v2.RandomAffine; pixels as Pillow's Image.transform(AFFINE)",
     parameters: &[
-        ("degrees", "0", "d: from −d to d, clockwise; or [low, high]"),
+        ("degrees", "0; from −360 to 360", "d: from −d to d, clockwise; or [low, high]"),
         (
             "translate",
-            "0; in [0, 1]",
+            "0; from 0 to 1",
             "largest shift over the side of the image: a number, or [horizontal, vertical]; whole pixels",
         ),
-        ("scale", "[1, 1]; positive", "factor of both sides"),
-        ("shear", "0", "degrees, d: from −d to d along x; [low, high] along x; or four numbers, x and y"),
+        ("scale", "[1, 1]; from 0.01 to 100", "factor of both sides"),
+        (
+            "shear",
+            "0; from −89 to 89",
+            "degrees, d: from −d to d along x; [low, high] along x; or four numbers, x and y",
+        ),
         ("interpolation", "bilinear; bicubic, nearest", "the filter; nearest is torchvision's default"),
-        ("fill", "0", "what comes from outside: a byte, or [red, green, blue]"),
+        ("fill", "0; from 0 to 255", "what comes from outside: a byte, or [red, green, blue]"),
     ],
     example: "{ affine: { degrees: 20, translate: 0.1, scale: [0.8, 1.2], shear: 10 } }",
     cost: "one pass, four pixels read for each (bilinear), sixteen with bicubic",
@@ -33,35 +36,20 @@ pub static SPEC: Spec = Spec {
     build: Build::Image(build),
 };
 
-/// Draws (degrees, shift along x, along y, scale, shear along x, along y).
-struct Affine {
-    degrees: Degrees,
-    translate: Shift,
-    scale: Ratio,
-    shear: Shear,
-    interpolation: Interpolation,
-    fill: [u8; 3],
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Parameters {
-    degrees: Option<Degrees>,
-    #[serde(default)]
-    translate: Shift,
-    scale: Option<Ratio>,
-    #[serde(default)]
-    shear: Shear,
-    #[serde(default)]
-    interpolation: Interpolation,
-    #[serde(default)]
-    fill: Colour,
+parameters! {
+    /// Draws (degrees, shift along x, along y, scale, shear along x, along y).
+    struct Affine {
+        degrees: Degrees = Degrees(0.0, 0.0),
+        translate: Shift = Shift(0.0, 0.0),
+        scale: Ratio = Ratio(1.0, 1.0),
+        shear: Shear = Shear((0.0, 0.0), (0.0, 0.0)),
+        interpolation: Interpolation = Interpolation::Bilinear,
+        fill: Colour = Colour::default(),
+    }
 }
 
 fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
-    let Parameters { degrees, translate, scale, shear, interpolation, fill } = read(value, "degrees")?;
-    let (degrees, scale) = (degrees.unwrap_or(Degrees(0.0, 0.0)), scale.unwrap_or(Ratio(1.0, 1.0)));
-    Ok(Box::new(Affine { degrees, translate, scale, shear, interpolation, fill: fill.0 }))
+    Ok(Box::new(read::<Affine>(value, "degrees")?))
 }
 
 impl ImagePolicy for Affine {
@@ -83,9 +71,14 @@ impl ImagePolicy for Affine {
             [degrees, x, y, scale, along_x, along_y] if scale > 0.0 => {
                 let centre = (f64::from(image.width) * 0.5, f64::from(image.height) * 0.5);
                 let map = inverse(centre, degrees, (x, y), scale, (along_x, along_y));
-                Ok(warp(&image, &map, self.interpolation, self.fill))
+                Ok(warp(&image, &map, self.interpolation, self.fill.0))
             }
-            _ => Err(misfit(SPEC.name, "degrees, two shifts, a positive scale, two shears", draw, &image)),
+            _ => Err(invalid_draw(
+                SPEC.name,
+                "degrees, two shifts, a positive scale, two shears",
+                draw,
+                &image,
+            )),
         }
     }
 }

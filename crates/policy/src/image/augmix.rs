@@ -1,11 +1,11 @@
 //! AugMix.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::pixels::operations::{Moving, Operation, Reach, Space, choose};
-use crate::pixels::region::misfit;
+use crate::pixels::operations::{MagnitudeRanges, MaxShift, Operation, Warp, choose};
+use crate::pixels::region::invalid_draw;
 use crate::pixels::resample::Interpolation;
-use crate::schema::quantity::{Colour, Count, Severity, read};
-use crate::{Build, Parsed, Positive, Result, Spec};
+use crate::schema::quantity::{Alpha, Chains, Colour, Severity, read};
+use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;
 use tallow_data::Image;
@@ -17,12 +17,12 @@ pub static SPEC: Spec = Spec {
     source: "Hendrycks et al. 2020 (arXiv:1912.02781); torchvision.transforms.v2.AugMix, the operations on PIL images",
     parameters: &[
         ("severity", "3; from 1 to 10", "each magnitude is one of the first `severity` of ten steps"),
-        ("mixture_width", "3; from 1", "how many chains"),
-        ("chain_depth", "drawn, 1 to 3; from 1", "operations of a chain"),
-        ("alpha", "1; positive", "of both distributions"),
+        ("mixture_width", "3; from 1 to 100", "how many chains"),
+        ("chain_depth", "drawn, 1 to 3; from 1 to 100", "operations of a chain"),
+        ("alpha", "1; from 0.001 to 1000", "of both distributions"),
         ("all_ops", "true", "whether brightness, colour, contrast and sharpness are among the operations"),
         ("interpolation", "bilinear; bicubic, nearest", "the filter of shear, shift and rotation"),
-        ("fill", "0", "what comes from outside: a byte, or [red, green, blue]"),
+        ("fill", "0; from 0 to 255", "what comes from outside: a byte, or [red, green, blue]"),
     ],
     example: "{ augmix: { severity: 3, mixture_width: 3 } }",
     cost: "mixture_width · chain_depth operations, each at most two passes, and one pass for each chain that blends it",
@@ -30,8 +30,13 @@ pub static SPEC: Spec = Spec {
     build: Build::Image(build),
 };
 
-const MILD: Space =
-    Space { shear: 0.3, translate: Reach::Share(1.0 / 3.0), rotate: 30.0, factor: 0.9, bits: (4.0, 0.0) };
+const RANGES: MagnitudeRanges = MagnitudeRanges {
+    shear: 0.3,
+    translate: MaxShift::Fraction(1.0 / 3.0),
+    rotate: 30.0,
+    factor: 0.9,
+    bits: (4.0, 0.0),
+};
 
 /// Draws (weight of the image), then for each chain its weight, its depth, and (operation, magnitude) of each operation.
 ///
@@ -42,16 +47,16 @@ struct AugMix {
     depth: Option<u32>,
     alpha: f64,
     operations: Vec<Operation>,
-    moving: Moving,
+    moving: Warp,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Parameters {
     severity: Option<Severity>,
-    mixture_width: Option<Count>,
-    chain_depth: Option<Count>,
-    alpha: Option<Positive>,
+    mixture_width: Option<Chains>,
+    chain_depth: Option<Chains>,
+    alpha: Option<Alpha>,
     all_ops: Option<bool>,
     #[serde(default)]
     interpolation: Interpolation,
@@ -78,7 +83,7 @@ fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
         depth: chain_depth.map(|depth| depth.0),
         alpha: alpha.map_or(1.0, |alpha| alpha.0),
         operations: Operation::ALL.iter().copied().filter(|operation| listed(*operation)).collect(),
-        moving: Moving { interpolation, fill: fill.0 },
+        moving: Warp { interpolation, fill: fill.0 },
     }))
 }
 
@@ -91,14 +96,15 @@ impl ImagePolicy for AugMix {
             numbers.extend([weight * mixed, f64::from(depth)]);
             for _ in 0..depth {
                 let (operation, step) = (choose(&self.operations, rng), rng.below(self.severity));
-                numbers.extend(MILD.draw(operation, (f64::from(step), 10), size, rng));
+                numbers.extend(RANGES.draw(operation, (f64::from(step), 10), size, rng));
             }
         }
         numbers
     }
 
     fn apply(&self, image: Image, draw: &Numbers) -> Result<Image> {
-        let refused = || misfit(SPEC.name, "weights, depths, pairs of operation and magnitude", draw, &image);
+        let refused =
+            || invalid_draw(SPEC.name, "weights, depths, pairs of operation and magnitude", draw, &image);
         let (own, mut rest) = draw.split_first().ok_or_else(refused)?;
         let mut sums: Vec<f32> = image.pixels.iter().map(|byte| *own as f32 * f32::from(*byte)).collect();
         while let [weight, depth, chain @ ..] = rest {

@@ -1,7 +1,7 @@
 //! AutoAugment, the three learnt policies.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::pixels::operations::{Moving, Operation, Operation::*, SPACE, choose};
+use crate::pixels::operations::{Operation, Operation::*, RANGES, Warp, choose};
 use crate::pixels::resample::Interpolation;
 use crate::schema::quantity::{Colour, choice, read};
 use crate::{Build, Parsed, Result, Spec};
@@ -17,7 +17,7 @@ pub static SPEC: Spec = Spec {
     parameters: &[
         ("learnt_on", "imagenet; cifar10, svhn", "the images that the pairs were found for"),
         ("interpolation", "nearest; bilinear, bicubic", "the filter of shear, shift and rotation"),
-        ("fill", "0", "what comes from outside: a byte, or [red, green, blue]"),
+        ("fill", "0; from 0 to 255", "what comes from outside: a byte, or [red, green, blue]"),
     ],
     example: "{ autoaugment: imagenet }",
     cost: "at most two operations, each at most two passes",
@@ -28,7 +28,7 @@ pub static SPEC: Spec = Spec {
 /// Draws (operation, magnitude) of each that happens.
 struct AutoAugment {
     pairs: &'static [Pair; 25],
-    moving: Moving,
+    moving: Warp,
 }
 
 /// Two operations, each with its probability and its magnitude, a step of 0 to 9 (of no meaning where there is none).
@@ -61,7 +61,7 @@ fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
         LearntOn::Cifar10 => &CIFAR10,
         LearntOn::Svhn => &SVHN,
     };
-    let moving = Moving { interpolation: interpolation.unwrap_or(Interpolation::Nearest), fill: fill.0 };
+    let moving = Warp { interpolation: interpolation.unwrap_or(Interpolation::Nearest), fill: fill.0 };
     Ok(Box::new(AutoAugment { pairs, moving }))
 }
 
@@ -71,7 +71,7 @@ impl ImagePolicy for AutoAugment {
         let mut numbers = Numbers::new();
         for (operation, probability, step) in [first, second] {
             if rng.bernoulli(probability) {
-                numbers.extend(SPACE.draw(operation, (f64::from(step), 10), size, rng));
+                numbers.extend(RANGES.draw(operation, (f64::from(step), 10), size, rng));
             }
         }
         numbers

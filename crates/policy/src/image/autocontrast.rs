@@ -1,7 +1,7 @@
 //! All levels, from black to white.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::pixels::colour::{histograms, look_up_each, table};
+use crate::pixels::colour::{apply_tables, histograms, table};
 use crate::{Build, Parsed, Result, Spec, parameters};
 use serde::Deserialize;
 use serde_yaml::Value;
@@ -54,5 +54,5 @@ pub(crate) fn autocontrast(image: &mut Image) {
         let offset = -(darkest as f64) * scale;
         table(|byte| (f64::from(byte) * scale + offset) as u8)
     });
-    look_up_each(image, &tables);
+    apply_tables(image, &tables);
 }

@@ -1,7 +1,7 @@
 //! The middle of an image.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::pixels::region::{Beyond, cut_beyond};
+use crate::pixels::region::{PaddingMode, crop_padded};
 use crate::schema::quantity::{Size, read};
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
@@ -13,7 +13,7 @@ pub static SPEC: Spec = Spec {
     name: "center_crop",
     summary: "the middle of the image; black around it where the image is smaller",
     source: "torchvision.transforms.v2.CenterCrop",
-    parameters: &[("size", "the model's input", "n: a square; or [height, width]")],
+    parameters: &[("size", "the model's input; from 1 to 16384, pixels", "n: a square; or [height, width]")],
     example: "{ center_crop: {} }",
     cost: "a copy of the part",
     spatial: true,
@@ -43,7 +43,7 @@ impl ImagePolicy for CenterCrop {
 
     fn apply(&self, image: Image, _: &Numbers) -> Result<Image> {
         let (left, top) = (start(image.width, self.size.0), start(image.height, self.size.1));
-        Ok(cut_beyond(image, left, top, self.size, Beyond::Zero))
+        Ok(crop_padded(image, left, top, self.size, PaddingMode::Zero))
     }
 
     fn output(&self, _: Option<(u32, u32)>) -> Option<(u32, u32)> {

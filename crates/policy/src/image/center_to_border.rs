@@ -2,7 +2,7 @@
 
 use super::center_crop::start;
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::pixels::region::{Beyond, cut_beyond, misfit};
+use crate::pixels::region::{PaddingMode, crop_padded, invalid_draw};
 use crate::schema::quantity::{Interval, Size, read};
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
@@ -12,14 +12,14 @@ use tallow_seed::Rng;
 
 pub static SPEC: Spec = Spec {
     name: "center_to_border",
-    summary: "a crop whose centre lies a uniform part of the way from the middle to where the crop meets the border",
+    summary: "a crop whose centre lies a uniform part of the distance from the middle to where the crop meets the border",
     source: "crops of one size as Gessert et al. 2020 (MethodsX 7:100864); the distribution, denser in the middle, is ours",
     parameters: &[
-        ("size", "the model's input", "n: a square; or [height, width]"),
+        ("size", "the model's input; from 1 to 16384, pixels", "n: a square; or [height, width]"),
         (
-            "way",
-            "[0, 1]; in [0, 1]",
-            "the part: 0 is the centre crop, 1 touches the border; [low, high], or a number",
+            "range",
+            "[0, 1]; from 0 to 1",
+            "the part of the distance: 0 is the centre crop, 1 touches the border; [low, high], or a number",
         ),
     ],
     example: "{ center_to_border: {} }",
@@ -30,48 +30,48 @@ pub static SPEC: Spec = Spec {
 
 /// Draws (across, down), each in [−1, 1]: the crop starts at (1 + across) / 2 of the places from left to right.
 ///
-/// (across, down) = way · a point that is uniform on the border of the square [−1, 1]². Along a side that is shorter than
+/// (across, down) = distance · a point that is uniform on the border of the square [−1, 1]², the distance uniform in `range`. Along a side that is shorter than
 /// the crop, the image lies in the middle of black.
 struct CenterToBorder {
     /// (width, height)
     size: (u32, u32),
-    way: Interval,
+    range: Interval,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Parameters {
     size: Option<Size>,
-    way: Option<Interval>,
+    range: Option<Interval>,
 }
 
 fn build(value: &Value, model: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
-    let Parameters { size, way } = read(value, "size")?;
+    let Parameters { size, range } = read(value, "size")?;
     let size = size.unwrap_or(Size::of(model)).square();
-    Ok(Box::new(CenterToBorder { size, way: way.unwrap_or(Interval(0.0, 1.0)) }))
+    Ok(Box::new(CenterToBorder { size, range: range.unwrap_or(Interval(0.0, 1.0)) }))
 }
 
 impl ImagePolicy for CenterToBorder {
     fn draw(&self, _: (u32, u32), rng: &mut Rng) -> Numbers {
-        let way = rng.uniform_in(self.way.0, self.way.1);
+        let distance = rng.uniform_in(self.range.0, self.range.1);
         let (along, side) = (rng.uniform_in(-1.0, 1.0), rng.below(4));
         let end = if side < 2 { -1.0 } else { 1.0 };
         let (across, down) = if side % 2 == 0 { (along, end) } else { (end, along) };
-        vec![way * across, way * down]
+        vec![distance * across, distance * down]
     }
 
     fn apply(&self, image: Image, draw: &Numbers) -> Result<Image> {
-        let place = |way: f64, image: u32, crop: u32| match i64::from(image) - i64::from(crop) {
-            over if over > 0 => (over as f64 * (1.0 + way) / 2.0).round_ties_even() as i64,
+        let place = |across: f64, image: u32, crop: u32| match i64::from(image) - i64::from(crop) {
+            over if over > 0 => (over as f64 * (1.0 + across) / 2.0).round_ties_even() as i64,
             _ => start(image, crop),
         };
         match *draw.as_slice() {
             [across, down] if across.abs() <= 1.0 && down.abs() <= 1.0 => {
                 let left = place(across, image.width, self.size.0);
                 let top = place(down, image.height, self.size.1);
-                Ok(cut_beyond(image, left, top, self.size, Beyond::Zero))
+                Ok(crop_padded(image, left, top, self.size, PaddingMode::Zero))
             }
-            _ => Err(misfit(SPEC.name, "across and down from -1 to 1", draw, &image)),
+            _ => Err(invalid_draw(SPEC.name, "across and down from -1 to 1", draw, &image)),
         }
     }
 

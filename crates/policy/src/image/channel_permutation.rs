@@ -1,7 +1,7 @@
 //! Channels in another order.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::pixels::region::misfit;
+use crate::pixels::region::invalid_draw;
 use crate::schema::quantity::read;
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
@@ -43,7 +43,7 @@ impl ImagePolicy for ChannelPermutation {
     fn apply(&self, mut image: Image, draw: &Numbers) -> Result<Image> {
         match *draw.as_slice() {
             [order] if permute(&mut image, order) => Ok(image),
-            _ => Err(misfit(SPEC.name, "one order (0 to 5)", draw, &image)),
+            _ => Err(invalid_draw(SPEC.name, "one order (0 to 5)", draw, &image)),
         }
     }
 }

@@ -1,10 +1,9 @@
 //! Shades of grey: the colour of the light, taken out.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::pixels::colour::{histograms, look_up_each, table};
+use crate::pixels::colour::{apply_tables, histograms, table};
 use crate::schema::quantity::{Norm, read};
-use crate::{Build, Parsed, Result, Spec};
-use serde::Deserialize;
+use crate::{Build, Parsed, Result, Spec, parameters};
 use serde_yaml::Value;
 use tallow_data::Image;
 use tallow_seed::Rng;
@@ -15,7 +14,7 @@ pub static SPEC: Spec = Spec {
     source: "Finlayson & Trezzi 2004 (CIC 12: Shades of gray and colour constancy); scaled as van de Weijer et al. 2007",
     parameters: &[(
         "norm",
-        "6; from 1",
+        "6; from 1 to 100",
         "p of the Minkowski mean: 1 is grey world, the larger the nearer to the brightest",
     )],
     example: "{ color_constancy: { norm: 6 } }",
@@ -24,20 +23,15 @@ pub static SPEC: Spec = Spec {
     build: Build::Image(build),
 };
 
-/// A channel that is black stays black. Saturated pixels count like all others.
-struct ColorConstancy {
-    norm: f64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Parameters {
-    norm: Option<Norm>,
+parameters! {
+    /// A channel that is black stays black. Saturated pixels count like all others.
+    struct ColorConstancy {
+        norm: Norm = Norm(6.0),
+    }
 }
 
 fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
-    let Parameters { norm } = read(value, "norm")?;
-    Ok(Box::new(ColorConstancy { norm: norm.map_or(6.0, |norm| norm.0) }))
+    Ok(Box::new(read::<ColorConstancy>(value, "norm")?))
 }
 
 impl ImagePolicy for ColorConstancy {
@@ -49,15 +43,15 @@ impl ImagePolicy for ColorConstancy {
         let pixels = (image.pixels.len() / 3) as f64;
         let light = histograms(&image).map(|counts| {
             let power =
-                |(level, count): (usize, u32)| f64::from(count) * (level as f64 / 255.0).powf(self.norm);
-            (counts.into_iter().enumerate().map(power).sum::<f64>() / pixels).powf(1.0 / self.norm)
+                |(level, count): (usize, u32)| f64::from(count) * (level as f64 / 255.0).powf(self.norm.0);
+            (counts.into_iter().enumerate().map(power).sum::<f64>() / pixels).powf(1.0 / self.norm.0)
         });
         let white = (light.iter().map(|e| e * e).sum::<f64>() / 3.0).sqrt();
         let tables = light.map(|e| {
             let gain = if e > 0.0 { white / e } else { 1.0 };
             table(|byte| (f64::from(byte) * gain).round() as u8)
         });
-        look_up_each(&mut image, &tables);
+        apply_tables(&mut image, &tables);
         Ok(image)
     }
 

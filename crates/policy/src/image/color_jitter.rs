@@ -1,8 +1,8 @@
 //! Brightness, contrast, saturation and hue.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::pixels::colour::{grey, look_up, mix, table};
-use crate::pixels::region::misfit;
+use crate::pixels::colour::{apply_table, grey, mix, table};
+use crate::pixels::region::invalid_draw;
 use crate::schema::quantity::{Factors, Hues};
 use crate::{Build, Parsed, Result, Spec, parameters};
 use serde::Deserialize;
@@ -15,10 +15,10 @@ pub static SPEC: Spec = Spec {
     summary: "brightness, contrast, saturation and hue by uniform factors, in random order",
     source: "torchvision.transforms.v2.ColorJitter; pixels as Pillow's ImageEnhance and HSV",
     parameters: &[
-        ("brightness", "0", "d: a factor from max(0, 1 − d) to 1 + d; or [low, high]"),
-        ("contrast", "0", "likewise, about the mean grey"),
-        ("saturation", "0", "likewise, about the grey image"),
-        ("hue", "0; at most 0.5", "d: a shift from −d to d of the colour circle; or [low, high]"),
+        ("brightness", "0; from 0 to 100", "d: a factor from max(0, 1 − d) to 1 + d; or [low, high]"),
+        ("contrast", "0; from 0 to 100", "likewise, about the mean grey"),
+        ("saturation", "0; from 0 to 100", "likewise, about the grey image"),
+        ("hue", "0; from −0.5 to 0.5", "d: a shift from −d to d of the colour circle; or [low, high]"),
     ],
     example: "{ color_jitter: { brightness: 0.3, contrast: 0.3, saturation: 0.3, hue: 0.05 } }",
     cost: "one pass for each adjustment that is on, two for contrast",
@@ -68,7 +68,7 @@ impl ImagePolicy for ColorJitter {
         if rest.is_empty() && adjustments.iter().all(|&[which, factor]| adjust(&mut image, which, factor)) {
             return Ok(image);
         }
-        Err(misfit(SPEC.name, "pairs of adjustment (0 to 3) and factor", draw, &image))
+        Err(invalid_draw(SPEC.name, "pairs of adjustment (0 to 3) and factor", draw, &image))
     }
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn adjust(image: &mut Image, which: f64, factor: f64) -> bool {
 
 /// Blends with black.
 pub(crate) fn brightness(image: &mut Image, factor: f64) {
-    look_up(image, &table(|byte| mix(0, byte, factor as f32)));
+    apply_table(image, &table(|byte| mix(0, byte, factor as f32)));
 }
 
 /// Blends with the mean grey, ⌊mean luma + ½⌋.
@@ -95,7 +95,7 @@ pub(crate) fn contrast(image: &mut Image, factor: f64) {
     let pixels = image.pixels.as_chunks::<3>().0;
     let sum: u64 = pixels.iter().map(|&pixel| u64::from(grey(pixel))).sum();
     let mean = (sum as f64 / pixels.len() as f64 + 0.5) as u8;
-    look_up(image, &table(|byte| mix(mean, byte, factor as f32)));
+    apply_table(image, &table(|byte| mix(mean, byte, factor as f32)));
 }
 
 /// Blends each pixel with its own grey.

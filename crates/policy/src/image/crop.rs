@@ -1,7 +1,7 @@
 //! A random crop of fixed size.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::pixels::region::{Beyond, cut_beyond, misfit};
+use crate::pixels::region::{PaddingMode, crop_padded, invalid_draw};
 use crate::schema::quantity::{Pixels, Size, read};
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
@@ -14,8 +14,8 @@ pub static SPEC: Spec = Spec {
     summary: "a crop at a random place of the padded image",
     source: "torchvision.transforms.v2.RandomCrop(padding, pad_if_needed=True)",
     parameters: &[
-        ("size", "the model's input", "n: a square; or [height, width]"),
-        ("padding", "0; pixels", "on each side"),
+        ("size", "the model's input; from 1 to 16384, pixels", "n: a square; or [height, width]"),
+        ("padding", "0; from 0 to 16384, pixels", "on each side"),
         ("mode", "zero; reflect", "what the padding shows: black, or the image mirrored"),
     ],
     example: "{ crop: { padding: 8, mode: reflect } }",
@@ -29,7 +29,7 @@ struct Crop {
     /// (width, height)
     size: (u32, u32),
     padding: u32,
-    beyond: Beyond,
+    padding_mode: PaddingMode,
 }
 
 #[derive(Deserialize)]
@@ -39,12 +39,12 @@ struct Parameters {
     #[serde(default)]
     padding: Pixels,
     #[serde(default)]
-    mode: Beyond,
+    mode: PaddingMode,
 }
 
 fn build(value: &Value, model: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
     let Parameters { size, padding, mode } = read(value, "size")?;
-    Ok(Box::new(Crop { size: size.unwrap_or(Size::of(model)).square(), padding: padding.0, beyond: mode }))
+    Ok(Box::new(Crop { size: size.unwrap_or(Size::of(model)).square(), padding: padding.0, padding_mode: mode }))
 }
 
 impl Crop {
@@ -77,9 +77,9 @@ impl ImagePolicy for Crop {
             [left, top]
                 if inside(left, image.width, self.size.0) && inside(top, image.height, self.size.1) =>
             {
-                Ok(cut_beyond(image, left as i64, top as i64, self.size, self.beyond))
+                Ok(crop_padded(image, left as i64, top as i64, self.size, self.padding_mode))
             }
-            _ => Err(misfit(SPEC.name, "left, top inside the padded image", draw, &image)),
+            _ => Err(invalid_draw(SPEC.name, "left, top inside the padded image", draw, &image)),
         }
     }
 

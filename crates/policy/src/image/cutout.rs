@@ -1,7 +1,7 @@
 //! Cutout.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::pixels::region::{Region, misfit, paint};
+use crate::pixels::region::{Region, invalid_draw, paint};
 use crate::schema::quantity::{Count, Size, read};
 use crate::{Build, Parsed, Result, Spec};
 use serde::Deserialize;
@@ -14,8 +14,12 @@ pub static SPEC: Spec = Spec {
     summary: "black rectangles whose centres are uniform over the image, clipped at its border",
     source: "DeVries & Taylor 2017 (arXiv:1708.04552); wxitxy/synermix utils/cutout.py",
     parameters: &[
-        ("size", "half the shorter side of the model's input", "n: a square; or [height, width]"),
-        ("holes", "1; from 1", "how many"),
+        (
+            "size",
+            "half the shorter side of the model's input; from 1 to 16384, pixels",
+            "n: a square; or [height, width]",
+        ),
+        ("holes", "1; from 1 to 1000", "how many"),
     ],
     example: "{ cutout: { size: 48, holes: 1 } }",
     cost: "the pixels of the holes",
@@ -62,7 +66,7 @@ impl ImagePolicy for Cutout {
                 && (0.0..f64::from(image.height)).contains(&centre[1])
         };
         if !draw.len().is_multiple_of(2) || !draw.chunks_exact(2).all(fits) {
-            return Err(misfit(SPEC.name, "centres x, y inside the image", draw, &image));
+            return Err(invalid_draw(SPEC.name, "centres x, y inside the image", draw, &image));
         }
         for centre in draw.chunks_exact(2) {
             let (left, width) = clip(centre[0] as u32, self.size.0, image.width);

@@ -2,10 +2,9 @@
 
 use super::{ImagePolicy, ModelInput, Numbers};
 use crate::pixels::gaussian::{blur, weights};
-use crate::pixels::region::misfit;
-use crate::schema::quantity::{Colour, read};
-use crate::{Build, NonNegative, Parsed, Positive, Result, Spec};
-use serde::Deserialize;
+use crate::pixels::region::invalid_draw;
+use crate::schema::quantity::{BlurDeviation, Colour, Strength, read};
+use crate::{Build, Parsed, Result, Spec, parameters};
 use serde_yaml::Value;
 use tallow_data::Image;
 use tallow_seed::Rng;
@@ -15,13 +14,17 @@ pub static SPEC: Spec = Spec {
     summary: "each pixel is seen at a place α / 2 · G_σ ∗ u away, u uniform in [−1, 1] for each pixel and direction; bilinear",
     source: "Simard et al. 2003 (ICDAR); torchvision.transforms.v2.ElasticTransform",
     parameters: &[
-        ("alpha", "50; from 0, pixels", "strength: twice what a shift of 1 in the blurred field moves"),
+        (
+            "alpha",
+            "50; from 0 to 10000, pixels",
+            "strength: twice what a shift of 1 in the blurred field moves",
+        ),
         (
             "sigma",
-            "5; positive, pixels",
+            "5; from 0.01 to 200, pixels",
             "standard deviation of the Gaussian; its kernel has 8σ + 1 pixels, made odd",
         ),
-        ("fill", "0", "what comes from outside: a byte, or [red, green, blue]"),
+        ("fill", "0; from 0 to 255", "what comes from outside: a byte, or [red, green, blue]"),
     ],
     example: "{ elastic: { alpha: 250, sigma: 8 } }",
     cost: "two random numbers for each pixel, two fields blurred by 8σ + 1 taps along x and along y, one pass with four pixels read for each",
@@ -29,29 +32,20 @@ pub static SPEC: Spec = Spec {
     build: Build::Image(build),
 };
 
-/// Draws u along x for each pixel, then along y.
-///
-/// A pixel that is seen partly outside is blended with `fill` by the part outside. torchvision, if it is given a fill (0
-/// is one), weighs the part inside twice, so that such pixels are nearer to the fill there.
-struct Elastic {
-    alpha: f64,
-    sigma: f64,
-    fill: [u8; 3],
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Parameters {
-    alpha: Option<NonNegative>,
-    sigma: Option<Positive>,
-    #[serde(default)]
-    fill: Colour,
+parameters! {
+    /// Draws u along x for each pixel, then along y.
+    ///
+    /// A pixel that is seen partly outside is blended with `fill` by the part outside. torchvision, if it is given a fill (0
+    /// is one), weighs the part inside twice, so that such pixels are nearer to the fill there.
+    struct Elastic {
+        alpha: Strength = Strength(50.0),
+        sigma: BlurDeviation = BlurDeviation(5.0),
+        fill: Colour = Colour::default(),
+    }
 }
 
 fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
-    let Parameters { alpha, sigma, fill } = read(value, "alpha")?;
-    let (alpha, sigma) = (alpha.map_or(50.0, |alpha| alpha.0), sigma.map_or(5.0, |sigma| sigma.0));
-    Ok(Box::new(Elastic { alpha, sigma, fill: fill.0 }))
+    Ok(Box::new(read::<Elastic>(value, "alpha")?))
 }
 
 impl ImagePolicy for Elastic {
@@ -64,13 +58,13 @@ impl ImagePolicy for Elastic {
         let area = image.pixels.len() / 3;
         if draw.len() != area * 2 {
             let draw = &draw[..draw.len().min(4)];
-            return Err(misfit(SPEC.name, "two numbers for each pixel", draw, &image));
+            return Err(invalid_draw(SPEC.name, "two numbers for each pixel", draw, &image));
         }
         let (along_x, along_y) = draw.split_at(area);
         let field: Vec<f32> = along_x.iter().zip(along_y).flat_map(|(x, y)| [*x as f32, *y as f32]).collect();
-        let kernel = weights((8.0 * self.sigma + 1.0) as u32 | 1, self.sigma);
+        let kernel = weights((8.0 * self.sigma.0 + 1.0) as u32 | 1, self.sigma.0);
         let shifts = blur::<2>(&field, (image.width, image.height), &kernel);
-        let reach = (self.alpha / 2.0) as f32;
+        let reach = (self.alpha.0 / 2.0) as f32;
         let mut pixels = Vec::with_capacity(image.pixels.len());
         for (row, y) in shifts.chunks_exact(image.width as usize * 2).zip(0..) {
             for ([dx, dy], x) in row.as_chunks::<2>().0.iter().zip(0..) {
@@ -91,7 +85,7 @@ impl Elastic {
         let pixel = |right: i64, below: i64| {
             let (x, y) = (left as i64 + right, top as i64 + below);
             let inside = (0..width).contains(&x) && (0..height).contains(&y);
-            if inside { pixels[(y * width + x) as usize] } else { self.fill }
+            if inside { pixels[(y * width + x) as usize] } else { self.fill.0 }
         };
         let corners = [pixel(0, 0), pixel(1, 0), pixel(0, 1), pixel(1, 1)];
         let shares = [(1.0 - dx) * (1.0 - dy), dx * (1.0 - dy), (1.0 - dx) * dy, dx * dy];

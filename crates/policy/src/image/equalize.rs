@@ -1,7 +1,7 @@
 //! Equal shares of all levels.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::pixels::colour::{histograms, look_up_each, table};
+use crate::pixels::colour::{apply_tables, histograms, table};
 use crate::{Build, Parsed, Result, Spec, parameters};
 use serde::Deserialize;
 use serde_yaml::Value;
@@ -57,5 +57,5 @@ pub(crate) fn equalize(image: &mut Image) {
             level
         })
     });
-    look_up_each(image, &tables);
+    apply_tables(image, &tables);
 }

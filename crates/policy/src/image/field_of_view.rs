@@ -4,8 +4,7 @@ use super::{ImagePolicy, ModelInput, Numbers};
 use crate::pixels::colour::grey;
 use crate::pixels::region::{Region, cut};
 use crate::schema::quantity::read;
-use crate::{Build, Fraction, Parsed, Result, Spec};
-use serde::Deserialize;
+use crate::{Build, Fraction, Parsed, Result, Spec, parameters};
 use serde_yaml::Value;
 use tallow_data::Image;
 use tallow_seed::Rng;
@@ -17,10 +16,10 @@ pub static SPEC: Spec = Spec {
     parameters: &[
         (
             "margin",
-            "0.1; in [0, 1]",
+            "0.1; from 0 to 1",
             "part of the radius that is cut off: the square has sides of 2 · (1 − margin) · radius",
         ),
-        ("darkness", "0.3; in [0, 1]", "crops where mean outside ≤ darkness · mean inside"),
+        ("darkness", "0.3; from 0 to 1", "crops where mean outside ≤ darkness · mean inside"),
     ],
     example: "{ field_of_view: { margin: 0.1, darkness: 0.7 } }",
     cost: "four readings of the image as grey: its levels, its moments, inside and outside; then a copy of the part",
@@ -28,25 +27,18 @@ pub static SPEC: Spec = Spec {
     build: Build::Image(build),
 };
 
-/// Bright is a luma above a fifth of Otsu's threshold. The disc has the centroid of the bright pixels, and as its diameter
-/// the mean of the axes, 4 √λ, of the ellipse with their second moments λ; the square is clipped to the image. Where the
-/// authors take the largest connected part of a blurred image, all bright pixels count here.
-struct FieldOfView {
-    margin: f64,
-    darkness: f64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Parameters {
-    margin: Option<Fraction>,
-    darkness: Option<Fraction>,
+parameters! {
+    /// Bright is a luma above a fifth of Otsu's threshold. The disc has the centroid of the bright pixels, and as its diameter
+    /// the mean of the axes, 4 √λ, of the ellipse with their second moments λ; the square is clipped to the image. Where the
+    /// authors take the largest connected part of a blurred image, all bright pixels count here.
+    struct FieldOfView {
+        margin: Fraction = Fraction(0.1),
+        darkness: Fraction = Fraction(0.3),
+    }
 }
 
 fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
-    let Parameters { margin, darkness } = read(value, "margin")?;
-    let (margin, darkness) = (margin.map_or(0.1, |m| m.0), darkness.map_or(0.3, |d| d.0));
-    Ok(Box::new(FieldOfView { margin, darkness }))
+    Ok(Box::new(read::<FieldOfView>(value, "margin")?))
 }
 
 impl ImagePolicy for FieldOfView {
@@ -90,7 +82,7 @@ impl FieldOfView {
         let (xx, yy) = (mean(xx) - x * x + 1.0 / 12.0, mean(yy) - y * y + 1.0 / 12.0);
         let (half, spread) = ((xx + yy) / 2.0, ((xx - yy) / 2.0).hypot(mean(xy) - x * y));
         let radius = (half + spread).sqrt() + (half - spread).max(0.0).sqrt(); // (4 √λ₁ + 4 √λ₂) / 2 / 2
-        let reach = (1.0 - self.margin) * radius;
+        let reach = (1.0 - self.margin.0) * radius;
         let clip = |centre: f64, n: u32| {
             let place = |at: f64| (at + 0.5).round().clamp(0.0, f64::from(n)) as u32;
             (place(centre - reach), place(centre + reach))
@@ -115,7 +107,7 @@ impl FieldOfView {
             .sum();
         let area = square.width as usize * square.height as usize;
         let (outside, rest) = (sum(lumas) - inside, lumas.len() - area);
-        rest > 0 && outside as f64 / rest as f64 <= self.darkness * inside as f64 / area as f64
+        rest > 0 && outside as f64 / rest as f64 <= self.darkness.0 * inside as f64 / area as f64
     }
 }
 

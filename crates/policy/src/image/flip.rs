@@ -2,8 +2,7 @@
 
 use super::{ImagePolicy, ModelInput, Numbers};
 use crate::schema::quantity::{choice, read};
-use crate::{Build, Fraction, Parsed, Result, Spec};
-use serde::Deserialize;
+use crate::{Build, Fraction, Parsed, Result, Spec, parameters};
 use serde_yaml::Value;
 use tallow_data::Image;
 use tallow_seed::Rng;
@@ -18,7 +17,7 @@ pub static SPEC: Spec = Spec {
             "horizontal; vertical",
             "horizontal: left and right change places; vertical: top and bottom",
         ),
-        ("p", "0.5; in [0, 1]", "probability"),
+        ("p", "0.5; from 0 to 1", "probability"),
     ],
     example: "{ flip: { axis: vertical } }",
     cost: "one pass, in the half of the images",
@@ -26,38 +25,29 @@ pub static SPEC: Spec = Spec {
     build: Build::Image(build),
 };
 
-/// Draws (1) to flip, (0) not to.
-struct Flip {
-    axis: Axis,
-    p: f64,
+parameters! {
+    /// Draws (1) to flip, (0) not to.
+    struct Flip {
+        axis: Axis = Axis::Horizontal,
+        p: Fraction = Fraction(0.5),
+    }
 }
 
 choice! {
     /// What changes places: left and right, or top and bottom.
-    #[derive(Default)]
     enum Axis {
-        #[default]
         Horizontal = "horizontal",
         Vertical = "vertical",
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Parameters {
-    #[serde(default)]
-    axis: Axis,
-    p: Option<Fraction>,
-}
-
 fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
-    let Parameters { axis, p } = read(value, "axis")?;
-    Ok(Box::new(Flip { axis, p: p.map_or(0.5, |p| p.0) }))
+    Ok(Box::new(read::<Flip>(value, "axis")?))
 }
 
 impl ImagePolicy for Flip {
     fn draw(&self, _: (u32, u32), rng: &mut Rng) -> Numbers {
-        vec![f64::from(u8::from(rng.bernoulli(self.p)))]
+        vec![f64::from(u8::from(rng.bernoulli(self.p.0)))]
     }
 
     fn apply(&self, mut image: Image, draw: &Numbers) -> Result<Image> {

@@ -2,10 +2,9 @@
 
 use super::{ImagePolicy, ModelInput, Numbers};
 use crate::pixels::gaussian::{blur, weights};
-use crate::pixels::region::misfit;
-use crate::schema::quantity::{Lengths, OddSize, read};
-use crate::{Build, Parsed, Result, Spec};
-use serde::Deserialize;
+use crate::pixels::region::invalid_draw;
+use crate::schema::quantity::{BlurDeviations, OddSize, read};
+use crate::{Build, Parsed, Result, Spec, parameters};
 use serde_yaml::Value;
 use tallow_data::Image;
 use tallow_seed::Rng;
@@ -15,8 +14,8 @@ pub static SPEC: Spec = Spec {
     summary: "convolves with a Gaussian of uniform σ, cut off at the kernel's border; the image is mirrored around itself",
     source: "torchvision.transforms.v2.GaussianBlur; defaults: Chen et al. 2020 (arXiv:2002.05709, a tenth of 224 pixels)",
     parameters: &[
-        ("sigma", "[0.1, 2]; positive, pixels", "standard deviation: [low, high], or a number"),
-        ("kernel_size", "23; odd, pixels", "side of the kernel"),
+        ("sigma", "[0.1, 2]; from 0.01 to 200, pixels", "standard deviation: [low, high], or a number"),
+        ("kernel_size", "23; from 1 to 999, odd, pixels", "side of the kernel"),
     ],
     example: "{ gaussian_blur: { sigma: [0.1, 2], kernel_size: 23 }, p: 0.5 }",
     cost: "two passes, along x and along y, kernel_size pixels read for each",
@@ -24,25 +23,16 @@ pub static SPEC: Spec = Spec {
     build: Build::Image(build),
 };
 
-/// Draws (σ).
-struct GaussianBlur {
-    sigma: Lengths,
-    kernel_size: u32,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Parameters {
-    sigma: Option<Lengths>,
-    kernel_size: Option<OddSize>,
+parameters! {
+    /// Draws (σ).
+    struct GaussianBlur {
+        sigma: BlurDeviations = BlurDeviations(0.1, 2.0),
+        kernel_size: OddSize = OddSize(23),
+    }
 }
 
 fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
-    let Parameters { sigma, kernel_size } = read(value, "sigma")?;
-    Ok(Box::new(GaussianBlur {
-        sigma: sigma.unwrap_or(Lengths(0.1, 2.0)),
-        kernel_size: kernel_size.map_or(23, |size| size.0),
-    }))
+    Ok(Box::new(read::<GaussianBlur>(value, "sigma")?))
 }
 
 impl ImagePolicy for GaussianBlur {
@@ -54,10 +44,10 @@ impl ImagePolicy for GaussianBlur {
     fn apply(&self, mut image: Image, draw: &Numbers) -> Result<Image> {
         let sigma = match *draw.as_slice() {
             [sigma] if sigma > 0.0 => sigma,
-            _ => return Err(misfit(SPEC.name, "one positive σ", draw, &image)),
+            _ => return Err(invalid_draw(SPEC.name, "one positive σ", draw, &image)),
         };
         let values: Vec<f32> = image.pixels.iter().map(|byte| f32::from(*byte)).collect();
-        let blurred = blur::<3>(&values, (image.width, image.height), &weights(self.kernel_size, sigma));
+        let blurred = blur::<3>(&values, (image.width, image.height), &weights(self.kernel_size.0, sigma));
         image.pixels.iter_mut().zip(blurred).for_each(|(byte, value)| *byte = value.round_ties_even() as u8);
         Ok(image)
     }

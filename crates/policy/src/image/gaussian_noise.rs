@@ -1,10 +1,9 @@
 //! Gaussian noise.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::pixels::region::misfit;
-use crate::schema::quantity::{Offset, read};
-use crate::{Build, NonNegative, Parsed, Result, Spec};
-use serde::Deserialize;
+use crate::pixels::region::invalid_draw;
+use crate::schema::quantity::{Deviation, Offset, read};
+use crate::{Build, Parsed, Result, Spec, parameters};
 use serde_yaml::Value;
 use tallow_data::Image;
 use tallow_seed::Rng;
@@ -14,8 +13,8 @@ pub static SPEC: Spec = Spec {
     summary: "v + 255 · (mean + σ · z), z normal and new for each byte; the noise is cut to a whole number, the sum to a byte",
     source: "torchvision.transforms.v2.GaussianNoise on bytes",
     parameters: &[
-        ("sigma", "0.1; from 0, over the range of levels", "standard deviation"),
-        ("mean", "0; in [−1, 1], over the range of levels", "mean"),
+        ("sigma", "0.1; from 0 to 10, over the range of levels", "standard deviation"),
+        ("mean", "0; from −1 to 1, over the range of levels", "mean"),
     ],
     example: "{ gaussian_noise: 0.05 }",
     cost: "one pass, a normal number for each byte",
@@ -23,23 +22,16 @@ pub static SPEC: Spec = Spec {
     build: Build::Image(build),
 };
 
-/// Draws z for each byte, in the order of the pixels.
-struct GaussianNoise {
-    sigma: f64,
-    mean: f64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Parameters {
-    sigma: Option<NonNegative>,
-    #[serde(default)]
-    mean: Offset,
+parameters! {
+    /// Draws z for each byte, in the order of the pixels.
+    struct GaussianNoise {
+        sigma: Deviation = Deviation(0.1),
+        mean: Offset = Offset(0.0),
+    }
 }
 
 fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
-    let Parameters { sigma, mean } = read(value, "sigma")?;
-    Ok(Box::new(GaussianNoise { sigma: sigma.map_or(0.1, |sigma| sigma.0), mean: mean.0 }))
+    Ok(Box::new(read::<GaussianNoise>(value, "sigma")?))
 }
 
 impl ImagePolicy for GaussianNoise {
@@ -50,9 +42,9 @@ impl ImagePolicy for GaussianNoise {
     fn apply(&self, mut image: Image, draw: &Numbers) -> Result<Image> {
         if draw.len() != image.pixels.len() {
             let draw = &draw[..draw.len().min(4)];
-            return Err(misfit(SPEC.name, "a number for each byte", draw, &image));
+            return Err(invalid_draw(SPEC.name, "a number for each byte", draw, &image));
         }
-        let (mean, sigma) = ((self.mean * 255.0) as f32, (self.sigma * 255.0) as f32);
+        let (mean, sigma) = ((self.mean.0 * 255.0) as f32, (self.sigma.0 * 255.0) as f32);
         for (byte, z) in image.pixels.iter_mut().zip(draw) {
             let noise = (mean + *z as f32 * sigma) as i32; // towards 0, as torch converts
             *byte = (i32::from(*byte).saturating_add(noise)).clamp(0, 255) as u8;

@@ -1,11 +1,10 @@
 //! Hairs over the skin.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::pixels::region::misfit;
+use crate::pixels::region::invalid_draw;
 use crate::pixels::stroke::{Point, between, stroke};
 use crate::schema::quantity::{Colour, Counts, Degrees, Interval, Scale, read};
-use crate::{Build, Parsed, Result, Spec};
-use serde::Deserialize;
+use crate::{Build, Parsed, Result, Spec, parameters};
 use serde_yaml::Value;
 use tallow_data::Image;
 use tallow_seed::Rng;
@@ -15,17 +14,25 @@ pub static SPEC: Spec = Spec {
     summary: "draws hairs: curves of random place, direction, bend, width and colour, at the tip half as wide as at the root",
     source: "the idea of Mirzaalian, Lee, Hamarneh, IEEE Transactions on Image Processing 23(12):5486 (2014), who test hair removal on simulated hairs; the curves and their distributions are ours",
     parameters: &[
-        ("number", "[1, 15]; from 0", "how many: uniform in [low, high]; or a number"),
+        ("number", "[1, 15]; from 0 to 1000", "how many: uniform in [low, high]; or a number"),
         (
             "width",
-            "[0.003, 0.01]; in (0, 1]",
+            "[0.003, 0.01]; from 0.001 to 1",
             "width at the root over the shorter side of the image: uniform",
         ),
-        ("length", "[0.3, 1]; in (0, 1]", "length over the shorter side: uniform"),
-        ("bend", "45", "degrees that each half turns: d: from −d to d; or [low, high]; uniform"),
-        ("dark", "[20, 14, 12]", "the darkest colour; each hair is a uniform mixture of the two"),
-        ("light", "[110, 80, 60]", "the lightest colour"),
-        ("opacity", "[0.6, 0.95]; in [0, 1]", "1 hides the skin: uniform"),
+        ("length", "[0.3, 1]; from 0.001 to 1", "length over the shorter side: uniform"),
+        (
+            "bend",
+            "45; from −360 to 360",
+            "degrees that each half turns: d: from −d to d; or [low, high]; uniform",
+        ),
+        (
+            "dark",
+            "[20, 14, 12]; from 0 to 255",
+            "the darkest colour; each hair is a uniform mixture of the two",
+        ),
+        ("light", "[110, 80, 60]; from 0 to 255", "the lightest colour"),
+        ("opacity", "[0.6, 0.95]; from 0 to 1", "1 hides the skin: uniform"),
     ],
     example: "{ hair: { number: [3, 15] }, p: 0.5 }",
     cost: "the pixels of the hairs",
@@ -33,41 +40,22 @@ pub static SPEC: Spec = Spec {
     build: Build::Image(build),
 };
 
-/// Draws for each hair (x and y of the root, direction, length, bend of the first half, of the second, width, shade from
-/// dark, 0, to light, 1, opacity): pixels and degrees.
-struct Hair {
-    number: Counts,
-    width: Scale,
-    length: Scale,
-    bend: Degrees,
-    dark: [u8; 3],
-    light: [u8; 3],
-    opacity: Interval,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Parameters {
-    number: Option<Counts>,
-    width: Option<Scale>,
-    length: Option<Scale>,
-    bend: Option<Degrees>,
-    dark: Option<Colour>,
-    light: Option<Colour>,
-    opacity: Option<Interval>,
+parameters! {
+    /// Draws for each hair (x and y of the root, direction, length, bend of the first half, of the second, width, shade from
+    /// dark, 0, to light, 1, opacity): pixels and degrees.
+    struct Hair {
+        number: Counts = Counts(1, 15),
+        width: Scale = Scale(0.003, 0.01),
+        length: Scale = Scale(0.3, 1.0),
+        bend: Degrees = Degrees(-45.0, 45.0),
+        dark: Colour = Colour([20, 14, 12]),
+        light: Colour = Colour([110, 80, 60]),
+        opacity: Interval = Interval(0.6, 0.95),
+    }
 }
 
 fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
-    let Parameters { number, width, length, bend, dark, light, opacity } = read(value, "number")?;
-    Ok(Box::new(Hair {
-        number: number.unwrap_or(Counts(1, 15)),
-        width: width.unwrap_or(Scale(0.003, 0.01)),
-        length: length.unwrap_or(Scale(0.3, 1.0)),
-        bend: bend.unwrap_or(Degrees(-45.0, 45.0)),
-        dark: dark.map_or([20, 14, 12], |dark| dark.0),
-        light: light.map_or([110, 80, 60], |light| light.0),
-        opacity: opacity.unwrap_or(Interval(0.6, 0.95)),
-    }))
+    Ok(Box::new(read::<Hair>(value, "number")?))
 }
 
 impl ImagePolicy for Hair {
@@ -93,11 +81,11 @@ impl ImagePolicy for Hair {
     fn apply(&self, mut image: Image, draw: &Numbers) -> Result<Image> {
         let (hairs, rest) = draw.as_chunks::<9>();
         if !rest.is_empty() || hairs.iter().any(|hair| hair[3] < 0.0 || hair[6] < 0.0) {
-            return Err(misfit(SPEC.name, "nine numbers for each hair", draw, &image));
+            return Err(invalid_draw(SPEC.name, "nine numbers for each hair", draw, &image));
         }
         for hair in hairs {
             let [.., shade, opacity] = *hair;
-            let colour = between(self.dark, self.light, shade);
+            let colour = between(self.dark.0, self.light.0, shade);
             stroke(&mut image, &curve(hair), colour, opacity);
         }
         Ok(image)

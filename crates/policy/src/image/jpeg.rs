@@ -2,10 +2,9 @@
 
 use super::{ImagePolicy, ModelInput, Numbers};
 use crate::pixels::jpeg_codec::compressed;
-use crate::pixels::region::misfit;
+use crate::pixels::region::invalid_draw;
 use crate::schema::quantity::{quantity, read};
-use crate::{Build, Parsed, Result, Spec};
-use serde::Deserialize;
+use crate::{Build, Parsed, Result, Spec, parameters};
 use serde_yaml::Value;
 use tallow_data::Image;
 use tallow_seed::Rng;
@@ -21,11 +20,15 @@ pub static SPEC: Spec = Spec {
     build: Build::Image(build),
 };
 
-/// Draws (quality).
-struct Jpeg(Quality);
+parameters! {
+    /// Draws (quality).
+    struct Jpeg {
+        quality: Quality = Quality(30, 95),
+    }
+}
 
 /// 1 ≤ low ≤ high ≤ 100; a number is both.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Quality(u32, u32);
 
 quantity!(Quality, "a whole number from 1 to 100, or [low, high] of such", |value| {
@@ -38,20 +41,13 @@ quantity!(Quality, "a whole number from 1 to 100, or [low, high] of such", |valu
     }
 });
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Parameters {
-    quality: Option<Quality>,
-}
-
 fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
-    let Parameters { quality } = read(value, "quality")?;
-    Ok(Box::new(Jpeg(quality.unwrap_or(Quality(30, 95)))))
+    Ok(Box::new(read::<Jpeg>(value, "quality")?))
 }
 
 impl ImagePolicy for Jpeg {
     fn draw(&self, _: (u32, u32), rng: &mut Rng) -> Numbers {
-        let Quality(low, high) = self.0;
+        let Quality(low, high) = self.quality;
         vec![f64::from(low + rng.below(high - low + 1))]
     }
 
@@ -60,7 +56,7 @@ impl ImagePolicy for Jpeg {
             [quality] if (1.0..=100.0).contains(&quality) && quality.fract() == 0.0 => {
                 Ok(compressed(&image, quality as u32))
             }
-            _ => Err(misfit(SPEC.name, "a quality from 1 to 100", draw, &image)),
+            _ => Err(invalid_draw(SPEC.name, "a quality from 1 to 100", draw, &image)),
         }
     }
 }

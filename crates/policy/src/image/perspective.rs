@@ -2,11 +2,10 @@
 
 use super::{ImagePolicy, ModelInput, Numbers};
 use crate::pixels::affine_map::{Projection, project};
-use crate::pixels::region::misfit;
+use crate::pixels::region::invalid_draw;
 use crate::pixels::resample::Interpolation;
 use crate::schema::quantity::{Colour, read};
-use crate::{Build, Fraction, Parsed, Result, Spec};
-use serde::Deserialize;
+use crate::{Build, Fraction, Parsed, Result, Spec, parameters};
 use serde_yaml::Value;
 use tallow_data::Image;
 use tallow_seed::Rng;
@@ -16,10 +15,10 @@ pub static SPEC: Spec = Spec {
     summary: "with probability p, each corner moves inwards by up to distortion_scale / 2 of the sides, and the image with them",
     source: "torchvision.transforms.v2.RandomPerspective; pixels as Pillow's Image.transform(PERSPECTIVE)",
     parameters: &[
-        ("p", "0.5; in [0, 1]", "probability"),
-        ("distortion_scale", "0.5; in [0, 1]", "how far a corner goes at most, over half of the side"),
+        ("p", "0.5; from 0 to 1", "probability"),
+        ("distortion_scale", "0.5; from 0 to 1", "how far a corner goes at most, over half of the side"),
         ("interpolation", "bilinear; bicubic, nearest", "the filter"),
-        ("fill", "0", "what comes from outside: a byte, or [red, green, blue]"),
+        ("fill", "0; from 0 to 255", "what comes from outside: a byte, or [red, green, blue]"),
     ],
     example: "{ perspective: { distortion_scale: 0.5, p: 1 } }",
     cost: "one pass, two divisions and four pixels read for each (bilinear), sixteen with bicubic",
@@ -27,42 +26,27 @@ pub static SPEC: Spec = Spec {
     build: Build::Image(build),
 };
 
-/// Draws where the upper left, upper right, lower right and lower left corner go, (x, y) each in whole pixels; or nothing.
-struct Perspective {
-    p: f64,
-    distortion_scale: f64,
-    interpolation: Interpolation,
-    fill: [u8; 3],
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Parameters {
-    p: Option<Fraction>,
-    distortion_scale: Option<Fraction>,
-    #[serde(default)]
-    interpolation: Interpolation,
-    #[serde(default)]
-    fill: Colour,
+parameters! {
+    /// Draws where the upper left, upper right, lower right and lower left corner go, (x, y) each in whole pixels; or nothing.
+    struct Perspective {
+        p: Fraction = Fraction(0.5),
+        distortion_scale: Fraction = Fraction(0.5),
+        interpolation: Interpolation = Interpolation::Bilinear,
+        fill: Colour = Colour::default(),
+    }
 }
 
 fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
-    let Parameters { p, distortion_scale, interpolation, fill } = read(value, "p")?;
-    Ok(Box::new(Perspective {
-        p: p.map_or(0.5, |p| p.0),
-        distortion_scale: distortion_scale.map_or(0.5, |scale| scale.0),
-        interpolation,
-        fill: fill.0,
-    }))
+    Ok(Box::new(read::<Perspective>(value, "p")?))
 }
 
 impl ImagePolicy for Perspective {
     fn draw(&self, (width, height): (u32, u32), rng: &mut Rng) -> Numbers {
-        if !rng.bernoulli(self.p) {
+        if !rng.bernoulli(self.p.0) {
             return Numbers::new();
         }
         let mut inwards = |side: u32| {
-            let most = self.distortion_scale * f64::from(side / 2);
+            let most = self.distortion_scale.0 * f64::from(side / 2);
             f64::from(rng.below(most as u32 + 1))
         };
         let (right, bottom) = (f64::from(width - 1), f64::from(height - 1));
@@ -78,10 +62,10 @@ impl ImagePolicy for Perspective {
             return Ok(image);
         }
         let Ok(corners) = <[f64; 8]>::try_from(draw.as_slice()) else {
-            return Err(misfit(SPEC.name, "x, y of four corners", draw, &image));
+            return Err(invalid_draw(SPEC.name, "x, y of four corners", draw, &image));
         };
         Ok(match projection((image.width, image.height), corners) {
-            Some(projection) => project(&image, &projection, self.interpolation, self.fill),
+            Some(projection) => project(&image, &projection, self.interpolation, self.fill.0),
             None => image,
         })
     }

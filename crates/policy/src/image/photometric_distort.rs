@@ -3,10 +3,9 @@
 use super::channel_permutation::{self, permute};
 use super::color_jitter::{BRIGHTNESS, CONTRAST, HUE, SATURATION, adjust};
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::pixels::region::misfit;
+use crate::pixels::region::invalid_draw;
 use crate::schema::quantity::{Factors, Hues};
 use crate::{Build, Fraction, Parsed, Result, Spec, parameters};
-use serde::Deserialize;
 use serde_yaml::Value;
 use tallow_data::Image;
 use tallow_seed::Rng;
@@ -17,11 +16,15 @@ pub static SPEC: Spec = Spec {
               stands before saturation and hue or after them",
     source: "Liu et al. 2016, SSD (arXiv:1512.02325); torchvision.transforms.v2.RandomPhotometricDistort; pixels as Pillow's",
     parameters: &[
-        ("p", "0.5; in [0, 1]", "probability of each of the five"),
-        ("brightness", "[0.875, 1.125]", "d: a factor from max(0, 1 − d) to 1 + d; or [low, high]"),
-        ("contrast", "[0.5, 1.5]", "likewise, about the mean grey"),
-        ("saturation", "[0.5, 1.5]", "likewise, about the grey image"),
-        ("hue", "0.05; at most 0.5", "d: a shift from −d to d of the colour circle; or [low, high]"),
+        ("p", "0.5; from 0 to 1", "probability of each of the five"),
+        (
+            "brightness",
+            "[0.875, 1.125]; from 0 to 100",
+            "d: a factor from max(0, 1 − d) to 1 + d; or [low, high]",
+        ),
+        ("contrast", "[0.5, 1.5]; from 0 to 100", "likewise, about the mean grey"),
+        ("saturation", "[0.5, 1.5]; from 0 to 100", "likewise, about the grey image"),
+        ("hue", "0.05; from −0.5 to 0.5", "d: a shift from −d to d of the colour circle; or [low, high]"),
     ],
     example: "{ photometric_distort: { p: 0.5 } }",
     cost: "one pass for each of the five that happens, two for contrast",
@@ -29,50 +32,35 @@ pub static SPEC: Spec = Spec {
     build: Build::Image(build),
 };
 
-/// Draws (which, factor) of each adjustment that happens, in the order of application, as color_jitter does; 4 is a
-/// permutation of the channels, by its number.
-struct PhotometricDistort {
-    p: f64,
-    brightness: Factors,
-    contrast: Factors,
-    saturation: Factors,
-    hue: Hues,
+parameters! {
+    /// Draws (which, factor) of each adjustment that happens, in the order of application, as color_jitter does; 4 is a
+    /// permutation of the channels, by its number.
+    struct PhotometricDistort {
+        p: Fraction = Fraction(0.5),
+        brightness: Factors = Factors(0.875, 1.125),
+        contrast: Factors = Factors(0.5, 1.5),
+        saturation: Factors = Factors(0.5, 1.5),
+        hue: Hues = Hues(-0.05, 0.05),
+    }
 }
 
 const PERMUTATION: usize = 4;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Parameters {
-    p: Option<Fraction>,
-    brightness: Option<Factors>,
-    contrast: Option<Factors>,
-    saturation: Option<Factors>,
-    hue: Option<Hues>,
-}
-
 fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
-    let Parameters { p, brightness, contrast, saturation, hue } = parameters(value)?;
-    Ok(Box::new(PhotometricDistort {
-        p: p.map_or(0.5, |p| p.0),
-        brightness: brightness.unwrap_or(Factors(0.875, 1.125)),
-        contrast: contrast.unwrap_or(Factors(0.5, 1.5)),
-        saturation: saturation.unwrap_or(Factors(0.5, 1.5)),
-        hue: hue.unwrap_or(Hues(-0.05, 0.05)),
-    }))
+    Ok(Box::new(parameters::<PhotometricDistort>(value)?))
 }
 
 impl ImagePolicy for PhotometricDistort {
     fn draw(&self, _: (u32, u32), rng: &mut Rng) -> Numbers {
         let mut one = |which: usize, low: f64, high: f64| {
-            rng.bernoulli(self.p).then(|| [which as f64, rng.uniform_in(low, high)])
+            rng.bernoulli(self.p.0).then(|| [which as f64, rng.uniform_in(low, high)])
         };
         let brightness = one(BRIGHTNESS, self.brightness.0, self.brightness.1);
         let contrast = one(CONTRAST, self.contrast.0, self.contrast.1);
         let saturation = one(SATURATION, self.saturation.0, self.saturation.1);
         let hue = one(HUE, self.hue.0, self.hue.1);
         let (before, after) = if rng.bernoulli(0.5) { (contrast, None) } else { (None, contrast) };
-        let order = rng.bernoulli(self.p).then(|| [PERMUTATION as f64, channel_permutation::draw(rng)]);
+        let order = rng.bernoulli(self.p.0).then(|| [PERMUTATION as f64, channel_permutation::draw(rng)]);
         [brightness, before, saturation, hue, after, order].into_iter().flatten().flatten().collect()
     }
 
@@ -88,6 +76,6 @@ impl ImagePolicy for PhotometricDistort {
         if rest.is_empty() && adjustments.iter().all(done) {
             return Ok(image);
         }
-        Err(misfit(SPEC.name, "pairs of adjustment (0 to 4) and factor or order", draw, &image))
+        Err(invalid_draw(SPEC.name, "pairs of adjustment (0 to 4) and factor or order", draw, &image))
     }
 }

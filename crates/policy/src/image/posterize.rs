@@ -1,10 +1,9 @@
 //! Fewer levels.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::pixels::colour::{look_up, table};
+use crate::pixels::colour::{apply_table, table};
 use crate::schema::quantity::{Bits, read};
-use crate::{Build, Parsed, Result, Spec};
-use serde::Deserialize;
+use crate::{Build, Parsed, Result, Spec, parameters};
 use serde_yaml::Value;
 use tallow_data::Image;
 use tallow_seed::Rng;
@@ -20,10 +19,10 @@ pub static SPEC: Spec = Spec {
     build: Build::Image(build),
 };
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Posterize {
-    bits: Option<Bits>,
+parameters! {
+    struct Posterize {
+        bits: Bits = Bits(4),
+    }
 }
 
 fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
@@ -36,7 +35,7 @@ impl ImagePolicy for Posterize {
     }
 
     fn apply(&self, mut image: Image, _: &Numbers) -> Result<Image> {
-        posterize(&mut image, self.bits.map_or(4, |bits| bits.0));
+        posterize(&mut image, self.bits.0);
         Ok(image)
     }
 
@@ -46,5 +45,5 @@ impl ImagePolicy for Posterize {
 }
 
 pub(crate) fn posterize(image: &mut Image, bits: u32) {
-    look_up(image, &table(|byte| byte & !(0xff_u32 >> bits) as u8));
+    apply_table(image, &table(|byte| byte & !(0xff_u32 >> bits) as u8));
 }

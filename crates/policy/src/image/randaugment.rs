@@ -1,11 +1,11 @@
 //! RandAugment.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::pixels::operations::{Moving, Operation, SPACE, choose};
+use crate::pixels::operations::{Operation, RANGES, Warp, choose};
 use crate::pixels::resample::Interpolation;
 use crate::pixels::timm_operations::Operations as Timm;
-use crate::schema::quantity::{Bins, Colour, WholeNumber, choice, read};
-use crate::{Build, Fraction, Mistake, NonNegative, Parsed, Result, Spec};
+use crate::schema::quantity::{Bins, Colour, OperationCount, Step, StepDeviation, choice, read};
+use crate::{Build, Fraction, Mistake, Parsed, Result, Spec};
 use serde::Deserialize;
 use serde_yaml::Value;
 use tallow_data::Image;
@@ -17,11 +17,11 @@ pub static SPEC: Spec = Spec {
     source: "Cubuk et al. 2019 (arXiv:1909.13719); torchvision.transforms.v2.RandAugment on PIL images; \
              timm.data.auto_augment.RandAugment",
     parameters: &[
-        ("magnitude", "9; from 0, below num_magnitude_bins", "how strong, in steps"),
-        ("num_ops", "2; from 0", "how many operations"),
+        ("magnitude", "9; from 0 to 999, below num_magnitude_bins", "how strong, in steps"),
+        ("num_ops", "2; from 0 to 100", "how many operations"),
         (
             "noise",
-            "0; from 0",
+            "0; from 0 to 1000",
             "standard deviation of a normal magnitude, drawn for each operation and cut to the steps; timm's `mstd`",
         ),
         (
@@ -30,10 +30,10 @@ pub static SPEC: Spec = Spec {
             "torchvision's fourteen, or timm's fifteen (no identity, but solarize_add), without or with `inc1`: \
              `rand-m9-mstd0.5-inc1` is `{ operations: timm_increasing, noise: 0.5 }`",
         ),
-        ("op_p", "1, 0.5 for timm; in [0, 1]", "probability that a drawn operation happens"),
+        ("op_p", "1, 0.5 for timm; from 0 to 1", "probability that a drawn operation happens"),
         (
             "num_magnitude_bins",
-            "31, 11 for timm; from 2",
+            "31, 11 for timm; from 2 to 1000",
             "steps from nothing to: shear 0.3, shift 150/331 of the side, 30°, factors 1 ± 0.9, 4 bits, solarize 0; \
              timm: shift 0.45 of the side, no bits, solarize_add 110, and without `inc1` to 4 bits, solarize 256, factors 1.9",
         ),
@@ -42,7 +42,11 @@ pub static SPEC: Spec = Spec {
             "nearest, for timm bilinear or bicubic, drawn; nearest, bilinear, bicubic",
             "the filter of shear, shift and rotation",
         ),
-        ("fill", "0, for timm the model's mean", "what comes from outside: a byte, or [red, green, blue]"),
+        (
+            "fill",
+            "0, for timm the model's mean; from 0 to 255",
+            "what comes from outside: a byte, or [red, green, blue]",
+        ),
     ],
     example: "{ randaugment: { magnitude: 9, num_ops: 2 } }",
     cost: "num_ops operations, each at most two passes",
@@ -65,7 +69,7 @@ struct RandAugment {
 
 #[derive(Clone, Copy)]
 enum Operations {
-    Torchvision(Moving),
+    Torchvision(Warp),
     Timm(Timm),
 }
 
@@ -82,9 +86,9 @@ choice! {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Parameters {
-    magnitude: Option<WholeNumber>,
-    num_ops: Option<WholeNumber>,
-    noise: Option<NonNegative>,
+    magnitude: Option<Step>,
+    num_ops: Option<OperationCount>,
+    noise: Option<StepDeviation>,
     #[serde(default)]
     operations: Set,
     op_p: Option<Fraction>,
@@ -107,7 +111,7 @@ fn build(value: &Value, model: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
     let fills_with_mean = !torchvision && fill.is_none();
     let operations = if torchvision {
         let interpolation = interpolation.unwrap_or(Interpolation::Nearest);
-        Operations::Torchvision(Moving { interpolation, fill: fill.unwrap_or_default() })
+        Operations::Torchvision(Warp { interpolation, fill: fill.unwrap_or_default() })
     } else {
         let increasing = operations == Set::TimmIncreasing;
         let fill = fill.unwrap_or(model.mean_bytes());
@@ -138,7 +142,7 @@ impl ImagePolicy for RandAugment {
             }
             match self.operations {
                 Operations::Torchvision(_) => {
-                    numbers.extend(SPACE.draw(
+                    numbers.extend(RANGES.draw(
                         choose(&Operation::ALL[..14], rng),
                         (step, self.bins),
                         size,

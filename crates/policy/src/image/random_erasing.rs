@@ -2,7 +2,7 @@
 
 use super::random_resized_crop::sides;
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::pixels::region::{Region, misfit, paint};
+use crate::pixels::region::{Region, invalid_draw, paint};
 use crate::schema::quantity::{Colour, Counts, Ratio, Scale, choice, read};
 use crate::{Build, Fraction, Parsed, Result, Spec};
 use serde::Deserialize;
@@ -15,14 +15,14 @@ pub static SPEC: Spec = Spec {
     summary: "with probability p, rectangles of random area and aspect are painted in the mean colour or in noise about it",
     source: "Zhong et al. 2017 (arXiv:1708.04896); torchvision.transforms.v2.RandomErasing; timm.data.random_erasing",
     parameters: &[
-        ("p", "0.5; in [0, 1]", "probability"),
+        ("p", "0.5; from 0 to 1", "probability"),
         (
             "scale",
-            "[0.02, 0.33]; in (0, 1]",
+            "[0.02, 0.33]; from 0.001 to 1",
             "area of all rectangles together over that of the image: uniform",
         ),
-        ("ratio", "[0.3, 3.3]; positive", "height over width: uniform in its logarithm"),
-        ("fill", "the model's mean", "a byte, or [red, green, blue]"),
+        ("ratio", "[0.3, 3.3]; from 0.01 to 100", "height over width: uniform in its logarithm"),
+        ("fill", "the model's mean; from 0 to 255", "a byte, or [red, green, blue]"),
         (
             "mode",
             "const; rand, pixel",
@@ -31,7 +31,7 @@ pub static SPEC: Spec = Spec {
         ),
         (
             "count",
-            "1; from 0",
+            "1; from 0 to 1000",
             "how many rectangles, or [low, high]; each has its part of the area, as timm's",
         ),
     ],
@@ -141,7 +141,7 @@ impl ImagePolicy for RandomErasing {
             return Ok(image);
         }
         let rest = &rest[..rest.len().min(4)];
-        Err(misfit(SPEC.name, "left, top, width, height inside the image, and colours", rest, &image))
+        Err(invalid_draw(SPEC.name, "left, top, width, height inside the image, and colours", rest, &image))
     }
 
     fn filled(&self, mean: [u8; 3]) -> Option<Box<dyn ImagePolicy>> {

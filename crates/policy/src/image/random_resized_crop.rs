@@ -15,9 +15,9 @@ pub static SPEC: Spec = Spec {
     summary: "a rectangle of random area and aspect, resized with antialias",
     source: "Szegedy et al. 2015 (arXiv:1409.4842); torchvision.transforms.v2.RandomResizedCrop",
     parameters: &[
-        ("size", "the model's input", "n: a square; or [height, width]"),
-        ("scale", "[0.08, 1]; in (0, 1]", "area of the rectangle over that of the image: uniform"),
-        ("ratio", "[0.75, 1.3333]; positive", "width over height: uniform in its logarithm"),
+        ("size", "the model's input; from 1 to 16384, pixels", "n: a square; or [height, width]"),
+        ("scale", "[0.08, 1]; from 0.001 to 1", "area of the rectangle over that of the image: uniform"),
+        ("ratio", "[0.75, 1.3333]; from 0.01 to 100", "width over height: uniform in its logarithm"),
         ("interpolation", "bilinear; bicubic, nearest", "the filter"),
     ],
     example: "{ random_resized_crop: { scale: [0.3, 1.0] } }",

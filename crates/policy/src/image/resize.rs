@@ -17,7 +17,7 @@ pub static SPEC: Spec = Spec {
     parameters: &[
         (
             "size",
-            "the model's input, both sides",
+            "the model's input, both sides; from 1 to 16384, pixels",
             "n: the shorter side, keeping the aspect; or [height, width]",
         ),
         ("interpolation", "bilinear; bicubic, nearest", "the filter"),

@@ -2,7 +2,7 @@
 
 use super::{ImagePolicy, ModelInput, Numbers};
 use crate::pixels::affine_map::warp;
-use crate::pixels::region::misfit;
+use crate::pixels::region::invalid_draw;
 use crate::pixels::resample::Interpolation;
 use crate::schema::quantity::{Colour, Degrees, read};
 use crate::{Build, Parsed, Result, Spec};
@@ -16,9 +16,9 @@ pub static SPEC: Spec = Spec {
     summary: "turns the image about its centre by a uniform angle; the size stays",
     source: "torchvision.transforms.v2.RandomRotation; pixels as Pillow's Image.rotate",
     parameters: &[
-        ("degrees", "required", "d: from −d to d, counter-clockwise; or [low, high]"),
+        ("degrees", "required; from −360 to 360", "d: from −d to d, counter-clockwise; or [low, high]"),
         ("interpolation", "bilinear; bicubic, nearest", "the filter"),
-        ("fill", "0", "what comes from outside: a byte, or [red, green, blue]"),
+        ("fill", "0; from 0 to 255", "what comes from outside: a byte, or [red, green, blue]"),
     ],
     example: "{ rotate: 30 }",
     cost: "one pass, four pixels read for each (bilinear)",
@@ -48,7 +48,7 @@ impl ImagePolicy for Rotate {
 
     fn apply(&self, image: Image, draw: &Numbers) -> Result<Image> {
         let [degrees] = *draw.as_slice() else {
-            return Err(misfit(SPEC.name, "one angle", draw, &image));
+            return Err(invalid_draw(SPEC.name, "one angle", draw, &image));
         };
         Ok(turn(image, degrees, self.interpolation, self.fill.0))
     }

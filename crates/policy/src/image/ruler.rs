@@ -1,11 +1,10 @@
 //! The marks of a ruler along a border.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::pixels::region::misfit;
+use crate::pixels::region::invalid_draw;
 use crate::pixels::stroke::{Point, between, stroke};
 use crate::schema::quantity::{Colour, Degrees, Interval, Scale, read};
-use crate::{Build, Parsed, Result, Spec};
-use serde::Deserialize;
+use crate::{Build, Parsed, Result, Spec, parameters};
 use serde_yaml::Value;
 use tallow_data::Image;
 use tallow_seed::Rng;
@@ -17,16 +16,20 @@ pub static SPEC: Spec = Spec {
     parameters: &[
         (
             "spacing",
-            "[0.03, 0.08]; in (0, 1]",
+            "[0.03, 0.08]; from 0.001 to 1",
             "between the marks, over the shorter side of the image: uniform",
         ),
-        ("length", "[0.03, 0.06]; in (0, 1]", "of a short mark, likewise"),
-        ("width", "[0.003, 0.008]; in (0, 1]", "of a mark, likewise"),
-        ("inset", "[0, 0.08]; in [0, 1]", "from the border to the marks, likewise"),
-        ("tilt", "5", "degrees of the ruler to the border: d: from −d to d; or [low, high]; uniform"),
-        ("dark", "15", "the darkest colour; a ruler is a uniform mixture of the two"),
-        ("light", "90", "the lightest colour"),
-        ("opacity", "[0.6, 0.95]; in [0, 1]", "1 hides the skin: uniform"),
+        ("length", "[0.03, 0.06]; from 0.001 to 1", "of a short mark, likewise"),
+        ("width", "[0.003, 0.008]; from 0.001 to 1", "of a mark, likewise"),
+        ("inset", "[0, 0.08]; from 0 to 1", "from the border to the marks, likewise"),
+        (
+            "tilt",
+            "5; from −360 to 360",
+            "degrees of the ruler to the border: d: from −d to d; or [low, high]; uniform",
+        ),
+        ("dark", "15; from 0 to 255", "the darkest colour; a ruler is a uniform mixture of the two"),
+        ("light", "90; from 0 to 255", "the lightest colour"),
+        ("opacity", "[0.6, 0.95]; from 0 to 1", "1 hides the skin: uniform"),
     ],
     example: "{ ruler: {}, p: 0.3 }",
     cost: "the pixels of the marks",
@@ -34,44 +37,23 @@ pub static SPEC: Spec = Spec {
     build: Build::Image(build),
 };
 
-/// Draws (side: 0 top, 1 right, 2 bottom, 3 left; phase in marks, 0 to 10; spacing, length, width, inset in pixels; tilt in
-/// degrees; shade from dark, 0, to light, 1; opacity).
-struct Ruler {
-    spacing: Scale,
-    length: Scale,
-    width: Scale,
-    inset: Interval,
-    tilt: Degrees,
-    dark: [u8; 3],
-    light: [u8; 3],
-    opacity: Interval,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Parameters {
-    spacing: Option<Scale>,
-    length: Option<Scale>,
-    width: Option<Scale>,
-    inset: Option<Interval>,
-    tilt: Option<Degrees>,
-    dark: Option<Colour>,
-    light: Option<Colour>,
-    opacity: Option<Interval>,
+parameters! {
+    /// Draws (side: 0 top, 1 right, 2 bottom, 3 left; phase in marks, 0 to 10; spacing, length, width, inset in pixels; tilt in
+    /// degrees; shade from dark, 0, to light, 1; opacity).
+    struct Ruler {
+        spacing: Scale = Scale(0.03, 0.08),
+        length: Scale = Scale(0.03, 0.06),
+        width: Scale = Scale(0.003, 0.008),
+        inset: Interval = Interval(0.0, 0.08),
+        tilt: Degrees = Degrees(-5.0, 5.0),
+        dark: Colour = Colour([15; 3]),
+        light: Colour = Colour([90; 3]),
+        opacity: Interval = Interval(0.6, 0.95),
+    }
 }
 
 fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
-    let Parameters { spacing, length, width, inset, tilt, dark, light, opacity } = read(value, "spacing")?;
-    Ok(Box::new(Ruler {
-        spacing: spacing.unwrap_or(Scale(0.03, 0.08)),
-        length: length.unwrap_or(Scale(0.03, 0.06)),
-        width: width.unwrap_or(Scale(0.003, 0.008)),
-        inset: inset.unwrap_or(Interval(0.0, 0.08)),
-        tilt: tilt.unwrap_or(Degrees(-5.0, 5.0)),
-        dark: dark.map_or([15; 3], |dark| dark.0),
-        light: light.map_or([90; 3], |light| light.0),
-        opacity: opacity.unwrap_or(Interval(0.6, 0.95)),
-    }))
+    Ok(Box::new(read::<Ruler>(value, "spacing")?))
 }
 
 impl ImagePolicy for Ruler {
@@ -90,12 +72,12 @@ impl ImagePolicy for Ruler {
 
     fn apply(&self, mut image: Image, draw: &Numbers) -> Result<Image> {
         let [side, phase, spacing, length, width, inset, tilt, shade, opacity] = *draw.as_slice() else {
-            return Err(misfit(SPEC.name, "nine numbers", draw, &image));
+            return Err(invalid_draw(SPEC.name, "nine numbers", draw, &image));
         };
         if ![0.0, 1.0, 2.0, 3.0].contains(&side) || spacing <= 0.0 || length < 0.0 || width < 0.0 {
-            return Err(misfit(SPEC.name, "a side of 0 to 3 and positive lengths", draw, &image));
+            return Err(invalid_draw(SPEC.name, "a side of 0 to 3 and positive lengths", draw, &image));
         }
-        let colour = between(self.dark, self.light, shade);
+        let colour = between(self.dark.0, self.light.0, shade);
         // The ruler turns about the point `inset` inwards from the middle of its side; unturned, the marks of side 0 go down.
         let (w, h) = (f64::from(image.width), f64::from(image.height));
         let (x, y) = match side as u8 {

@@ -2,10 +2,9 @@
 
 use super::{ImagePolicy, ModelInput, Numbers};
 use crate::pixels::colour::mix;
-use crate::pixels::region::misfit;
+use crate::pixels::region::invalid_draw;
 use crate::schema::quantity::{Factors, read};
-use crate::{Build, Parsed, Result, Spec};
-use serde::Deserialize;
+use crate::{Build, Parsed, Result, Spec, parameters};
 use serde_yaml::Value;
 use tallow_data::Image;
 use tallow_seed::Rng;
@@ -16,7 +15,7 @@ pub static SPEC: Spec = Spec {
     source: "torchvision.transforms.v2.RandomAdjustSharpness; pixels as Pillow's ImageEnhance.Sharpness",
     parameters: &[(
         "factor",
-        "[0, 2]",
+        "[0, 2]; from 0 to 100",
         "d: from max(0, 1 − d) to 1 + d; or [low, high]; torchvision's fixed factor is [f, f]",
     )],
     example: "{ sharpness: [0.2, 3] }",
@@ -25,28 +24,25 @@ pub static SPEC: Spec = Spec {
     build: Build::Image(build),
 };
 
-/// Draws (factor).
-struct Sharpness(Factors);
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Parameters {
-    factor: Option<Factors>,
+parameters! {
+    /// Draws (factor).
+    struct Sharpness {
+        factor: Factors = Factors(0.0, 2.0),
+    }
 }
 
 fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
-    let Parameters { factor } = read(value, "factor")?;
-    Ok(Box::new(Sharpness(factor.unwrap_or(Factors(0.0, 2.0)))))
+    Ok(Box::new(read::<Sharpness>(value, "factor")?))
 }
 
 impl ImagePolicy for Sharpness {
     fn draw(&self, _: (u32, u32), rng: &mut Rng) -> Numbers {
-        vec![rng.uniform_in(self.0.0, self.0.1)]
+        vec![rng.uniform_in(self.factor.0, self.factor.1)]
     }
 
     fn apply(&self, mut image: Image, draw: &Numbers) -> Result<Image> {
         let [factor] = *draw.as_slice() else {
-            return Err(misfit(SPEC.name, "one factor", draw, &image));
+            return Err(invalid_draw(SPEC.name, "one factor", draw, &image));
         };
         sharpness(&mut image, factor);
         Ok(image)

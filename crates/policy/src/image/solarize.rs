@@ -1,10 +1,9 @@
 //! The negative of what is bright.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::pixels::colour::{look_up, table};
+use crate::pixels::colour::{apply_table, table};
 use crate::schema::quantity::{Byte, read};
-use crate::{Build, Parsed, Result, Spec};
-use serde::Deserialize;
+use crate::{Build, Parsed, Result, Spec, parameters};
 use serde_yaml::Value;
 use tallow_data::Image;
 use tallow_seed::Rng;
@@ -13,17 +12,17 @@ pub static SPEC: Spec = Spec {
     name: "solarize",
     summary: "v → 255 − v where v ≥ threshold",
     source: "torchvision.transforms.v2.RandomSolarize with p = 1; Pillow's ImageOps.solarize",
-    parameters: &[("threshold", "128; a byte", "the darkest level that is inverted")],
+    parameters: &[("threshold", "128; from 0 to 255", "the darkest level that is inverted")],
     example: "{ solarize: 128, p: 0.2 }",
     cost: "one pass, a look-up",
     spatial: true,
     build: Build::Image(build),
 };
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Solarize {
-    threshold: Option<Byte>,
+parameters! {
+    struct Solarize {
+        threshold: Byte = Byte(128),
+    }
 }
 
 fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
@@ -36,7 +35,7 @@ impl ImagePolicy for Solarize {
     }
 
     fn apply(&self, mut image: Image, _: &Numbers) -> Result<Image> {
-        solarize(&mut image, self.threshold.map_or(128.0, |threshold| threshold.0.into()));
+        solarize(&mut image, self.threshold.0.into());
         Ok(image)
     }
 
@@ -46,5 +45,5 @@ impl ImagePolicy for Solarize {
 }
 
 pub(crate) fn solarize(image: &mut Image, threshold: f64) {
-    look_up(image, &table(|byte| if f64::from(byte) < threshold { byte } else { 255 - byte }));
+    apply_table(image, &table(|byte| if f64::from(byte) < threshold { byte } else { 255 - byte }));
 }

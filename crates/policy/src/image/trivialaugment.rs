@@ -1,7 +1,7 @@
 //! TrivialAugment, wide.
 
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::pixels::operations::{Moving, Operation, Reach, Space, choose};
+use crate::pixels::operations::{MagnitudeRanges, MaxShift, Operation, Warp, choose};
 use crate::pixels::resample::Interpolation;
 use crate::schema::quantity::{Bins, Colour, read};
 use crate::{Build, Parsed, Result, Spec};
@@ -17,11 +17,11 @@ pub static SPEC: Spec = Spec {
     parameters: &[
         (
             "num_magnitude_bins",
-            "31; from 2",
+            "31; from 2 to 1000",
             "steps from nothing to: shear 0.99, shift 32 pixels, 135°, factors 1 ± 0.99, 2 bits, solarize 0",
         ),
         ("interpolation", "nearest; bilinear, bicubic", "the filter of shear, shift and rotation"),
-        ("fill", "0", "what comes from outside: a byte, or [red, green, blue]"),
+        ("fill", "0; from 0 to 255", "what comes from outside: a byte, or [red, green, blue]"),
     ],
     example: "{ trivialaugment: {} }",
     cost: "one operation, at most two passes",
@@ -29,13 +29,18 @@ pub static SPEC: Spec = Spec {
     build: Build::Image(build),
 };
 
-const WIDE: Space =
-    Space { shear: 0.99, translate: Reach::Pixels(32.0), rotate: 135.0, factor: 0.99, bits: (8.0, 2.0) };
+const WIDE: MagnitudeRanges = MagnitudeRanges {
+    shear: 0.99,
+    translate: MaxShift::Pixels(32.0),
+    rotate: 135.0,
+    factor: 0.99,
+    bits: (8.0, 2.0),
+};
 
 /// Draws (operation, magnitude).
 struct TrivialAugment {
     bins: u32,
-    moving: Moving,
+    moving: Warp,
 }
 
 #[derive(Deserialize)]
@@ -49,7 +54,7 @@ struct Parameters {
 
 fn build(value: &Value, _: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
     let Parameters { num_magnitude_bins, interpolation, fill } = read(value, "num_magnitude_bins")?;
-    let moving = Moving { interpolation: interpolation.unwrap_or(Interpolation::Nearest), fill: fill.0 };
+    let moving = Warp { interpolation: interpolation.unwrap_or(Interpolation::Nearest), fill: fill.0 };
     Ok(Box::new(TrivialAugment { bins: num_magnitude_bins.map_or(31, |bins| bins.0), moving }))
 }
 

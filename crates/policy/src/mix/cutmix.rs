@@ -1,8 +1,8 @@
 //! CutMix: a rectangle of the partner, pasted.
 
-use super::{Mask, Mix, MixContext, Mixing, Place, Rect};
-use crate::{Build, Parsed, Positive, Result, Spec, parameters};
-use serde::Deserialize;
+use super::{Mask, Mix, MixContext, Mixing, Rect};
+use crate::schema::quantity::Alpha;
+use crate::{Build, Parsed, Result, Spec, parameters};
 use serde_yaml::Value;
 use tallow_seed::Rng;
 
@@ -11,7 +11,7 @@ pub const SPEC: Spec = Spec {
     summary: "x_j inside a random rectangle, x_i outside; side √(1 − λ), λ ~ Beta(α, α), shares from the clipped area",
     source: "Yun et al., CutMix, ICCV 2019; arXiv 1905.04899; box rule of clovaai/CutMix-PyTorch@2d8eb68: an odd side is cut one pixel short",
     parameters: &[
-        ("alpha", "1.0, over 0", "α of the Beta distribution: at 1 the drawn area is uniform"),
+        ("alpha", "1.0; from 0.001 to 1000", "α of the Beta distribution: at 1 the drawn area is uniform"),
         ("per_sample", "false", "one rectangle for each row in place of one for the batch"),
     ],
     example: "{ cutmix: { alpha: 1.0 } }",
@@ -20,18 +20,12 @@ pub const SPEC: Spec = Spec {
     build: Build::Mix(build),
 };
 
-/// x̂_i = x_j inside one rectangle and x_i outside, for the partner j of row i. Its share is its area after clipping.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct CutMix {
-    alpha: Positive,
-    per_sample: bool,
-}
-
-impl Default for CutMix {
-    fn default() -> CutMix {
+parameters! {
+    /// x̂_i = x_j inside one rectangle and x_i outside, for the partner j of row i. Its share is its area after clipping.
+    struct CutMix {
         // α = 1 and one box per batch: the reference code.
-        CutMix { alpha: Positive(1.0), per_sample: false }
+        alpha: Alpha = Alpha(1.0),
+        per_sample: bool = false,
     }
 }
 
@@ -40,15 +34,15 @@ fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
 }
 
 impl Mix for CutMix {
-    fn draw(&self, at: &MixContext, rng: &mut Rng) -> Result<Mixing> {
-        let size = at.maps(SPEC.name)?;
+    fn draw(&self, context: &MixContext, rng: &mut Rng) -> Result<Mixing> {
+        let size = context.maps(SPEC.name)?;
         let mut draw = || {
             let lambda = rng.beta(self.alpha.0, self.alpha.0);
             let centre = (rng.below(size.0 as u32) as usize, rng.below(size.1 as u32) as usize);
             cut(size, lambda, centre)
         };
-        let boxes = (0..at.draws(self.per_sample)).map(|_| draw()).collect();
-        Ok(Mixing::Masked { partner: at.partners.to_vec(), mask: Mask::Boxes(boxes), source: Place::Same })
+        let boxes = (0..context.draws(self.per_sample)).map(|_| draw()).collect();
+        Ok(context.masked(Mask::Boxes(boxes)))
     }
 }
 

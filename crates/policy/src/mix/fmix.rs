@@ -1,9 +1,9 @@
 //! FMix: a mask of any shape, from low frequencies.
 
-use super::{Mask, Mix, MixContext, Mixing, Place};
+use super::{Mask, Mix, MixContext, Mixing};
 use crate::pixels::fourier::{Complex, transform};
-use crate::{Build, NonNegative, Parsed, Positive, Result, Spec, parameters};
-use serde::Deserialize;
+use crate::schema::quantity::{Alpha, Decay};
+use crate::{Build, Parsed, Result, Spec, parameters};
 use serde_yaml::Value;
 use tallow_seed::Rng;
 
@@ -14,12 +14,12 @@ pub const SPEC: Spec = Spec {
     parameters: &[
         (
             "alpha",
-            "1.0, over 0",
+            "1.0; from 0.001 to 1000",
             "α of the Beta distribution: at 1 the part is uniform, towards 0 one row alone",
         ),
         (
             "decay",
-            "3.0, 0 or more",
+            "3.0; from 0 to 20",
             "δ, the power by which frequencies decay: the higher, the smoother the shapes",
         ),
         ("per_sample", "false", "one mask for each row in place of one for the batch"),
@@ -30,19 +30,13 @@ pub const SPEC: Spec = Spec {
     build: Build::Mix(build),
 };
 
-/// x̂_i = x_j where the noise is low and x_i where it is high, for the partner j of row i.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct FMix {
-    alpha: Positive,
-    decay: NonNegative,
-    per_sample: bool,
-}
-
-impl Default for FMix {
-    fn default() -> FMix {
+parameters! {
+    /// x̂_i = x_j where the noise is low and x_i where it is high, for the partner j of row i.
+    struct FMix {
         // α = 1, δ = 3, one mask per batch: the paper and its code.
-        FMix { alpha: Positive(1.0), decay: NonNegative(3.0), per_sample: false }
+        alpha: Alpha = Alpha(1.0),
+        decay: Decay = Decay(3.0),
+        per_sample: bool = false,
     }
 }
 
@@ -51,8 +45,8 @@ fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
 }
 
 impl Mix for FMix {
-    fn draw(&self, at: &MixContext, rng: &mut Rng) -> Result<Mixing> {
-        let size = at.maps(SPEC.name)?;
+    fn draw(&self, context: &MixContext, rng: &mut Rng) -> Result<Mixing> {
+        let size = context.maps(SPEC.name)?;
         let pixels = size.0 * size.1;
         let mut draw = || {
             let part = rng.beta(self.alpha.0, self.alpha.0) * pixels as f64;
@@ -60,8 +54,8 @@ impl Mix for FMix {
             let noise = (0..pixels).map(|_| (rng.normal(), rng.normal())).collect();
             lowest(&low_pass(noise, size, self.decay.0), pixels - own as usize)
         };
-        let masks = (0..at.draws(self.per_sample)).map(|_| draw()).collect();
-        Ok(Mixing::Masked { partner: at.partners.to_vec(), mask: Mask::Soft(masks), source: Place::Same })
+        let masks = (0..context.draws(self.per_sample)).map(|_| draw()).collect();
+        Ok(context.masked(Mask::Soft(masks)))
     }
 }
 

@@ -1,9 +1,8 @@
 //! GridMix: cells of a grid, each from one of two rows.
 
-use super::{Mask, Mix, MixContext, Mixing, Place};
-use crate::schema::quantity::Count;
-use crate::{Build, Parsed, Positive, Result, Spec, parameters};
-use serde::Deserialize;
+use super::{Mask, Mix, MixContext, Mixing};
+use crate::schema::quantity::{Alpha, Count};
+use crate::{Build, Parsed, Result, Spec, parameters};
 use serde_yaml::Value;
 use tallow_seed::Rng;
 
@@ -12,10 +11,10 @@ pub const SPEC: Spec = Spec {
     summary: "each cell of an N×N grid from x_i with probability λ, else from x_j; λ ~ Beta(α, α), shares from the cells' areas",
     source: "Baek, Bang, Shim, GridMix, Pattern Recognition 109 (2021): mixing by the cells of a grid, without its loss on the labels of patches. Its settings could not be read, and no code of the authors was found: N and the law of λ are ours, α = 1 as in CutMix. OpenMixup's function of this name is `gridmixup`",
     parameters: &[
-        ("cells", "4, 1 or more", "N, cells along each side; at most one for each pixel"),
+        ("cells", "4; from 1 to 1000", "N, cells along each side; at most one for each pixel"),
         (
             "alpha",
-            "1.0, over 0",
+            "1.0; from 0.001 to 1000",
             "α of the Beta distribution: at 1 the part is uniform, towards 0 one row alone",
         ),
         ("per_sample", "false", "one grid for each row in place of one for the batch"),
@@ -26,19 +25,13 @@ pub const SPEC: Spec = Spec {
     build: Build::Mix(build),
 };
 
-/// x̂_i = x_j in the cells drawn and x_i in the others, for the partner j of row i.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct GridMix {
-    cells: Count,
-    alpha: Positive,
-    per_sample: bool,
-}
-
-impl Default for GridMix {
-    fn default() -> GridMix {
+parameters! {
+    /// x̂_i = x_j in the cells drawn and x_i in the others, for the partner j of row i.
+    struct GridMix {
         // Ours: cells of 8 pixels of 32, 56 of 224; the part uniform, as in CutMix.
-        GridMix { cells: Count(4), alpha: Positive(1.0), per_sample: false }
+        cells: Count = Count(4),
+        alpha: Alpha = Alpha(1.0),
+        per_sample: bool = false,
     }
 }
 
@@ -47,8 +40,8 @@ fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
 }
 
 impl Mix for GridMix {
-    fn draw(&self, at: &MixContext, rng: &mut Rng) -> Result<Mixing> {
-        let size = at.maps(SPEC.name)?;
+    fn draw(&self, context: &MixContext, rng: &mut Rng) -> Result<Mixing> {
+        let size = context.maps(SPEC.name)?;
         let cells = self.cells.0 as usize;
         let cells = (cells.min(size.0), cells.min(size.1));
         let mut draw = || {
@@ -56,8 +49,8 @@ impl Mix for GridMix {
             let partner: Vec<bool> = (0..cells.0 * cells.1).map(|_| !rng.bernoulli(lambda)).collect();
             grid(size, cells, &partner)
         };
-        let masks = (0..at.draws(self.per_sample)).map(|_| draw()).collect();
-        Ok(Mixing::Masked { partner: at.partners.to_vec(), mask: Mask::Soft(masks), source: Place::Same })
+        let masks = (0..context.draws(self.per_sample)).map(|_| draw()).collect();
+        Ok(context.masked(Mask::Soft(masks)))
     }
 }
 

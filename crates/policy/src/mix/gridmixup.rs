@@ -1,9 +1,8 @@
 //! GridMixup: the partner through a lattice of holes in a random rectangle.
 
-use super::{Mask, Mix, MixContext, Mixing, Place, Rect};
-use crate::schema::quantity::{Counts, Ratio, Scale, quantity};
-use crate::{Build, Parsed, Positive, Result, Spec, parameters};
-use serde::Deserialize;
+use super::{Mask, Mix, MixContext, Mixing, Rect};
+use crate::schema::quantity::{Alpha, Counts, Ratio, Scale, quantity};
+use crate::{Build, Parsed, Result, Spec, parameters};
 use serde_yaml::Value;
 use tallow_seed::Rng;
 
@@ -14,16 +13,16 @@ pub const SPEC: Spec = Spec {
     parameters: &[
         (
             "alpha",
-            "1.0, over 0",
+            "1.0; from 0.001 to 1000",
             "α of the Beta distribution: at 1 the part of a cell is uniform, towards 0 nearly all or nearly nothing",
         ),
         (
             "holes",
-            "[2, 6], low <= high from 1",
+            "[2, 6]; from 1 to 1000",
             "bounds of n, the cells along the rectangle's width; at most half its pixels",
         ),
-        ("area", "[0.5, 1.0], 0 < low <= high <= 1", "bounds of the rectangle's area over the image's"),
-        ("aspect", "[0.5, 2.0], 0 < low <= high", "bounds of the rectangle's height over its width"),
+        ("area", "[0.5, 1.0]; from 0.001 to 1", "bounds of the rectangle's area over the image's"),
+        ("aspect", "[0.5, 2.0]; from 0.01 to 100", "bounds of the rectangle's height over its width"),
         ("per_sample", "false", "one lattice for each row in place of one for the batch"),
     ],
     example: "{ gridmixup: { holes: [2, 6] } }",
@@ -32,41 +31,34 @@ pub const SPEC: Spec = Spec {
     build: Build::Mix(build),
 };
 
-/// x̂_i = x_j in the holes and x_i elsewhere, for the partner j of row i.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct GridMixup {
-    alpha: Positive,
-    holes: Holes,
-    area: Scale,
-    aspect: Ratio,
-    per_sample: bool,
+parameters! {
+    /// x̂_i = x_j in the holes and x_i elsewhere, for the partner j of row i.
+    struct GridMixup {
+        // OpenMixup's settings, and its α where no benchmark names one.
+        alpha: Alpha = Alpha(1.0),
+        holes: Holes = Holes(2, 6),
+        area: Scale = Scale(0.5, 1.0),
+        aspect: Ratio = Ratio(0.5, 2.0),
+        per_sample: bool = false,
+    }
 }
 
 /// 1 ≤ low ≤ high.
 #[derive(Clone, Copy, Debug)]
 struct Holes(u32, u32);
 
-quantity!(Holes, "[low, high] with 1 <= low <= high", |value| {
+quantity!(Holes, "[low, high] from 1 to 1000", |value| {
     let Counts(low, high) = value.is_sequence().then(|| parameters(value).ok())??;
     (low >= 1).then_some(Holes(low, high))
 });
-
-impl Default for GridMixup {
-    fn default() -> GridMixup {
-        // OpenMixup's settings, and its α where no benchmark names one.
-        let (area, aspect) = (Scale(0.5, 1.0), Ratio(0.5, 2.0));
-        GridMixup { alpha: Positive(1.0), holes: Holes(2, 6), area, aspect, per_sample: false }
-    }
-}
 
 fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
     Ok(Box::new(parameters::<GridMixup>(value)?))
 }
 
 impl Mix for GridMixup {
-    fn draw(&self, at: &MixContext, rng: &mut Rng) -> Result<Mixing> {
-        let size = at.maps(SPEC.name)?;
+    fn draw(&self, context: &MixContext, rng: &mut Rng) -> Result<Mixing> {
+        let size = context.maps(SPEC.name)?;
         let mut draw = || {
             let lambda = rng.beta(self.alpha.0, self.alpha.0);
             let across = self.holes.0 + rng.below(self.holes.1 - self.holes.0 + 1);
@@ -75,8 +67,8 @@ impl Mix for GridMixup {
             let place = (rng.uniform(), rng.uniform());
             lattice(size, crop(size, area, aspect, place), across as usize, lambda)
         };
-        let masks = (0..at.draws(self.per_sample)).map(|_| draw()).collect();
-        Ok(Mixing::Masked { partner: at.partners.to_vec(), mask: Mask::Soft(masks), source: Place::Same })
+        let masks = (0..context.draws(self.per_sample)).map(|_| draw()).collect();
+        Ok(context.masked(Mask::Soft(masks)))
     }
 }
 

@@ -1,10 +1,9 @@
 //! SynerMix-Intra: one row per class, blended from all rows of the class.
 
 use super::Mix;
-use super::linear::{Among, Linear, Out, Own, Partners};
+use super::linear::{Among, Linear, OutputRows, OwnWeight, Partners};
 use crate::engine::row_weights::Weights;
 use crate::{Build, Parsed, Spec, parameters};
-use serde::Deserialize;
 use serde_yaml::Value;
 
 pub const SPEC: Spec = Spec {
@@ -18,15 +17,15 @@ pub const SPEC: Spec = Spec {
     build: Build::Mix(build),
 };
 
-/// One output row for each class present, by increasing class: Σ_j w_j·x_j over its rows, w = u / Σu, u ~ U(0, 1].
-/// Where rows of one group must not be mixed, each group of a class is represented by one of its rows, drawn uniformly.
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct IntraClass {}
+parameters! {
+    /// One output row for each class present, by increasing class: Σ_j w_j·x_j over its rows, w = u / Σu, u ~ U(0, 1].
+    /// Where rows of one group must not be mixed, each group of a class is represented by one of its rows, drawn uniformly.
+    struct IntraClass {}
+}
 
 fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
     let IntraClass {} = parameters(value)?;
     let partners = Partners::Drawn { count: None, among: Among::SameClass };
-    let (rows, weights) = (Out::OnePerClass, Weights::NormalisedUniform);
-    Ok(Box::new(Linear { rows, partners, weights, own: Own::First, per_sample: true }))
+    let (rows, weights) = (OutputRows::OnePerClass, Weights::NormalisedUniform);
+    Ok(Box::new(Linear { rows, partners, weights, own: OwnWeight::First, per_sample: true }))
 }

@@ -1,12 +1,12 @@
 //! Every linear mix: which rows come out, which go into each, by which weights. The named ones are points in it.
 
 use super::{Mix, MixContext, Mixing};
-use crate::engine::parallel_draws::in_pieces;
+use crate::engine::parallel_draws::draw_in_chunks;
 use crate::engine::row_weights::Weights;
-use crate::engine::shares::{Room, Row};
-use crate::schema::parameters::{parameters, text};
-use crate::schema::quantity::choice;
+use crate::engine::shares::{Row, RowBuilder};
+use crate::schema::quantity::{Others, choice};
 use crate::{Build, Mistake, Parsed, Result, Shares, Spec};
+use crate::{parameters, text};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_yaml::Value;
@@ -26,7 +26,7 @@ pub const SPEC: Spec = Spec {
         ),
         (
             "partners",
-            "paired (same_class for one_per_class), or a whole number K from 1, all, same_class, other_class, same_group, { count: K, among: same_class }",
+            "paired (same_class for one_per_class), or a number K (from 1 to 65535), all, same_class, other_class, same_group, { count: K, among: same_class }",
             "the other rows in each: the one of the node's `pairing`; K drawn without replacement; all; all of a kind; K of a kind (not same_group under `within_group: false`)",
         ),
         (
@@ -50,17 +50,17 @@ pub const SPEC: Spec = Spec {
 /// x̂_i = w_1·x_i + Σ_{k=2..n} w_k·x_(k) over a row's sources: itself, then its partners in the order drawn.
 #[derive(Clone, Debug)]
 pub struct Linear {
-    pub rows: Out,
+    pub rows: OutputRows,
     pub partners: Partners,
     pub weights: Weights,
-    pub own: Own,
+    pub own: OwnWeight,
     /// Weights drawn anew for each row, not once for each number of sources.
     pub per_sample: bool,
 }
 
 choice! {
     /// Which rows come out.
-    pub enum Out {
+    pub enum OutputRows {
         Each = "each",
         /// By increasing class. Where rows of one group must not be mixed, each group of a class is represented by one of
         /// its rows, drawn uniformly.
@@ -70,7 +70,7 @@ choice! {
 
 choice! {
     /// Which weight the own row takes.
-    pub enum Own {
+    pub enum OwnWeight {
         First = "first",
         Largest = "largest",
         Random = "random",
@@ -95,16 +95,10 @@ choice! {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Drawn {
-    count: crate::schema::quantity::Count,
-    among: Among,
-}
-
-impl Default for Drawn {
-    fn default() -> Drawn {
-        Drawn { count: crate::schema::quantity::Count(1), among: Among::All }
+parameters! {
+    struct Drawn {
+        count: Others = Others(1),
+        among: Among = Among::All,
     }
 }
 
@@ -121,42 +115,36 @@ impl<'de> Deserialize<'de> for Partners {
             })?;
             return Ok(Partners::Drawn { count: Some(drawn.count.0), among: drawn.among });
         }
-        match value.as_u64().and_then(|n| u32::try_from(n).ok()) {
-            Some(count) if count >= 1 => Ok(Partners::Drawn { count: Some(count), among: Among::All }),
+        match value.as_u64() {
+            Some(count @ 1..=65535) => {
+                Ok(Partners::Drawn { count: Some(count as u32), among: Among::All })
+            }
             _ => Among::deserialize(value.clone())
                 .map(|among| Partners::Drawn { count: None, among })
                 .map_err(|_| {
-                    let known = "paired, a whole number from 1, all, same_class, other_class, same_group or a mapping of count, among";
+                    let known = "paired, a whole number from 1 to 65535, all, same_class, other_class, same_group or a mapping of count, among";
                     D::Error::custom(format!("expected {known}, got {}", text(&value)))
                 }),
         }
     }
 }
 
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Parameters {
-    rows: Out,
-    partners: Option<Partners>,
-    weights: Weights,
-    own: Option<Own>,
-    per_sample: bool,
-}
-
-impl Default for Parameters {
-    fn default() -> Parameters {
-        // As mixup.
-        let weights = Weights::Beta(1.0);
-        Parameters { rows: Out::Each, partners: None, weights, own: None, per_sample: false }
+parameters! {
+    struct Parameters {
+        rows: OutputRows = OutputRows::Each,
+        partners: Option<Partners> = None,
+        weights: Weights = Weights::Beta(1.0), // as mixup
+        own: Option<OwnWeight> = None,
+        per_sample: bool = false,
     }
 }
 
 fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
     let Parameters { rows, partners, weights, own, per_sample } = parameters(value)?;
     let of_class = Partners::Drawn { count: None, among: Among::SameClass };
-    let partners = partners.unwrap_or(if rows == Out::Each { Partners::Paired } else { of_class });
+    let partners = partners.unwrap_or(if rows == OutputRows::Each { Partners::Paired } else { of_class });
     let mut mistakes = Vec::new();
-    if rows == Out::OnePerClass {
+    if rows == OutputRows::OnePerClass {
         if !matches!(partners, Partners::Drawn { among: Among::SameClass, .. }) {
             let problem = "expected same_class, or { count: K, among: same_class }: a row for each class is of its members";
             mistakes.push(Mistake::new("partners", problem));
@@ -180,7 +168,7 @@ fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
         mistakes.push(Mistake::new("weights", problem));
     }
     if mistakes.is_empty() {
-        Ok(Box::new(Linear { rows, partners, weights, own: own.unwrap_or(Own::First), per_sample }))
+        Ok(Box::new(Linear { rows, partners, weights, own: own.unwrap_or(OwnWeight::First), per_sample }))
     } else {
         Err(mistakes)
     }
@@ -195,45 +183,49 @@ impl Mix for Linear {
         matches!(self.partners, Partners::Drawn { among: Among::SameGroup, .. })
     }
 
-    fn draw(&self, at: &MixContext, rng: &mut Rng) -> Result<Mixing> {
-        let mut weighing = Weighing { linear: self, drawn: BTreeMap::new(), room: Room::new(at.rows()) };
+    fn draw(&self, context: &MixContext, rng: &mut Rng) -> Result<Mixing> {
+        let mut weighing =
+            RowWeights { linear: self, drawn: BTreeMap::new(), room: RowBuilder::new(context.rows()) };
         let rows = match self.rows {
-            Out::Each => {
-                let each = |weighing: &mut Weighing, rows: Range<usize>, rng: &mut Rng| -> Vec<Row> {
-                    rows.map(|row| weighing.row(&self.sources(row, at, rng), rng)).collect()
+            OutputRows::Each => {
+                let each = |weighing: &mut RowWeights, rows: Range<usize>, rng: &mut Rng| -> Vec<Row> {
+                    rows.map(|row| weighing.row(&self.sources(row, context, rng), rng)).collect()
                 };
                 // The first row draws the weights of all; those after it take as many words of the stream each.
-                let Some(words) = self.words(at) else {
-                    let rows = each(&mut weighing, 0..at.rows(), rng);
-                    return Ok(Mixing::Rows(Shares::of(at.rows(), rows)));
+                let Some(words) = self.draws_per_row(context) else {
+                    let rows = each(&mut weighing, 0..context.rows(), rng);
+                    return Ok(Mixing::Rows(Shares::of(context.rows(), rows)));
                 };
                 let mut all = each(&mut weighing, 0..1, rng);
-                all.extend(in_pieces(rng, 1..at.rows(), words, |rows, rng| {
+                all.extend(draw_in_chunks(rng, 1..context.rows(), words, |rows, rng| {
                     each(&mut weighing.clone(), rows, rng)
                 }));
                 all
             }
-            Out::OnePerClass => {
-                let mut classes = at.classes.to_vec();
+            OutputRows::OnePerClass => {
+                let mut classes = context.classes.to_vec();
                 classes.sort();
                 classes.dedup();
-                classes.into_iter().map(|class| weighing.row(&self.members(class, at, rng), rng)).collect()
+                classes
+                    .into_iter()
+                    .map(|class| weighing.row(&self.members(class, context, rng), rng))
+                    .collect()
             }
         };
-        Ok(Mixing::Rows(Shares::of(at.rows(), rows)))
+        Ok(Mixing::Rows(Shares::of(context.rows(), rows)))
     }
 }
 
 /// Rows of one batch get their weights.
 #[derive(Clone)]
-struct Weighing<'a> {
+struct RowWeights<'a> {
     linear: &'a Linear,
     /// The batch's weights of so many sources.
     drawn: BTreeMap<usize, Vec<f64>>,
-    room: Room,
+    room: RowBuilder,
 }
 
-impl Weighing<'_> {
+impl RowWeights<'_> {
     fn row(&mut self, sources: &[u32], rng: &mut Rng) -> Row {
         let (linear, n) = (self.linear, sources.len());
         if linear.per_sample {
@@ -241,10 +233,10 @@ impl Weighing<'_> {
         }
         let weights = self.drawn.entry(n).or_insert_with(|| linear.weights.draw(n, rng));
         let first = match linear.own {
-            Own::First => 0,
-            Own::Largest => largest(weights),
-            Own::Random if linear.weights.exchangeable() => 0,
-            Own::Random => rng.below(n as u32) as usize,
+            OwnWeight::First => 0,
+            OwnWeight::Largest => largest(weights),
+            OwnWeight::Random if linear.weights.exchangeable() => 0,
+            OwnWeight::Random => rng.below(n as u32) as usize,
         };
         weights.swap(0, first);
         let row = self.room.row(sources.iter().copied().zip(weights.iter().copied()));
@@ -255,48 +247,51 @@ impl Weighing<'_> {
 
 impl Linear {
     /// How many words of the stream each row but the first takes, if they take as many (but for refused words).
-    fn words(&self, at: &MixContext) -> Option<usize> {
+    fn draws_per_row(&self, context: &MixContext) -> Option<usize> {
         let Partners::Drawn { count, among: Among::All } = self.partners else { return None };
-        if !at.within_group || at.rows() == 0 || self.per_sample && self.weights.exchangeable() {
+        if !context.within_group || context.rows() == 0 || self.per_sample && self.weights.exchangeable() {
             return None;
         }
-        let others = at.rows() - 1;
+        let others = context.rows() - 1;
         let count = count.map_or(others, |count| others.min(count as usize));
         let order = if count == others && self.weights.exchangeable() { 0 } else { count };
-        Some(order + usize::from(self.own == Own::Random && !self.weights.exchangeable()))
+        Some(order + usize::from(self.own == OwnWeight::Random && !self.weights.exchangeable()))
     }
 
     /// A row and its partners.
-    fn sources(&self, own: usize, at: &MixContext, rng: &mut Rng) -> Vec<u32> {
-        let mut sources = Vec::with_capacity(at.rows() + 1);
+    fn sources(&self, own: usize, context: &MixContext, rng: &mut Rng) -> Vec<u32> {
+        let mut sources = Vec::with_capacity(context.rows() + 1);
         sources.push(own as u32);
         let Partners::Drawn { count, among } = self.partners else {
-            sources.push(at.partners[own]);
+            sources.push(context.partners[own]);
             return sources;
         };
-        if among == Among::All && at.within_group {
-            sources.extend((0..own as u32).chain(own as u32 + 1..at.rows() as u32));
+        if among == Among::All && context.within_group {
+            sources.extend((0..own as u32).chain(own as u32 + 1..context.rows() as u32));
         } else {
-            let others = (0..at.rows()).filter(|&other| {
+            let others = (0..context.rows()).filter(|&other| {
                 let kind = match among {
                     Among::All => true,
-                    Among::SameClass => at.classes[other] == at.classes[own],
-                    Among::OtherClass => at.classes[other] != at.classes[own],
-                    Among::SameGroup => at.groups[own].is_some() && at.groups[other] == at.groups[own],
+                    Among::SameClass => context.classes[other] == context.classes[own],
+                    Among::OtherClass => context.classes[other] != context.classes[own],
+                    Among::SameGroup => {
+                        context.groups[own].is_some() && context.groups[other] == context.groups[own]
+                    }
                 };
-                kind && other != own && at.may_mix(own, other)
+                kind && other != own && context.may_mix(own, other)
             });
             let others: Vec<u32> = others.map(|other| other as u32).collect();
-            sources.extend(if at.within_group { others } else { one_per_group(at, others, rng) });
+            sources.extend(if context.within_group { others } else { one_per_group(context, others, rng) });
         }
         self.choose(&mut sources, 1, count, rng);
         sources
     }
 
     /// The rows of a class that are mixed into one.
-    fn members(&self, class: u32, at: &MixContext, rng: &mut Rng) -> Vec<u32> {
-        let members = (0..at.rows()).filter(|&i| at.classes[i] == class).map(|i| i as u32).collect();
-        let mut members = if at.within_group { members } else { one_per_group(at, members, rng) };
+    fn members(&self, class: u32, context: &MixContext, rng: &mut Rng) -> Vec<u32> {
+        let members =
+            (0..context.rows()).filter(|&i| context.classes[i] == class).map(|i| i as u32).collect();
+        let mut members = if context.within_group { members } else { one_per_group(context, members, rng) };
         let count = match self.partners {
             Partners::Drawn { count: Some(count), .. } => Some(count + 1),
             _ => None,
@@ -324,11 +319,11 @@ fn largest(weights: &[f64]) -> usize {
 }
 
 /// Of rows that must not meet, one, drawn uniformly; by increasing row.
-fn one_per_group(at: &MixContext, mut members: Vec<u32>, rng: &mut Rng) -> Vec<u32> {
+fn one_per_group(context: &MixContext, mut members: Vec<u32>, rng: &mut Rng) -> Vec<u32> {
     rng.shuffle(&mut members);
     let mut kept: Vec<u32> = Vec::with_capacity(members.len());
     for row in members {
-        if kept.iter().all(|&other| at.may_mix(row as usize, other as usize)) {
+        if kept.iter().all(|&other| context.may_mix(row as usize, other as usize)) {
             kept.push(row);
         }
     }

@@ -36,7 +36,10 @@ pub trait Mix: Send + Sync {
     }
     /// All randomness of one application: a function of what it is given and of nothing that is kept from before, so that a
     /// step can be replayed.
-    fn draw(&self, at: &MixContext, rng: &mut Rng) -> Result<Mixing>;
+    ///
+    /// # Errors
+    /// A tap without maps, or values without what the mix looks for.
+    fn draw(&self, context: &MixContext, rng: &mut Rng) -> Result<Mixing>;
 }
 
 /// What a mix asks the engine for before its draw.
@@ -100,6 +103,11 @@ impl MixContext<'_> {
         if per_sample { self.rows() } else { 1 }
     }
 
+    /// The draw of a mask: what of each row's partner is at the same position.
+    pub fn masked(&self, mask: Mask) -> Mixing {
+        Mixing::Masked { partner: self.partners.to_vec(), mask, source: PatchSource::Aligned }
+    }
+
     /// Whether rows `a` and `b` may be mixed: always, but for rows of one group where the node excludes that.
     pub fn may_mix(&self, a: usize, b: usize) -> bool {
         may_meet(self.groups, self.within_group, a, b)
@@ -114,7 +122,7 @@ pub enum Mixing {
     /// Output row i = Σ_j shares_ij · row j; the number of rows may change.
     Rows(Shares),
     /// Output row i = row i outside the mask, `partner[i]` inside it.
-    Masked { partner: Vec<u32>, mask: Mask, source: Place },
+    Masked { partner: Vec<u32>, mask: Mask, source: PatchSource },
 }
 
 /// How much of the partner each pixel takes; one entry for all rows, or one per row.
@@ -144,9 +152,9 @@ impl Rect {
 
 /// Which pixels of the partner fill the mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum PatchSource {
     /// Those at the same position.
-    Same,
+    Aligned,
     /// The whole partner, resized into the rectangle (needs `Mask::Boxes`).
-    Whole,
+    Resized,
 }

@@ -1,9 +1,8 @@
 //! ResizeMix: the whole partner, shrunk and pasted.
 
-use super::{Mask, Mix, MixContext, Mixing, Place, Rect};
+use super::{Mask, Mix, MixContext, Mixing, PatchSource, Rect};
 use crate::schema::quantity::Scale;
 use crate::{Build, Parsed, Result, Spec, parameters};
-use serde::Deserialize;
 use serde_yaml::Value;
 use tallow_seed::Rng;
 
@@ -12,7 +11,7 @@ pub const SPEC: Spec = Spec {
     summary: "the whole x_j, shrunk to τ of each side and pasted about a random centre of x_i; τ ~ U(low, high), shares from the area",
     source: "Qin et al., ResizeMix, arXiv 2012.11101; draws and boxes of JayQine/ResizeMix@45441ff: sides rounded down, and a patch that would leave the image is moved inside. It takes the nearest pixels; here they are antialiased. OpenMixup and MMPretrain clip the patch at the border and squeeze the partner into what is left; MMPretrain draws the side as √(1 − λ), λ ~ 0.1 + 0.7·Beta(α, α)",
     parameters: &[
-        ("scale", "[0.1, 0.8], 0 < low <= high <= 1", "bounds of τ, the patch's part of each side"),
+        ("scale", "[0.1, 0.8]; from 0.001 to 1", "bounds of τ, the patch's part of each side"),
         ("per_sample", "false", "τ for each row in place of one for the batch; the centre is each row's own"),
     ],
     example: "{ resizemix: { scale: [0.1, 0.8] } }",
@@ -21,18 +20,12 @@ pub const SPEC: Spec = Spec {
     build: Build::Mix(build),
 };
 
-/// x̂_i = R(x_j) inside one rectangle and x_i outside, for the partner j of row i. R is [`tallow_kernels::paste_resized`]'s.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct ResizeMix {
-    scale: Scale,
-    per_sample: bool,
-}
-
-impl Default for ResizeMix {
-    fn default() -> ResizeMix {
+parameters! {
+    /// x̂_i = R(x_j) inside one rectangle and x_i outside, for the partner j of row i. R is [`tallow_kernels::paste_resized`]'s.
+    struct ResizeMix {
         // τ ~ U(0.1, 0.8), one for the batch: the paper and its code.
-        ResizeMix { scale: Scale(0.1, 0.8), per_sample: false }
+        scale: Scale = Scale(0.1, 0.8),
+        per_sample: bool = false,
     }
 }
 
@@ -41,10 +34,10 @@ fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
 }
 
 impl Mix for ResizeMix {
-    fn draw(&self, at: &MixContext, rng: &mut Rng) -> Result<Mixing> {
-        let size = at.maps(SPEC.name)?;
+    fn draw(&self, context: &MixContext, rng: &mut Rng) -> Result<Mixing> {
+        let size = context.maps(SPEC.name)?;
         let mut tau = 0.0;
-        let boxes = (0..at.rows()).map(|row| {
+        let boxes = (0..context.rows()).map(|row| {
             if row == 0 || self.per_sample {
                 tau = rng.uniform_in(self.scale.0, self.scale.1);
             }
@@ -52,7 +45,7 @@ impl Mix for ResizeMix {
             patch(size, tau, centre)
         });
         let mask = Mask::Boxes(boxes.collect());
-        Ok(Mixing::Masked { partner: at.partners.to_vec(), mask, source: Place::Whole })
+        Ok(Mixing::Masked { partner: context.partners.to_vec(), mask, source: PatchSource::Resized })
     }
 }
 

@@ -1,12 +1,11 @@
 //! SaliencyMix: a rectangle of the partner about its most salient place.
 
 use super::cutmix::cut;
-use super::{Inputs, Mask, Mix, MixContext, Mixing, Place};
+use super::{Inputs, Mask, Mix, MixContext, Mixing};
 use crate::pixels::saliency::{Maps, peak, smoothed, spectral_residual};
-use crate::schema::quantity::choice;
-use crate::{Build, Error, Parsed, Positive, Result, Spec, parameters};
+use crate::schema::quantity::{Alpha, choice};
+use crate::{Build, Error, Parsed, Result, Spec, parameters};
 use rayon::prelude::*;
-use serde::Deserialize;
 use serde_yaml::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use tallow_seed::Rng;
@@ -16,7 +15,11 @@ pub const SPEC: Spec = Spec {
     summary: "as CutMix, the rectangle about the peak of x_j's saliency: the spectral residual of the image, or the gradient ‖∂L/∂x‖ of the loss by it",
     source: "Uddin et al., SaliencyMix, ICLR 2021, arXiv 2006.01791; spectral residual of Hou, Zhang, CVPR 2007. The authors' code finds the peak of one image, with OpenCV's fine-grained saliency, and cuts every row there; here each row is cut at its own partner's peak",
     parameters: &[
-        ("alpha", "1.0, over 0", "α of the Beta distribution of 1 − area: at 1 the drawn area is uniform"),
+        (
+            "alpha",
+            "1.0; from 0.001 to 1000",
+            "α of the Beta distribution of 1 − area: at 1 the drawn area is uniform",
+        ),
         (
             "saliency",
             "spectral_residual, or input_gradient",
@@ -34,19 +37,13 @@ pub const SPEC: Spec = Spec {
     build: Build::Mix(build),
 };
 
-/// x̂_i = x_j inside a rectangle about the peak of x_j's saliency and x_i outside, for the partner j of row i.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct SaliencyMix {
-    alpha: Positive,
-    saliency: Saliency,
-    per_sample: bool,
-}
-
-impl Default for SaliencyMix {
-    fn default() -> SaliencyMix {
+parameters! {
+    /// x̂_i = x_j inside a rectangle about the peak of x_j's saliency and x_i outside, for the partner j of row i.
+    struct SaliencyMix {
         // α = 1 and one λ per batch: the authors' code. The spectral residual costs no pass through the network.
-        SaliencyMix { alpha: Positive(1.0), saliency: Saliency::SpectralResidual, per_sample: false }
+        alpha: Alpha = Alpha(1.0),
+        saliency: Saliency = Saliency::SpectralResidual,
+        per_sample: bool = false,
     }
 }
 
@@ -69,14 +66,15 @@ impl Mix for SaliencyMix {
         }
     }
 
-    fn draw(&self, at: &MixContext, rng: &mut Rng) -> Result<Mixing> {
-        let size = at.maps(SPEC.name)?;
-        let seen = if self.saliency == Saliency::InputGradient { at.input_gradient } else { at.values };
+    fn draw(&self, context: &MixContext, rng: &mut Rng) -> Result<Mixing> {
+        let size = context.maps(SPEC.name)?;
+        let seen =
+            if self.saliency == Saliency::InputGradient { context.input_gradient } else { context.values };
         let missing =
             || Error::Policy { policy: SPEC.name.into(), problem: "was not given what it needs".into() };
         let seen = Maps::of(seen.ok_or_else(missing)?)?;
         let lambdas: Vec<f64> =
-            (0..at.draws(self.per_sample)).map(|_| rng.beta(self.alpha.0, self.alpha.0)).collect();
+            (0..context.draws(self.per_sample)).map(|_| rng.beta(self.alpha.0, self.alpha.0)).collect();
         let centre = |row: u32| {
             let (map, small) = match self.saliency {
                 Saliency::SpectralResidual => {
@@ -87,11 +85,11 @@ impl Mix for SaliencyMix {
             };
             Ok((row, peak(&smoothed(&map, small), small, size)))
         };
-        let wanted: Vec<u32> = BTreeSet::from_iter(at.partners.iter().copied()).into_iter().collect();
+        let wanted: Vec<u32> = BTreeSet::from_iter(context.partners.iter().copied()).into_iter().collect();
         let centres: BTreeMap<u32, (usize, usize)> =
             wanted.into_par_iter().with_max_len(1).map(centre).collect::<Result<_>>()?;
-        let boxes = at.partners.iter().enumerate();
+        let boxes = context.partners.iter().enumerate();
         let boxes = boxes.map(|(row, &j)| cut(size, lambdas[row % lambdas.len()], centres[&j])).collect();
-        Ok(Mixing::Masked { partner: at.partners.to_vec(), mask: Mask::Boxes(boxes), source: Place::Same })
+        Ok(context.masked(Mask::Boxes(boxes)))
     }
 }

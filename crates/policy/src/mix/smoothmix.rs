@@ -1,9 +1,8 @@
 //! SmoothMix: the partner through a soft spot.
 
-use super::{Mask, Mix, MixContext, Mixing, Place};
+use super::{Mask, Mix, MixContext, Mixing};
 use crate::schema::quantity::Ratio;
 use crate::{Build, Parsed, Result, Spec, parameters};
-use serde::Deserialize;
 use serde_yaml::Value;
 use tallow_seed::Rng;
 
@@ -12,7 +11,11 @@ pub const SPEC: Spec = Spec {
     summary: "(1 − G)·x_i + G·x_j, G = exp(−(y − c_y)² / 2(sH)² − (x − c_x)² / 2(sW)²), s ~ U(low, high), c uniform; the share of x_j is the mean of G",
     source: "Lee et al., SmoothMix, CVPR Workshops 2020; σ as in Westlake-AI/openmixup@37e1372. Its code draws a λ that nothing uses, places centres half a pixel to one side and knows square images only; here the centre is a pixel, and σ follows each side",
     parameters: &[
-        ("sigma", "[0.25, 0.5], 0 < low <= high", "bounds of s, the standard deviation of the spot in sides"),
+        (
+            "sigma",
+            "[0.25, 0.5]; from 0.01 to 100, sides",
+            "bounds of s, the standard deviation of the spot in sides",
+        ),
         ("per_sample", "false", "one spot for each row in place of one for the batch"),
     ],
     example: "{ smoothmix: { sigma: [0.25, 0.5] } }",
@@ -21,18 +24,12 @@ pub const SPEC: Spec = Spec {
     build: Build::Mix(build),
 };
 
-/// x̂_i = (1 − G)·x_i + G·x_j for the partner j of row i; G is 1 at the centre.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct SmoothMix {
-    sigma: Ratio,
-    per_sample: bool,
-}
-
-impl Default for SmoothMix {
-    fn default() -> SmoothMix {
+parameters! {
+    /// x̂_i = (1 − G)·x_i + G·x_j for the partner j of row i; G is 1 at the centre.
+    struct SmoothMix {
         // σ from a quarter to half the side, one spot per batch: the code followed.
-        SmoothMix { sigma: Ratio(0.25, 0.5), per_sample: false }
+        sigma: Ratio = Ratio(0.25, 0.5),
+        per_sample: bool = false,
     }
 }
 
@@ -41,15 +38,15 @@ fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
 }
 
 impl Mix for SmoothMix {
-    fn draw(&self, at: &MixContext, rng: &mut Rng) -> Result<Mixing> {
-        let size = at.maps(SPEC.name)?;
+    fn draw(&self, context: &MixContext, rng: &mut Rng) -> Result<Mixing> {
+        let size = context.maps(SPEC.name)?;
         let mut draw = || {
             let sigma = rng.uniform_in(self.sigma.0, self.sigma.1);
             let centre = (rng.below(size.0 as u32) as usize, rng.below(size.1 as u32) as usize);
             spot(size, centre, sigma)
         };
-        let masks = (0..at.draws(self.per_sample)).map(|_| draw()).collect();
-        Ok(Mixing::Masked { partner: at.partners.to_vec(), mask: Mask::Soft(masks), source: Place::Same })
+        let masks = (0..context.draws(self.per_sample)).map(|_| draw()).collect();
+        Ok(context.masked(Mask::Soft(masks)))
     }
 }
 

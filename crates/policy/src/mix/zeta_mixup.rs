@@ -1,9 +1,10 @@
 //! ζ-mixup: T rows, weighted by a p-series, the own row first.
 
 use super::Mix;
-use super::linear::{Among, Linear, Out, Own, Partners};
+use super::linear::{Among, Linear, OutputRows, OwnWeight, Partners};
 use crate::engine::row_weights::Weights;
-use crate::{Build, NonNegative, Parsed, Spec, parameters};
+use crate::schema::quantity::Gamma;
+use crate::{Build, Parsed, Spec, parameters};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_yaml::Value;
 
@@ -14,10 +15,10 @@ pub const SPEC: Spec = Spec {
     parameters: &[
         (
             "gamma",
-            "2.8, 0 or more",
+            "2.8; from 0 to 100",
             "γ of the p-series; from 1.72865 on the own row outweighs all others together",
         ),
-        ("samples", "all, or 2 or more", "T, the rows in each output row; at most those of the batch"),
+        ("samples", "all; from 2 to 65536", "T, the rows in each output row; at most those of the batch"),
     ],
     example: "{ zeta_mixup: { gamma: 2.8 } }",
     cost: "one product, the shares (R, T) by the rows: 2·R·T operations for each position",
@@ -25,12 +26,13 @@ pub const SPEC: Spec = Spec {
     build: Build::Mix(build),
 };
 
-/// x̂_i = w_1·x_i + Σ_{r=2..T} w_r·x_(r), with T − 1 different other rows in random order.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct ZetaMixup {
-    gamma: NonNegative,
-    samples: Samples,
+parameters! {
+    /// x̂_i = w_1·x_i + Σ_{r=2..T} w_r·x_(r), with T − 1 different other rows in random order.
+    struct ZetaMixup {
+        // γ = 2.8, T = the batch: the authors' code.
+        gamma: Gamma = Gamma(2.8),
+        samples: Samples = Samples::All,
+    }
 }
 
 /// How many rows are in each output row, the own one included.
@@ -41,21 +43,14 @@ pub enum Samples {
     Count(u32),
 }
 
-impl Default for ZetaMixup {
-    fn default() -> ZetaMixup {
-        // γ = 2.8, T = the batch: the authors' code.
-        ZetaMixup { gamma: NonNegative(2.8), samples: Samples::All }
-    }
-}
-
 impl<'de> Deserialize<'de> for Samples {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Samples, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        match value.as_u64().and_then(|n| u32::try_from(n).ok()) {
-            Some(count) if count >= 2 => Ok(Samples::Count(count)),
+        match value.as_u64() {
+            Some(count @ 2..=65536) => Ok(Samples::Count(count as u32)),
             _ if value.as_str() == Some("all") => Ok(Samples::All),
             _ => Err(D::Error::custom(format!(
-                "expected `all` or a whole number from 2, got {}",
+                "expected `all` or a whole number from 2 to 65536, got {}",
                 crate::text(&value)
             ))),
         }
@@ -75,6 +70,6 @@ impl Samples {
 
 fn build(value: &Value) -> Parsed<Box<dyn Mix>> {
     let ZetaMixup { gamma, samples } = parameters(value)?;
-    let (rows, partners, weights) = (Out::Each, samples.partners(), Weights::PSeries(gamma.0));
-    Ok(Box::new(Linear { rows, partners, weights, own: Own::First, per_sample: false }))
+    let (rows, partners, weights) = (OutputRows::Each, samples.partners(), Weights::PSeries(gamma.0));
+    Ok(Box::new(Linear { rows, partners, weights, own: OwnWeight::First, per_sample: false }))
 }

@@ -21,12 +21,12 @@ pub fn table(of: impl Fn(u8) -> u8) -> Table {
 }
 
 /// Looks all channels up in one table.
-pub fn look_up(image: &mut Image, table: &Table) {
+pub fn apply_table(image: &mut Image, table: &Table) {
     image.pixels.iter_mut().for_each(|byte| *byte = table[usize::from(*byte)]);
 }
 
 /// Looks each channel up in its own table.
-pub fn look_up_each(image: &mut Image, [red, green, blue]: &[Table; 3]) {
+pub fn apply_tables(image: &mut Image, [red, green, blue]: &[Table; 3]) {
     for [r, g, b] in image.pixels.as_chunks_mut::<3>().0 {
         (*r, *g, *b) = (red[usize::from(*r)], green[usize::from(*g)], blue[usize::from(*b)]);
     }

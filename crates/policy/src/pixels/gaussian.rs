@@ -1,6 +1,6 @@
 //! Gaussian blur by two passes in single precision, mirrored at the border.
 
-use crate::pixels::region::{Beyond, source};
+use crate::pixels::region::{PaddingMode, source};
 
 /// A Gaussian, e^(−d² / 2σ²), at the whole distances d around 0; `length` odd, the sum 1.
 pub fn weights(length: u32, sigma: f64) -> Vec<f32> {
@@ -13,7 +13,8 @@ pub fn weights(length: u32, sigma: f64) -> Vec<f32> {
 /// Values (height, width, N), convolved along rows, then along columns.
 pub fn blur<const N: usize>(values: &[f32], (width, height): (u32, u32), weights: &[f32]) -> Vec<f32> {
     let radius = (weights.len() / 2) as i64;
-    let mirrored = |place: i64, n: u32| source(place, n, Beyond::Reflect).expect("mirrored, always inside");
+    let mirrored =
+        |place: i64, n: u32| source(place, n, PaddingMode::Reflect).expect("mirrored, always inside");
     let columns: Vec<usize> = (-radius..i64::from(width) + radius).map(|x| mirrored(x, width) * N).collect();
     let stride = width as usize * N;
     let mut across = vec![0.0; values.len()];

@@ -10,7 +10,7 @@ use crate::image::rotate::turn;
 use crate::image::sharpness::sharpness;
 use crate::image::solarize::solarize;
 use crate::pixels::affine_map::{inverse, warp};
-use crate::pixels::region::misfit;
+use crate::pixels::region::invalid_draw;
 use crate::pixels::resample::Interpolation;
 use tallow_data::Image;
 use tallow_seed::Rng;
@@ -44,9 +44,9 @@ numbered! {
 use Operation::*;
 
 /// How far each operation goes at its strongest.
-pub struct Space {
+pub struct MagnitudeRanges {
     pub shear: f64,
-    pub translate: Reach,
+    pub translate: MaxShift,
     /// Degrees.
     pub rotate: f64,
     /// Of brightness, colour, contrast and sharpness, beside 1.
@@ -56,17 +56,22 @@ pub struct Space {
 }
 
 /// The farthest shift.
-pub enum Reach {
+pub enum MaxShift {
     /// Over the side of the image.
-    Share(f64),
+    Fraction(f64),
     Pixels(f64),
 }
 
 /// That of AutoAugment and RandAugment.
-pub const SPACE: Space =
-    Space { shear: 0.3, translate: Reach::Share(150.0 / 331.0), rotate: 30.0, factor: 0.9, bits: (8.0, 4.0) };
+pub const RANGES: MagnitudeRanges = MagnitudeRanges {
+    shear: 0.3,
+    translate: MaxShift::Fraction(150.0 / 331.0),
+    rotate: 30.0,
+    factor: 0.9,
+    bits: (8.0, 4.0),
+};
 
-impl Space {
+impl MagnitudeRanges {
     /// The number of `operation` and its magnitude at `step` of 0 to `bins` − 1 (linear; bits rounded to even on ties), its
     /// sign drawn where it has one.
     pub fn draw(
@@ -77,8 +82,8 @@ impl Space {
         rng: &mut Rng,
     ) -> [f64; 2] {
         let reach = |side: u32| match self.translate {
-            Reach::Share(share) => share * f64::from(side),
-            Reach::Pixels(pixels) => pixels,
+            MaxShift::Fraction(share) => share * f64::from(side),
+            MaxShift::Pixels(pixels) => pixels,
         };
         let along = |from: f64, to: f64| from + (to - from) * step / f64::from(bins - 1);
         let magnitude = match operation {
@@ -107,19 +112,22 @@ pub fn choose<T: Copy>(list: &[T], rng: &mut Rng) -> T {
 
 /// How pixels are moved: the filter, and what comes from outside.
 #[derive(Clone, Copy)]
-pub struct Moving {
+pub struct Warp {
     pub interpolation: Interpolation,
     pub fill: [u8; 3],
 }
 
-impl Moving {
-    /// One operation after another, as numbers (operation, magnitude); an error of `policy` if they are no such pairs.
+impl Warp {
+    /// One operation after another, as numbers (operation, magnitude).
+    ///
+    /// # Errors
+    /// Of `policy`, for numbers that are no such pairs.
     pub fn all(self, policy: &str, image: Image, draw: &[f64]) -> Result<Image> {
         let (pairs, rest) = draw.as_chunks::<2>();
         let known =
             |number: f64| number.fract() == 0.0 && (0.0..Operation::ALL.len() as f64).contains(&number);
         if !rest.is_empty() || !pairs.iter().all(|[number, _]| known(*number)) {
-            return Err(misfit(policy, "pairs of operation (0 to 14) and magnitude", draw, &image));
+            return Err(invalid_draw(policy, "pairs of operation (0 to 14) and magnitude", draw, &image));
         }
         let one = |image, &[number, magnitude]: &[f64; 2]| {
             self.one(image, Operation::ALL[number as usize], magnitude)
@@ -128,7 +136,7 @@ impl Moving {
     }
 
     fn one(self, mut image: Image, operation: Operation, magnitude: f64) -> Image {
-        let Moving { interpolation, fill } = self;
+        let Warp { interpolation, fill } = self;
         let moved =
             |shift, shear| warp(&image, &inverse((0.0, 0.0), 0.0, shift, 1.0, shear), interpolation, fill);
         let angle = magnitude.atan().to_degrees();

@@ -14,9 +14,9 @@ pub struct Region {
 }
 
 choice! {
-    /// What is beyond the border of an image.
+    /// What is outside of an image.
     #[derive(Default)]
-    pub enum Beyond {
+    pub enum PaddingMode {
         /// Black.
         #[default]
         Zero = "zero",
@@ -26,7 +26,10 @@ choice! {
 }
 
 impl Region {
-    /// From numbers (left, top, width, height); an error unless it lies inside `image` and holds a pixel.
+    /// From numbers (left, top, width, height).
+    ///
+    /// # Errors
+    /// One that is not inside `image`, or holds no pixel.
     pub fn read(policy: &str, draw: &[f64], image: &Image) -> Result<Region> {
         let inside = |start: f64, length: f64, end: u32| {
             start >= 0.0 && length >= 1.0 && start + length <= f64::from(end)
@@ -37,7 +40,7 @@ impl Region {
             {
                 Ok(Region { left: left as u32, top: top as u32, width: width as u32, height: height as u32 })
             }
-            _ => Err(misfit(policy, "left, top, width, height inside the image", draw, image)),
+            _ => Err(invalid_draw(policy, "left, top, width, height inside the image", draw, image)),
         }
     }
 
@@ -48,7 +51,7 @@ impl Region {
 }
 
 /// The error of numbers that do not fit an image.
-pub fn misfit(policy: &str, expected: &str, draw: &[f64], image: &Image) -> Error {
+pub fn invalid_draw(policy: &str, expected: &str, draw: &[f64], image: &Image) -> Error {
     let problem =
         format!("expected {expected} ({} by {} pixels), got the draw {draw:?}", image.width, image.height);
     Error::Policy { policy: policy.to_string(), problem }
@@ -69,7 +72,7 @@ pub fn cut(mut image: Image, region: Region) -> Image {
 }
 
 /// The rectangle of `size` (width, height) whose upper left pixel is at (`left`, `top`), which may lie outside.
-pub fn cut_beyond(image: Image, left: i64, top: i64, size: (u32, u32), beyond: Beyond) -> Image {
+pub fn crop_padded(image: Image, left: i64, top: i64, size: (u32, u32), padding: PaddingMode) -> Image {
     let (width, height) = size;
     let inside =
         |start: i64, length: u32, end: u32| start >= 0 && start + i64::from(length) <= i64::from(end);
@@ -78,9 +81,9 @@ pub fn cut_beyond(image: Image, left: i64, top: i64, size: (u32, u32), beyond: B
     }
     let mut pixels = vec![0; width as usize * height as usize * 3];
     let columns: Vec<Option<usize>> =
-        (0..width).map(|x| source(left + i64::from(x), image.width, beyond)).collect();
+        (0..width).map(|x| source(left + i64::from(x), image.width, padding)).collect();
     for (y, row) in pixels.chunks_exact_mut(width as usize * 3).enumerate() {
-        let Some(from) = source(top + y as i64, image.height, beyond) else { continue };
+        let Some(from) = source(top + y as i64, image.height, padding) else { continue };
         let from = &image.pixels[from * image.width as usize * 3..][..image.width as usize * 3];
         for (pixel, column) in row.chunks_exact_mut(3).zip(&columns) {
             if let Some(x) = column {
@@ -104,12 +107,12 @@ pub fn paint(image: &mut Image, region: Region, colour: [u8; 3]) {
 }
 
 /// The pixel in 0..n that is seen at `position`.
-pub fn source(position: i64, n: u32, beyond: Beyond) -> Option<usize> {
+pub fn source(position: i64, n: u32, padding: PaddingMode) -> Option<usize> {
     let n = i64::from(n);
-    match beyond {
+    match padding {
         _ if (0..n).contains(&position) => Some(position as usize),
-        Beyond::Zero => None,
-        Beyond::Reflect => {
+        PaddingMode::Zero => None,
+        PaddingMode::Reflect => {
             let period = (2 * n - 2).max(1); // a single pixel is its own mirror image
             let phase = position.rem_euclid(period);
             Some(phase.min(period - phase).min(n - 1) as usize)

@@ -16,23 +16,32 @@ const SIGMA: f64 = 2.5 / 64.0;
 
 impl Maps {
     /// One copy from the device; none of f32 on the host.
+    ///
+    /// # Errors
+    /// Values of other than four dimensions.
     pub fn of(values: &Tensor) -> Result<Maps> {
         values.dims4()?;
         Ok(Maps(values.to_device(&Device::Cpu)?.to_dtype(DType::F32)?))
     }
 
     /// The mean of a row's channels, and its size: each pixel is the mean of the pixels under it.
+    ///
+    /// # Errors
+    /// Values that are not finite.
     pub fn mean(&self, row: usize) -> Result<(Vec<f64>, Size)> {
         let channels = self.0.dim(1)? as f64;
-        self.gathered(row, |sum, value| sum + value, |sum| sum / channels)
+        self.reduced(row, |sum, value| sum + value, |sum| sum / channels)
     }
 
     /// √(Σ_c v²) over a row's channels, and its size.
+    ///
+    /// # Errors
+    /// Values that are not finite.
     pub fn norm(&self, row: usize) -> Result<(Vec<f64>, Size)> {
-        self.gathered(row, |sum, value| sum + value * value, f64::sqrt)
+        self.reduced(row, |sum, value| sum + value * value, f64::sqrt)
     }
 
-    fn gathered(
+    fn reduced(
         &self,
         row: usize,
         add: impl Fn(f64, f64) -> f64,

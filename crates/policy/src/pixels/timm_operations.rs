@@ -10,9 +10,9 @@ use crate::image::rotate::turn;
 use crate::image::sharpness::sharpness;
 use crate::image::solarize::solarize;
 use crate::pixels::affine_map::warp;
-use crate::pixels::colour::{look_up, table};
+use crate::pixels::colour::{apply_table, table};
 use crate::pixels::operations::choose;
-use crate::pixels::region::misfit;
+use crate::pixels::region::invalid_draw;
 use crate::pixels::resample::Interpolation;
 use tallow_data::Image;
 use tallow_seed::Rng;
@@ -45,8 +45,6 @@ numbered! {
     }
 }
 use Operation::*;
-
-const FILTERS: [Interpolation; 3] = [Interpolation::Nearest, Interpolation::Bilinear, Interpolation::Bicubic];
 
 /// The set, and how pixels are moved.
 #[derive(Clone, Copy)]
@@ -81,23 +79,28 @@ impl Operations {
             TranslateX => either(strength * 0.45, rng) * f64::from(size.0),
             TranslateY => either(strength * 0.45, rng) * f64::from(size.1),
         };
-        let filter = self.interpolation.unwrap_or_else(|| choose(&FILTERS[1..], rng));
+        let filter = self.interpolation.unwrap_or_else(|| choose(&Interpolation::ALL[1..], rng).1);
         [f64::from(number), amount, f64::from(filter as u8)]
     }
 
-    /// One operation after another, as numbers (operation, amount, filter); an error of `policy` if they are no such triples.
+    /// One operation after another, as numbers (operation, amount, filter).
+    ///
+    /// # Errors
+    /// Of `policy`, for numbers that are no such triples.
     pub fn all(self, policy: &str, image: Image, draw: &[f64]) -> Result<Image> {
         let (triples, rest) = draw.as_chunks::<3>();
         let known = |number: f64, n: usize| number.fract() == 0.0 && (0.0..n as f64).contains(&number);
         let fits = |[operation, amount, filter]: &[f64; 3]| {
-            known(*operation, Operation::ALL.len()) && known(*filter, FILTERS.len()) && amount.is_finite()
+            known(*operation, Operation::ALL.len())
+                && known(*filter, Interpolation::ALL.len())
+                && amount.is_finite()
         };
         if !rest.is_empty() || !triples.iter().all(fits) {
             let expected = "triples of operation (0 to 14), amount and filter (0 to 2)";
-            return Err(misfit(policy, expected, draw, &image));
+            return Err(invalid_draw(policy, expected, draw, &image));
         }
         Ok(triples.iter().fold(image, |image, &[operation, amount, filter]| {
-            self.one(image, Operation::ALL[operation as usize], amount, FILTERS[filter as usize])
+            self.one(image, Operation::ALL[operation as usize], amount, Interpolation::ALL[filter as usize].1)
         }))
     }
 
@@ -112,7 +115,7 @@ impl Operations {
             Solarize => solarize(&mut image, amount),
             SolarizeAdd => {
                 let added = |byte: u8| if byte < 128 { byte.saturating_add(amount as u8) } else { byte };
-                look_up(&mut image, &table(added));
+                apply_table(&mut image, &table(added));
             }
             Color => saturation(&mut image, amount),
             Contrast => contrast(&mut image, amount),

@@ -1,7 +1,7 @@
 //! What a policy can be composed with, found by building its example and asking it.
 
 use super::spec::{Built, Mistake, Parsed};
-use crate::{ImagePolicy, Inputs, Mix, MixContext, Mixing, Place, Spec};
+use crate::{ImagePolicy, Inputs, Mix, MixContext, Mixing, PatchSource, Spec};
 use candle_core::{Device, Tensor};
 use serde_yaml::{Mapping, Value};
 use tallow_seed::Seed;
@@ -26,6 +26,9 @@ impl Spec {
     }
 
     /// Where the policy may stand and what holds for it there, one sentence each: what its example, built, answers.
+    ///
+    /// # Errors
+    /// An example that cannot be built.
     pub fn composition(&self) -> Parsed<Vec<String>> {
         let example = self.bare_example()?;
         Ok(match self.build(&example[self.name])? {
@@ -81,7 +84,8 @@ impl Spec {
                 lines.push("a linear mix: the shares are exact in every chain".to_owned());
             }
             Ok(Mixing::Masked { source, .. }) => {
-                let whole = if source == Place::Whole { ", the whole partner resized into it" } else { "" };
+                let whole =
+                    if source == PatchSource::Resized { ", the whole partner resized into it" } else { "" };
                 lines.push(format!(
                     "a mask{whole}: the shares are counted from its pixels, exact in a chain with no other mask, \
                      and elsewhere but for where two masks overlap"

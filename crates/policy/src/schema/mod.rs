@@ -7,5 +7,6 @@ pub(crate) mod node;
 pub(crate) mod parameters;
 pub mod quantity;
 pub(crate) mod ramp;
+pub(crate) mod ramps;
 pub(crate) mod reader;
 pub(crate) mod spec;

@@ -57,6 +57,9 @@ impl<L> Node<L> {
     }
 
     /// The same node with other policies.
+    ///
+    /// # Errors
+    /// The first of `map`.
     pub fn try_map<M, E>(&self, map: &mut impl FnMut(&L) -> Result<M, E>) -> Result<Node<M>, E> {
         let mut all =
             |nodes: &[Node<L>]| nodes.iter().map(|node| node.try_map(map)).collect::<Result<Vec<_>, E>>();

@@ -2,12 +2,15 @@
 
 use super::spec::{Mistake, Parsed};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
-use serde::{Deserialize, forward_to_deserialize_any};
+use serde::forward_to_deserialize_any;
 use serde_yaml::{Mapping, Value};
 use tallow_data::suggestion;
 
 /// `value` as a `T`, which derives `Deserialize` (with defaults, where there are any). No value at all is an empty
-/// mapping. Unknown keys are mistakes, with the nearest known one; so is every value that its own type refuses.
+/// mapping.
+///
+/// # Errors
+/// Unknown keys, with the nearest known one, and every value that its own type refuses.
 pub fn parameters<T: DeserializeOwned>(value: &Value) -> Parsed<T> {
     let empty = Value::Mapping(Mapping::new());
     let value = if value.is_null() { &empty } else { value };
@@ -43,35 +46,35 @@ pub fn parameters<T: DeserializeOwned>(value: &Value) -> Parsed<T> {
     T::deserialize(Value::Mapping(kept)).map_err(|error| vec![Mistake::new("", reworded(&error))])
 }
 
-/// A number over 0.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Positive(pub f64);
+/// A struct of parameters as a recipe's mapping is read by [`parameters()`](parameters): each with its default; others are refused.
+///
+/// ```
+/// use tallow_policy::quantity::Alpha;
+/// tallow_policy::parameters! {
+///     struct Mixup { alpha: Alpha = Alpha(1.0), per_sample: bool = false }
+/// }
+/// let mixup: Mixup = tallow_policy::parameters(&tallow_policy::Value::Null).unwrap();
+/// assert_eq!((mixup.alpha.0, mixup.per_sample), (1.0, false));
+/// ```
+#[macro_export]
+macro_rules! parameters {
+    ($(#[$attribute:meta])* $visibility:vis struct $type:ident {
+        $($(#[$of_field:meta])* $field:ident: $kind:ty = $default:expr),* $(,)?
+    }) => {
+        $(#[$attribute])*
+        #[derive(Clone, Debug, serde::Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        $visibility struct $type {
+            $($(#[$of_field])* $field: $kind,)*
+        }
 
-/// A number of 0 or more.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct NonNegative(pub f64);
-
-/// A number in [0, 1].
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Fraction(pub f64);
-
-macro_rules! number {
-    ($name:ident, $expected:literal, $accepts:expr) => {
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<$name, D::Error> {
-                let value = Value::deserialize(deserializer)?;
-                let accepts: fn(f64) -> bool = $accepts;
-                match value.as_f64().filter(|x| x.is_finite() && accepts(*x)) {
-                    Some(x) => Ok($name(x)),
-                    None => Err(D::Error::custom(format!("expected {}, got {}", $expected, text(&value)))),
-                }
+        impl Default for $type {
+            fn default() -> $type {
+                $type { $($field: $default),* }
             }
         }
     };
 }
-number!(Positive, "a positive number", |x| x > 0.0);
-number!(NonNegative, "a number of 0 or more", |x| x >= 0.0);
-number!(Fraction, "a number from 0 to 1", |x| (0.0..=1.0).contains(&x));
 
 /// A value as its author wrote it, on one line: scalars plain, the rest as its kind.
 pub fn text(value: &Value) -> String {

@@ -3,8 +3,10 @@
 
 use super::duration::Window;
 use super::node::{Action, ENGINE_KEYS, Node, may_all_be_zero};
-use super::parameters::{Fraction, NonNegative, parameters, text};
-use super::ramp::{Ramp, Ramps};
+use super::parameters::{parameters, text};
+use super::quantity::{Fraction, Weight};
+use super::ramp::Ramp;
+use super::ramps::Ramps;
 use super::spec::{Mistake, Parsed, Registry, Spec, join};
 use serde::de::DeserializeOwned;
 use serde_yaml::{Mapping, Value};
@@ -75,7 +77,7 @@ impl Reader<'_> {
             })
         });
         let within = during.unwrap_or(around.during);
-        let weight = self.ramp(mapping, "weight", path, within, |weight: NonNegative| weight.0);
+        let weight = self.ramp(mapping, "weight", path, within, |weight: Weight| weight.0);
         if mapping.contains_key("weight") && !around.weighed {
             let problem = "belongs to an alternative of `one_of`, or to a branch; for a chance, write `p`";
             self.mistake(join(path, "weight"), problem);

@@ -5,6 +5,7 @@ mod chain;
 mod distortions;
 mod draws;
 mod golden;
+mod lists;
 mod operations;
 mod properties;
 mod skin;

@@ -16,12 +16,13 @@ fn elastic_draws_two_uniform_numbers_for_each_pixel() {
 
 #[test]
 fn center_to_border_goes_every_part_of_the_way_in_every_direction() {
-    for (yaml, low, high) in [("{}", 0.0, 1.0), ("{way: [0.25, 0.5]}", 0.25, 0.5), ("{way: 1}", 1.0, 1.0)] {
+    for (yaml, low, high) in [("{}", 0.0, 1.0), ("{range: [0.25, 0.5]}", 0.25, 0.5), ("{range: 1}", 1.0, 1.0)]
+    {
         let drawn = draws("center_to_border", yaml, (600, 450));
         uniform_is(drawn.iter().map(|d| d[0].abs().max(d[1].abs())), low, high);
         for i in 0..2 {
             mean_is(drawn.iter().map(|d| d[i]), 0.0, 0.0);
-            // The border of the square: half of it at ±1, half uniform: (1 + ⅓) / 2 of the mean square of the way.
+            // The border of the square: half of it at ±1, half uniform: (1 + ⅓) / 2 of the mean square of the distance.
             let squares = (low * low + low * high + high * high) / 3.0;
             mean_is(drawn.iter().map(|d| d[i].powi(2)), squares * 2.0 / 3.0, 1e-12);
         }

@@ -18,6 +18,10 @@ enum Effect {
 }
 
 fn effect(spec: &Spec, parameters: &Value) -> Parsed<Effect> {
+    effect_of(spec, parameters, SEEDS)
+}
+
+fn effect_of(spec: &Spec, parameters: &Value, seeds: u64) -> Parsed<Effect> {
     let rng = |seed| Seed::new(seed).fold(spec.name, 2).rng();
     Ok(match spec.build {
         Build::Image(build) => {
@@ -28,7 +32,7 @@ fn effect(spec: &Spec, parameters: &Value) -> Parsed<Effect> {
                 let out = policy.apply(image, &draw).unwrap();
                 (draw, out)
             };
-            Effect::Images((0..SEEDS).map(one).collect())
+            Effect::Images((0..seeds).map(one).collect())
         }
         Build::Mix(build) => {
             let mix = build(parameters)?;
@@ -44,7 +48,7 @@ fn effect(spec: &Spec, parameters: &Value) -> Parsed<Effect> {
                 values: Some(&values),
                 input_gradient: Some(&gradient),
             };
-            Effect::Rows((0..SEEDS).map(|seed| mix.draw(&context, &mut rng(seed)).unwrap()).collect())
+            Effect::Rows((0..seeds).map(|seed| mix.draw(&context, &mut rng(seed)).unwrap()).collect())
         }
     })
 }
@@ -138,6 +142,7 @@ fn example(spec: &Spec) -> Mapping {
 /// Parameters of some policies beside which others are seen, where neither the defaults nor the example show them.
 fn more(spec: &Spec) -> Mapping {
     match spec.name {
+        "randaugment" => serde_yaml::from_str("{ num_magnitude_bins: 1000, magnitude: 0 }").unwrap(),
         "linear" => serde_yaml::from_str("{ weights: uniform_simplex }").unwrap(),
         _ => Mapping::new(),
     }
@@ -189,7 +194,7 @@ fn the_defaults_are_those_that_are_written() {
                 }
                 defaults += 1;
             }
-            None if *range == "required" => {
+            None if range.starts_with("required") => {
                 assert!(effects.iter().all(Option::is_none), "{what}: it is not");
                 none.push(what.clone());
             }
@@ -216,6 +221,50 @@ fn the_defaults_are_those_that_are_written() {
     );
     println!("{defaults} defaults; without one: {none:?}");
     assert!(defaults >= 100 && none.len() <= defaults / 20, "{defaults} defaults, without one {none:?}");
+}
+
+/// `from 0.5 to 2` in a range: (0.5, 2).
+fn bounds(range: &str) -> Option<(f64, f64)> {
+    let (_, rest) = range.rsplit_once("from ")?;
+    let (low, rest) = rest.split_once(" to ")?;
+    let number = |text: &str| text.replace('−', "-").parse::<f64>().ok();
+    Some((number(low)?, number(rest.split([',', ')']).next()?)?))
+}
+
+/// The bounds of a card are taken, what is beyond them is not; and every number has some. A number is tried alone, in pairs and in
+/// threes, beside every base.
+#[test]
+fn the_bounds_are_those_that_are_read() {
+    let mut tried = 0;
+    for (spec, (name, range, _)) in
+        BUILTIN.iter().flat_map(|spec| spec.parameters.iter().map(move |parameter| (*spec, parameter)))
+    {
+        let what = format!("{}.{name}: {range}", spec.name);
+        let Some((low, high)) = bounds(range) else {
+            let is_number =
+                written(range).is_some_and(|default| default.is_number() || default.is_sequence());
+            assert!(!is_number, "{what}: expected `from … to …`");
+            continue;
+        };
+        let bases = [Mapping::new(), example(spec), more(spec)];
+        let taken = |x: f64| {
+            let x = number(x);
+            let forms = [x.clone(), Value::Sequence(vec![x.clone(); 2]), Value::Sequence(vec![x; 3])];
+            let all = forms.iter().flat_map(|form| bases.iter().map(|base| with(base, name, form)));
+            all.into_iter().find(|parameters| spec.build(parameters).is_ok())
+        };
+        assert!(low < high && taken(low).is_some(), "{what}: {low} is not taken");
+        let largest = taken(high).unwrap_or_else(|| panic!("{what}: {high} is not taken"));
+        for beyond in [low - 1.0, low - 0.001, high + 0.001, high + 1.0, high * 1e6, 1e300] {
+            assert!(taken(beyond).is_none(), "{what}: {beyond} is taken");
+        }
+        if *name != "size" {
+            effect_of(spec, &largest, 1).unwrap();
+        }
+        tried += 1;
+    }
+    println!("{tried} bounds");
+    assert!(tried >= 90, "{tried}");
 }
 
 /// `{ resize: 256 }`: what is no mapping is the first parameter, which `p` beside the policy relies on.

@@ -35,7 +35,7 @@ fn node(mix: &str, other: Option<&str>, taps: &[&str], rng: &mut Rng) -> String 
 
 /// Input, the means of 2 × 2 pixels, the means of all: what pooling does to averages over places is nothing.
 fn walked<'a>(branch: &'a Branch, rows: &'a Rows, step: u64, input: Tensor) -> (Tensor, BranchPass<'a>) {
-    let mut pass = branch.begin(rows, seed(step), MOMENT);
+    let mut pass = branch.begin(rows, seed(step), PROGRESS);
     let input = pass.at(TAPS[0], input).unwrap();
     let (n, c, height, width) = input.dims4().unwrap();
     let pooled =

@@ -5,8 +5,8 @@ use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use tallow_policy::{
-    Applied, Branch, Build, Inputs, Mask, Mix, MixContext, Mixing, Parsed, Place, Policy, Rect, Registry,
-    Result, Rows, Shares, Spec, TrainingProgress,
+    Applied, Branch, Build, Inputs, Mask, Mix, MixContext, Mixing, Parsed, PatchSource, Policy, Rect,
+    Registry, Result, Rows, Shares, Spec, TrainingProgress,
 };
 use tallow_seed::Rng;
 
@@ -16,7 +16,7 @@ fn values(rows: usize) -> Tensor {
 
 /// A walk through taps in order, with the values of `input` at each.
 fn walk<'a>(branch: &'a Branch, rows: &'a Rows, step: u64) -> Vec<Applied> {
-    let mut pass = branch.begin(rows, seed(step), MOMENT);
+    let mut pass = branch.begin(rows, seed(step), PROGRESS);
     let mut now = values(rows.len());
     for tap in ["input", "stage1", "stage2", "penultimate"] {
         now = pass.at(tap, now).unwrap();
@@ -71,7 +71,7 @@ fn a_chance_grows() {
     let (branch, rows) = (branch("[ { mixup: {}, p: { from: 0, to: 1 } } ]"), rows(&[0, 1], 2));
     let happened = |steps: std::ops::Range<u64>| -> usize {
         let begun = |step: u64, salt: u64| {
-            branch.begin(&rows, seed(40 * step + salt), TrainingProgress { step, ..MOMENT }).due().count()
+            branch.begin(&rows, seed(40 * step + salt), TrainingProgress { step, ..PROGRESS }).due().count()
         };
         steps
             .flat_map(|step| (0..40).map(move |salt| (step, salt)))
@@ -93,7 +93,7 @@ fn strength_follows_the_run() {
     let text = "[ { zeta_mixup: { gamma: { from: 4, to: 0 }, samples: 2 } } ]";
     let (branch, rows) = (branch(text), rows(&[0, 1], 2));
     for (step, gamma) in [(0, 4.0), (25, 3.0), (50, 2.0), (100, 0.0)] {
-        let mut pass = branch.begin(&rows, seed(step), TrainingProgress { step, ..MOMENT });
+        let mut pass = branch.begin(&rows, seed(step), TrainingProgress { step, ..PROGRESS });
         pass.at("input", values(2)).unwrap();
         let own = pass.shares().row(0)[0].1;
         assert!((own - 1.0 / (1.0 + 2f64.powf(-gamma))).abs() < 1e-12, "step {step}: {own}");
@@ -106,7 +106,7 @@ fn strength_follows_the_run() {
 fn windows_open_and_close() {
     let (branch, rows) = (branch("[ { mixup: {}, during: [ 2 epochs, 0.5 ] } ]"), rows(&[0, 1], 2));
     let inside = |step| {
-        let mut pass = branch.begin(&rows, seed(0), TrainingProgress { step, ..MOMENT });
+        let mut pass = branch.begin(&rows, seed(0), TrainingProgress { step, ..PROGRESS });
         pass.at("input", values(2)).unwrap();
         pass.record().len()
     };
@@ -230,11 +230,11 @@ impl Mix for Wrong {
             2 => Mixing::Masked {
                 partner: vec![9; at.rows()],
                 mask: Mask::Boxes(vec![whole]),
-                source: Place::Same,
+                source: PatchSource::Aligned,
             },
             _ => {
                 let outside = Mask::Boxes(vec![Rect { bottom: 5, ..whole }]);
-                Mixing::Masked { partner: at.partners.to_vec(), mask: outside, source: Place::Same }
+                Mixing::Masked { partner: at.partners.to_vec(), mask: outside, source: PatchSource::Aligned }
             }
         })
     }
@@ -282,7 +282,7 @@ fn a_mix_is_told_the_class_and_group_of_the_dominant_source() {
     let text = "[ { fixed: { shares: [ [ [0, 0.4], [2, 0.6] ], [ [2, 0.5], [1, 0.5] ] ] } } ]";
     let branch = branch(text);
     let rows = Rows::one_hot(vec![0, 1, 2], vec![Some(5), None, Some(6)], 3);
-    let mut pass = branch.begin(&rows, seed(0), MOMENT);
+    let mut pass = branch.begin(&rows, seed(0), PROGRESS);
     let mixed = pass.at("input", values(3)).unwrap();
     assert_eq!(pass.shares().dominant(), [2, 1]);
     assert_eq!(pass.targets(), [0.4, 0.0, 0.6, 0.0, 0.5, 0.5]);
@@ -290,7 +290,7 @@ fn a_mix_is_told_the_class_and_group_of_the_dominant_source() {
 
     let policy = with_specs("[ { intra_class: {} }, { probe: {}, at: stage1 } ]").unwrap();
     let rows = Rows::one_hot(vec![2, 0, 2], vec![Some(5), None, Some(5)], 3);
-    let mut pass = policy.branches[0].begin(&rows, seed(0), MOMENT);
+    let mut pass = policy.branches[0].begin(&rows, seed(0), PROGRESS);
     let input = candle_core::Var::from_tensor(&values(3)).unwrap();
     let mixed = pass.at("input", input.as_tensor().clone()).unwrap();
     let kept = pass.at("stage1", mixed.clone()).unwrap();
@@ -312,10 +312,10 @@ fn a_guided_mix_receives_the_gradient_where_it_happens() {
     let gradient = noise("gradient", &[4, 1, 4, 4]);
     let mut needed = 0;
     for step in 0..40 {
-        let mut pass = branch.begin(&rows, seed(step), MOMENT);
+        let mut pass = branch.begin(&rows, seed(step), PROGRESS);
         if pass.needs_input_gradient() {
             needed += 1;
-            let refused = branch.begin(&rows, seed(step), MOMENT).at("input", values(4)).unwrap_err();
+            let refused = branch.begin(&rows, seed(step), PROGRESS).at("input", values(4)).unwrap_err();
             assert!(refused.to_string().contains("was not provided"), "{refused}");
             pass.provide_input_gradient(gradient.clone());
         }
@@ -343,7 +343,7 @@ fn a_wrong_draw_is_an_error_that_names_the_policy() {
         ("outside", "expected a rectangle inside 4×4"),
     ] {
         let policy = with_specs(&format!("[ {{ {name}: {{}} }} ]")).unwrap();
-        let mut pass = policy.branches[0].begin(&rows, seed(0), MOMENT);
+        let mut pass = policy.branches[0].begin(&rows, seed(0), PROGRESS);
         let error = pass.at("input", values(2)).unwrap_err().to_string();
         assert!(error.starts_with(&format!("{name}: ")) && error.contains(problem), "{error}");
     }
@@ -352,7 +352,7 @@ fn a_wrong_draw_is_an_error_that_names_the_policy() {
 #[test]
 fn values_of_another_number_of_rows_are_refused() {
     let (branch, rows) = (branch("[ { mixup: {} } ]"), rows(&[0, 1], 2));
-    let error = branch.begin(&rows, seed(0), MOMENT).at("input", values(3)).unwrap_err();
+    let error = branch.begin(&rows, seed(0), PROGRESS).at("input", values(3)).unwrap_err();
     assert!(error.to_string().contains("expected 2 rows at tap `input`"), "{error}");
 }
 
@@ -361,7 +361,7 @@ fn soft_targets_are_mixed_as_they_are() {
     let (branch, mut rows) =
         (branch("[ { fixed: { shares: [ [ [0, 0.25], [1, 0.75] ] ] } } ]"), rows(&[0, 1], 2));
     rows.targets = vec![0.9, 0.1, 0.2, 0.8];
-    let mut pass = branch.begin(&rows, seed(0), MOMENT);
+    let mut pass = branch.begin(&rows, seed(0), PROGRESS);
     pass.at("input", Tensor::zeros((2, 3), DType::F32, &Device::Cpu).unwrap()).unwrap();
     assert!(apart(&pass.targets(), &[0.375, 0.625]) < 1e-15); // .25 · .9 + .75 · .2
 }

@@ -122,12 +122,6 @@ fn the_draws_by_hand() {
     }
 }
 
-/// Mean and variance.
-fn moments(values: &[f64]) -> (f64, f64) {
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
-    (mean, values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / values.len() as f64)
-}
-
 #[test]
 fn moments_of_the_weights() {
     let mut rng = Seed::new(8).fold("weights", 0).rng();

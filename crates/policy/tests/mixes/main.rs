@@ -2,6 +2,7 @@
 
 mod cards;
 mod chains;
+mod changes;
 mod engine;
 mod goldens;
 mod linear;

@@ -3,18 +3,12 @@
 use crate::setting::*;
 use candle_core::{DType, Device, Tensor};
 use tallow_policy::mix::{gridmixup, resizemix::patch};
-use tallow_policy::{Mask, Mixing, Place, Rect};
-
-/// Mean and variance.
-fn moments(values: &[f64]) -> (f64, f64) {
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
-    (mean, values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / values.len() as f64)
-}
+use tallow_policy::{Mask, Mixing, PatchSource, Rect};
 
 /// The masks of 100 draws for 20 rows of 32×32, one for each row.
 fn masks(text: &str) -> Vec<Vec<f32>> {
     let one = |step| match drawn(text, &[0; 20], (32, 32), step) {
-        Mixing::Masked { mask: Mask::Soft(masks), source: Place::Same, .. } => masks,
+        Mixing::Masked { mask: Mask::Soft(masks), source: PatchSource::Aligned, .. } => masks,
         other => panic!("{text}: {other:?}"),
     };
     let masks: Vec<Vec<f32>> = (0..100).flat_map(one).collect();
@@ -29,7 +23,7 @@ fn mass(mask: &[f32]) -> f64 {
 /// The boxes of draws for 20 rows of 32×16.
 fn patches(text: &str, steps: u64) -> Vec<Rect> {
     let one = |step| match drawn(text, &[0; 20], (32, 16), step) {
-        Mixing::Masked { mask: Mask::Boxes(boxes), source: Place::Whole, .. } => boxes,
+        Mixing::Masked { mask: Mask::Boxes(boxes), source: PatchSource::Resized, .. } => boxes,
         other => panic!("{other:?}"),
     };
     (0..steps).flat_map(one).collect()
@@ -195,7 +189,8 @@ fn two_boxes_miscount_a_tenth_of_a_label() {
 fn nothing_is_salient_in_what_is_not_finite() {
     let values = Tensor::full(f32::NAN, (2, 1, 8, 8), &Device::Cpu).unwrap();
     let branch = branch("[ { saliencymix: {} } ]");
-    let error = branch.begin(&rows(&[0, 1], 2), seed(0), MOMENT).at("input", values).unwrap_err().to_string();
+    let error =
+        branch.begin(&rows(&[0, 1], 2), seed(0), PROGRESS).at("input", values).unwrap_err().to_string();
     assert!(error.contains("not finite"), "{error}");
 }
 
@@ -209,7 +204,7 @@ fn saliencymix_cuts_about_the_partners_disc() {
         assert_eq!(branch.needs_input_gradient(), form == "input_gradient");
         let mut own = Vec::new();
         for step in 0..200 {
-            let mut pass = branch.begin(&rows, seed(step), MOMENT);
+            let mut pass = branch.begin(&rows, seed(step), PROGRESS);
             if pass.needs_input_gradient() {
                 pass.provide_input_gradient(values.clone());
             }

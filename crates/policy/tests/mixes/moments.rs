@@ -12,12 +12,6 @@ fn draws(policies: &str, classes: &[u32], steps: u64) -> Vec<Shares> {
     (0..steps).map(|step| through(&branch, &rows, step, &values).1.shares().clone()).collect()
 }
 
-/// Mean and variance.
-fn moments(values: &[f64]) -> (f64, f64) {
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
-    (mean, values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / values.len() as f64)
-}
-
 fn at(shares: &Shares, row: usize, column: u32) -> f64 {
     shares.row(row).iter().find(|(j, _)| *j == column).map_or(0.0, |(_, share)| *share)
 }

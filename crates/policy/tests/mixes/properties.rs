@@ -180,7 +180,7 @@ fn what_needs_maps_refuses_features_and_sequences() {
         let branch = branch(&format!("[ {{ {text} }} ]"));
         for (rows, places) in batches().iter().flat_map(|rows| [(rows, &[][..]), (rows, &[3])]) {
             let values = painted(rows.len(), DType::F64, places);
-            let mut pass = branch.begin(rows, seed(0), MOMENT);
+            let mut pass = branch.begin(rows, seed(0), PROGRESS);
             if pass.needs_input_gradient() {
                 pass.provide_input_gradient(values.clone());
             }

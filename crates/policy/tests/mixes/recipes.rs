@@ -67,10 +67,22 @@ fn mistakes(policies: &str) -> Vec<String> {
 #[test]
 fn one_mistake_at_a_time() {
     let cases = [
-        ("[ { mixup: { alpha: -0.2 } } ]", "policies[0].mixup.alpha: expected a positive number, got -0.2"),
-        ("[ { mixup: { alpha: 0 } } ]", "policies[0].mixup.alpha: expected a positive number, got 0"),
-        ("[ { mixup: { alpha: .nan } } ]", "policies[0].mixup.alpha: expected a positive number, got .nan"),
-        ("[ { cutmix: { alpha: big } } ]", "policies[0].cutmix.alpha: expected a positive number, got big"),
+        (
+            "[ { mixup: { alpha: -0.2 } } ]",
+            "policies[0].mixup.alpha: expected a number from 0.001 to 1000, got -0.2",
+        ),
+        (
+            "[ { mixup: { alpha: 0 } } ]",
+            "policies[0].mixup.alpha: expected a number from 0.001 to 1000, got 0",
+        ),
+        (
+            "[ { mixup: { alpha: .nan } } ]",
+            "policies[0].mixup.alpha: expected a number from 0.001 to 1000, got .nan",
+        ),
+        (
+            "[ { cutmix: { alpha: big } } ]",
+            "policies[0].cutmix.alpha: expected a number from 0.001 to 1000, got big",
+        ),
         (
             "[ { mixup: { per_sample: 3 } } ]",
             "policies[0].mixup.per_sample: expected a boolean, got integer `3`",
@@ -86,11 +98,11 @@ fn one_mistake_at_a_time() {
         ("[ { mixup: 0.2 } ]", "policies[0].mixup: expected a mapping of alpha, per_sample, got 0.2"),
         (
             "[ { zeta_mixup: { gamma: -1 } } ]",
-            "policies[0].zeta_mixup.gamma: expected a number of 0 or more, got -1",
+            "policies[0].zeta_mixup.gamma: expected a number from 0 to 100, got -1",
         ),
         (
             "[ { zeta_mixup: { samples: 1 } } ]",
-            "policies[0].zeta_mixup.samples: expected `all` or a whole number from 2, got 1",
+            "policies[0].zeta_mixup.samples: expected `all` or a whole number from 2 to 65536, got 1",
         ),
         (
             "[ { mixupp: {} } ]",
@@ -118,7 +130,7 @@ fn one_mistake_at_a_time() {
         ("[ { mixup: {}, p: { from: 0 } } ]", "policies[0].p: missing key `to`"),
         (
             "[ { zeta_mixup: { gamma: { from: 4, to: -1 } } } ]",
-            "policies[0].zeta_mixup.gamma.to: expected a number of 0 or more, got -1",
+            "policies[0].zeta_mixup.gamma.to: expected a number from 0 to 100, got -1",
         ),
         (
             "[ { mixup: { alpha: { from: 1, to: 2, over: 0.5 } } } ]",
@@ -170,19 +182,22 @@ fn one_mistake_at_a_time() {
         ("[ { one_of: [] } ]", "policies[0].one_of: expected an alternative of a weight over 0"),
         (
             "[ { one_of: [ { weight: -1, mixup: {} }, { cutmix: {} } ] } ]",
-            "policies[0].one_of[0].weight: expected a number of 0 or more, got -1",
+            "policies[0].one_of[0].weight: expected a number from 0 to 1000000, got -1",
         ),
         ("[ { fixed: {} } ]", "policies[0].fixed: missing key `shares`"),
         (
             "[ { resizemix: { scale: [0.8, 0.1] } } ]",
-            "policies[0].resizemix.scale: expected [low, high] with 0 < low <= high <= 1, got [0.8, 0.1]",
+            "policies[0].resizemix.scale: expected [low, high] from 0.001 to 1, got [0.8, 0.1]",
         ),
         (
             "[ { smoothmix: { sigma: 0.5 } } ]",
-            "policies[0].smoothmix.sigma: expected [low, high] with 0 < low <= high, got 0.5",
+            "policies[0].smoothmix.sigma: expected [low, high] from 0.01 to 100, got 0.5",
         ),
-        ("[ { gridmix: { cells: 0 } } ]", "policies[0].gridmix.cells: expected a whole number from 1, got 0"),
-        ("[ { fmix: { decay: -1 } } ]", "policies[0].fmix.decay: expected a number of 0 or more, got -1"),
+        (
+            "[ { gridmix: { cells: 0 } } ]",
+            "policies[0].gridmix.cells: expected a whole number from 1 to 1000, got 0",
+        ),
+        ("[ { fmix: { decay: -1 } } ]", "policies[0].fmix.decay: expected a number from 0 to 20, got -1"),
         (
             "[ { saliencymix: { saliency: gradient } } ]",
             "policies[0].saliencymix.saliency: expected `spectral_residual` or `input_gradient`, got gradient",
@@ -201,7 +216,7 @@ fn one_mistake_at_a_time() {
         ),
         (
             "[ { linear: { partners: 0 } } ]",
-            "policies[0].linear.partners: expected paired, a whole number from 1, all, same_class, other_class, same_group or a mapping of count, among, got 0",
+            "policies[0].linear.partners: expected paired, a whole number from 1 to 65535, all, same_class, other_class, same_group or a mapping of count, among, got 0",
         ),
         (
             "[ { linear: { partners: { count: 2, amongst: all } } } ]",
@@ -221,7 +236,7 @@ fn one_mistake_at_a_time() {
         ),
         (
             "[ { linear: { weights: { beta: { alpha: 0 } } } } ]",
-            "policies[0].linear.weights: beta.alpha: expected a positive number, got 0",
+            "policies[0].linear.weights: beta.alpha: expected a number from 0.001 to 1000, got 0",
         ),
         (
             "[ { linear: { weights: gaussian } } ]",
@@ -317,7 +332,7 @@ fn mistakes_in_branches() {
         ("branches: []", "branches: expected one branch or more, got none"),
         ("branches: [ 3 ]", "branches[0]: expected a branch such as"),
         ("branches: [ { weight: 0 } ]", "branches: expected a branch of a weight over 0"),
-        ("branches: [ { weight: -1 } ]", "branches[0].weight: expected a number of 0 or more, got -1"),
+        ("branches: [ { weight: -1 } ]", "branches[0].weight: expected a number from 0 to 1000000, got -1"),
         (
             "branches: [ { view: original } ]",
             "branches[0].view: expected `augmented` or `clean`, got original",

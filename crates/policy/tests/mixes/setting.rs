@@ -4,8 +4,8 @@ use candle_core::{DType, Device, Tensor};
 use serde::Deserialize;
 use serde_yaml::Value;
 use tallow_policy::{
-    Branch, BranchPass, Build, Built, Mask, Mix, MixContext, Mixing, Parsed, Place, Policy, Rect, Registry,
-    Result, Rows, Shares, Spec, TrainingProgress, parameters,
+    Branch, BranchPass, Build, Built, Mask, Mix, MixContext, Mixing, Parsed, PatchSource, Policy, Rect,
+    Registry, Result, Rows, Shares, Spec, TrainingProgress, parameters,
 };
 use tallow_seed::{Rng, Seed};
 
@@ -26,7 +26,7 @@ pub fn parse(text: &str) -> Parsed<Policy> {
 }
 
 /// The middle of a run of 100 steps, 10 to an epoch.
-pub const MOMENT: TrainingProgress =
+pub const PROGRESS: TrainingProgress =
     TrainingProgress { step: 50, steps: 100, batches_per_epoch: 10, batch: 8 };
 
 pub fn seed(step: u64) -> Seed {
@@ -65,7 +65,7 @@ pub fn through<'a>(
     step: u64,
     values: &Tensor,
 ) -> (Tensor, BranchPass<'a>) {
-    let mut pass = branch.begin(rows, seed(step), MOMENT);
+    let mut pass = branch.begin(rows, seed(step), PROGRESS);
     if pass.needs_input_gradient() {
         pass.provide_input_gradient(noise("gradient", values.dims()));
     }
@@ -85,6 +85,12 @@ pub fn apart(a: &[f64], b: &[f64]) -> f64 {
 
 pub fn close(got: f64, expected: f64, tolerance: f64) {
     assert!((got - expected).abs() <= tolerance, "got {got}, expected {expected} ± {tolerance}");
+}
+
+/// Mean and variance.
+pub fn moments(values: &[f64]) -> (f64, f64) {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    (mean, values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / values.len() as f64)
 }
 
 /// H = −Σ p ln p, in nats.
@@ -152,7 +158,7 @@ impl Mix for Pasted {
             [] => Mask::Soft(self.masks.clone()),
             boxes => Mask::Boxes(boxes.iter().map(rect).collect()),
         };
-        let source = if self.whole { Place::Whole } else { Place::Same };
+        let source = if self.whole { PatchSource::Resized } else { PatchSource::Aligned };
         Ok(Mixing::Masked { partner: self.partner.clone(), mask, source })
     }
 }

@@ -1,13 +1,14 @@
 //! The policy of a recipe: a preset's name, or branches written in place.
 
 use super::ModelPlan;
+use super::length::share_of;
 use crate::recipe::{Document, Node};
 use crate::{Error, Result};
 use serde_yaml::{Mapping, Value};
 use std::cell::RefCell;
 use std::path::Path;
 use tallow_data::listed;
-use tallow_policy::{PRESETS, Policy, Registry};
+use tallow_policy::{Duration, PRESETS, Policy, Registry};
 
 /// A policy, with the text it came from.
 pub struct Found {
@@ -23,6 +24,7 @@ pub fn policy(
     registry: &Registry,
     root: &Node,
     model: Option<&ModelPlan>,
+    length: Option<Duration>,
     foreign: &mut Vec<String>,
 ) -> Option<Found> {
     match (root.get("policy"), root.get("branches")) {
@@ -34,15 +36,21 @@ pub fn policy(
             let (file, text) = preset(document, &name, name_text)?;
             let preset = Document::parse(&file, &text).map_err(|line| foreign.push(line)).ok()?;
             let mistakes = RefCell::new(Vec::new());
-            let found =
-                branches(name_text, &Node::root(&preset.value, &mistakes), registry, model, &preset.value);
+            let found = branches(
+                name_text,
+                &Node::root(&preset.value, &mistakes),
+                registry,
+                model,
+                length,
+                &preset.value,
+            );
             foreign.extend(preset.locate_all(&mistakes.borrow()));
             found.map(|found| Found { preset: Some(name_text.to_owned()), ..found })
         }
         (None, Some(_)) => {
             let value = root.value().get("branches").cloned().unwrap_or_default();
             let only = Value::Mapping(Mapping::from_iter([("branches".into(), value)]));
-            branches("custom", root, registry, model, &only)
+            branches("custom", root, registry, model, length, &only)
         }
         (None, None) => {
             root.required("policy", "none");
@@ -76,6 +84,7 @@ fn branches(
     node: &Node,
     registry: &Registry,
     model: Option<&ModelPlan>,
+    length: Option<Duration>,
     value: &Value,
 ) -> Option<Found> {
     let policy = match Policy::parse(name, value, registry) {
@@ -87,6 +96,9 @@ fn branches(
     };
     if let Some(model) = model {
         node.adopt(policy.check_taps(model.spec.name, model.spec.taps));
+    }
+    if let Some(length) = length {
+        node.adopt(policy.check_windows(share_of(length)));
     }
     let branches = value.get("branches").cloned().unwrap_or_default();
     Some(Found { policy, preset: None, branches })

@@ -54,11 +54,14 @@ pub fn plan(
         (Some(_), _) => chain(root, "evaluation", registry, input, mean),
     };
     let crops = optional(root, "evaluation_crops", |node| crops(&node, evaluation.as_deref()));
-    let policy = policy(document, registry, root, model.as_ref(), foreign);
+    let length = root.required("length", "30 epochs").and_then(|node| length(&node));
+    if let (Some(images), Some(node), Some(length)) = (&images, root.get("images"), length) {
+        node.adopt(images.check_windows(share_of(length)));
+    }
+    let policy = policy(document, registry, root, model.as_ref(), length, foreign);
     let optimizer =
         root.required("optimizer", "{ sgd: { momentum: 0.9 } }").and_then(|node| optimizer(&node));
     let schedule = root.required("schedule", "{ cosine: { rate: 0.01 } }").and_then(|node| schedule(&node));
-    let length = root.required("length", "30 epochs").and_then(|node| length(&node));
     if let (Some(schedule), Some(length)) = (&schedule, length) {
         root.adopt(misfits(schedule, share_of(length)));
     }
@@ -171,7 +174,7 @@ fn chain(
             }
             if chain.is_ramped() && key == "evaluation" {
                 node.mistake(
-                    "a ramp changes over the run, and every evaluation must be the same; write a number",
+                    "a ramp or a window changes over the run, and every evaluation must be the same; write a number",
                 );
             }
             Some(Arc::new(chain))
