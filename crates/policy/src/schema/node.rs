@@ -87,7 +87,7 @@ pub(crate) fn may_all_be_zero<L>(alternatives: &[Node<L>]) -> bool {
 }
 
 /// The windows that never open: outside of one around them, or after the end of the run. `share` is the part of the run that
-/// a duration takes, where that is known; durations of different units are compared through it alone. Of an `epochwise` list a
+/// a duration takes, where that is known; durations of different units are compared through it alone. In an `epochwise` list a
 /// window opens at the first step of an epoch or not at all.
 pub(crate) fn never_open<L>(
     nodes: &[Node<L>],

@@ -45,7 +45,7 @@ impl Ramp {
         ((1.0 - t) * self.from + t * self.to).clamp(low, high)
     }
 
-    /// Whether the two are at the same part of their way at every step.
+    /// Whether both have the same t at every step.
     pub(crate) fn moves_with(&self, other: &Ramp) -> bool {
         (self.over, self.shape) == (other.over, other.shape)
     }

@@ -1,5 +1,5 @@
-//! Reads nodes of policies from YAML; every mistake is found at once. What a policy needs beside its parameters, and which keys
-//! a node may have, is said by [`Leaf`]: once for image policies, once for mixes.
+//! The reader of nodes, from YAML; every mistake is found at once. [`Leaf`] says which keys a node may have and what a policy needs
+//! beside its parameters: once for image policies, once for mixes.
 
 use super::duration::Window;
 use super::node::{Action, ENGINE_KEYS, Node, may_all_be_zero};

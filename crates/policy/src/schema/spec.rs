@@ -17,7 +17,8 @@ pub struct Spec {
     pub summary: &'static str,
     /// Paper and code followed.
     pub source: &'static str,
-    /// Parameters: `(name, default and range, meaning)`, the range beginning with the default as YAML has it, or `required`.
+    /// Parameters: `(name, default and range, meaning)`, the range beginning with the default as YAML has it, or `required`, and the
+    /// bounds of a number as `from 0 to 1`.
     /// A short form (`{ resize: 256 }`) is of the first; `p` beside a policy that lists a `p` is that one.
     pub parameters: &'static [(&'static str, &'static str, &'static str)],
     /// One node as in a recipe, such as `{ cutmix: { alpha: 1.0 } }`: what the catalogue shows and draws.
