@@ -44,7 +44,11 @@ struct Parameters {
 
 fn build(value: &Value, model: &ModelInput) -> Parsed<Box<dyn ImagePolicy>> {
     let Parameters { size, padding, mode } = read(value, "size")?;
-    Ok(Box::new(Crop { size: size.unwrap_or(Size::of(model)).square(), padding: padding.0, padding_mode: mode }))
+    Ok(Box::new(Crop {
+        size: size.unwrap_or(Size::of(model)).square(),
+        padding: padding.0,
+        padding_mode: mode,
+    }))
 }
 
 impl Crop {

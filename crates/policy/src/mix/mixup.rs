@@ -10,7 +10,7 @@ use serde_yaml::Value;
 pub const SPEC: Spec = Spec {
     name: "mixup",
     summary: "λ·x_i + (1 − λ)·x_j, λ ~ Beta(α, α)",
-    source: "Zhang et al., mixup: PaddingMode Empirical Risk Minimization, ICLR 2018; arXiv 1710.09412",
+    source: "Zhang et al., mixup: Beyond Empirical Risk Minimization, ICLR 2018; arXiv 1710.09412",
     parameters: &[
         (
             "alpha",
