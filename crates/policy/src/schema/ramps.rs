@@ -212,7 +212,9 @@ mod tests {
         TrainingProgress { step, steps: 100, batches_per_epoch: 10, batch: 4 }
     }
 
-    fn ramped(name: &str, parameters: &str) -> Parsed<(Vec<Box<dyn Mix>>, Option<Ramps>)> {
+    type Ramped = (Vec<Box<dyn Mix>>, Option<Ramps>);
+
+    fn ramped(name: &str, parameters: &str) -> Parsed<Ramped> {
         let spec = Registry::builtin().find(name).unwrap();
         Ramps::parse(&yaml(parameters), Window::ALWAYS, |value| spec.mix(value))
     }
