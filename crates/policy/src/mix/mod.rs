@@ -90,7 +90,10 @@ impl MixContext<'_> {
         self.classes.len()
     }
 
-    /// (height, width) of the maps, or the error of `policy` at a tap where there are none.
+    /// (height, width) of the maps.
+    ///
+    /// # Errors
+    /// Of `policy`, at a tap where there are none.
     pub fn maps(&self, policy: &str) -> Result<(usize, usize)> {
         self.size.ok_or_else(|| {
             let problem = "expected images or maps, (R, C, H, W); place it at an earlier tap".to_owned();

@@ -133,7 +133,7 @@ fn cutmix_and_mixup_as_torchvision_and_timm() {
     for case in &cases {
         let labels: Vec<u32> = list(&case["labels"]);
         let rows = Rows::one_hot(labels.clone(), vec![None; labels.len()], 3);
-        let order = Order::ALL.into_iter().find(|(name, _)| case["order"] == *name).unwrap().1;
+        let order = Order::ALL.iter().find(|(name, _)| case["order"] == *name).unwrap().1;
         let partners = Pairing { order, within_group: true }.partners(&rows.groups, &mut rng(0, "none"));
         let (values, lambdas): (Tensor, Vec<f64>) = (tensor(case), list(&case["lambda"]));
         let node_of = match (case["centre"].is_null(), lambdas.as_slice()) {
