@@ -14,7 +14,7 @@ extends: tiny.yaml
 data: { images: 320, batch: 8, sampler: balanced }
 images: [ { crop: { size: 16, padding: 2 } }, { flip: {} }, { cutout: { size: 4 } } ]
 policy: synermix_manifold
-schedule: { one_cycle: { rate: 0.05 } }
+schedule: { one_cycle: { lr: 0.05 } }
 ema: { decay: 0.99 }
 length: 3 epochs
 ";
@@ -70,7 +70,7 @@ fn resumed_is_uninterrupted() {
 #[test]
 fn a_finished_run_goes_on_with_a_longer_length() {
     let desk = Desk::new();
-    let arguments = ["tiny.yaml", "schedule={ constant: { rate: 0.05 } }", "--out"];
+    let arguments = ["tiny.yaml", "schedule={ constant: { lr: 0.05 } }", "--out"];
     let train = |place: &str, more: &[&str]| desk.train(&[&arguments[..], &[place], more].concat()).ok();
     train("short", &["length=1 epochs"]);
     let said = train("short", &["--resume"]);
@@ -191,13 +191,43 @@ fn save(path: &Path, tensors: &BTreeMap<String, candle_core::Tensor>) {
     tallow_models::weights::save(tensors, path, &BTreeMap::new()).unwrap();
 }
 
+/// A folder of a version in which the keys of a recipe had other names, and what can be done with it.
+#[test]
+fn recipes_of_checkpoints_with_old_keys_are_read() {
+    let desk = Desk::new();
+    let scale = "optimizer.sgd.head_lr_scale=2";
+    for run in ["run", "same"] {
+        desk.train(&["tiny.yaml", scale, "length=1 epochs", "--out", run]).ok();
+    }
+    let before = desk.tallow(&["eval", "run", "--json"]).ok().out;
+    for file in ["run/recipe.yaml", "run/last/recipe.yaml", "run/best/recipe.yaml"] {
+        let text = desk.read(file);
+        let old = text.replace("lr: ", "rate: ").replace("head_lr_scale: ", "head_rate: ");
+        assert_eq!(old.matches("rate: ").count(), 2, "{text}");
+        desk.write(file, old);
+    }
+    assert_eq!(desk.tallow(&["eval", "run", "--json"]).ok().out, before);
+    desk.tallow(&["replay", "run", "--step", "2"]).ok();
+    desk.tallow(&["export", "run", "--to", "candle", "out"]).ok();
+    desk.train(&["run/recipe.yaml", "--dry-run"]).ok();
+    let resumed = |run: &str| {
+        desk.train(&["tiny.yaml", scale, "--out", run, "--resume"]).ok();
+        tensors(&desk.path(run).join("last/model.safetensors"))
+    };
+    assert!(resumed("run") == resumed("same"), "the old keys mean something else");
+    assert!(desk.read("run/last/recipe.yaml").contains("head_lr_scale: 2"));
+    // An override is written today.
+    let said = desk.tallow(&["eval", "run", "schedule.cosine.rate=1"]);
+    said.complains(2, &["schedule.cosine.rate: unknown key `rate`; it is `lr` now"]);
+}
+
 #[test]
 fn weights_of_a_file_with_a_new_head() {
     let desk = Desk::new();
     let theirs = weights(1000, 5);
     save(&desk.path("theirs.safetensors"), &theirs);
     // A step too small to move anything: what is saved is what was loaded.
-    let still = ["schedule={ constant: { rate: 1e-30 } }", "optimizer={ sgd: {} }", "length=1 steps"];
+    let still = ["schedule={ constant: { lr: 1e-30 } }", "optimizer={ sgd: {} }", "length=1 steps"];
     let run = |name: &str, settings: &[&str]| {
         let arguments = [&["tiny.yaml", "--out", name], &still[..], settings].concat();
         let said = desk.train(&arguments).ok();

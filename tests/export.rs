@@ -6,7 +6,7 @@ use std::process::Command;
 use tallow_models::Mode;
 
 /// What `--to candle` writes beside the weights.
-#[path = "../crates/train/src/export/load.rs"]
+#[path = "../crates/train/src/share/export/load.rs"]
 mod load;
 
 /// `values.npy`: (3, 3, side, side) of normalised values, a wave.
@@ -101,7 +101,7 @@ fn the_loader_for_candle_gives_our_logits() {
     desk.train(&stem).ok();
     let csv = desk.tallow(&["predict", "run", "values.npy", "--logits"]).ok().out;
     desk.tallow(&["export", "run", "--to", "candle", "out"]).ok();
-    assert_eq!(desk.read("out/load.rs"), include_str!("../crates/train/src/export/load.rs"));
+    assert_eq!(desk.read("out/load.rs"), include_str!("../crates/train/src/share/export/load.rs"));
     let (config, network) = load::load(&desk.path("out")).unwrap();
     let images = Tensor::read_npy(desk.path("values.npy")).unwrap();
     let logits: Vec<Vec<f32>> = network.forward(&images, &Mode::Eval).unwrap().to_vec2().unwrap();

@@ -267,12 +267,9 @@ fn a_stem_that_the_model_lacks() {
 fn a_schedule_longer_than_its_run() {
     let desk = Desk::new();
     for (schedule, words) in [
-        ("{ cosine: { rate: 0.1, warmup: 9 steps } }", "schedule.cosine.warmup: is longer than the run"),
-        (
-            "{ multistep: { rate: 0.1, at: [ 0.5, 128 images ] } }",
-            "schedule.multistep.at[1]: is never reached",
-        ),
-        ("{ multistep: { rate: 0.1, at: [ 5 steps, 1 epochs ] } }", "schedule.multistep.at[1]: is not after"),
+        ("{ cosine: { lr: 0.1, warmup: 9 steps } }", "schedule.cosine.warmup: is longer than the run"),
+        ("{ multistep: { lr: 0.1, at: [ 0.5, 128 images ] } }", "schedule.multistep.at[1]: is never reached"),
+        ("{ multistep: { lr: 0.1, at: [ 5 steps, 1 epochs ] } }", "schedule.multistep.at[1]: is not after"),
     ] {
         let schedule = format!("schedule={schedule}");
         for mode in [&["--dry-run"][..], &[]] {
@@ -282,22 +279,22 @@ fn a_schedule_longer_than_its_run() {
     }
     nothing_left(&desk, &[]);
     // Eight steps: a warm-up of all of them is one.
-    desk.train(&["tiny.yaml", "schedule={ cosine: { rate: 0.1, warmup: 2 epochs } }", "--dry-run"]).ok();
+    desk.train(&["tiny.yaml", "schedule={ cosine: { lr: 0.1, warmup: 2 epochs } }", "--dry-run"]).ok();
 }
 
 #[test]
 fn a_loss_that_is_not_finite() {
     let desk = Desk::new();
     // The first epoch is good, the second is not.
-    let milestone = "schedule={ multistep: { rate: 0.01, at: [ 1 epochs ], factor: 1e38 } }";
+    let milestone = "schedule={ multistep: { lr: 0.01, at: [ 1 epochs ], factor: 1e38 } }";
     let said = desk.train(&["tiny.yaml", milestone, "--out", "run"]);
-    said.complains(4, &["the loss of step ", "the losses before it: ", "lower schedule.multistep.rate"]);
+    said.complains(4, &["the loss of step ", "the losses before it: ", "lower schedule.multistep.lr"]);
     assert_eq!(desk.json("run/last/state.json")["epoch"], 1);
     desk.tallow(&["eval", "run/last"]).ok();
     desk.tallow(&["eval", "run/best"]).ok();
     // From the first step on: nothing was good.
-    let said = desk.train(&["tiny.yaml", "schedule={ constant: { rate: 1e30 } }", "--out", "none"]);
-    said.complains(4, &["the loss of step 2 is", "lower schedule.constant.rate"]);
+    let said = desk.train(&["tiny.yaml", "schedule={ constant: { lr: 1e30 } }", "--out", "none"]);
+    said.complains(4, &["the loss of step 2 is", "lower schedule.constant.lr"]);
     assert!(!desk.path("none/last").exists() && !desk.path("none/best").exists());
 }
 
@@ -306,8 +303,8 @@ fn a_loss_that_is_not_finite() {
 fn weights_that_are_not_finite() {
     let desk = Desk::new();
     let said =
-        desk.train(&["tiny.yaml", "schedule={ constant: { rate: 1e38 } }", "length=1 steps", "--out", "run"]);
-    said.complains(4, &["lower schedule.constant.rate"]);
+        desk.train(&["tiny.yaml", "schedule={ constant: { lr: 1e38 } }", "length=1 steps", "--out", "run"]);
+    said.complains(4, &["lower schedule.constant.lr"]);
     assert!(!desk.path("run/last").exists() && !desk.path("run/best").exists());
 }
 

@@ -165,9 +165,9 @@ fn as_a_person_types_it() {
 fn draws_that_looked_at_the_network() {
     let desk = Desk::new();
     let policy = "policy=saliencymix_gradient";
-    let rate = "schedule={ constant: { rate: 0.05 } }";
-    desk.train(&["tiny.yaml", policy, rate, "length=1 epochs", "--out", "half"]).ok();
-    desk.train(&["tiny.yaml", policy, rate, "--out", "whole"]).ok();
+    let lr = "schedule={ constant: { lr: 0.05 } }";
+    desk.train(&["tiny.yaml", policy, lr, "length=1 epochs", "--out", "half"]).ok();
+    desk.train(&["tiny.yaml", policy, lr, "--out", "whole"]).ok();
     let targets = |record: &Value| record["branches"][0]["targets"].as_str().unwrap().to_owned();
     let logged: Vec<String> = steps(&desk, "whole").iter().map(targets).collect();
     assert_eq!(logged.len(), 8);

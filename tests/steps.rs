@@ -4,8 +4,9 @@ use crate::program::{Desk, TINY};
 use candle_core::Tensor;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use tallow_policy::{PRESETS, Policy, Registry, TrainingProgress};
-use tallow_train::{Plan, Run, Start, Step};
+use tallow_data::HostBatch;
+use tallow_policy::{PRESETS, Policy, Registry};
+use tallow_train::{BranchStep, Plan, Run, RunLength, Start, Step, training_step};
 
 /// A recipe of the desk, built.
 fn built(desk: &Desk, recipe: &str, overrides: &[String], registry: &Registry) -> Run {
@@ -13,15 +14,21 @@ fn built(desk: &Desk, recipe: &str, overrides: &[String], registry: &Registry) -
     Run::build(plan, Start::Recipe, &tallow_report::Progress::hidden()).unwrap()
 }
 
+/// The only step of a run, on these images.
+fn step_on(run: &Run, host: HostBatch) -> Step {
+    let length = RunLength { steps: 1, batches_per_epoch: 1, batch: host.labels.len() as u64 };
+    let batch = run.batches().unwrap().batch(host, tallow_seed::Seed::new(1), length.at(0));
+    training_step(run, &batch).unwrap()
+}
+
 /// The first step of a run on six images of fixed bytes, with the labels of its first six.
-fn first_step(run: &Run) -> (tallow_data::HostBatch, Step) {
+fn first_step(run: &Run) -> (HostBatch, Step) {
     let bytes = (0..6 * 16 * 16 * 3).map(|i| (i * 37 % 251) as u8).collect();
     let view = tallow_data::Pixels { rows: 6, height: 16, width: 16, bytes };
     let indices: Vec<u32> = (0..6).collect();
     let labels = indices.iter().map(|row| run.data.train.label(*row as usize)).collect();
-    let batch = tallow_data::HostBatch { views: vec![view], labels, indices };
-    let progress = TrainingProgress { step: 0, steps: 1, batches_per_epoch: 1, batch: 6 };
-    let step = tallow_train::step(run, &batch, tallow_seed::Seed::new(1), &progress).unwrap();
+    let batch = HostBatch { views: vec![view], labels, indices };
+    let step = step_on(run, batch.clone());
     (batch, step)
 }
 
@@ -118,7 +125,7 @@ fn a_probe_leaves_no_trace() {
     assert!((slope / f64::from(square) - 1.0).abs() < 0.02, "{slope}, {square}");
 }
 
-/// Two branches, and what each gave: its loss before its weight, the norm of its gradient, the fate of its mixes. Collecting the
+/// Two branches, and what each gave: its loss before its weight, the norm of its gradient, where its mixes happened. Collecting the
 /// branches apart leaves their sum as it was, to the bit.
 #[test]
 fn a_step_knows_its_branches() {
@@ -148,12 +155,12 @@ fn a_step_knows_its_branches() {
         assert!((got - expected).abs() < 1e-9 * expected, "{got} != {expected}");
     }
     assert_ne!(a.targets, b.targets);
-    let fates = |one: &tallow_report::BranchMetrics| -> Vec<(String, Option<String>)> {
+    let places = |one: &BranchStep| -> Vec<(String, Option<String>)> {
         one.mixes.iter().map(|mix| (mix.policy.clone(), mix.tap.clone())).collect()
     };
     let tap = |tap: &str| Some(tap.to_owned());
-    assert_eq!(fates(a), [("cutmix".into(), tap("input")), ("mixup".into(), None)]);
-    assert_eq!(fates(b), [("zeta_mixup".into(), tap("stage2"))]);
+    assert_eq!(places(a), [("cutmix".into(), tap("input")), ("mixup".into(), None)]);
+    assert_eq!(places(b), [("zeta_mixup".into(), tap("stage2"))]);
     for (name, sum) in &both.gradients {
         let parts = flat(&first.gradients[name]).into_iter().zip(flat(&second.gradients[name]));
         assert!(flat(sum) == parts.map(|(a, b)| a + b).collect::<Vec<f32>>(), "{name}");
@@ -170,12 +177,11 @@ fn synermixs_networks_train_under_its_presets() {
     assert_eq!(presets, ["intra_class", "mixup_intra_class", "synermix", "synermix_manifold"]);
     let bytes = (0..6 * 32 * 32 * 3).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let view = tallow_data::Pixels { rows: 6, height: 32, width: 32, bytes };
-    let batch = tallow_data::HostBatch {
+    let batch = HostBatch {
         views: vec![view.clone(), view],
         labels: vec![0, 0, 1, 1, 2, 2],
         indices: (0..6).collect(),
     };
-    let progress = TrainingProgress { step: 0, steps: 1, batches_per_epoch: 1, batch: 6 };
     for model in ["resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v3_large", "swin_t"] {
         let name = format!("model={{ name: {model}, input: 32 }}");
         let size = ["images", "evaluation"].map(|key| format!("{key}=[{{ resize: [32, 32] }}]"));
@@ -183,9 +189,7 @@ fn synermixs_networks_train_under_its_presets() {
         let mut run = built(&desk, "tiny.yaml", &overrides, &registry);
         for preset in &presets {
             run.model.plan.policy = Policy::preset(preset, &registry).unwrap();
-            let step =
-                |run: &Run| tallow_train::step(run, &batch, tallow_seed::Seed::new(1), &progress).unwrap();
-            let first = step(&run);
+            let first = step_on(&run, batch.clone());
             assert!(first.branches.iter().all(|branch| branch.mixes.iter().all(|mix| mix.tap.is_some())));
             let mut square = 0.0;
             for (name, param) in &run.model.params.trainable {
@@ -196,10 +200,10 @@ fn synermixs_networks_train_under_its_presets() {
                 square += norm;
             }
             let mut state = run.optimizer().state(&run.model.params).unwrap();
-            let rate = 1e-3 / square;
-            run.optimizer().update(&run.model.params, &first.gradients, &mut state, rate, None).unwrap();
+            let lr = 1e-3 / square;
+            run.optimizer().update(&run.model.params, &first.gradients, &mut state, lr, None).unwrap();
             // Whether it falls is chance here: norms over six values, signs of ReLUs.
-            let second = step(&run).loss;
+            let second = step_on(&run, batch.clone()).loss;
             assert!(
                 (1.0..4.0).contains(&second) && second != first.loss,
                 "{model} {preset}: {} {second}",
@@ -210,7 +214,7 @@ fn synermixs_networks_train_under_its_presets() {
 }
 
 #[test]
-fn the_log_attributes_every_step() {
+fn the_log_tells_what_every_branch_gave() {
     let desk = Desk::new();
     desk.train(&["tiny.yaml", "policy=synermix_manifold", "--out", "run"]).ok();
     let text = desk.read("run/metrics.jsonl");

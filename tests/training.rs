@@ -66,7 +66,7 @@ const CURVE: [f64; 10] =
     [1.964805, 1.915248, 1.966709, 1.821550, 1.855946, 1.878983, 1.902964, 1.628007, 1.808800, 1.601172];
 
 /// At higher rates the signs of ReLUs flip on rounding, and processors part ways within ten steps.
-const SLOW: &str = "schedule.cosine.rate=5e-4";
+const SLOW: &str = "schedule.cosine.lr=5e-4";
 
 #[test]
 fn the_loss_curve_is_the_recorded_one() {
@@ -231,10 +231,10 @@ fn clipping_bounds_a_step() {
         desk.train(&[&arguments, settings].concat()).ok();
         tensors(&desk.path(name).join("last/model.safetensors"))
     };
-    let start = run("start", &["schedule={ constant: { rate: 1e-30 } }"]);
-    let free = run("free", &["schedule={ constant: { rate: 0.5 } }"]);
-    let loose = run("loose", &["schedule={ constant: { rate: 0.5 } }", "clip=1e9"]);
-    let tight = run("tight", &["schedule={ constant: { rate: 0.5 } }", "clip=0.1"]);
+    let start = run("start", &["schedule={ constant: { lr: 1e-30 } }"]);
+    let free = run("free", &["schedule={ constant: { lr: 0.5 } }"]);
+    let loose = run("loose", &["schedule={ constant: { lr: 0.5 } }", "clip=1e9"]);
+    let tight = run("tight", &["schedule={ constant: { lr: 0.5 } }", "clip=0.1"]);
     assert_eq!(free, loose);
     assert!(distance(&start, &free) > 0.06, "{}", distance(&start, &free));
     // rate · clip = 0.05, in the direction of the gradient.
@@ -273,12 +273,8 @@ fn averages_are_what_is_evaluated_and_saved() {
 fn training_stops_early() {
     let desk = Desk::new();
     // A rate this small improves nothing after the first epoch.
-    let settings = [
-        "schedule={ constant: { rate: 1e-30 } }",
-        "early_stop.patience=2",
-        "length=9 epochs",
-        "ema.decay=0.5",
-    ];
+    let settings =
+        ["schedule={ constant: { lr: 1e-30 } }", "early_stop.patience=2", "length=9 epochs", "ema.decay=0.5"];
     let arguments =
         [&["tiny.yaml", "select=accuracy", "images=[]", "--out", "run", "--json"], &settings[..]].concat();
     let said = desk.train(&arguments).ok().json();

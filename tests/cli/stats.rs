@@ -153,7 +153,7 @@ fn features_of_a_checkpoint_are_judged() {
         let mut features: BTreeMap<u32, Vec<Tensor>> = BTreeMap::new();
         for index in 0..data.len() {
             let image = tallow_data::decode(&data.image(index).unwrap()).unwrap();
-            let image = model.plan.evaluation.run(image, Seed::new(0)).unwrap();
+            let image = model.transforms.evaluation.run(image, Seed::new(0)).unwrap();
             let (height, width) = (image.height as usize, image.width as usize);
             let pixels = Pixels { rows: 1, height, width, bytes: image.pixels };
             let mut seen = model.upload(&pixels).unwrap();

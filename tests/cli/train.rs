@@ -89,7 +89,7 @@ fn a_dry_run_writes_nothing() {
     let first: Value =
         serde_json::from_str(trained().0.read("run/metrics.jsonl").lines().next().unwrap()).unwrap();
     assert!((first["loss"].as_f64().unwrap() - loss).abs() < 1e-5, "{loss} != {first}");
-    assert_eq!((&first["loss"], &first["lr"]), (&json["loss"], &json["rate"]));
+    assert_eq!((&first["loss"], &first["lr"]), (&json["loss"], &json["lr"]));
 }
 
 #[test]

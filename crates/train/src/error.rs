@@ -80,3 +80,9 @@ impl From<tallow_data::Error> for Error {
         }
     }
 }
+
+impl From<tallow_metrics::Error> for Error {
+    fn from(error: tallow_metrics::Error) -> Error {
+        Error::Data(error.to_string())
+    }
+}

@@ -34,7 +34,7 @@ which loads them")]
 pub struct Export {
     /// A checkpoint folder, or a run's folder (its `best`)
     pub checkpoint: PathBuf,
-    /// Whose names, shapes and configuration; `onnx`: opset 17, any number of images
+    /// The library whose names, shapes and configuration are written; `onnx`: opset 17, any number of images
     #[arg(long, value_parser = ["timm", "torchvision", "candle", "onnx"])]
     pub to: String,
     /// The folder to write; it must be empty or not there

@@ -40,7 +40,7 @@ pub struct Stats {
     /// How many nearest neighbours of a point, with --points [default: 8]
     #[arg(long, value_name = "K", requires = "points")]
     pub neighbours: Option<usize>,
-    /// Trained networks, whose features of the recipe's validation part are judged: cohesion, separability
+    /// Trained networks, whose features of the recipe's validation part are measured: cohesion, separability
     #[arg(long, value_name = "DIR", conflicts_with = "points", value_hint = clap::ValueHint::DirPath)]
     pub checkpoint: Vec<PathBuf>,
     /// Print as JSON

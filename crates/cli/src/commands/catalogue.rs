@@ -177,7 +177,7 @@ images: [ {{ resize: [{SIDE}, {SIDE}] }} ]
 evaluation: [ {{ resize: [{SIDE}, {SIDE}] }} ]
 branches: [ {{ policies: {policies} }} ]
 optimizer: {{ sgd: {{}} }}
-schedule: {{ constant: {{ rate: 0.1 }} }}
+schedule: {{ constant: {{ lr: 0.1 }} }}
 length: 1 epochs
 device: cpu
 seed: {seed}

@@ -26,8 +26,7 @@ pub fn check(arguments: &Check, registry: &Registry) -> anyhow::Result<()> {
         let checked = match is_preset(path) {
             true => check_preset(path, registry).map(|()| None),
             false => Plan::read(path, &overrides, registry).and_then(|plan| {
-                let opened = plan.device.open().map(drop);
-                opened.map_err(|problem| plan.mistake("device", problem))?;
+                plan.open_device()?;
                 Ok(Some(plan))
             }),
         };

@@ -24,9 +24,9 @@ pub fn eval(arguments: &Eval, registry: &Registry) -> anyhow::Result<()> {
     let headline = headline(&predictions);
     let mut out = std::io::stdout().lock();
     if arguments.json {
-        let mut said = serde_json::to_value(&summary)?;
-        said["intervals"] = intervals(&predictions, &headline);
-        writeln!(out, "{}", serde_json::to_string_pretty(&said)?)?;
+        let mut json = serde_json::to_value(&summary)?;
+        json["intervals"] = intervals(&predictions, &headline);
+        writeln!(out, "{}", serde_json::to_string_pretty(&json)?)?;
     } else {
         writeln!(out, "{}: {} part, {} images\n", place.display(), arguments.split, predictions.len())?;
         write!(out, "{}", tallow_report::table(&summary.per_class, &headline))?;

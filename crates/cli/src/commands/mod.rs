@@ -20,7 +20,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use tallow_policy::Registry;
-use tallow_train::{Choice, Error};
+use tallow_train::{DeviceChoice, Error};
 
 pub fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
     match command {
@@ -72,7 +72,7 @@ fn alone(place: &Path) -> Error {
 /// The device that `--device` names.
 fn device(text: &str) -> Result<Device, Error> {
     let mistake = |problem| Error::recipe(format!("--device: {problem}"));
-    text.parse::<Choice>().map_err(mistake)?.open().map_err(mistake)
+    text.parse::<DeviceChoice>().map_err(mistake)?.open().map_err(mistake)
 }
 
 /// Refuses a file that could not be written when the work is done. Leaves no file where there was none.

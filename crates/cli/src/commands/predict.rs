@@ -177,7 +177,7 @@ fn readable(
 
 /// Refuses images that the evaluation transform leaves at different sizes: they make no batch.
 fn one_size(images: &dyn Dataset, model: &Model) -> Result<(), Error> {
-    let chain = &model.plan.evaluation;
+    let chain = &model.transforms.evaluation;
     if chain.output_size().is_some() {
         return Ok(());
     }

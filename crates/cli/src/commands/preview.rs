@@ -4,7 +4,7 @@ use super::{refused, writable};
 use crate::arguments::Preview;
 use std::path::{Path, PathBuf};
 use tallow_policy::Registry;
-use tallow_report::Progress;
+use tallow_report::{Progress, Sheet};
 use tallow_train::{Error, Plan};
 
 pub fn preview(arguments: &Preview, registry: &Registry) -> anyhow::Result<()> {
@@ -12,12 +12,21 @@ pub fn preview(arguments: &Preview, registry: &Registry) -> anyhow::Result<()> {
     ready(&arguments.out)?;
     let tiles = usize::from(arguments.tiles);
     let sheets = tallow_train::preview(plan, arguments.batch, tiles, &Progress::stderr())?;
-    for (index, sheet) in sheets.iter().enumerate() {
-        let path = if sheets.len() == 1 { arguments.out.clone() } else { numbered(&arguments.out, index) };
-        sheet.sheet.write(&path)?;
-        println!("{}", path.display());
-    }
+    let sheets: Vec<&Sheet> = sheets.iter().map(|preview| &preview.sheet).collect();
+    write(&arguments.out, &sheets)?.iter().for_each(|path| println!("{}", path.display()));
     Ok(())
+}
+
+/// Writes pictures: one to the path, several beside it, `preview.png` → `preview_0.png`. Returns where.
+pub fn write(path: &Path, sheets: &[&Sheet]) -> anyhow::Result<Vec<PathBuf>> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let one = |(index, sheet): (usize, &&Sheet)| {
+        let alone = sheets.len() == 1;
+        let path = if alone { path.to_owned() } else { path.with_file_name(format!("{stem}_{index}.png")) };
+        sheet.write(&path)?;
+        Ok(path)
+    };
+    sheets.iter().enumerate().map(one).collect()
 }
 
 /// Makes the folders above a path. Refuses one that is no PNG's or cannot be written.
@@ -37,10 +46,4 @@ pub fn ready(path: &Path) -> Result<(), Error> {
         return Err(refused("--out", path, error));
     }
     writable("--out", path)
-}
-
-/// `preview.png` → `preview_0.png`.
-pub fn numbered(path: &Path, index: usize) -> PathBuf {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!("{stem}_{index}.png"))
 }

@@ -5,7 +5,7 @@ use crate::arguments::Publish;
 use std::io::Write;
 use tallow_policy::Registry;
 use tallow_report::Progress;
-use tallow_train::{Assembled, Error, Words, assemble};
+use tallow_train::{Assembled, Error, PublishOptions, assemble};
 
 pub fn publish(arguments: &Publish, registry: &Registry) -> anyhow::Result<()> {
     let progress = Progress::stderr();
@@ -24,13 +24,13 @@ pub fn publish(arguments: &Publish, registry: &Registry) -> anyhow::Result<()> {
         .repo
         .parse::<tallow_hub::Reference>()
         .map_err(|error| Error::recipe(format!("--repo: {error}")))?;
-    let words = Words {
+    let options = PublishOptions {
         repository: repository.to_owned(),
         license: arguments.license.clone(),
         data_license: arguments.data_license.clone(),
         without_report: arguments.no_report,
     };
-    let assembled = assemble(&place, &out, &words, registry)?;
+    let assembled = assemble(&place, &out, &options, registry)?;
     assembled.notes.iter().for_each(|note| progress.note(note));
     let mut stdout = std::io::stdout().lock();
     for (_, path) in &assembled.files {

@@ -1,6 +1,6 @@
 //! `replay CHECKPOINT --step N`: a batch of a run once more.
 
-use super::preview::{numbered, ready};
+use super::preview::{ready, write};
 use super::writable;
 use crate::arguments::Replay;
 use std::collections::BTreeMap;
@@ -18,13 +18,7 @@ pub fn replay(arguments: &Replay, registry: &Registry) -> anyhow::Result<()> {
     let tiles = usize::from(*tiles);
     let replay = tallow_train::replay(checkpoint, *step, overrides, tiles, registry, &progress)?;
     replay.warnings.iter().for_each(|warning| progress.note(&format!("warning: {warning}")));
-    let mut written = Vec::new();
-    for (index, sheet) in replay.sheets.iter().enumerate() {
-        let alone = replay.sheets.len() == 1;
-        let path = if alone { arguments.out.clone() } else { numbered(&arguments.out, index) };
-        sheet.write(&path)?;
-        written.push(path);
-    }
+    let mut written = write(&arguments.out, &replay.sheets.iter().collect::<Vec<_>>())?;
     if let Some(path) = &arguments.tensors {
         let metadata = BTreeMap::from([("tallow.step".to_owned(), step.to_string())]);
         tallow_models::weights::save(&replay.tensors, path, &metadata)?;

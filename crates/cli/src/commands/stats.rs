@@ -35,11 +35,11 @@ pub fn stats(arguments: &Stats, registry: &Registry) -> anyhow::Result<()> {
         eprintln!("{}", out.display());
     }
     let text = if arguments.json {
-        let mut said = as_json(&name, &found);
+        let mut json = as_json(&name, &found);
         if !features.is_empty() {
-            said["checkpoints"] = features::as_json(&features);
+            json["checkpoints"] = features::as_json(&features);
         }
-        serde_json::to_string_pretty(&said)? + "\n"
+        serde_json::to_string_pretty(&json)? + "\n"
     } else {
         table(&name, &found) + &features::table(&features)
     };

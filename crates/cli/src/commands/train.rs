@@ -84,25 +84,25 @@ fn introduce(run: &Run, progress: &Progress) {
 /// One step and one evaluation batch; nothing is written.
 fn dry_run(run: Run, json: bool, progress: &Progress) -> anyhow::Result<()> {
     introduce(&run, progress);
-    let tried = tallow_train::try_out(&run, progress)?;
+    let found = tallow_train::dry_run(&run, progress)?;
     let mut out = std::io::stdout().lock();
     if json {
         let result = json!({
-            "steps_per_epoch": tried.batches,
-            "steps": tried.total,
-            "loss": tried.loss,
-            "rate": tried.lr,
-            "kernel_calls": tried.kernel_calls,
-            "validation_rows": tried.evaluated,
+            "steps_per_epoch": found.steps_per_epoch,
+            "steps": found.steps,
+            "loss": found.loss,
+            "lr": found.lr,
+            "kernel_calls": found.kernel_calls,
+            "validation_rows": found.evaluated,
         });
         return Ok(writeln!(out, "{}", serde_json::to_string_pretty(&result)?)?);
     }
     writeln!(out, "dry run: everything fits")?;
-    writeln!(out, "  steps per epoch    {}", tried.batches)?;
-    writeln!(out, "  steps in all       {}", tried.total)?;
-    writeln!(out, "  loss of step 1     {:.6}", tried.loss)?;
-    writeln!(out, "  rate of step 1     {:.3e}", tried.lr)?;
-    writeln!(out, "  kernel calls       {}", tried.kernel_calls)?;
-    writeln!(out, "  validation rows    {} (one batch)", tried.evaluated)?;
+    writeln!(out, "  steps per epoch    {}", found.steps_per_epoch)?;
+    writeln!(out, "  steps in all       {}", found.steps)?;
+    writeln!(out, "  loss of step 1     {:.6}", found.loss)?;
+    writeln!(out, "  lr of step 1       {:.3e}", found.lr)?;
+    writeln!(out, "  kernel calls       {}", found.kernel_calls)?;
+    writeln!(out, "  validation rows    {} (one batch)", found.evaluated)?;
     Ok(())
 }

@@ -1,8 +1,10 @@
 //! The length of a run, and what of a schedule must fit into it.
 
-use super::{SchedulePlan, ShapePlan};
+use super::{Plan, SchedulePlan};
+use crate::Result;
+use crate::fit::Shape;
 use crate::recipe::Node;
-use tallow_policy::{Duration, Mistake};
+use tallow_policy::{Duration, Mistake, TrainingProgress};
 
 /// The longest run, in epochs, steps and images: what is longer is a slip of the hand.
 const LONGEST: (f64, u64, u64) = (1e6, 10_000_000_000, 10_000_000_000_000);
@@ -26,12 +28,63 @@ pub fn length(node: &Node) -> Option<Duration> {
     None
 }
 
-pub const AT_LEAST_ONE: &str = "expected at least one step, such as 1 epochs";
+const AT_LEAST_ONE: &str = "expected at least one step, such as 1 epochs";
+
+/// How many steps a run has: places each of them in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunLength {
+    pub steps: u64,
+    pub batches_per_epoch: u64,
+    /// Images of a whole batch.
+    pub batch: u64,
+}
+
+impl RunLength {
+    /// One epoch of so many steps.
+    pub fn of_steps(steps: u64, batch: usize) -> RunLength {
+        RunLength { steps, batches_per_epoch: steps, batch: batch as u64 }
+    }
+
+    /// Where a step, from 0, is in the run.
+    pub fn at(&self, step: u64) -> TrainingProgress {
+        let RunLength { steps, batches_per_epoch, batch } = *self;
+        TrainingProgress { step, steps, batches_per_epoch, batch }
+    }
+
+    /// Whole steps of a duration.
+    pub fn steps_of(&self, duration: Duration) -> u64 {
+        duration.steps_of(self.steps, self.batches_per_epoch, self.batch)
+    }
+
+    /// The part of the run that a duration takes.
+    pub fn share_of(&self, duration: Duration) -> f64 {
+        let steps = match duration {
+            // Not rounded to whole steps.
+            Duration::Epochs(n) => n * self.batches_per_epoch as f64,
+            other => self.steps_of(other) as f64,
+        };
+        steps / self.steps as f64
+    }
+}
+
+impl Plan {
+    /// The length of a run whose epochs have so many batches.
+    ///
+    /// # Errors
+    /// A run of no step.
+    pub fn run_length(&self, batches_per_epoch: u64) -> Result<RunLength> {
+        let batch = self.data.batch as u64;
+        match self.length.steps(batches_per_epoch, batch) {
+            Some(steps) if steps > 0 => Ok(RunLength { steps, batches_per_epoch, batch }),
+            _ => Err(self.mistake("length", AT_LEAST_ONE)),
+        }
+    }
+}
 
 /// What of a schedule lies beyond the end of its run or out of order, by its path in the recipe. `share` is the part of the
 /// run that a duration takes, where that is known.
 pub fn misfits(schedule: &SchedulePlan, share: impl Fn(Duration) -> Option<f64>) -> Vec<Mistake> {
-    let name = schedule.shape.name();
+    let name = schedule.name;
     let warmup = schedule.warmup.and_then(&share).unwrap_or(0.0);
     let mut found = Vec::new();
     if warmup > 1.0 {
@@ -42,7 +95,7 @@ pub fn misfits(schedule: &SchedulePlan, share: impl Fn(Duration) -> Option<f64>)
             format!("is longer than the run; {remedy}"),
         ));
     }
-    let ShapePlan::Multistep { milestones, .. } = &schedule.shape else { return found };
+    let Shape::Multistep { milestones, .. } = &schedule.shape else { return found };
     let places: Vec<Option<f64>> = milestones.iter().map(|milestone| share(*milestone)).collect();
     for (index, place) in places.iter().enumerate() {
         let Some(place) = *place else { continue };

@@ -1,27 +1,28 @@
-//! The plan: a recipe resolved and checked. After it, no mistake can come from the recipe's text.
+//! The plan: a recipe resolved and checked. After it, no mistake can come from the recipe's text, and nothing changes it. What
+//! needs the data or the weights open is not here: see `run`.
 
+mod images;
 mod length;
 mod policy;
 mod read;
 mod sections;
 
-pub use length::{AT_LEAST_ONE, misfits};
+pub use images::evaluation_of;
+pub use length::{RunLength, misfits};
 pub use policy::{check_preset, is_preset};
 
-use crate::device::Choice;
-use crate::loss::{Kind, Loss};
-use crate::optimizer::Optimizer;
+use crate::fit::{Loss, LossKind, Optimizer, Shape, balanced_weights};
 use crate::recipe::{Document, Node};
+use crate::run::DeviceChoice;
 use crate::{Error, Result};
+use candle_core::Device;
 use serde_yaml::{Mapping, Value};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use tallow_data::{SourceSpec, Split};
 use tallow_metrics::Metric;
-use tallow_models::config::Config;
 use tallow_models::{ModelSpec, Stem};
-use tallow_policy::{Duration, ImageChain, Mistake, Policy, Registry};
+use tallow_policy::{Duration, ImagePolicies, Mistake, Policy, Registry};
 
 /// Everything a run needs to know.
 pub struct Plan {
@@ -33,9 +34,12 @@ pub struct Plan {
     pub preset: Option<String>,
     pub data: DataPlan,
     pub model: ModelPlan,
-    pub images: Arc<ImageChain>,
-    pub evaluation: Arc<ImageChain>,
-    /// An evaluation looks at n² crops of each image and averages their probabilities, n this number.
+    pub images: ImagePolicies,
+    /// As written; else the architecture's own, in whose place that of the weights' `config.json` may stand.
+    pub evaluation: ImagePolicies,
+    /// Whether the recipe writes `evaluation`.
+    pub has_own_evaluation: bool,
+    /// The side of the square of crops that an evaluation looks at.
     pub crops: Option<u32>,
     pub policy: Policy,
     pub loss: LossPlan,
@@ -51,10 +55,10 @@ pub struct Plan {
     /// Epochs without a better `select` after which training stops.
     pub patience: Option<u64>,
     pub seed: u64,
-    pub device: Choice,
-    /// Knows the place of what can be judged only once the data are open.
+    pub device: DeviceChoice,
+    pub(crate) registry: Registry,
+    /// Knows the place of what can be checked only once the data are open.
     document: Document,
-    registry: Registry,
 }
 
 pub struct DataPlan {
@@ -94,7 +98,7 @@ pub enum Weights {
 }
 
 pub struct LossPlan {
-    pub kind: Kind,
+    pub kind: LossKind,
     pub smoothing: f64,
     pub class_weights: ClassWeights,
 }
@@ -108,7 +112,10 @@ pub enum ClassWeights {
 }
 
 impl LossPlan {
-    /// The loss, given the training labels. The problem is one of `loss.class_weights`.
+    /// The loss, given the training labels.
+    ///
+    /// # Errors
+    /// What is wrong with `loss.class_weights`: another number of weights than classes.
     pub fn build(
         &self,
         labels: impl Iterator<Item = u32>,
@@ -116,7 +123,7 @@ impl LossPlan {
     ) -> std::result::Result<Loss, String> {
         let class_weights = match &self.class_weights {
             ClassWeights::None => None,
-            ClassWeights::Balanced => Some(crate::loss::balanced_weights(labels, classes)),
+            ClassWeights::Balanced => Some(balanced_weights(labels, classes)),
             ClassWeights::Given(weights) if weights.len() == classes => Some(weights.clone()),
             ClassWeights::Given(weights) => {
                 return Err(format!("expected {classes} weights, one per class, got {}", weights.len()));
@@ -128,7 +135,9 @@ impl LossPlan {
 
 #[derive(Clone, Debug)]
 pub struct SchedulePlan {
-    pub shape: ShapePlan,
+    /// The key of the recipe.
+    pub name: &'static str,
+    pub shape: Shape<Duration>,
     pub lr: f64,
     pub warmup: Option<Duration>,
 }
@@ -136,34 +145,10 @@ pub struct SchedulePlan {
 impl SchedulePlan {
     /// What to change in a recipe whose loss diverged.
     pub fn advice(&self) -> String {
-        let name = self.shape.name();
-        let longer = if matches!(self.shape, ShapePlan::OneCycle { .. }) { "rise" } else { "warmup" };
-        format!(
-            "lower schedule.{name}.rate, lengthen schedule.{name}.{longer}, or clip gradients (clip: 1.0)"
-        )
+        let name = self.name;
+        let longer = if matches!(self.shape, Shape::OneCycle { .. }) { "rise" } else { "warmup" };
+        format!("lower schedule.{name}.lr, lengthen schedule.{name}.{longer}, or clip gradients (clip: 1.0)")
     }
-}
-
-impl ShapePlan {
-    /// The key of a recipe.
-    pub fn name(&self) -> &'static str {
-        match self {
-            ShapePlan::Constant => "constant",
-            ShapePlan::Step { .. } => "step",
-            ShapePlan::Multistep { .. } => "multistep",
-            ShapePlan::Cosine { .. } => "cosine",
-            ShapePlan::OneCycle { .. } => "one_cycle",
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
-pub enum ShapePlan {
-    Constant,
-    Step { every: Duration, factor: f64 },
-    Multistep { milestones: Vec<Duration>, factor: f64 },
-    Cosine { floor: f64 },
-    OneCycle { rise: f64, start_divisor: f64, final_divisor: f64, linear: bool, momentum: Option<(f64, f64)> },
 }
 
 /// Exponential moving average of weights and running statistics.
@@ -175,7 +160,10 @@ pub struct EmaPlan {
 }
 
 impl Plan {
-    /// Reads and checks a recipe with its overrides; all mistakes at once.
+    /// Reads and checks a recipe with its overrides.
+    ///
+    /// # Errors
+    /// All mistakes at once, each with its place.
     pub fn read(path: &Path, overrides: &[String], registry: &Registry) -> Result<Plan> {
         if is_preset(path) {
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -187,7 +175,10 @@ impl Plan {
         Plan::of(Document::read(path, overrides).map_err(Error::Recipe)?, registry)
     }
 
-    /// The same of a recipe's text; `name` stands for its file in what is said of mistakes.
+    /// The same of a recipe's text; `name` stands for its file in messages.
+    ///
+    /// # Errors
+    /// All mistakes at once, each with its place.
     pub fn parse(name: &str, text: &str, registry: &Registry) -> Result<Plan> {
         Plan::of(Document::parse(name, text).map_err(Error::recipe)?, registry)
     }
@@ -204,24 +195,12 @@ impl Plan {
         }
     }
 
-    /// Makes `mean` the colour that image policies paint with: that of the weights is known only when they are there.
-    pub fn set_fill(&mut self, mean: [f64; 3]) {
-        let size = (self.model.input, self.model.input);
-        let images = self.document.value.get("images").unwrap_or(&Value::Null);
-        let chain = ImageChain::parse(images, &self.registry, size, mean);
-        self.images = Arc::new(chain.expect("the list was read before"));
-    }
-
-    /// Where the recipe writes no `evaluation`, takes that of a `config.json`. Errs with what it says that is not known here.
-    pub fn evaluate_as(&mut self, config: &Config) -> std::result::Result<(), String> {
-        if self.document.value.get("evaluation").is_some() {
-            return Ok(());
-        }
-        let Config { interpolation, crop, crop_mode, .. } = config;
-        let mean = self.model.mean.unwrap_or(self.model.spec.mean);
-        self.evaluation =
-            read::ordinary(&self.registry, self.model.input, interpolation, *crop, crop_mode, mean)?;
-        Ok(())
+    /// The device that the recipe names.
+    ///
+    /// # Errors
+    /// A device that this build or machine does not have.
+    pub fn open_device(&self) -> Result<Device> {
+        self.device.open().map_err(|message| self.mistake("device", message))
     }
 
     /// A mistake at `path` that showed only once the data were open, with its place.

@@ -122,7 +122,10 @@ pub fn is_preset(path: &Path) -> bool {
     has("branches") && !["data", "model", "extends"].into_iter().any(has)
 }
 
-/// Every mistake of a preset's file; taps are known only together with a model.
+/// Checks a preset's file; taps are known only together with a model.
+///
+/// # Errors
+/// Every mistake, with its place.
 pub fn check_preset(path: &Path, registry: &Registry) -> Result<()> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| Error::recipe(format!("{name}: {error}")))?;

@@ -1,14 +1,15 @@
 //! Reading a whole recipe: every section is walked, whatever the others hold.
 
 use super::Plan;
+use super::images::{crops, evaluation_of, images};
 use super::length::{length, misfits, share_of};
-use super::policy::policy;
-use super::policy::resolve;
+use super::policy::{policy, resolve};
 use super::sections::{data, ema, loss, metric, model, optimizer, patience, schedule};
-use crate::device::Choice;
 use crate::recipe::{Document, Node};
-use std::sync::Arc;
-use tallow_policy::{ImageChain, Registry, TapUse};
+use crate::run::DeviceChoice;
+use tallow_models::ModelOptions;
+use tallow_models::config::Config;
+use tallow_policy::{Registry, TapUse};
 
 const KEYS: [&str; 19] = [
     "data",
@@ -43,25 +44,25 @@ pub fn plan(
     let data = root.required("data", "{ name: synthetic, batch: 64 }").and_then(|node| data(&node));
     let model = root.required("model", "{ name: resnet18 }").and_then(|node| model(&node));
     let input = model.as_ref().map(|model| model.input);
-    let mean = model.as_ref().map_or([0.485, 0.456, 0.406], |model| model.mean.unwrap_or(model.spec.mean));
-    let images = chain(root, "images", registry, input, mean);
-    let evaluation = match (root.get("evaluation"), &model) {
-        (None, Some(model)) => {
-            let spec = model.spec;
-            ordinary(registry, model.input, spec.interpolation, spec.crop, "center", mean).ok()
+    let own_images = images(root, "images", registry, input);
+    let has_own_evaluation = root.get("evaluation").is_some();
+    let evaluation = match &model {
+        Some(model) if !has_own_evaluation => {
+            let own = Config::new(model.spec, &ModelOptions::new(1), model.input as usize, &[]);
+            root.take(evaluation_of(&own, registry))
         }
-        (None, None) => None,
-        (Some(_), _) => chain(root, "evaluation", registry, input, mean),
+        None if !has_own_evaluation => None,
+        _ => images(root, "evaluation", registry, input),
     };
-    let crops = optional(root, "evaluation_crops", |node| crops(&node, evaluation.as_deref()));
+    let crops = optional(root, "evaluation_crops", |node| crops(&node, evaluation.as_ref()));
     let length = root.required("length", "30 epochs").and_then(|node| length(&node));
-    if let (Some(images), Some(node), Some(length)) = (&images, root.get("images"), length) {
+    if let (Some(images), Some(node), Some(length)) = (&own_images, root.get("images"), length) {
         node.adopt(images.check_windows(share_of(length)));
     }
     let policy = policy(document, registry, root, model.as_ref(), length, foreign);
     let optimizer =
         root.required("optimizer", "{ sgd: { momentum: 0.9 } }").and_then(|node| optimizer(&node));
-    let schedule = root.required("schedule", "{ cosine: { rate: 0.01 } }").and_then(|node| schedule(&node));
+    let schedule = root.required("schedule", "{ cosine: { lr: 0.01 } }").and_then(|node| schedule(&node));
     if let (Some(schedule), Some(length)) = (&schedule, length) {
         root.adopt(misfits(schedule, share_of(length)));
     }
@@ -83,14 +84,14 @@ pub fn plan(
     let seed = root.get("seed").map_or(Some(1), |node| node.whole(0, u64::MAX));
     let device = root
         .get("device")
-        .map_or(Some(Choice::Auto), |node| node.text().and_then(|text| node.take(text.parse())));
+        .map_or(Some(DeviceChoice::Auto), |node| node.text().and_then(|text| node.take(text.parse())));
     let clip = optional(root, "clip", |node| node.positive());
     let ema = optional(root, "ema", |node| ema(&node));
     let patience = optional(root, "early_stop", |node| patience(&node));
     let found = policy?;
     let name = document.path.file_stem().map_or("recipe".into(), |stem| stem.to_string_lossy().into_owned());
     let resolved = resolve(document.value.clone(), &found);
-    let (data, model, images, evaluation) = (data?, model?, images?, evaluation?);
+    let (data, model, images, evaluation) = (data?, model?, own_images?, evaluation?);
     let (loss, optimizer, schedule, length) = (loss?, optimizer?, schedule?, length?);
     let (clip, accumulate, ema, select, patience) = (clip?, accumulate?, ema?, select?, patience?);
     let crops = crops?;
@@ -103,6 +104,7 @@ pub fn plan(
         model,
         images,
         evaluation,
+        has_own_evaluation,
         crops,
         policy: found.policy,
         loss,
@@ -116,26 +118,9 @@ pub fn plan(
         patience,
         seed,
         device,
-        document,
         registry,
+        document,
     })
-}
-
-/// The side of a square of crops, whose number is written.
-fn crops(node: &Node, evaluation: Option<&ImageChain>) -> Option<u32> {
-    let count = node.count(1)?;
-    let side = (count as f64).sqrt().round() as u32;
-    if side as usize * side as usize != count || side > 32 {
-        node.mistake(format!("expected a square number up to 1024, such as 9 or 16, got {count}"));
-        return None;
-    }
-    if evaluation?.last_crop().is_none() {
-        node.mistake(
-            "stands for the center_crop that ends `evaluation`; end it with one: [ { resize: 80 }, { center_crop: 64 } ]",
-        );
-        return None;
-    }
-    Some(side)
 }
 
 /// Some(None) where the key is absent, None after a mistake.
@@ -144,78 +129,4 @@ fn optional<'a, T>(root: &Node<'a>, key: &str, read: impl Fn(Node<'a>) -> Option
         None => Some(None),
         Some(node) => read(node).map(Some),
     }
-}
-
-/// `images` or `evaluation`: a list of image policies whose result has the model's input size.
-/// Without a model no size is expected.
-fn chain(
-    root: &Node,
-    key: &str,
-    registry: &Registry,
-    input: Option<u32>,
-    mean: [f64; 3],
-) -> Option<Arc<ImageChain>> {
-    let node = root.required(key, "[ { random_resized_crop: {} } ]")?;
-    let side = input.unwrap_or(224);
-    match ImageChain::parse(node.value(), registry, (side, side), mean) {
-        Ok(chain) => {
-            if let (Some(input), Some((width, height))) = (input, chain.output_size())
-                && (width, height) != (input, input)
-            {
-                node.mistake(format!(
-                    "ends with images of {width} by {height} pixels, expected the model's {input} by {input}; \
-                     change the last size, or model.input"
-                ));
-            }
-            if let Some(random) = chain.random().filter(|_| key == "evaluation") {
-                node.mistake(format!(
-                    "{random} draws random numbers, which an evaluation must not; move it to images"
-                ));
-            }
-            if chain.is_ramped() && key == "evaluation" {
-                node.mistake(
-                    "a ramp or a window changes over the run, and every evaluation must be the same; write a number",
-                );
-            }
-            Some(Arc::new(chain))
-        }
-        Err(mistakes) => {
-            node.adopt(mistakes);
-            None
-        }
-    }
-}
-
-/// The evaluation of a recipe that writes none, in timm's words: the shorter side to ⌊input / crop⌋ and the crop's centre, or
-/// both sides to the input (`squash`). Errs with what is not known here, or no share.
-pub fn ordinary(
-    registry: &Registry,
-    input: u32,
-    interpolation: &str,
-    crop: f64,
-    crop_mode: &str,
-    mean: [f64; 3],
-) -> Result<Arc<ImageChain>, String> {
-    const REMEDY: &str = "write an `evaluation` in the recipe";
-    if !["bilinear", "bicubic", "nearest"].contains(&interpolation) {
-        return Err(format!(
-            "interpolation: expected bilinear, bicubic or nearest, got {interpolation} – {REMEDY}"
-        ));
-    }
-    if !(0.01..=1.0).contains(&crop) {
-        return Err(format!("crop_pct: expected a share from 0.01 to 1, got {crop} – {REMEDY}"));
-    }
-    let side = (f64::from(input) / crop) as u32;
-    let nodes = match crop_mode {
-        "squash" => {
-            format!("[ {{ resize: {{ size: [{input}, {input}], interpolation: {interpolation} }} }} ]")
-        }
-        "center" => format!(
-            "[ {{ resize: {{ size: {side}, interpolation: {interpolation} }} }}, {{ center_crop: {input} }} ]"
-        ),
-        other => return Err(format!("crop_mode: expected center or squash, got {other} – {REMEDY}")),
-    };
-    let nodes = serde_yaml::from_str(&nodes).expect("a list that is written here");
-    let chain = ImageChain::parse(&nodes, registry, (input, input), mean);
-    Ok(Arc::new(chain.expect("policies that are always there")))
 }

@@ -1,8 +1,7 @@
 //! Reading the sections of a recipe.
 
-use super::{ClassWeights, DataPlan, EmaPlan, LossPlan, ModelPlan, SchedulePlan, ShapePlan, Weights};
-use crate::loss::Kind;
-use crate::optimizer::{Optimizer, Rule};
+use super::{ClassWeights, DataPlan, EmaPlan, LossPlan, ModelPlan, SchedulePlan, Weights};
+use crate::fit::{LossKind, Optimizer, Rule, Shape};
 use crate::recipe::Node;
 use serde_yaml::Mapping;
 use std::path::PathBuf;
@@ -144,7 +143,7 @@ fn triple(node: &Node, positive: bool) -> Option<[f64; 3]> {
 pub fn optimizer(node: &Node) -> Option<Optimizer> {
     let (name, node) = node.section("{ sgd: { momentum: 0.9 } }")?.choice(&["sgd", "adamw"])?;
     let node = node.section(if name == "sgd" { "{ momentum: 0.9 }" } else { "{ decay: 0.05 }" })?;
-    let groups = ["decay", "decay_on", "head_rate"];
+    let groups = ["decay", "decay_on", "head_lr_scale"];
     let number = |key: &str, default: f64| node.get(key).map_or(Some(default), |n| n.nonnegative());
     let fraction = |key: &str, default: f64| node.get(key).map_or(Some(default), |n| n.fraction());
     let (rule, default_decay) = match name {
@@ -170,51 +169,48 @@ pub fn optimizer(node: &Node) -> Option<Optimizer> {
         rule,
         decay: number("decay", default_decay)?,
         decay_all: decay_on?,
-        head_lr_scale: node.get("head_rate").map_or(Some(1.0), |n| n.positive())?,
+        head_lr_scale: node.get("head_lr_scale").map_or(Some(1.0), |n| n.positive())?,
     })
 }
 
+/// A shape's key in a recipe, the keys below it, and their reader.
+type ShapeReader = (&'static str, &'static [&'static str], fn(&Node) -> Option<Shape<Duration>>);
+
+const SHAPES: [ShapeReader; 5] = [
+    ("constant", &["lr", "warmup"], |_| Some(Shape::Constant)),
+    ("step", &["lr", "warmup", "every", "factor"], |node| {
+        let every = node.required("every", "10 epochs").and_then(|n| duration(&n));
+        every.zip(factor(node)).map(|(every, factor)| Shape::Step { every, factor })
+    }),
+    ("multistep", &["lr", "warmup", "at", "factor"], |node| {
+        let at = node.required("at", "[ 100 epochs, 150 epochs ]").and_then(|n| n.list());
+        let milestones: Option<Vec<Duration>> = at.and_then(|at| at.iter().map(duration).collect());
+        milestones.zip(factor(node)).map(|(milestones, factor)| Shape::Multistep { milestones, factor })
+    }),
+    ("cosine", &["lr", "warmup", "floor"], |node| {
+        node.get("floor").map_or(Some(0.0), |n| n.nonnegative()).map(|floor| Shape::Cosine { floor })
+    }),
+    ("one_cycle", &["lr", "rise", "start_divisor", "final_divisor", "anneal", "momentum"], one_cycle),
+];
+
+fn factor(node: &Node) -> Option<f64> {
+    node.get("factor").map_or(Some(0.1), |n| n.positive())
+}
+
 pub fn schedule(node: &Node) -> Option<SchedulePlan> {
-    let node = node.section("{ cosine: { rate: 0.01 } }")?;
-    let (name, node) = node.choice(&["constant", "step", "multistep", "cosine", "one_cycle"])?;
-    let node = node.section("{ rate: 0.01 }")?;
-    let factor = |default: f64| node.get("factor").map_or(Some(default), |n| n.positive());
-    let mut keys = vec!["rate"];
-    if name != "one_cycle" {
-        keys.push("warmup");
-    }
-    let shape = match name {
-        "constant" => Some(ShapePlan::Constant),
-        "step" => {
-            keys.extend(["every", "factor"]);
-            let every = node.required("every", "10 epochs").and_then(|n| duration(&n));
-            every.zip(factor(0.1)).map(|(every, factor)| ShapePlan::Step { every, factor })
-        }
-        "multistep" => {
-            keys.extend(["at", "factor"]);
-            let at = node.required("at", "[ 100 epochs, 150 epochs ]").and_then(|n| n.list());
-            let milestones: Option<Vec<Duration>> = at.and_then(|at| at.iter().map(duration).collect());
-            milestones
-                .zip(factor(0.1))
-                .map(|(milestones, factor)| ShapePlan::Multistep { milestones, factor })
-        }
-        "cosine" => {
-            keys.push("floor");
-            node.get("floor").map_or(Some(0.0), |n| n.nonnegative()).map(|floor| ShapePlan::Cosine { floor })
-        }
-        _ => {
-            keys.extend(["rise", "start_divisor", "final_divisor", "anneal", "momentum"]);
-            one_cycle(node)
-        }
-    };
-    node.only(&keys);
-    let rate = node.required("rate", "0.1").and_then(|n| n.positive());
+    let node = node.section("{ cosine: { lr: 0.01 } }")?;
+    let (chosen, node) = node.choice(&SHAPES.map(|(name, ..)| name))?;
+    let node = node.section("{ lr: 0.01 }")?;
+    let (name, keys, shape) = SHAPES.into_iter().find(|(name, ..)| *name == chosen)?;
+    let shape = shape(node);
+    node.only(keys);
+    let lr = node.required("lr", "0.1").and_then(|n| n.positive());
     let warmup = node.get("warmup").map_or(Some(None), |n| duration(&n).map(Some));
-    Some(SchedulePlan { shape: shape?, lr: rate?, warmup: warmup? })
+    Some(SchedulePlan { name, shape: shape?, lr: lr?, warmup: warmup? })
 }
 
 /// torch's names and defaults: pct_start 0.3, div_factor 25, final_div_factor 1e4, cos, momentum 0.85–0.95.
-fn one_cycle(node: &Node) -> Option<ShapePlan> {
+fn one_cycle(node: &Node) -> Option<Shape<Duration>> {
     let rise = node
         .get("rise")
         .map_or(Some(0.3), |n| n.number_in("a number between 0 and 1", |x| x > 0.0 && x < 1.0));
@@ -234,7 +230,7 @@ fn one_cycle(node: &Node) -> Option<ShapePlan> {
             }
         },
     };
-    Some(ShapePlan::OneCycle {
+    Some(Shape::OneCycle {
         rise: rise?,
         start_divisor: start_divisor?,
         final_divisor: final_divisor?,
@@ -251,7 +247,7 @@ pub fn duration(node: &Node) -> Option<Duration> {
 pub fn loss(root: &Node) -> Option<LossPlan> {
     let Some(node) = root.get("loss") else {
         return Some(LossPlan {
-            kind: Kind::CrossEntropy,
+            kind: LossKind::CrossEntropy,
             smoothing: 0.0,
             class_weights: ClassWeights::None,
         });
@@ -261,7 +257,7 @@ pub fn loss(root: &Node) -> Option<LossPlan> {
     let smoothing = node.get("smoothing").map_or(Some(0.0), |n| n.fraction());
     let kind = node
         .get("focal")
-        .map_or(Some(Kind::CrossEntropy), |n| n.nonnegative().map(|gamma| Kind::Focal { gamma }));
+        .map_or(Some(LossKind::CrossEntropy), |n| n.nonnegative().map(|gamma| LossKind::Focal { gamma }));
     let class_weights = match node.get("class_weights") {
         None => Some(ClassWeights::None),
         Some(n) if n.value().as_str() == Some("balanced") => Some(ClassWeights::Balanced),

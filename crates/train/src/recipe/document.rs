@@ -1,6 +1,7 @@
 //! A recipe as written: its text, what it extends, what the command line overrides; and the place of each of its values.
 
 use super::marks::{Mark, Marks, join};
+use super::resolved::translated;
 use serde_yaml::{Mapping, Value};
 use std::path::{Path, PathBuf};
 use tallow_policy::Mistake;
@@ -32,7 +33,10 @@ const CHOICES: [&str; 2] = ["optimizer", "schedule"];
 const RIVALS: [(&str, &str); 2] = [("policy", "branches"), ("branches", "policy")];
 
 impl Document {
-    /// Reads a recipe, the recipes it extends, and `key=value` overrides. Errors are complete messages.
+    /// Reads a recipe, the recipes it extends, and `key=value` overrides.
+    ///
+    /// # Errors
+    /// Complete messages: a file that cannot be read or is not YAML, an override without a place.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Document, Vec<String>> {
         let mut layers = Vec::new();
         extend(path, &mut layers, &mut Vec::new()).map_err(|message| vec![message])?;
@@ -49,16 +53,15 @@ impl Document {
         if mistakes.is_empty() { Ok(document) } else { Err(mistakes) }
     }
 
-    /// A document of one text, for presets and tests.
+    /// A document of one text.
+    ///
+    /// # Errors
+    /// A complete message, of what is not YAML.
     pub fn parse(name: &str, text: &str) -> Result<Document, String> {
         let value = parse(name, text)?;
-        let layer = Layer {
-            name: name.to_owned(),
-            prefix: String::new(),
-            marks: Some(Marks::of(text)),
-            value: value.clone(),
-        };
-        Ok(Document { value, path: PathBuf::from(name), layers: vec![layer] })
+        let (name, marks) = (name.to_owned(), Some(Marks::of(text)));
+        let (path, prefix) = (PathBuf::from(&name), String::new());
+        Ok(Document { value: value.clone(), path, layers: vec![Layer { name, prefix, marks, value }] })
     }
 
     /// Applies `key.sub=value`, split at the first `=`; the value is YAML.
@@ -197,7 +200,7 @@ fn extend(path: &Path, layers: &mut Vec<Layer>, above: &mut Vec<PathBuf>) -> Res
         }
         _ => format!("{name}: {e}"),
     })?;
-    let mut value = parse(&name, &text)?;
+    let mut value = translated(&text, parse(&name, &text)?);
     let marks = Marks::of(&text);
     if let Some(base) = value.as_mapping_mut().and_then(|map| map.shift_remove("extends")) {
         let Mark { line, column } = marks.value("extends").unwrap_or(Mark::START);
@@ -388,11 +391,9 @@ mod tests {
         let (a, b) = (folder.path().join("a.yaml"), folder.path().join("b.yaml"));
         std::fs::write(&a, "extends: b.yaml").unwrap();
         std::fs::write(&b, "extends: a.yaml").unwrap();
-        assert!(
-            Document::read(&a, &[]).err().unwrap()[0]
-                .ends_with("a.yaml is extended in a circle; remove one `extends`")
-        );
+        let mistake = || Document::read(&a, &[]).err().unwrap().remove(0);
+        assert!(mistake().ends_with("a.yaml is extended in a circle; remove one `extends`"));
         std::fs::write(&b, "extends: c.yaml").unwrap();
-        assert!(Document::read(&a, &[]).err().unwrap()[0].contains("there is no"));
+        assert!(mistake().contains("there is no"));
     }
 }

@@ -1,7 +1,9 @@
-//! The recipe as written: text, overrides, places, and the walk that collects mistakes.
+//! The recipe as written: text, overrides, places, and the walk that collects mistakes. What a recipe means is not here, but in
+//! `plan`.
 
 mod document;
 mod marks;
+pub mod resolved;
 mod walk;
 
 pub use document::Document;

@@ -2,6 +2,7 @@
 
 use super::document::kind;
 use super::marks::join;
+use super::resolved::renamed;
 use serde_yaml::{Mapping, Value};
 use std::cell::RefCell;
 use tallow_data::suggestion;
@@ -74,7 +75,11 @@ impl<'a> Node<'a> {
             let name = key.as_str().map(str::to_owned).unwrap_or_else(|| kind(key));
             if !known.contains(&name.as_str()) {
                 let child = Node { path: join(&self.path, &name), ..self.clone() };
-                child.mistake(format!("unknown key `{name}`{}", suggestion(&name, known.iter().copied())));
+                let near = match renamed(&self.path, &name).filter(|new| known.contains(new)) {
+                    Some(new) => format!("; it is `{new}` now"),
+                    None => suggestion(&name, known.iter().copied()),
+                };
+                child.mistake(format!("unknown key `{name}`{near}"));
             }
         }
     }
@@ -90,7 +95,10 @@ impl<'a> Node<'a> {
     /// The value of a key that must be there; `example` shows what to write.
     pub fn required(&self, key: &str, example: &str) -> Option<Node<'a>> {
         let found = self.get(key);
-        if found.is_none() && matches!(self.value, Value::Mapping(_)) {
+        let Value::Mapping(map) = self.value else { return found };
+        // An old name of it is a mistake already.
+        let is_renamed = |old: &Value| old.as_str().is_some_and(|old| renamed(&self.path, old) == Some(key));
+        if found.is_none() && !map.keys().any(is_renamed) {
             let child = Node { path: join(&self.path, key), ..self.clone() };
             child.mistake(format!("is missing; write, for example, `{key}: {example}`"));
         }

@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn sizes_are_read() {
-        let said = ["64K", "32768K", "2M", "512", "K", "3T"].map(bytes);
-        assert_eq!(said, [Some(65536), Some(33_554_432), Some(2_097_152), Some(512), None, None]);
+        let found = ["64K", "32768K", "2M", "512", "K", "3T"].map(bytes);
+        assert_eq!(found, [Some(65536), Some(33_554_432), Some(2_097_152), Some(512), None, None]);
     }
 }

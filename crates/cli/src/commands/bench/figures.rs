@@ -70,8 +70,9 @@ mod tests {
 
     #[test]
     fn numbers_are_readable() {
-        for (value, said) in [(0.012345, "0.01235"), (123.456, "123.5"), (98765.4, "98765"), (0.0, "0.000")] {
-            assert_eq!(four_digits(value), said);
+        for (value, shown) in [(0.012345, "0.01235"), (123.456, "123.5"), (98765.4, "98765"), (0.0, "0.000")]
+        {
+            assert_eq!(four_digits(value), shown);
         }
         assert_eq!((grouped(7).as_str(), grouped(1234567).as_str()), ("7", "1,234,567"));
         assert_eq!(text(&Value::Null), "–");

@@ -1,0 +1,371 @@
+//! Training: epochs of steps, an evaluation after each, checkpoints, logs; and one file for each part of a step. What is only looked
+//! at is not here, but in `inspect`.
+
+pub mod branch;
+mod branch_gradients;
+pub mod checkpoint;
+mod clip;
+mod ema;
+pub mod evaluate;
+mod folder;
+mod learner;
+mod lock;
+mod loss;
+mod optimizer;
+mod schedule;
+mod step;
+
+pub use branch_gradients::{BranchStep, MixStep};
+pub use checkpoint::Best;
+pub use folder::{Earlier, Folder};
+pub use learner::Learner;
+pub use loss::{Loss, LossKind, balanced_weights};
+#[cfg(test)]
+pub use optimizer::{Gradients, by_name};
+pub use optimizer::{Optimizer, Rule, State};
+pub use schedule::{Schedule, Shape};
+pub use step::{Step, training_step};
+
+use crate::run::{Batches, Run};
+use crate::{Error, Result};
+use branch::cuts;
+use checkpoint::Position;
+use evaluate::evaluate;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Instant;
+use tallow_data::{Dataset, Subset};
+use tallow_metrics::{Predictions, Summary};
+use tallow_report::{Applied, BranchMetrics, Epoch, Log, Progress};
+
+/// What came of a training.
+pub struct Fitted {
+    /// Predictions of the validation part by the best weights, and what they amount to.
+    pub predictions: Predictions,
+    pub summary: Summary,
+    /// The same after the last epoch.
+    pub last: Summary,
+    pub best: Best,
+    pub epochs: u64,
+    pub steps: u64,
+    pub stopped_early: bool,
+    /// Of all parts of the run, but for steps that were lost when it was killed.
+    pub seconds: f64,
+}
+
+/// Trains a run to its end, into a folder; from its `last` checkpoint if the folder is resumed.
+/// `signal` becomes the number of a signal that asks to stop.
+///
+/// # Errors
+/// A loss that is not finite; a signal, after a checkpoint was written; images that cannot be read, files that cannot be written.
+pub fn fit(run: &Run, folder: &Folder, progress: &Progress, signal: &AtomicI32) -> Result<Fitted> {
+    // A run that ends before its first checkpoint leaves nothing that would stand in the way of the next.
+    train(run, folder, progress, signal).inspect_err(|_| folder.abandon())
+}
+
+fn train(run: &Run, folder: &Folder, progress: &Progress, signal: &AtomicI32) -> Result<Fitted> {
+    let mut trainer = Trainer::new(run, folder, progress)?;
+    let mut evaluated: Option<(Predictions, Summary)> = None;
+    // A run that had stopped early is resumed to say so again, not to go on.
+    let mut stopped_early = trainer.is_stale();
+    if let Some(note) = trainer.nothing_to_do(stopped_early) {
+        progress.note(&note);
+    }
+    // Steps of an epoch that was not evaluated: the run was stopped between its last step and its evaluation.
+    while (trainer.position.step < trainer.total() || trainer.position.batch > 0) && !stopped_early {
+        trainer.epoch(signal)?;
+        evaluated = Some(trainer.evaluate()?);
+        stopped_early = trainer.is_stale();
+        trainer.stop_on(signal)?;
+    }
+    let (last, seconds) = match evaluated {
+        Some((_, summary)) => (summary, trainer.seconds()),
+        // Resumed after the end: nothing to do but to look again.
+        None => (trainer.validate()?.1, trainer.before),
+    };
+    let best = trainer.position.best.clone().expect("every run evaluates at least once");
+    let predictions = Predictions::read_csv(&folder.path.join("predictions.csv"))?;
+    Ok(Fitted {
+        summary: Summary::of(&predictions),
+        predictions,
+        last,
+        best,
+        epochs: trainer.position.epoch,
+        steps: trainer.position.step,
+        stopped_early,
+        seconds,
+    })
+}
+
+/// What a step and an evaluation of a run showed, without a training.
+pub struct DryRun {
+    pub steps_per_epoch: u64,
+    pub steps: u64,
+    pub loss: f64,
+    pub lr: f64,
+    /// Rows of the evaluation batch.
+    pub evaluated: usize,
+    /// How many kernels ran in the step, as [`tallow_kernels::count_kernels`] counts them; 0 where ops are composed of candle's.
+    pub kernel_calls: u64,
+}
+
+/// One step and one evaluation batch; writes nothing.
+///
+/// # Errors
+/// As of [`fit`], but for files.
+pub fn dry_run(run: &Run, progress: &Progress) -> Result<DryRun> {
+    let batches = run.batches()?;
+    check_cuts(run, &batches)?;
+    let (mut loss, mut lr, mut kernel_calls) = (f64::NAN, 0.0, 0);
+    for batch in batches.load(&run.model.transforms, 0, 0..1)? {
+        let batch = batch?;
+        let (stepped, kernels) = tallow_kernels::count_kernels(|| -> Result<(f64, f64)> {
+            let mut step = training_step(run, &batch)?;
+            step.check(run, 0, &[])?;
+            Ok((step.loss, Learner::new(run)?.update(run, &mut step.gradients, 0)?))
+        });
+        (loss, lr) = stepped?;
+        kernel_calls = kernels;
+    }
+    let rows = run.data.validation.len().min(run.plan().data.batch) as u32;
+    let few: Arc<dyn Dataset> = Arc::new(Subset::new(run.data.validation.clone(), (0..rows).collect()));
+    let evaluated = evaluate(&run.model, &few, "validation", progress)?.len();
+    let (steps_per_epoch, steps) = (run.length.batches_per_epoch, run.length.steps);
+    Ok(DryRun { steps_per_epoch, steps, loss, lr, evaluated, kernel_calls })
+}
+
+/// Refuses rows that batch norm cannot take.
+fn check_cuts(run: &Run, batches: &Batches) -> Result<()> {
+    let cut_to_one =
+        |batch: &Vec<u32>| cuts(batch.len(), run.plan().accumulate).iter().any(|&(_, len)| len == 1);
+    if run.model.has_single_pixels() && batches.indices(0).iter().any(cut_to_one) {
+        let problem = "a batch of an epoch is cut to one row, of which batch norm sees one value per channel and has no \
+                       variance; write drop_last: true, another data.batch or accumulate, or a larger model.input";
+        return Err(run.plan().mistake("data.batch", problem));
+    }
+    Ok(())
+}
+
+/// A training under way.
+struct Trainer<'a> {
+    run: &'a Run,
+    folder: &'a Folder,
+    progress: &'a Progress,
+    log: Log,
+    position: Position,
+    learner: Learner,
+    batches: Batches<'a>,
+    /// The last losses, for the message when one is not finite.
+    recent: VecDeque<f64>,
+    began: Instant,
+    /// Seconds of earlier parts of the run.
+    before: f64,
+}
+
+impl<'a> Trainer<'a> {
+    fn new(run: &'a Run, folder: &'a Folder, progress: &'a Progress) -> Result<Trainer<'a>> {
+        let began = Instant::now();
+        let batches = run.batches()?;
+        check_cuts(run, &batches)?;
+        let (position, learner) = match &folder.resume {
+            Some(place) => {
+                let restored = checkpoint::restore(place, run)?;
+                (restored.position.clone(), Learner::restored(restored, run)?)
+            }
+            None => (Position::default(), Learner::new(run)?),
+        };
+        folder.prepare()?;
+        let log = Log::open(&folder.path, folder.resume.as_ref().map(|_| position.step))?;
+        checkpoint::write(&folder.path.join("recipe.yaml"), folder.recipe.as_bytes())?;
+        Ok(Trainer {
+            run,
+            folder,
+            progress,
+            log,
+            position,
+            learner,
+            batches,
+            recent: VecDeque::new(),
+            began,
+            before: folder.seconds(),
+        })
+    }
+
+    /// What to say of a run that is resumed after its end.
+    fn nothing_to_do(&self, stopped_early: bool) -> Option<String> {
+        let Position { step, epoch, batch, .. } = self.position;
+        let done = step >= self.total() && batch == 0;
+        (self.folder.resume.is_some() && (done || stopped_early)).then(|| {
+            let (why, remedy) = if stopped_early {
+                ("stopped early (early_stop.patience)", "train with another recipe, and --out DIR")
+            } else {
+                ("is finished", "to train longer, resume with a longer length, such as length='100 epochs'")
+            };
+            let ending = |n: u64| if n == 1 { "" } else { "s" };
+            let (of_epochs, of_steps) = (ending(epoch), ending(step));
+            format!("  this run {why} after {epoch} epoch{of_epochs}, {step} step{of_steps}: there is nothing left to train; {remedy}")
+        })
+    }
+
+    /// Of the whole run.
+    fn seconds(&self) -> f64 {
+        self.before + self.began.elapsed().as_secs_f64()
+    }
+
+    /// What is left of an epoch, at most to the end of the run.
+    fn epoch(&mut self, signal: &AtomicI32) -> Result<()> {
+        let run = self.run;
+        let Position { epoch, batch: begun, step: done, .. } = self.position;
+        let range = begun..begun + self.total().saturating_sub(done);
+        let chosen = self.batches.indices(epoch).into_iter().skip(begun as usize);
+        let images = chosen.take((range.end - begun) as usize).map(|batch| batch.len() as u64).sum();
+        let epochs = self.total().div_ceil(self.batches.length.batches_per_epoch);
+        let bar = self.progress.epoch(epoch + 1, epochs, images);
+        for batch in self.batches.load(&run.model.transforms, epoch, range)? {
+            let batch = batch?;
+            let mut step = training_step(run, &batch)?;
+            step.check(run, self.position.step, self.recent.make_contiguous())?;
+            if self.recent.len() == 5 {
+                self.recent.pop_front();
+            }
+            self.recent.push_back(step.loss);
+            let lr = self.learner.update(run, &mut step.gradients, self.position.step)?;
+            let rows = batch.rows.len() as u64;
+            self.position.loss += step.loss * rows as f64;
+            self.position.rows += rows;
+            self.position.step += 1;
+            self.position.batch += 1;
+            let values = [("loss", step.loss), ("lr", lr)];
+            let branches: Vec<BranchMetrics> = step.branches.into_iter().map(logged).collect();
+            self.log.step(epoch + 1, self.position.step, &values, &branches)?;
+            bar.tick(rows, &[("loss", self.mean_loss()), ("lr", lr)]);
+            if signal.load(Ordering::Relaxed) != 0 {
+                self.save("last", None)?;
+                self.stop_on(signal)?;
+            }
+        }
+        bar.finish(&[("loss", self.mean_loss())]);
+        Ok(())
+    }
+
+    /// Steps of the whole run.
+    fn total(&self) -> u64 {
+        self.batches.length.steps
+    }
+
+    fn mean_loss(&self) -> f64 {
+        self.position.loss / self.position.rows.max(1) as f64
+    }
+
+    /// What the weights that count (the averages, where there are any) say of the validation part.
+    fn validate(&self) -> Result<(Predictions, Summary)> {
+        let act = || evaluate(&self.run.model, &self.run.data.validation, "validation", self.progress);
+        let predictions = match &self.learner.ema {
+            Some(ema) => ema.with(&self.run.model.params, act)?,
+            None => act()?,
+        };
+        let summary = Summary::of(&predictions);
+        Ok((predictions, summary))
+    }
+
+    /// The end of an epoch: evaluates, logs, and writes `last` and perhaps `best`.
+    fn evaluate(&mut self) -> Result<(Predictions, Summary)> {
+        let (predictions, summary) = self.validate()?;
+        let select = self.run.plan().select;
+        let value = (select.of)(&predictions);
+        let epoch = self.position.epoch + 1;
+        self.log.epoch(&Epoch {
+            epoch,
+            step: self.position.step,
+            train_loss: self.mean_loss(),
+            val_loss: Some(summary.log_loss),
+            metrics: columns(&summary),
+            lr: self.learner.schedule.lr(self.position.step - 1),
+        })?;
+        let is_best = self.position.best.as_ref().is_none_or(|best| select.better.beats(value, best.value));
+        if is_best {
+            self.position.best = Some(Best { value, epoch });
+        }
+        self.progress.note(&format!(
+            "  val loss {}  accuracy {:.4}  macro F1 {:.4}  balanced {:.4}{}",
+            step::shown(summary.log_loss),
+            summary.accuracy,
+            summary.macro_f1,
+            summary.balanced_accuracy,
+            if is_best { "  ← best" } else { "" }
+        ));
+        self.position = Position { epoch, batch: 0, loss: 0.0, rows: 0, ..self.position.clone() };
+        if is_best {
+            self.save("best", Some(&summary))?;
+            self.folder.replace("predictions.csv", |fresh| Ok(predictions.write_csv(fresh)?))?;
+        }
+        self.save("last", Some(&summary))?;
+        Ok((predictions, summary))
+    }
+
+    fn is_stale(&self) -> bool {
+        let since = |best: &Best| self.position.epoch - best.epoch;
+        self.run
+            .plan()
+            .patience
+            .zip(self.position.best.as_ref())
+            .is_some_and(|(patience, best)| since(best) >= patience)
+    }
+
+    fn save(&self, name: &str, summary: Option<&Summary>) -> Result<()> {
+        let what = checkpoint::Snapshot {
+            run: self.run,
+            position: &self.position,
+            state: &self.learner.state,
+            ema: self.learner.ema.as_ref(),
+            recipe: &self.folder.recipe,
+            summary,
+        };
+        checkpoint::save(&self.folder.path, name, &what)?;
+        self.folder.keep_seconds(self.seconds())
+    }
+
+    /// Ends the run where a signal asked for it; `last` has been written.
+    fn stop_on(&self, signal: &AtomicI32) -> Result<()> {
+        let signal = signal.load(Ordering::Relaxed);
+        if signal == 0 {
+            return Ok(());
+        }
+        let message = format!(
+            "stopped by signal {signal} after step {} of {}; {} holds it: go on with --resume",
+            self.position.step,
+            self.total(),
+            self.folder.path.join("last").display()
+        );
+        Err(Error::Interrupted { signal, message })
+    }
+}
+
+/// What is written of a branch's part of a step.
+fn logged(step: BranchStep) -> BranchMetrics {
+    let BranchStep { branch, loss, gradient_norm, targets, mixes } = step;
+    let mix = |MixStep { policy, tap, numbers }| Applied { policy, tap, numbers };
+    let (targets, mixes) = (fingerprint(&targets), mixes.into_iter().map(mix).collect());
+    BranchMetrics { branch, loss, gradient_norm, targets, mixes }
+}
+
+/// FNV-1a, 128 bits, of the little-endian bytes of soft targets, row by row.
+pub fn fingerprint(targets: &[f64]) -> String {
+    let bytes: Vec<u8> = targets.iter().flat_map(|target| target.to_le_bytes()).collect();
+    tallow_data::fingerprint(&bytes)
+}
+
+/// The metrics of `summary.csv`, in its order.
+fn columns(summary: &Summary) -> Vec<(String, f64)> {
+    [
+        ("accuracy", summary.accuracy),
+        ("macro_f1", summary.macro_f1),
+        ("weighted_f1", summary.weighted_f1),
+        ("balanced_accuracy", summary.balanced_accuracy),
+        ("auroc", summary.auroc),
+        ("average_precision", summary.average_precision),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}

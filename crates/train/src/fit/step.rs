@@ -1,0 +1,86 @@
+//! One training step: the gradients of the loss over all branches.
+
+use super::branch::{NetworkAccess, Objective, Phase, StepContext, walk};
+use super::branch_gradients::{BranchGradients, BranchStep};
+use super::optimizer::Gradients;
+use crate::run::{Batch, Run};
+use crate::{Error, Result};
+use candle_core::Tensor;
+use tallow_policy::View;
+
+/// What one step computed: gradients by name, and the loss that they belong to.
+pub struct Step {
+    pub gradients: Gradients,
+    /// Σ branches weight · mean loss over the branch's rows.
+    pub loss: f64,
+    /// What each branch that ran gave to it.
+    pub branches: Vec<BranchStep>,
+}
+
+/// Gradients of a run's loss on a batch.
+///
+/// # Errors
+/// Those of the ops and the mixes.
+pub fn training_step(run: &Run, batch: &Batch) -> Result<Step> {
+    let objective = Objective::of(&run.model, &run.loss);
+    objective.gradients(StepContext::of(batch), |view| run.model.upload(batch.pixels(view)), |_| Ok(()))
+}
+
+impl Objective<'_> {
+    /// Gradients of Σ weight · loss over the branches, one after another, each in `accumulate` micro-batches: the memory of
+    /// one. `values` gives those of a view, `done` hears of each phase.
+    ///
+    /// # Errors
+    /// Those of the ops, the mixes, `values` and `done`.
+    pub fn gradients(
+        &self,
+        context: StepContext,
+        values: impl Fn(View) -> Result<Tensor>,
+        done: impl FnMut(Phase) -> candle_core::Result<()>,
+    ) -> Result<Step> {
+        let mut collected = BranchGradients::new(self, done);
+        let access = NetworkAccess::Available(*self);
+        for branch in self.policy.running() {
+            let values = values(branch.view)?;
+            let (pass, targets) = walk(branch, context, values, &access, &mut collected)?;
+            collected.close(branch, &pass, targets)?;
+        }
+        let (gradients, loss, branches) = collected.finish()?;
+        Ok(Step { gradients, loss, branches })
+    }
+}
+
+impl Step {
+    /// # Errors
+    /// A loss that is not finite, which ends the run; `step` counts from 0, `recent` are the losses before.
+    pub fn check(&self, run: &Run, step: u64, recent: &[f64]) -> Result<()> {
+        if self.loss.is_finite() {
+            return Ok(());
+        }
+        let recent: Vec<String> = recent.iter().map(|loss| shown(*loss)).collect();
+        let before = if recent.is_empty() { "none".into() } else { recent.join(", ") };
+        Err(Error::Diverged(format!(
+            "the loss of step {} is {}; the losses before it: {before}\n\
+             {}",
+            step + 1,
+            self.loss,
+            run.plan().schedule.advice()
+        )))
+    }
+}
+
+/// A loss in four decimals, or four and an exponent where it is huge.
+pub fn shown(loss: f64) -> String {
+    if loss.abs() < 1e6 { format!("{loss:.4}") } else { format!("{loss:.4e}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_stay_short() {
+        assert_eq!(shown(1.25), "1.2500");
+        assert_eq!(shown(-2.5e29), "-2.5000e29");
+    }
+}

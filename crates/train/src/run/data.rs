@@ -1,0 +1,233 @@
+//! The data of a plan: opened, divided, checked.
+
+use super::keys;
+use crate::plan::Plan;
+use crate::{Error, Result};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use tallow_data::{Dataset, Encoded, HostBatch, Options, Parts, Subset};
+use tallow_report::{Progress, SplitNote, Unit};
+
+/// The parts of a dataset, disjoint by image and group.
+pub struct Data {
+    pub train: Arc<dyn Dataset>,
+    pub validation: Arc<dyn Dataset>,
+    pub test: Option<Arc<dyn Dataset>>,
+    /// Fingerprint of the ids, labels and groups of all parts.
+    pub manifest: String,
+    groups: HashMap<String, u32>,
+    pub notes: Vec<String>,
+}
+
+impl Data {
+    /// Opens, divides and checks the data of a plan.
+    ///
+    /// # Errors
+    /// Data that are not there, broken, not divided, or with a group on two sides.
+    pub fn open(plan: &Plan, progress: &Progress) -> Result<Data> {
+        let (mut parts, mut notes) = divided(plan, official(plan)?)?;
+        disjoint(&parts)?;
+        readable(&mut parts, plan, progress, &mut notes)?;
+        Data::of(parts, notes)
+    }
+
+    /// The same, without decoding an image.
+    ///
+    /// # Errors
+    /// Data that are not there, not divided, or with a group on two sides.
+    pub fn undecoded(plan: &Plan) -> Result<Data> {
+        let (parts, notes) = divided(plan, official(plan)?)?;
+        disjoint(&parts)?;
+        Data::of(parts, notes)
+    }
+
+    fn of(parts: Named, mut notes: Vec<String>) -> Result<Data> {
+        let manifests: Vec<String> = parts.iter().map(|(_, part)| tallow_data::manifest(&**part)).collect();
+        let mut parts = parts.into_iter().map(|(_, part)| part);
+        let (Some(train), Some(validation), test) = (parts.next(), parts.next(), parts.next()) else {
+            unreachable!("a division has both")
+        };
+        if train.is_empty() || validation.is_empty() {
+            let (a, b) = (train.len(), validation.len());
+            return Err(Error::Data(format!(
+                "data: expected images in both parts, got train {a}, validation {b}"
+            )));
+        }
+        let mut groups = HashMap::new();
+        for group in (0..train.len()).filter_map(|index| train.group(index)) {
+            let next = groups.len() as u32;
+            groups.entry(group.to_owned()).or_insert(next);
+        }
+        let leak = match train.group_name() {
+            Some(name) => format!("no {name} is on two sides of the split (checked)"),
+            None => "this dataset has no groups: only images were checked to be on one side of the split"
+                .to_owned(),
+        };
+        notes.push(leak);
+        Ok(Data {
+            manifest: tallow_data::fingerprint(manifests.join("-").as_bytes()),
+            train,
+            validation,
+            test,
+            groups,
+            notes,
+        })
+    }
+
+    /// Images, groups, and images of each class of every part.
+    pub fn splits(&self) -> Vec<SplitNote> {
+        let parts = [
+            ("train", Some(&self.train)),
+            ("validation", Some(&self.validation)),
+            ("test", self.test.as_ref()),
+        ];
+        let note = |(name, part): (&str, Option<&Arc<dyn Dataset>>)| {
+            let part = part?;
+            let mut per_class = vec![0; part.classes().len()];
+            (0..part.len()).for_each(|index| per_class[part.label(index) as usize] += 1);
+            let groups: HashSet<&str> = (0..part.len()).filter_map(|index| part.group(index)).collect();
+            let groups = (!groups.is_empty()).then_some(groups.len() as u64);
+            Some(SplitNote { name: name.to_owned(), images: part.len() as u64, groups, per_class })
+        };
+        parts.into_iter().filter_map(note).collect()
+    }
+
+    /// The group of each row of a training batch, interned.
+    pub fn interned(&self, batch: &HostBatch) -> Vec<Option<u32>> {
+        let group = |index: &u32| self.train.group(*index as usize).map(|group| self.groups[group]);
+        batch.indices.iter().map(group).collect()
+    }
+}
+
+/// One part of a plan's data, by name, and what people should know of it as notes. Only its own images are decoded.
+///
+/// # Errors
+/// A name that is none; a part that is not there, empty or broken.
+pub fn part(plan: &Plan, name: &str, progress: &Progress) -> Result<Arc<dyn Dataset>> {
+    let official = official(plan)?;
+    let known: Vec<&str> = [
+        ("train", official.train.is_some()),
+        (
+            "validation",
+            official.validation.is_some() || (official.train.is_some() && plan.data.split.is_some()),
+        ),
+        ("test", official.test.is_some()),
+    ]
+    .iter()
+    .filter_map(|(name, is_there)| is_there.then_some(*name))
+    .collect();
+    let source = plan.data.source.name;
+    let name = match name {
+        "train" => "train",
+        "validation" | "val" => "validation",
+        "test" => "test",
+        "all" => "all",
+        other => {
+            let problem = format!("--split: no part `{other}`; parts: train, validation, test, all");
+            return Err(Error::recipe(problem));
+        }
+    };
+    if name == "all" && (official.train.is_none() || official.validation.is_some() || official.test.is_some())
+    {
+        let problem =
+            format!("--split all: {source} has parts of its own here; name one: {}", known.join(", "));
+        return Err(Error::recipe(problem));
+    }
+    if name != "all" && !known.contains(&name) {
+        let remedy = match known[..] {
+            ["train"] => "take all of it (--split all), or divide it (data.split.validation=0.15)".to_owned(),
+            _ => format!("parts: {}", known.join(", ")),
+        };
+        return Err(Error::recipe(format!("--split {name}: {source} has no {name} part here; {remedy}")));
+    }
+    let (parts, mut notes) = match (name, &plan.data.split, official) {
+        // Neither moves with a split, nor needs one.
+        ("all" | "test", _, Parts { train, test, notes, .. }) => {
+            (vec![(name, if name == "all" { train } else { test }.expect("was found to be there"))], notes)
+        }
+        ("train", None, Parts { train: Some(train), validation: None, notes, .. }) => {
+            (vec![(name, train)], notes)
+        }
+        (_, _, official) => {
+            let (parts, notes) = divided(plan, official)?;
+            disjoint(&parts)?;
+            (parts, notes)
+        }
+    };
+    let mut part: Vec<_> = parts.into_iter().filter(|(part, _)| *part == name).collect();
+    readable(&mut part, plan, progress, &mut notes)?;
+    notes.iter().for_each(|note| progress.note(note));
+    let (_, part) = part.pop().expect("was found to be there");
+    if part.is_empty() {
+        return Err(Error::Data(format!("--split {name}: expected images, got none")));
+    }
+    Ok(part)
+}
+
+/// Datasets by name: train and validation, and test where there is one.
+type Named = Vec<(&'static str, Arc<dyn Dataset>)>;
+
+/// The official parts of a plan's data.
+fn official(plan: &Plan) -> Result<Parts> {
+    // Sources that draw their images have their own seed; the split of a dataset must not move with the run's.
+    let options = Options::new(plan.data.options.clone(), keys::source());
+    plan.data.source.read(&options).map_err(|error| plan.place(error))
+}
+
+/// The parts that a plan trains with, and the source's notes.
+fn divided(plan: &Plan, parts: Parts) -> Result<(Named, Vec<String>)> {
+    let source = plan.data.source.name;
+    let whole = parts
+        .train
+        .ok_or_else(|| Error::Data(format!("data: {source} has no training part here; see data.root")))?;
+    let (train, validation): (Arc<dyn Dataset>, Arc<dyn Dataset>) = match (&plan.data.split, parts.validation)
+    {
+        (Some(split), _) => {
+            let divided = tallow_data::divide(whole, split, keys::split());
+            let divided = divided.map_err(|error| plan.place(error))?;
+            (divided.train, divided.validation)
+        }
+        (None, Some(validation)) => (whole, validation),
+        (None, None) => {
+            let remedy = "write, for example, split: { validation: 0.15 } below data";
+            return Err(plan.mistake("data.split", format!("{source} has no validation part here; {remedy}")));
+        }
+    };
+    let mut named = vec![("train", train), ("validation", validation)];
+    named.extend(parts.test.map(|test| ("test", test)));
+    Ok((named, parts.notes))
+}
+
+fn disjoint(parts: &Named) -> Result<()> {
+    let parts: Vec<(&str, &dyn Dataset)> = parts.iter().map(|(name, part)| (*name, &**part)).collect();
+    Ok(tallow_data::check_disjoint(&parts)?)
+}
+
+/// Leaves the broken images out of every part; an error that names those of all parts, unless the plan skips them.
+fn readable(parts: &mut Named, plan: &Plan, progress: &Progress, notes: &mut Vec<String>) -> Result<()> {
+    const NAMED: usize = 20;
+    // Pixels in memory cannot be broken.
+    let drawn = |part: &dyn Dataset| part.is_empty() || matches!(part.image(0), Ok(Encoded::Pixels(_)));
+    let mut stored: Vec<_> = parts.iter_mut().filter(|(_, part)| !drawn(&**part)).collect();
+    if stored.is_empty() {
+        return Ok(());
+    }
+    let images: usize = stored.iter().map(|(_, part)| part.len()).sum();
+    let names: Vec<&str> = stored.iter().map(|(name, _)| *name).collect();
+    let label = format!("checking {}", names.join(", "));
+    let bar = progress.bar(&label, Unit::Images, Some(images as u64));
+    let mut complaints = Vec::new();
+    for (name, part) in &mut stored {
+        let broken = tallow_data::broken(&**part, plan.data.workers, &|_| bar.tick(1, &[]));
+        if !broken.is_empty() {
+            complaints.push(tallow_data::complaint(&broken, part.len(), name, NAMED));
+            *part = Arc::new(Subset::without(part.clone(), &broken));
+        }
+    }
+    if !complaints.is_empty() && !plan.data.skip_broken {
+        let remedy = "fetch them again, or leave them out: `broken: skip` below data, on a command line data.broken=skip";
+        return Err(Error::Data(format!("{}\n{remedy}", complaints.join("\n"))));
+    }
+    notes.extend(complaints.iter().map(|complaint| format!("left out: {complaint}")));
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! `device: auto | cpu | cuda:N | metal`.
+
+use candle_core::Device;
+
+/// Where a run computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The first CUDA device, else Metal, else the CPU: of those that this build and machine have.
+    Auto,
+    Cpu,
+    Cuda(usize),
+    Metal,
+}
+
+impl std::str::FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<DeviceChoice, String> {
+        match text.split_once(':') {
+            None if text == "auto" => Ok(DeviceChoice::Auto),
+            None if text == "cpu" => Ok(DeviceChoice::Cpu),
+            None if text == "cuda" => Ok(DeviceChoice::Cuda(0)),
+            None if text == "metal" => Ok(DeviceChoice::Metal),
+            Some(("cuda", n)) if n.parse::<usize>().is_ok() => Ok(DeviceChoice::Cuda(n.parse().unwrap_or(0))),
+            _ => Err(format!("expected auto, cpu, cuda:N or metal, got `{text}`")),
+        }
+    }
+}
+
+impl DeviceChoice {
+    /// The device.
+    ///
+    /// # Errors
+    /// A device that this build or machine does not have: how to get it.
+    pub fn open(self) -> Result<Device, String> {
+        match self {
+            DeviceChoice::Cpu => Ok(Device::Cpu),
+            DeviceChoice::Auto => Ok(cuda(0).or_else(|_| metal()).unwrap_or(Device::Cpu)),
+            DeviceChoice::Cuda(n) => cuda(n),
+            DeviceChoice::Metal => metal(),
+        }
+    }
+}
+
+fn cuda(ordinal: usize) -> Result<Device, String> {
+    if !cfg!(feature = "cuda") {
+        return Err(format!(
+            "cuda:{ordinal} – this build has no CUDA; build with `--features cuda`, or compute on cpu"
+        ));
+    }
+    // One explicit stream for the whole run: candle's default is a stream per thread, without synchronisation.
+    Device::new_cuda_with_stream(ordinal).map_err(|e| {
+        format!(
+            "cuda:{ordinal} – this machine has no such device ({e}); see `nvidia-smi -L`, or compute on cpu"
+        )
+    })
+}
+
+fn metal() -> Result<Device, String> {
+    if !cfg!(feature = "metal") {
+        return Err(
+            "metal – this build has no Metal; build with `--features metal` on a Mac, or compute on cpu"
+                .into(),
+        );
+    }
+    Device::new_metal(0)
+        .map_err(|e| format!("metal – this machine has no Metal device ({e}); compute on cpu"))
+}
+
+/// A name for reports: `cpu (2 threads)`, `cuda:0`.
+pub fn name(device: &Device) -> String {
+    match device.location() {
+        candle_core::DeviceLocation::Cpu => {
+            let threads = rayon::current_num_threads();
+            format!("cpu ({threads} threads)")
+        }
+        candle_core::DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
+        candle_core::DeviceLocation::Metal { .. } => "metal".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read() {
+        assert_eq!("cuda:3".parse(), Ok(DeviceChoice::Cuda(3)));
+        assert_eq!("auto".parse(), Ok(DeviceChoice::Auto));
+        let error = "gpu".parse::<DeviceChoice>().unwrap_err();
+        assert_eq!(error, "expected auto, cpu, cuda:N or metal, got `gpu`");
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    #[test]
+    fn a_device_that_is_not_built_says_how_to_get_it() {
+        let error = DeviceChoice::Cuda(0).open().unwrap_err();
+        assert!(error.contains("--features cuda"), "{error}");
+    }
+}

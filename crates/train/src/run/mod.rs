@@ -1,0 +1,142 @@
+//! The run: a plan with its data opened, its network built and its weights in place; and the keys of all random numbers. What is
+//! done with it is not here, but in `fit`, `inspect` and `share`.
+
+mod batches;
+mod data;
+mod device;
+pub mod keys;
+mod model;
+mod transforms;
+mod upload;
+mod warnings;
+mod weights;
+
+pub use batches::{Batch, Batches};
+pub use data::{Data, part};
+pub use device::{DeviceChoice, name as device_name};
+pub use model::{Model, Start};
+pub use transforms::Transforms;
+pub use upload::Statistics;
+#[cfg(feature = "hub")]
+pub use weights::Transfers;
+
+use crate::fit::{Loss, Optimizer, Schedule};
+use crate::plan::{Plan, RunLength};
+use crate::{Error, Result};
+use tallow_report::Progress;
+use warnings::{is_undefined, warnings};
+
+/// Everything that a training needs.
+pub struct Run {
+    pub model: Model,
+    pub data: Data,
+    pub loss: Loss,
+    pub length: RunLength,
+    /// What people should know, one sentence each.
+    pub notes: Vec<String>,
+    /// What people should doubt before they wait for the result.
+    pub warnings: Vec<String>,
+}
+
+impl Run {
+    /// Opens what a plan names.
+    ///
+    /// # Errors
+    /// Data, weights or a device that are not there, or do not fit the plan.
+    pub fn build(plan: Plan, start: Start, progress: &Progress) -> Result<Run> {
+        let device = plan.open_device()?;
+        // Before the images are looked at one by one.
+        if let Start::Recipe = start {
+            weights::inspect(&plan)?;
+        }
+        let data = Data::open(&plan, progress)?;
+        let classes = data.train.classes().to_vec();
+        // Before the weights, which may be large or far.
+        let (length, loss) = check_with_data(&plan, &data)?;
+        let mut warnings = warnings(&*data.train, &*data.validation);
+        if is_undefined(plan.select, &*data.validation) {
+            warnings.push(format!(
+                "select: {} is undefined on the validation part, whose images are all of one class, so that no epoch is \
+                 better than the first; select another metric, such as `select: accuracy`, or divide the data otherwise \
+                 (data.split)",
+                plan.select.name
+            ));
+        }
+        let (model, of_weights) = Model::build(plan, classes, device, start, progress)?;
+        let notes = data.notes.iter().cloned().chain(of_weights).collect();
+        Ok(Run { model, data, loss, length, notes, warnings })
+    }
+
+    pub fn plan(&self) -> &Plan {
+        &self.model.plan
+    }
+
+    pub fn optimizer(&self) -> &Optimizer {
+        &self.model.plan.optimizer
+    }
+
+    /// Its training batches.
+    ///
+    /// # Errors
+    /// None that [`Run::build`] did not find.
+    pub fn batches(&self) -> Result<Batches<'_>> {
+        Batches::new(&self.model.plan, &self.data)
+    }
+
+    /// The learning rate of every step.
+    ///
+    /// # Errors
+    /// None that [`Run::build`] did not find.
+    pub fn schedule(&self) -> Result<Schedule> {
+        Schedule::of(&self.model.plan, self.length)
+    }
+}
+
+/// Every mistake of a plan that can be told with its data and weights there, but without decoding the images. Weights of the hub
+/// are not looked for.
+pub fn inspect(plan: &Plan) -> Vec<Error> {
+    let data = Data::undecoded(plan).and_then(|data| check_with_data(plan, &data).map(drop));
+    [data, weights::inspect(plan)].into_iter().filter_map(Result::err).collect()
+}
+
+/// What of a plan can be checked only with its data open.
+///
+/// # Errors
+/// A sampler, class weights, sizes, a length or a schedule that do not fit the data.
+pub fn check_with_data(plan: &Plan, data: &Data) -> Result<(RunLength, Loss)> {
+    let batches = Batches::new(plan, data)?;
+    let loss = plan.loss.build(batches.labels().iter().copied(), data.train.classes().len());
+    let loss = loss.map_err(|problem| plan.mistake("loss.class_weights", problem))?;
+    fixed_size(plan, data)?;
+    Schedule::of(plan, batches.length)?;
+    Ok((batches.length, loss))
+}
+
+/// Refuses chains whose images do not have the model's size: known from the chain alone, or from the first image.
+fn fixed_size(plan: &Plan, data: &Data) -> Result<()> {
+    let stored =
+        data.train.image(0).and_then(|image| tallow_data::size(&image)).map_err(|error| plan.place(error))?;
+    let input = (plan.model.input, plan.model.input);
+    for (key, policies) in [("images", &plan.images), ("evaluation", &plan.evaluation)] {
+        let size = policies.output_size_from(Some(stored));
+        let Some((width, height)) = size.filter(|size| *size != input) else { continue };
+        let side = plan.model.input;
+        let remedy = format!("end the list with {{ resize: [{side}, {side}] }}");
+        let problem = format!(
+            "gives images of {width} by {height} pixels, expected the model's {side} by {side}; {remedy}"
+        );
+        return Err(plan.mistake(key, problem));
+    }
+    let evaluation = &plan.evaluation;
+    if let (Some(_), Some(crop), Some(image)) =
+        (plan.crops, evaluation.last_crop(), evaluation.size_before_last(Some(stored)))
+        && (image.0 < crop.0 || image.1 < crop.1)
+    {
+        let problem = format!(
+            "crops of {} by {} pixels do not fit into images of {} by {}; resize them to more in `evaluation`",
+            crop.0, crop.1, image.0, image.1
+        );
+        return Err(plan.mistake("evaluation_crops", problem));
+    }
+    Ok(())
+}

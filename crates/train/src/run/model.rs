@@ -1,0 +1,135 @@
+//! A plan's network with its weights, ready to be trained or asked.
+
+use super::transforms::{Transforms, describe};
+use super::{keys, weights};
+use crate::Result;
+use crate::fit::checkpoint;
+use crate::plan::{ModelPlan, Plan, Weights};
+use candle_core::{DType, Device, Tensor};
+use std::path::Path;
+use tallow_data::Pixels;
+use tallow_models::config::Config;
+use tallow_models::{ModelOptions, Network, Params};
+use tallow_policy::{Mistake, Registry};
+use tallow_report::Progress;
+
+/// Everything that a forward pass needs.
+pub struct Model {
+    pub plan: Plan,
+    /// Class names, in label order.
+    pub classes: Vec<String>,
+    pub params: Params,
+    pub network: Network,
+    pub options: ModelOptions,
+    /// timm's description of the model and its input.
+    pub config: Config,
+    pub transforms: Transforms,
+    pub device: Device,
+}
+
+/// Where a network's weights come from.
+pub enum Start<'a> {
+    /// The recipe's weights, or initial values.
+    Recipe,
+    /// A folder with `model.safetensors` and `config.json`.
+    Checkpoint(&'a Path),
+}
+
+impl Model {
+    /// The network of a plan, and what people should know of its weights.
+    ///
+    /// # Errors
+    /// Options that the network does not take; mixes where it has no maps for them; weights that are not there or do not fit.
+    pub fn build(
+        plan: Plan,
+        classes: Vec<String>,
+        device: Device,
+        start: Start,
+        progress: &Progress,
+    ) -> Result<(Model, Vec<String>)> {
+        let spec = plan.model.spec;
+        let options = plan.model.options(classes.len());
+        let mut params = Params::new(keys::initial_weights(plan.seed), DType::F32, &device);
+        let network = (spec.build)(&mut params, &options).map_err(|error| match error {
+            // `stem: …` is about model.stem.
+            tallow_models::Error::Option(problem) => match problem.split_once(": ") {
+                Some((key, problem)) => plan.mistake(&format!("model.{key}"), problem),
+                None => plan.mistake("model", problem),
+            },
+            other => other.into(),
+        })?;
+        let side = plan.model.input as usize;
+        let Some(outline) = network.outline([3, side, side]) else {
+            let problem =
+                format!("{side} px are too few for {}; it is meant for {} px", spec.name, spec.input);
+            return Err(plan.mistake("model.input", problem));
+        };
+        let shapes: Vec<(&str, &[usize])> =
+            outline.iter().map(|(tap, outline)| (*tap, outline.shape.as_slice())).collect();
+        if let Some(Mistake { path, message }) = plan.policy.check_shapes(spec.name, &shapes).pop() {
+            return Err(plan.mistake(&path, message));
+        }
+        let (notes, theirs) = match (&start, &plan.model.weights) {
+            (Start::Checkpoint(folder), _) => {
+                (Vec::new(), Some(weights::from_checkpoint(folder, spec, &params, &classes)?))
+            }
+            (Start::Recipe, Some(from)) => weights::from_recipe(from, spec, &params, progress)?,
+            (Start::Recipe, None) => (Vec::new(), None),
+        };
+        network.freeze(&params, &plan.model.freeze)?;
+        let config = describe(&plan, &options, &classes, theirs.as_ref());
+        let transforms = Transforms::new(&plan, &config)?;
+        Ok((Model { plan, classes, params, network, options, config, transforms, device }, notes))
+    }
+
+    /// The model of a checkpoint folder, under its recipe with overrides; on `device`, if not on the recipe's.
+    ///
+    /// # Errors
+    /// Mistakes of the recipe or the overrides; files that are missing, damaged or do not fit; a device that is not there.
+    pub fn open(
+        folder: &Path,
+        overrides: &[String],
+        device: Option<Device>,
+        registry: &Registry,
+        progress: &Progress,
+    ) -> Result<Model> {
+        let plan = checkpoint::plan(folder, overrides, registry)?;
+        let device = device.map_or_else(|| plan.open_device(), Ok)?;
+        let classes = weights::config_of(folder)?.labels;
+        Ok(Model::build(plan, classes, device, Start::Checkpoint(folder), progress)?.0)
+    }
+
+    /// Whether some tap has maps of a single pixel.
+    pub fn has_single_pixels(&self) -> bool {
+        let side = self.plan.model.input as usize;
+        let outline = self.network.outline([3, side, side]).unwrap_or_default();
+        outline
+            .iter()
+            .any(|(_, outline)| outline.shape.len() == 3 && outline.shape[1] * outline.shape[2] == 1)
+    }
+
+    /// Bytes to normalised values on the device.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn upload(&self, pixels: &Pixels) -> Result<Tensor> {
+        Ok(self.transforms.statistics.upload(pixels, self.params.dtype(), &self.device)?)
+    }
+}
+
+impl ModelPlan {
+    /// What its network is built with.
+    pub fn options(&self, classes: usize) -> ModelOptions {
+        ModelOptions { stem: self.stem, input: Some(self.input as usize), ..ModelOptions::new(classes) }
+    }
+}
+
+impl Weights {
+    /// As a recipe writes them.
+    pub fn describe(&self) -> String {
+        match self {
+            Weights::Hub(id) => format!("hub:{id}"),
+            Weights::File(path) => path.display().to_string(),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What leaves a run: checkpoints for other libraries and the hub, the model card, the final table and the report. Nothing here
+//! changes a run or its folder but `report.html`.
+
+mod card;
+mod export;
+mod present;
+mod publish;
+
+pub use card::is_sealed as is_own_card;
+pub use export::{Exported, Library, export};
+pub use present::{claim, headline, intervals, report};
+pub use publish::{Assembled, PublishOptions, assemble};
