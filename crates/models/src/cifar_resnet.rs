@@ -7,7 +7,7 @@
 //!
 //! Source: He et al. 2016, arXiv:1512.03385, section 4.2.
 
-use crate::layers::{BatchNorm, Chain, Conv, GlobalPool, Linear};
+use crate::layers::{BatchNorm, Conv, GlobalPool, fc, residual_stages};
 use crate::zoo::cifar;
 use crate::{Error, Layer, Mode, ModelOptions, ModelSpec, Network, Outline, Params, Result, Stage, Stem};
 use candle_core::Tensor;
@@ -32,22 +32,10 @@ fn build(params: &mut Params, options: &ModelOptions, blocks: usize) -> Result<N
         norm: BatchNorm::new(params, "bn1", 16)?,
     };
     let mut stages = vec![Stage { name: "stem".into(), layer: Box::new(stem) }];
-    let mut channels = 16;
-    for i in 0..3 {
-        let (width, name) = (16 << i, format!("stage{}", i + 1));
-        params.begin_stage(&name);
-        let mut chain = Vec::new();
-        for j in 0..blocks {
-            let stride = if i > 0 && j == 0 { 2 } else { 1 };
-            chain.push(Residual::new(params, &format!("layer{}.{j}", i + 1), (channels, width), stride)?);
-            channels = width;
-        }
-        stages.push(Stage { name, layer: Box::new(Chain(chain)) });
-    }
+    let shape = [(16, blocks), (32, blocks), (64, blocks)];
+    let channels = residual_stages(params, &mut stages, 16, &shape, Residual::new)?;
     stages.push(Stage { name: "penultimate".into(), layer: Box::new(GlobalPool) });
-    params.begin_stage("head");
-    let head = Linear::new(params, "fc", (channels, options.classes))?;
-    Ok(Network { stages, head: Box::new(head) })
+    fc(params, stages, channels, options.classes)
 }
 
 struct StemLayer {

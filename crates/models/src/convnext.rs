@@ -6,14 +6,14 @@
 //!
 //! Source: Liu et al. 2022, arXiv:2201.03545; torchvision 0.29 `models/convnext.py`.
 
-use crate::layers::{Linear, StochasticDepth};
+use crate::layers::{Chain, GlobalPool, Linear, StochasticDepth};
 use crate::sequence::{Embedding, LayerNorm, Mlp, NARROW, Patches};
 use crate::zoo::{imagenet, own_stem};
 use crate::{
     Init, Layer, Mode, ModelOptions, ModelSpec, Network, Outline, Param, Params, Peer, Result, Stage,
 };
 use candle_core::Tensor;
-use tallow_kernels::{channels_first, channels_last, depthwise_last, global_avg_pool};
+use tallow_kernels::{channels_first, channels_last, depthwise_last};
 
 /// A model of this family: torchvision's side before the crop, blocks, width of the first stage, stochastic depth.
 macro_rules! convnext {
@@ -103,7 +103,8 @@ fn build(
     }
     params.begin_stage("penultimate");
     let norm = LayerNorm::new(params, "classifier.0", width << 3, EPS)?;
-    stages.push(Stage { name: "penultimate".into(), layer: Box::new(Pool { norm }) });
+    let pool: Chain<Box<dyn Layer>> = Chain(vec![Box::new(GlobalPool), Box::new(norm)]);
+    stages.push(Stage { name: "penultimate".into(), layer: Box::new(pool) });
     params.begin_stage("head");
     let head = Linear::with(params, "classifier.2", (width << 3, options.classes), NARROW)?;
     Ok(Network { stages, head: Box::new(head) })
@@ -168,21 +169,5 @@ impl Block {
         let factors = self.depth.factors(values.dim(0)?, mode);
         let scale = self.scale.tensor(mode).flatten_all()?;
         Ok(tallow_kernels::layer_scale(values, &branch, &scale, factors.as_deref())?)
-    }
-}
-
-/// (R, C, H, W) → (R, C): the mean over the map, normed.
-struct Pool {
-    norm: LayerNorm,
-}
-
-impl Layer for Pool {
-    fn forward(&self, values: &Tensor, mode: &Mode) -> Result<Tensor> {
-        self.norm.forward(&global_avg_pool(values)?, mode)
-    }
-
-    fn outline(&self, row: &[usize]) -> Option<Outline> {
-        let [channels, _, _] = *row else { return None };
-        Some(Outline { shape: vec![channels], macs: 0 })
     }
 }

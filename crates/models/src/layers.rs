@@ -1,6 +1,6 @@
 //! The layers that the families are built of: parameters with torchvision's names and initial values, run by `kernels`.
 
-use crate::{Count, Init, Layer, Mode, Outline, Param, Params, Result};
+use crate::{Count, Init, Layer, Mode, Network, Outline, Param, Params, Result, Stage};
 use candle_core::{Device, Tensor};
 use tallow_kernels::{RunningStats, Stats};
 
@@ -197,6 +197,13 @@ pub struct Dropout {
     pub rate: f64,
 }
 
+impl Dropout {
+    /// The head that drops features first.
+    pub fn then(self, linear: Linear) -> Box<dyn Layer> {
+        Box::new(Chain::<Box<dyn Layer>>(vec![Box::new(self), Box::new(linear)]))
+    }
+}
+
 impl Layer for Dropout {
     fn forward(&self, values: &Tensor, mode: &Mode) -> Result<Tensor> {
         let Mode::Train { seed } = mode else { return Ok(values.clone()) };
@@ -239,6 +246,36 @@ impl StochasticDepth {
         let draw = |_| if rng.bernoulli(self.rate) { 0.0 } else { kept };
         (self.rate > 0.0).then(|| (0..rows).map(draw).collect())
     }
+}
+
+/// Stages `stage1` … of residual blocks `layer1.0` …: `shape` has the channels out and the blocks of each, and each but the first
+/// halves the side. `block` makes one from its name, channels in and out, and stride. Returns the last channels.
+pub fn residual_stages<L: Layer + 'static>(
+    params: &mut Params,
+    stages: &mut Vec<Stage>,
+    mut channels: usize,
+    shape: &[(usize, usize)],
+    block: impl Fn(&mut Params, &str, (usize, usize), usize) -> Result<L>,
+) -> Result<usize> {
+    for (i, &(width, count)) in shape.iter().enumerate() {
+        let name = format!("stage{}", i + 1);
+        params.begin_stage(&name);
+        let mut chain = Vec::new();
+        for j in 0..count {
+            let stride = if i > 0 && j == 0 { 2 } else { 1 };
+            chain.push(block(params, &format!("layer{}.{j}", i + 1), (channels, width), stride)?);
+            channels = width;
+        }
+        stages.push(Stage { name, layer: Box::new(Chain(chain)) });
+    }
+    Ok(channels)
+}
+
+/// The head of ResNets: `fc` on features that are there.
+pub fn fc(params: &mut Params, stages: Vec<Stage>, features: usize, classes: usize) -> Result<Network> {
+    params.begin_stage("head");
+    let head = Linear::new(params, "fc", (features, classes))?;
+    Ok(Network { stages, head: Box::new(head) })
 }
 
 /// (R, C, H, W) → (R, C), the mean over the map.

@@ -80,7 +80,5 @@ fn build(params: &mut Params, options: &ModelOptions) -> Result<Network> {
     params.begin_stage("head");
     let init = (Init::Normal(0.01), Init::Zeros);
     let linear = Linear::with(params, "classifier.1", (FEATURES, options.classes), init)?;
-    let dropout = Dropout { name: "classifier.0", rate: 0.2 };
-    let head: Chain<Box<dyn Layer>> = Chain(vec![Box::new(dropout), Box::new(linear)]);
-    Ok(Network { stages, head: Box::new(head) })
+    Ok(Network { stages, head: Dropout { name: "classifier.0", rate: 0.2 }.then(linear) })
 }

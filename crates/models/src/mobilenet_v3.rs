@@ -111,9 +111,7 @@ fn build(params: &mut Params, options: &ModelOptions, blocks: &[Block], hidden: 
     stages.push(Stage { name: "penultimate".into(), layer: Box::new(Features { linear }) });
     params.begin_stage("head");
     let linear = Linear::with(params, "classifier.3", (hidden, options.classes), init)?;
-    let dropout = Dropout { name: "classifier.2", rate: 0.2 };
-    let head: Chain<Box<dyn Layer>> = Chain(vec![Box::new(dropout), Box::new(linear)]);
-    Ok(Network { stages, head: Box::new(head) })
+    Ok(Network { stages, head: Dropout { name: "classifier.2", rate: 0.2 }.then(linear) })
 }
 
 /// 1×1 to the expanded channels (left out where they are as many already), depthwise k×k, squeeze-and-excitation to a quarter,

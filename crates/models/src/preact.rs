@@ -7,7 +7,7 @@
 //!
 //! Source: He et al. 2016, arXiv:1603.05027, figure 4e and section 3; Zagoruyko and Komodakis 2016, arXiv:1605.07146, table 1.
 
-use crate::layers::{BatchNorm, Chain, Conv, GlobalPool, Linear};
+use crate::layers::{BatchNorm, Conv, GlobalPool, fc, residual_stages};
 use crate::zoo::cifar;
 use crate::{Error, Layer, Mode, ModelOptions, ModelSpec, Network, Outline, Params, Result, Stage, Stem};
 use candle_core::Tensor;
@@ -45,26 +45,13 @@ fn build(
         ));
     }
     params.begin_stage("stem");
-    let mut channels = stem;
-    let stem = Conv::new(params, "conv1", (options.channels, channels), (3, 1, 1))?;
-    let mut stages = vec![Stage { name: "stem".into(), layer: Box::new(stem) }];
-    for (i, (width, blocks)) in shape.iter().copied().enumerate() {
-        let name = format!("stage{}", i + 1);
-        params.begin_stage(&name);
-        let mut chain = Vec::new();
-        for j in 0..blocks {
-            let stride = if i > 0 && j == 0 { 2 } else { 1 };
-            chain.push(Residual::new(params, &format!("layer{}.{j}", i + 1), (channels, width), stride)?);
-            channels = width;
-        }
-        stages.push(Stage { name, layer: Box::new(Chain(chain)) });
-    }
+    let conv = Conv::new(params, "conv1", (options.channels, stem), (3, 1, 1))?;
+    let mut stages = vec![Stage { name: "stem".into(), layer: Box::new(conv) }];
+    let channels = residual_stages(params, &mut stages, stem, shape, Residual::new)?;
     params.begin_stage("penultimate");
     let last = NormPool { norm: BatchNorm::new(params, "bn", channels)? };
     stages.push(Stage { name: "penultimate".into(), layer: Box::new(last) });
-    params.begin_stage("head");
-    let head = Linear::new(params, "fc", (channels, options.classes))?;
-    Ok(Network { stages, head: Box::new(head) })
+    fc(params, stages, channels, options.classes)
 }
 
 /// conv2(relu(bn2(conv1(a)))) + shortcut with a = relu(bn1(x)): the shortcut is x, or a 1×1 convolution of a.

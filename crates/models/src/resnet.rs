@@ -6,7 +6,7 @@
 //! Source: He et al. 2016, arXiv:1512.03385; Xie et al. 2017, arXiv:1611.05431; Zagoruyko and Komodakis 2016, arXiv:1605.07146;
 //! He et al. 2019, arXiv:1812.01187, figure 2; torchvision 0.29 and timm 1.0 `models/resnet.py`.
 
-use crate::layers::{BatchNorm, Chain, Conv, GlobalPool, Linear};
+use crate::layers::{BatchNorm, Conv, GlobalPool, fc, residual_stages};
 use crate::zoo::imagenet;
 use crate::{
     Error, Layer, Mode, ModelOptions, ModelSpec, Network, Outline, Params, Peer, Result, Stage, Stem,
@@ -164,24 +164,14 @@ fn build(params: &mut Params, options: &ModelOptions, form: Form) -> Result<Netw
     params.begin_stage("stem");
     let stem = StemLayer::new(params, options.channels, stem, form.deep)?;
     let mut stages = vec![Stage { name: "stem".into(), layer: Box::new(stem) }];
-    let mut channels = 64;
-    for (i, count) in form.blocks.into_iter().enumerate() {
-        let name = format!("stage{}", i + 1);
-        params.begin_stage(&name);
-        let mut chain = Vec::new();
-        for j in 0..count {
-            let stride = if i > 0 && j == 0 { 2 } else { 1 };
-            let name = format!("layer{}.{j}", i + 1);
-            let output = (64 << i) * form.block.expansion();
-            chain.push(Residual::new(params, &name, form, (channels, form.width << i, output), stride)?);
-            channels = output;
-        }
-        stages.push(Stage { name, layer: Box::new(Chain(chain)) });
-    }
+    let widest = 64 * form.block.expansion();
+    let shape: Vec<_> = form.blocks.into_iter().enumerate().map(|(i, count)| (widest << i, count)).collect();
+    let channels =
+        residual_stages(params, &mut stages, 64, &shape, |params, name, (input, output), stride| {
+            Residual::new(params, name, form, (input, output / widest * form.width, output), stride)
+        })?;
     stages.push(Stage { name: "penultimate".into(), layer: Box::new(GlobalPool) });
-    params.begin_stage("head");
-    let head = Linear::new(params, "fc", (channels, options.classes))?;
-    Ok(Network { stages, head: Box::new(head) })
+    fc(params, stages, channels, options.classes)
 }
 
 /// Convolutions, each with norm and relu, and, with the ImageNet stem, the 3×3 maximum at stride 2.

@@ -21,10 +21,16 @@ impl LayerNorm {
             eps,
         })
     }
+}
 
-    pub fn forward(&self, values: &Tensor, mode: &Mode) -> Result<Tensor> {
+impl Layer for LayerNorm {
+    fn forward(&self, values: &Tensor, mode: &Mode) -> Result<Tensor> {
         let (weight, bias) = (self.weight.tensor(mode), self.bias.tensor(mode));
         Ok(tallow_kernels::layer_norm(values, &weight, &bias, self.eps)?)
+    }
+
+    fn outline(&self, row: &[usize]) -> Option<Outline> {
+        Some(Outline { shape: row.to_vec(), macs: 0 })
     }
 }
 

@@ -76,9 +76,7 @@ fn build(params: &mut Params, options: &ModelOptions, counts: [usize; 5]) -> Res
     stages.push(Stage { name: "penultimate".into(), layer: Box::new(Features { first, dropout, second }) });
     params.begin_stage("head");
     let linear = Linear::with(params, "classifier.6", (HIDDEN, options.classes), init)?;
-    let dropout = Dropout { name: "classifier.5", rate: 0.5 };
-    let head: Chain<Box<dyn Layer>> = Chain(vec![Box::new(dropout), Box::new(linear)]);
-    Ok(Network { stages, head: Box::new(head) })
+    Ok(Network { stages, head: Dropout { name: "classifier.5", rate: 0.5 }.then(linear) })
 }
 
 /// relu(norm(conv(x) + bias)).
