@@ -1,7 +1,7 @@
 //! AugMix.
 
+use super::operations::{MagnitudeRanges, MaxShift, Operation, Warp, choose};
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::pixels::operations::{MagnitudeRanges, MaxShift, Operation, Warp, choose};
 use crate::pixels::region::invalid_draw;
 use crate::pixels::resample::Interpolation;
 use crate::schema::quantity::{Alpha, Chains, Colour, Severity, read};

@@ -1,7 +1,7 @@
 //! AutoAugment, the three learnt policies.
 
+use super::operations::{Operation, Operation::*, RANGES, Warp, choose};
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::pixels::operations::{Operation, Operation::*, RANGES, Warp, choose};
 use crate::pixels::resample::Interpolation;
 use crate::schema::quantity::{Colour, choice, read};
 use crate::{Build, Parsed, Result, Spec};

@@ -1,8 +1,11 @@
-//! Policies that change one image: one file each, with the policy's name. What two of them share is in `pixels`.
+//! Policies that change one image: one file each, with the policy's name. What two of them share is in `pixels`; what automatic
+//! policies choose from, image policies themselves, in `operations`.
 
 use crate::Result;
 use tallow_data::Image;
 use tallow_seed::Rng;
+
+pub(crate) mod operations;
 
 policies! {
     resize,

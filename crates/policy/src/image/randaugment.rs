@@ -1,9 +1,9 @@
 //! RandAugment.
 
+use super::operations::timm::Operations as Timm;
+use super::operations::{Operation, RANGES, Warp, choose};
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::pixels::operations::{Operation, RANGES, Warp, choose};
 use crate::pixels::resample::Interpolation;
-use crate::pixels::timm_operations::Operations as Timm;
 use crate::schema::quantity::{Bins, Colour, OperationCount, Step, StepDeviation, choice, read};
 use crate::{Build, Fraction, Mistake, Parsed, Result, Spec};
 use serde::Deserialize;

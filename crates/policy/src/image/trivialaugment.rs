@@ -1,7 +1,7 @@
 //! TrivialAugment, wide.
 
+use super::operations::{MagnitudeRanges, MaxShift, Operation, Warp, choose};
 use super::{ImagePolicy, ModelInput, Numbers};
-use crate::pixels::operations::{MagnitudeRanges, MaxShift, Operation, Warp, choose};
 use crate::pixels::resample::Interpolation;
 use crate::schema::quantity::{Bins, Colour, read};
 use crate::{Build, Parsed, Result, Spec};

@@ -1,5 +1,6 @@
 //! timm's operations of RandAugment and how strong they are at a share of the largest magnitude; pixels as Pillow's.
 
+use super::choose;
 use crate::Result;
 use crate::image::autocontrast::autocontrast;
 use crate::image::color_jitter::{brightness, contrast, saturation};
@@ -11,7 +12,6 @@ use crate::image::sharpness::sharpness;
 use crate::image::solarize::solarize;
 use crate::pixels::affine_map::warp;
 use crate::pixels::colour::{apply_table, table};
-use crate::pixels::operations::choose;
 use crate::pixels::region::invalid_draw;
 use crate::pixels::resample::Interpolation;
 use tallow_data::Image;

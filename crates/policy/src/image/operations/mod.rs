@@ -15,6 +15,23 @@ use crate::pixels::resample::Interpolation;
 use tallow_data::Image;
 use tallow_seed::Rng;
 
+/// An enum whose variants are numbered in the order written, and `ALL`: each at its number.
+macro_rules! numbered {
+    ($(#[$attribute:meta])* $visibility:vis enum $type:ident { $($(#[$of_variant:meta])* $variant:ident),* $(,)? }) => {
+        $(#[$attribute])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        $visibility enum $type {
+            $($(#[$of_variant])* $variant,)*
+        }
+
+        impl $type {
+            $visibility const ALL: &'static [$type] = &[$($type::$variant),*];
+        }
+    };
+}
+
+pub mod timm;
+
 numbered! {
     /// What is done to the image, by a magnitude m. Its place in this list is its number in a draw.
     pub enum Operation {
