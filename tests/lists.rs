@@ -14,7 +14,7 @@ fn stems(folder: &str, extension: &str) -> BTreeSet<String> {
 }
 
 /// Every file of that extension below a folder.
-fn below(folder: &Path, extension: &str) -> Vec<PathBuf> {
+pub fn below(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let (mut found, mut open) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = open.pop() {
         for entry in fs::read_dir(&folder).unwrap() {

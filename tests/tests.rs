@@ -13,6 +13,7 @@
 //! - [`hub`]: weights from the hub, against a small one on loopback.
 //! - [`publish`]: a checkpoint to a small hub on loopback and back: the same bytes, the same predictions.
 //! - [`lists`]: lists and folders agree; the arrows between the crates are those of the plan.
+//! - [`rooms`]: so are those between the folders of a crate.
 
 mod bench;
 mod checkpoint;
@@ -27,6 +28,7 @@ mod publish;
 mod recipes;
 mod refusals;
 mod replay;
+mod rooms;
 #[path = "../crates/hub/tests/server/mod.rs"]
 mod server;
 mod steps;

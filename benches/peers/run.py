@@ -103,7 +103,7 @@ images: [ {{ random_resized_crop: {{}} }} ]
 evaluation: [ {{ resize: [224, 224] }} ]
 policy: none
 optimizer: {{ sgd: {{}} }}
-schedule: {{ constant: {{ rate: 0.1 }} }}
+schedule: {{ constant: {{ lr: 0.1 }} }}
 length: 1 epochs
 """
 
