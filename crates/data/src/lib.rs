@@ -2,6 +2,7 @@
 
 mod decode;
 mod error;
+mod grouping;
 mod image;
 mod loader;
 mod manifest;
@@ -21,6 +22,7 @@ mod written;
 pub use decode::broken::{Broken, broken, complaint};
 pub use decode::{decode, size};
 pub use error::{Error, Result};
+pub use grouping::Grouping;
 pub use image::{Encoded, Image};
 pub use loader::{HostBatch, Loader, Pixels, Prepare};
 pub use manifest::{fingerprint, manifest};

@@ -1,5 +1,6 @@
-//! Some rows of another dataset.
+//! Some rows of another dataset, perhaps with other groups or fewer classes.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::{Broken, Dataset, Encoded, Result};
@@ -9,6 +10,27 @@ use crate::{Broken, Dataset, Encoded, Result};
 pub struct Subset {
     dataset: Arc<dyn Dataset>,
     indices: Vec<u32>,
+    classes: Option<Classes>,
+    groups: Option<Groups>,
+}
+
+/// The classes that are left.
+#[derive(Clone)]
+struct Classes {
+    names: Vec<String>,
+    /// The label of each class of the dataset, where it is left.
+    labels: Vec<Option<u32>>,
+}
+
+/// Groups in place of the dataset's own.
+#[derive(Clone)]
+pub(crate) struct Groups {
+    /// What a group is.
+    pub name: String,
+    /// Where they were read from.
+    pub place: String,
+    /// Of each row of the dataset.
+    pub of: Vec<Option<String>>,
 }
 
 impl Subset {
@@ -16,15 +38,35 @@ impl Subset {
     pub fn new(dataset: Arc<dyn Dataset>, indices: Vec<u32>) -> Subset {
         let rows = dataset.len();
         assert!(indices.iter().all(|&index| (index as usize) < rows), "Subset: indices below {rows}");
-        Subset { dataset, indices }
+        Subset { dataset, indices, classes: None, groups: None }
     }
 
     /// All but the broken images.
     pub fn without(dataset: Arc<dyn Dataset>, broken: &[Broken]) -> Subset {
-        let dropped: std::collections::HashSet<usize> = broken.iter().map(|image| image.index).collect();
+        let dropped: HashSet<usize> = broken.iter().map(|image| image.index).collect();
         let kept = (0..dataset.len()).filter(|index| !dropped.contains(index)).map(|index| index as u32);
         let indices = kept.collect();
         Subset::new(dataset, indices)
+    }
+
+    /// The images of those classes of the dataset that `is_kept`, in its order; labels count the classes that are left.
+    pub fn of_classes(dataset: Arc<dyn Dataset>, is_kept: impl Fn(&str) -> bool) -> Subset {
+        let mut classes = Classes { names: Vec::new(), labels: Vec::new() };
+        for name in dataset.classes() {
+            let label = is_kept(name).then_some(classes.names.len() as u32);
+            classes.labels.push(label);
+            classes.names.extend(label.map(|_| name.clone()));
+        }
+        let rows = 0..dataset.len() as u32;
+        let indices =
+            rows.filter(|&row| classes.labels[dataset.label(row as usize) as usize].is_some()).collect();
+        Subset { classes: Some(classes), ..Subset::new(dataset, indices) }
+    }
+
+    /// The whole dataset with other groups.
+    pub(crate) fn grouped(dataset: Arc<dyn Dataset>, groups: Groups) -> Subset {
+        let indices = (0..dataset.len() as u32).collect();
+        Subset { groups: Some(groups), ..Subset::new(dataset, indices) }
     }
 
     /// Where each row is in the dataset it was taken from.
@@ -35,7 +77,7 @@ impl Subset {
 
 impl Dataset for Subset {
     fn classes(&self) -> &[String] {
-        self.dataset.classes()
+        self.classes.as_ref().map_or(self.dataset.classes(), |classes| &classes.names)
     }
 
     fn len(&self) -> usize {
@@ -43,15 +85,23 @@ impl Dataset for Subset {
     }
 
     fn label(&self, index: usize) -> u32 {
-        self.dataset.label(self.indices[index] as usize)
+        let label = self.dataset.label(self.indices[index] as usize);
+        match &self.classes {
+            Some(classes) => classes.labels[label as usize].expect("rows of other classes are left out"),
+            None => label,
+        }
     }
 
     fn group(&self, index: usize) -> Option<&str> {
-        self.dataset.group(self.indices[index] as usize)
+        let row = self.indices[index] as usize;
+        match &self.groups {
+            Some(groups) => groups.of[row].as_deref(),
+            None => self.dataset.group(row),
+        }
     }
 
     fn group_name(&self) -> Option<&str> {
-        self.dataset.group_name()
+        self.groups.as_ref().map_or(self.dataset.group_name(), |groups| Some(&groups.name))
     }
 
     fn place(&self) -> Option<&str> {
@@ -59,7 +109,7 @@ impl Dataset for Subset {
     }
 
     fn group_place(&self) -> Option<&str> {
-        self.dataset.group_place()
+        self.groups.as_ref().map_or(self.dataset.group_place(), |groups| Some(&groups.place))
     }
 
     fn id(&self, index: usize) -> &str {

@@ -1,6 +1,9 @@
 //! A table of text with a header, whatever separates its columns.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+
+use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
 use crate::error::Mistakes;
 use crate::{Error, Result, suggestion};
@@ -17,7 +20,14 @@ impl CsvFile {
     /// Commas, semicolons or tabs: the one that the header line has most of. Fields are trimmed; a byte order mark is skipped.
     /// Errs with every row that has not as many fields as the header.
     pub fn read(path: &Path) -> Result<CsvFile> {
-        let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+        CsvFile::read_as(path, None)
+    }
+
+    /// The same in an encoding of the WHATWG's names (`utf-16`, `windows-1252`, `gbk` …). Without one it is what a byte order
+    /// mark says, else UTF-8, and Latin-1 (windows-1252) where the bytes are not UTF-8.
+    pub fn read_as(path: &Path, encoding: Option<&str>) -> Result<CsvFile> {
+        let bytes = std::fs::read(path).map_err(Error::io(path))?;
+        let text = decoded(path, &bytes, encoding)?;
         let text = text.trim_start_matches('\u{feff}');
         let first = text.lines().next().unwrap_or_default();
         let separator = [b',', b';', b'\t']
@@ -71,6 +81,26 @@ impl CsvFile {
     pub fn wrong(&self, line: u64, problem: impl Into<String>) -> Error {
         Error::invalid(format!("{}:{line}", self.path.display()), problem)
     }
+}
+
+fn decoded<'a>(path: &Path, bytes: &'a [u8], name: Option<&str>) -> Result<Cow<'a, str>> {
+    let Some(name) = name else {
+        let (text, _, is_wrong) = UTF_8.decode(bytes);
+        return Ok(if is_wrong { WINDOWS_1252.decode(bytes).0 } else { text });
+    };
+    let unknown = || {
+        Error::option(
+            "encoding",
+            format!("no encoding is called `{name}` – write one such as utf-8, utf-16 or latin1"),
+        )
+    };
+    let (text, used, is_wrong) = Encoding::for_label(name.as_bytes()).ok_or_else(unknown)?.decode(bytes);
+    if !is_wrong {
+        return Ok(text);
+    }
+    let line = text.split('\u{fffd}').next().unwrap_or_default().lines().count().max(1);
+    let problem = format!("is not {} – write data.encoding=latin1, or another", used.name());
+    Err(Error::invalid(format!("{}:{line}", path.display()), problem))
 }
 
 /// Line numbers of rows, as an editor counts them: LF, CRLF and CR each end a line, also within quotes.

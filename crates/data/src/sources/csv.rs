@@ -1,5 +1,6 @@
 //! A CSV that names image files and their labels.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use super::{Parts, SourceSpec};
 use crate::error::{Mistakes, first_few};
 use crate::part::Part;
 use crate::readers::csv::CsvFile;
+use crate::readers::files::{images_below, stem};
 use crate::{Dataset, Error, Images, Options, Result, Row, Table};
 
 pub const SPEC: SourceSpec = SourceSpec {
@@ -21,7 +23,8 @@ pub const SPEC: SourceSpec = SourceSpec {
         ("label", "label", "the column of the labels"),
         ("group", "", "the column of the groups: lesion or patient"),
         ("part", "split, if there", "the column that says train, val or test"),
-        ("extension", "", "added to each path: `jpg` where the column has names without it"),
+        ("extension", "", "added to each path; names without one are found by name below root in any case"),
+        ("encoding", "UTF-8, else Latin-1", "of the CSV: utf-16, windows-1252, gbk …"),
         ("classes", "the labels that occur, sorted", "the labels, in label order"),
     ],
     open,
@@ -37,7 +40,7 @@ fn open(options: &Options) -> Result<Parts> {
     }
     let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
     let root = options.path("root")?.unwrap_or(folder);
-    let csv = CsvFile::read(&file)?;
+    let csv = CsvFile::read_as(&file, options.text("encoding")?.as_deref())?;
     let named = |key: &str, default: &str| Ok(options.text(key)?.unwrap_or_else(|| default.to_string()));
     let mut mistakes = Mistakes::default();
     let path = mistakes.take(column(&csv, "path", &named("path", "path")?));
@@ -54,6 +57,8 @@ fn open(options: &Options) -> Result<Parts> {
     mistakes.end()?;
     let extension = options.text("extension")?.map(|text| format!(".{}", text.trim_start_matches('.')));
     let place = |id: &str| root.join(format!("{id}{}", extension.as_deref().unwrap_or_default()));
+    // Made when the first path is not there as it is written.
+    let by_name = OnceCell::new();
     let labels =
         Labels::new(options.texts("classes")?, csv.rows.iter().map(|(_, fields)| fields[label].as_str()));
 
@@ -79,12 +84,22 @@ fn open(options: &Options) -> Result<Parts> {
             wrong("expected a label, got nothing – write it, or take the row out".to_owned());
             continue;
         }
+        if text.contains('|') {
+            wrong(format!(
+                "expected one label, got `{text}`, which are several – images of several labels are not supported; keep one"
+            ));
+            continue;
+        }
         let label = mistakes.take(labels.find(text, || format!("{}:{line}", file.display())));
         let (Some(side), Some(label)) = (side, label) else { continue };
         let group = group.map(|group| fields[group].clone()).filter(|group| !group.is_empty());
-        let image = place(id);
+        let mut image = place(id);
         if !image.is_file() {
-            absent.push(id);
+            let names = by_name.get_or_init(|| ByName::below(&root));
+            match names.find(id) {
+                Some(path) => image = path.clone(),
+                None => absent.push(id),
+            }
         }
         let (rows, paths) = &mut sides[side as usize];
         rows.push(Row { id: id.to_string(), label, group });
@@ -95,7 +110,11 @@ fn open(options: &Options) -> Result<Parts> {
         let (there, all) = (place(absent[0]), csv.rows.len());
         return Err(Error::missing(
             file.display(),
-            format!("{} of {all} images are not there: {}", absent.len(), first_few(&absent)),
+            format!(
+                "{} of {all} images are not there, nor a single file of their names: {}",
+                absent.len(),
+                first_few(&absent)
+            ),
             format!("expected the first at {}; say where the images are with data.root=…", there.display()),
         ));
     }
@@ -112,6 +131,36 @@ fn open(options: &Options) -> Result<Parts> {
         }
     }
     Ok(parts)
+}
+
+/// Image files by their names without folders and extension, where that is one file's alone.
+struct ByName(HashMap<String, Option<PathBuf>>);
+
+impl ByName {
+    fn below(root: &Path) -> ByName {
+        let mut names = HashMap::new();
+        for path in images_below(root).unwrap_or_default() {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let plain = stem(&name).to_owned();
+            let short = unpadded(&plain).to_owned();
+            for key in [Some(plain.clone()), (short != plain).then_some(short)].into_iter().flatten() {
+                names.entry(key).and_modify(|one| *one = None).or_insert_with(|| Some(path.clone()));
+            }
+        }
+        ByName(names)
+    }
+
+    /// The file of an id without extension, or of one that lost its leading zeros in a spreadsheet.
+    fn find(&self, id: &str) -> Option<&PathBuf> {
+        let name = stem(id);
+        self.0.get(name).or_else(|| self.0.get(unpadded(name)))?.as_ref()
+    }
+}
+
+/// A whole number without its leading zeros; anything else as it is.
+fn unpadded(name: &str) -> &str {
+    let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number { name.trim_start_matches('0') } else { name }
 }
 
 /// A column, and the key that names another where it is not there.

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::error::first_few;
 use crate::part::Part;
 use crate::readers::binary::Loaded;
 use crate::{Dataset, Error, Options, Result, Row, Table, suggestion};
@@ -79,12 +80,43 @@ impl SourceSpec {
     pub fn read(&self, options: &Options) -> Result<Parts> {
         match self.unknown(options).into_iter().next() {
             Some(error) => Err(error),
-            None => (self.open)(options),
+            None => {
+                let parts = (self.open)(options)?;
+                if let Some(classes) = options.texts("classes")? {
+                    parts.check_used(&classes)?;
+                }
+                Ok(parts)
+            }
         }
     }
 }
 
 impl Parts {
+    /// The parts that are there.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<dyn Dataset>> {
+        [&self.train, &self.validation, &self.test].into_iter().flatten()
+    }
+
+    /// Classes that a recipe names have images in some part.
+    fn check_used(&self, classes: &[String]) -> Result<()> {
+        let mut counts = vec![0; classes.len()];
+        for part in self.all() {
+            (0..part.len()).for_each(|index| counts[part.label(index) as usize] += 1);
+        }
+        let unused: Vec<&str> = classes
+            .iter()
+            .zip(&counts)
+            .filter(|(_, count)| **count == 0)
+            .map(|(class, _)| class.as_str())
+            .collect();
+        if unused.is_empty() {
+            return Ok(());
+        }
+        let problem =
+            format!("no image has the class {} – take it out, or correct its name", first_few(&unused));
+        Err(Error::option("classes", problem))
+    }
+
     /// Rows of pixels as datasets; ids are `<part>/<row>`.
     fn of(loaded: Loaded, place: &Path, classes: &[String]) -> Result<Parts> {
         let mut parts = Parts::default();

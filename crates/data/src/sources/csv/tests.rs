@@ -53,7 +53,7 @@ fn says_what_is_wrong() {
     let folder = written("path,label\nimages/a.jpg,x\nimages/e.jpg,y\nimages/f.jpg,y\n");
     assert_eq!(
         refused(&folder, ""),
-        "ROOT/set.csv: 2 of 3 images are not there: images/e.jpg, images/f.jpg; expected the first at ROOT/images/e.jpg; say \
+        "ROOT/set.csv: 2 of 3 images are not there, nor a single file of their names: images/e.jpg, images/f.jpg; expected the first at ROOT/images/e.jpg; say \
          where the images are with data.root=…"
     );
     let folder = written("path,lable\nimages/a.jpg,x\n");
@@ -89,5 +89,58 @@ fn says_what_is_wrong() {
             .unwrap()
             .to_string()
             .starts_with("nowhere.csv: no such file;")
+    );
+}
+
+#[test]
+fn ids_find_their_files_by_name() {
+    let folder = written("id,label\na,x\nb.png,y\n7,x\n");
+    jpeg_file(folder.path().join("images/deep/0007.jpg"));
+    let train = read(&folder, ", path: id").unwrap().train.unwrap();
+    let names: Vec<String> = (0..3)
+        .map(|index| match train.image(index).unwrap() {
+            crate::Encoded::File(path) => path.file_name().unwrap().to_string_lossy().into_owned(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(names, ["a.jpg", "b.jpg", "0007.jpg"]);
+    assert_eq!(train.id(2), "7");
+    // Two files of one name: neither is taken.
+    jpeg_file(folder.path().join("other/a.jpg"));
+    assert!(
+        refused(&folder, ", path: id")
+            .contains("1 of 3 images are not there, nor a single file of their names: a;")
+    );
+}
+
+#[test]
+fn other_encodings_are_read() {
+    let folder = written("");
+    file(folder.path().join("set.csv"), b"path,label\nimages/a.jpg,m\xe9lanome\nimages/b.jpg,x\n");
+    assert_eq!(read(&folder, "").unwrap().train.unwrap().classes(), ["m\u{e9}lanome", "x"]);
+    assert_eq!(
+        refused(&folder, ", encoding: utf-8"),
+        "ROOT/set.csv:2: is not UTF-8 \u{2013} write data.encoding=latin1, or another"
+    );
+    assert!(
+        refused(&folder, ", encoding: klingon").starts_with("data.encoding: no encoding is called `klingon`")
+    );
+    let wide: Vec<u8> =
+        "\u{feff}path,label\nimages/a.jpg,x\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    file(folder.path().join("set.csv"), wide);
+    assert_eq!(read(&folder, "").unwrap().train.unwrap().len(), 1);
+}
+
+#[test]
+fn several_labels_and_unused_classes_are_told() {
+    let folder = written("path,label\nimages/a.jpg,x|y\nimages/b.jpg,x\n");
+    assert!(
+        refused(&folder, "")
+            .starts_with("ROOT/set.csv:2: images/a.jpg: expected one label, got `x|y`, which are several")
+    );
+    let folder = written("path,label\nimages/a.jpg,x\nimages/b.jpg,y\n");
+    assert_eq!(
+        refused(&folder, ", classes: [x, y, z]"),
+        "data.classes: no image has the class z \u{2013} take it out, or correct its name"
     );
 }

@@ -88,8 +88,10 @@ fn reads_named_files_and_names_classes() {
     let error = read(", classes: [x, y]").err().unwrap().to_string();
     assert!(error.ends_with("a-1.parquet: row 1: expected a label from 0 to 1, got 2"), "{error}");
     // Any column can be the label.
-    let named = read(", label: patient, classes: [p0, p1]").unwrap().train.unwrap();
-    assert_eq!(named.label(0), 1);
+    let named = read(", label: patient, classes: [p1]").unwrap().train.unwrap();
+    assert_eq!(named.label(0), 0);
+    let error = read(", label: patient, classes: [p0, p1]").err().unwrap().to_string();
+    assert!(error.starts_with("data.classes: no image has the class p0"), "{error}");
 }
 
 #[test]
