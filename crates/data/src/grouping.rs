@@ -212,7 +212,12 @@ mod tests {
         assert_eq!(groups(&yaml), some(&["p1", "p1", "", ""]));
         file(&path, "id,patient\nimage 0,p1\nimage 0,p2\n");
         let error = parsed(&yaml).unwrap().apply(Arc::new(table(&[(0, "")]))).err().unwrap().to_string();
-        assert!(error.ends_with("expected one group for an image, got two: image 0 (line 3) – keep one row of each"), "{error}");
+        assert!(
+            error.ends_with(
+                "expected one group for an image, got two: image 0 (line 3) – keep one row of each"
+            ),
+            "{error}"
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod decode;
 mod error;
 mod grouping;
+mod identical;
 mod image;
 mod loader;
 mod manifest;
@@ -14,6 +15,7 @@ mod sources;
 mod split;
 mod subset;
 mod suggestion;
+mod survey;
 pub mod synthetic;
 mod table;
 #[cfg(test)]
@@ -23,6 +25,7 @@ pub use decode::broken::{Broken, broken, complaint};
 pub use decode::{decode, size};
 pub use error::{Error, Result};
 pub use grouping::Grouping;
+pub use identical::{Identical, Place, identical};
 pub use image::{Encoded, Image};
 pub use loader::{HostBatch, Loader, Pixels, Prepare};
 pub use manifest::{fingerprint, manifest};
@@ -33,6 +36,7 @@ pub use sources::{Parts, SOURCES, SourceSpec, find};
 pub use split::{Divided, Rule, Split, check_disjoint, divide};
 pub use subset::Subset;
 pub use suggestion::{listed, nearest, suggestion};
+pub use survey::{Facts, GroupGuess, Sides, Survey, survey};
 pub use table::{Images, Row, Table};
 
 /// Labelled images, read one at a time. Everything but [`Dataset::image`] is known without decoding.

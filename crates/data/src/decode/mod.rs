@@ -55,6 +55,22 @@ pub fn size(encoded: &Encoded) -> Result<(u32, u32)> {
     Ok(if turns(orientation) { (height, width) } else { (width, height) })
 }
 
+/// Format, channels and depth from the header: `JPEG, RGB, 8 bits`.
+pub(crate) fn kind(encoded: &Encoded) -> Result<String> {
+    let bytes = bytes(encoded)?;
+    let reader = reader(&bytes)?;
+    let format = reader.format().expect("checked by reader");
+    let color = reader.into_decoder().map_err(broken)?.original_color_type();
+    let channels = match color.channel_count() {
+        1 => "grey",
+        2 => "grey and alpha",
+        3 => "RGB",
+        _ => "RGB and alpha",
+    };
+    let bits = color.bits_per_pixel() / u16::from(color.channel_count());
+    Ok(format!("{}, {channels}, {bits} bits", format!("{format:?}").to_uppercase()))
+}
+
 impl Encoded {
     /// The same image with a file's bytes in memory, so that [`size`] and [`decode`] read the file once.
     ///

@@ -158,7 +158,7 @@ impl ByName {
 }
 
 /// A whole number without its leading zeros; anything else as it is.
-fn unpadded(name: &str) -> &str {
+pub(crate) fn unpadded(name: &str) -> &str {
     let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
     if is_number { name.trim_start_matches('0') } else { name }
 }

@@ -35,8 +35,11 @@ fn open(options: &Options) -> Result<Parts> {
     let folders = folders(&root)?;
     let parts: Vec<(Part, &str)> =
         folders.iter().filter_map(|name| Part::parse(name).map(|part| (part, name.as_str()))).collect();
-    // A class may be called `train` (pictures of vehicles): only folders that all have parts' names are parts.
-    let in_parts = !parts.is_empty() && parts.len() == folders.len();
+    // A class may be called `train` (pictures of vehicles): folders are parts where all have parts' names, or where several
+    // do that have folders of their own.
+    let several = parts.len() > 1
+        && parts.iter().all(|(_, name)| self::folders(&root.join(name)).is_ok_and(|inner| !inner.is_empty()));
+    let in_parts = !parts.is_empty() && (parts.len() == folders.len() || several);
     let found: Vec<(Part, &str)> = if in_parts { parts } else { vec![(Part::Train, "")] };
     for (number, (part, name)) in found.iter().enumerate() {
         if let Some((_, other)) = found[..number].iter().find(|(earlier, _)| earlier == part) {
@@ -53,6 +56,15 @@ fn open(options: &Options) -> Result<Parts> {
     };
     let labels = Labels::new(options.texts("classes")?, names.iter().map(String::as_str));
     let mut result = Parts::default();
+    if in_parts && found.len() < folders.len() {
+        let is_part = |folder: &&String| found.iter().any(|(_, name)| name == folder);
+        let others: Vec<&String> = folders.iter().filter(|folder| !is_part(folder)).collect();
+        result.notes.push(format!(
+            "{}: beside the parts, and left out: {}",
+            root.display(),
+            first_few(&others)
+        ));
+    }
     for (part, name) in found {
         let table: Arc<dyn Dataset> = Arc::new(read(&root, name, &labels, &mut result.notes)?);
         *result.slot(part) = Some(table);

@@ -19,6 +19,9 @@ mod medmnist;
 mod mnist;
 mod parquet;
 
+pub(crate) use csv::unpadded;
+pub(crate) use parquet::below as parquet_below;
+
 /// A kind of dataset that a recipe can name: `data: { name: …, <keys> }`.
 pub struct SourceSpec {
     pub name: &'static str,

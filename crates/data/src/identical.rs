@@ -1,0 +1,188 @@
+//! Images that are the same to the byte: on two sides of a split they leak, under two labels one of them is wrong.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::error::first_few;
+use crate::{Dataset, Encoded, Error, Result, fingerprint};
+
+/// Sets of two and more images of the same bytes, in the order of their first image.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identical(pub Vec<Vec<Place>>);
+
+/// An image of a part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub part: String,
+    pub id: String,
+    pub class: String,
+}
+
+/// Finds them in parts (name, dataset): files of one size are read and compared by a 128-bit hash, images in memory all.
+///
+/// # Errors
+/// A file or a row that cannot be read.
+pub fn identical(parts: &[(&str, &dyn Dataset)], workers: usize) -> Result<Identical> {
+    let all: Vec<(usize, usize)> = parts
+        .iter()
+        .enumerate()
+        .flat_map(|(part, (_, dataset))| (0..dataset.len()).map(move |index| (part, index)))
+        .collect();
+    let image = |&(part, index): &(usize, usize)| parts[part].1.image(index);
+    let lengths = in_threads(all.len(), workers, |at| {
+        Ok(match image(&all[at])? {
+            Encoded::File(path) => std::fs::metadata(&path).map_err(Error::io(&path))?.len(),
+            Encoded::Bytes(bytes) => bytes.len() as u64,
+            Encoded::Pixels(image) => image.pixels.len() as u64,
+        })
+    })?;
+    let mut of_length: HashMap<u64, usize> = HashMap::new();
+    lengths.iter().for_each(|length| *of_length.entry(*length).or_default() += 1);
+    let alike: Vec<usize> = (0..all.len()).filter(|&at| of_length[&lengths[at]] > 1).collect();
+    let hashes = in_threads(alike.len(), workers, |at| {
+        Ok(match image(&all[alike[at]])?.load()? {
+            Encoded::Bytes(bytes) => fingerprint(&bytes),
+            Encoded::Pixels(image) => fingerprint(&image.pixels),
+            Encoded::File(_) => unreachable!("loaded"),
+        })
+    })?;
+    let mut sets: Vec<Vec<usize>> = Vec::new();
+    let mut known: HashMap<(u64, &str), usize> = HashMap::new();
+    for (&at, hash) in alike.iter().zip(&hashes) {
+        let set = *known.entry((lengths[at], hash)).or_insert(sets.len());
+        if set == sets.len() {
+            sets.push(Vec::new());
+        }
+        sets[set].push(at);
+    }
+    let place = |at: usize| {
+        let (part, index) = all[at];
+        let (name, dataset) = parts[part];
+        let class = dataset.classes()[dataset.label(index) as usize].clone();
+        Place { part: name.to_owned(), id: dataset.id(index).to_owned(), class }
+    };
+    sets.retain(|set| set.len() > 1);
+    Ok(Identical(sets.into_iter().map(|set| set.into_iter().map(place).collect()).collect()))
+}
+
+impl Identical {
+    /// Those with images in two parts.
+    pub fn across_parts(&self) -> Vec<&[Place]> {
+        self.differing(|place| &place.part)
+    }
+
+    /// Those with two labels.
+    pub fn across_classes(&self) -> Vec<&[Place]> {
+        self.differing(|place| &place.class)
+    }
+
+    fn differing<'a>(&'a self, by: impl Fn(&'a Place) -> &'a str) -> Vec<&'a [Place]> {
+        let differ = |set: &&'a Vec<Place>| set.iter().map(&by).collect::<BTreeSet<_>>().len() > 1;
+        self.0.iter().filter(differ).map(Vec::as_slice).collect()
+    }
+
+    /// What is wrong with them, one message for each kind; none where all are of one part and class.
+    pub fn problems(&self) -> Vec<String> {
+        let told = |sets: Vec<&[Place]>, what: &str, by: fn(&Place) -> &str, remedy: &str| {
+            let named: Vec<String> = sets
+                .iter()
+                .map(|set| {
+                    set.iter()
+                        .map(|place| format!("{} ({})", place.id, by(place)))
+                        .collect::<Vec<_>>()
+                        .join(" = ")
+                })
+                .collect();
+            let many =
+                if sets.len() == 1 { "1 image is".to_owned() } else { format!("{} images are", sets.len()) };
+            (!sets.is_empty()).then(|| format!("{many} {what}: {} – {remedy}", first_few(&named)))
+        };
+        let parts = told(
+            self.across_parts(),
+            "in two parts, the same to the byte",
+            |place| &place.part,
+            "keep each in one part",
+        );
+        let classes = told(
+            self.across_classes(),
+            "under two labels, the same to the byte",
+            |place| &place.class,
+            "keep the right label of each",
+        );
+        parts.into_iter().chain(classes).collect()
+    }
+}
+
+/// `f` of 0 to `count`, in that order, on some threads; the first error ends it.
+pub(crate) fn in_threads<T: Send>(
+    count: usize,
+    workers: usize,
+    f: impl Fn(usize) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            if at >= count {
+                return Ok(done);
+            }
+            done.push((at, f(at).inspect_err(|_| next.store(count, Ordering::Relaxed))?));
+        }
+    };
+    let mut done: Vec<(usize, T)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers.max(1)).map(|_| scope.spawn(work)).collect();
+        let each = threads.into_iter().map(|thread| thread.join().expect("no panic is expected"));
+        Ok(each.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+    })?;
+    done.sort_by_key(|(at, _)| *at);
+    Ok(done.into_iter().map(|(_, value)| value).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::written::{file, jpeg_file};
+    use crate::{Images, Row, Table};
+
+    fn folder(names: &[(&str, u32)]) -> (tempfile::TempDir, Table) {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = names.iter().map(|(name, label)| Row { id: (*name).into(), label: *label, group: None });
+        let paths = names.iter().map(|(name, _)| folder.path().join(name)).collect();
+        let table =
+            Table::new("a test", vec!["a".into(), "b".into()], None, rows.collect(), Images::Files(paths));
+        (folder, table.unwrap())
+    }
+
+    #[test]
+    fn the_same_bytes_are_found_across_parts_and_labels() {
+        let (files, train) = folder(&[("1.jpg", 0), ("2.jpg", 1), ("3.jpg", 0), ("4.jpg", 0)]);
+        jpeg_file(files.path().join("1.jpg"));
+        jpeg_file(files.path().join("2.jpg"));
+        file(files.path().join("3.jpg"), "of a length of its own");
+        file(files.path().join("4.jpg"), "abc");
+        let (others, test) = folder(&[("5.jpg", 0), ("6.jpg", 0)]);
+        file(others.path().join("5.jpg"), "abc");
+        file(others.path().join("6.jpg"), "abd");
+        let found = identical(&[("train", &train), ("test", &test)], 2).unwrap();
+        assert_eq!(found.0.len(), 2);
+        assert_eq!(
+            found.problems(),
+            [
+                "1 image is in two parts, the same to the byte: 4.jpg (train) = 5.jpg (test) – keep each in one part",
+                "1 image is under two labels, the same to the byte: 1.jpg (a) = 2.jpg (b) – keep the right label of each",
+            ]
+        );
+        assert!(identical(&[("test", &test)], 3).unwrap().problems().is_empty());
+        std::fs::remove_file(others.path().join("6.jpg")).unwrap();
+        assert!(identical(&[("test", &test)], 1).is_err());
+    }
+
+    #[test]
+    fn images_in_memory_are_compared_too() {
+        let one = crate::written::table(&[(0, ""), (0, "")]);
+        let two = crate::written::table(&[(0, "")]);
+        let found = identical(&[("train", &one), ("validation", &two)], 1).unwrap();
+        assert_eq!(found.across_parts().len(), 1, "image 0 of both");
+    }
+}

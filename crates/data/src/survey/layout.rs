@@ -1,0 +1,252 @@
+//! Which source reads a place, and with which keys.
+
+use std::collections::{BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
+
+use serde_yaml::{Mapping, Value};
+
+use crate::error::first_few;
+use crate::part::Part;
+use crate::readers::csv::CsvFile;
+use crate::readers::files::{images_below, is_image, relative, sorted, stem};
+use crate::{Error, Result, SourceSpec};
+
+pub(super) struct Layout {
+    pub source: &'static SourceSpec,
+    pub options: Mapping,
+    pub notes: Vec<String>,
+}
+
+impl Layout {
+    fn new(source: &str, options: impl IntoIterator<Item = (&'static str, Value)>) -> Layout {
+        let source = crate::find(source).expect("a source of this crate");
+        let options = options.into_iter().map(|(key, value)| (Value::from(key), value)).collect();
+        Layout { source, options, notes: Vec::new() }
+    }
+}
+
+fn text(path: &Path) -> Value {
+    Value::from(path.display().to_string())
+}
+
+pub(super) fn recognise(path: &Path) -> Result<Layout> {
+    if path.is_dir() {
+        return folder(path);
+    }
+    if !path.is_file() {
+        return Err(Error::missing(
+            path.display(),
+            "no such file or folder",
+            "name the folder, CSV, npz or parquet of your images",
+        ));
+    }
+    let extension =
+        path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default();
+    match extension.as_str() {
+        "csv" | "tsv" | "txt" => table(path),
+        "npz" => Ok(Layout::new("medmnist", [("path", text(path))])),
+        "parquet" => Ok(Layout::new("parquet", [("train", text(path))])),
+        _ => Err(Error::invalid(path.display(), "expected a folder, or a .csv, .tsv, .npz or .parquet file")),
+    }
+}
+
+fn folder(root: &Path) -> Result<Layout> {
+    let has = |name: &str| root.join(name).exists();
+    let here = |source| Ok(Layout::new(source, [("root", text(root))]));
+    let entries = sorted(root)?;
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if entries.iter().any(|path| name(path).starts_with("ISIC2018_Task3_")) {
+        return here("isic2018");
+    }
+    if has("cifar-10-batches-bin") || has("data_batch_1.bin") {
+        return here("cifar10");
+    }
+    if has("cifar-100-binary") || has("train.bin") {
+        return here("cifar100");
+    }
+    if has("train-images-idx3-ubyte") {
+        let fashion = root.display().to_string().to_lowercase().contains("fashion");
+        return here(if fashion { "fashion_mnist" } else { "mnist" });
+    }
+    let of_kind = |extension: &str| -> Vec<&PathBuf> {
+        entries
+            .iter()
+            .filter(|path| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension)))
+            .collect()
+    };
+    if !crate::sources::parquet_below(root)?.is_empty() {
+        return here("parquet");
+    }
+    if let [npz] = of_kind("npz")[..] {
+        return Ok(Layout::new("medmnist", [("path", text(npz))]));
+    }
+    let folders: Vec<&PathBuf> = entries.iter().filter(|path| path.is_dir()).collect();
+    let holding: Vec<&PathBuf> = folders
+        .iter()
+        .copied()
+        .filter(|path| images_below(path).is_ok_and(|images| !images.is_empty()))
+        .collect();
+    let parts: Vec<&PathBuf> =
+        holding.iter().copied().filter(|path| Part::parse(&name(path)).is_some()).collect();
+    let divided = parts.len() > 1 && parts.iter().all(|part| has_class_folders(part));
+    if divided || (holding.len() > 1 && parts.len() < holding.len()) {
+        return classes(root, &folders, &holding, divided);
+    }
+    let tables = [of_kind("csv"), of_kind("tsv")].concat();
+    if !tables.is_empty() {
+        let tried: Vec<(&PathBuf, Result<Layout>)> =
+            tables.into_iter().map(|path| (path, table(path))).collect();
+        let fits = tried.iter().filter(|(_, layout)| layout.is_ok()).count();
+        let names: Vec<String> = tried.iter().map(|(path, _)| name(path)).collect();
+        return match tried.into_iter().max_by_key(|(_, layout)| layout.is_ok()) {
+            Some((_, layout)) if fits < 2 => layout,
+            _ => Err(Error::invalid(
+                root.display(),
+                format!("several CSVs name images: {}; name the one to train on", first_few(&names)),
+            )),
+        };
+    }
+    match holding[..] {
+        [only] if !entries.iter().any(|path| is_image(path)) => folder(only),
+        _ => {
+            let remedy = "expected one folder of images for each class, a CSV that names images and labels, an npz or parquet files";
+            Err(Error::missing(root.display(), "nothing here says which class an image has", remedy))
+        }
+    }
+}
+
+fn has_class_folders(part: &Path) -> bool {
+    sorted(part).is_ok_and(|entries| entries.iter().any(|path| path.is_dir()))
+}
+
+/// Class folders, or parts of class folders. A folder that has the other classes' folders in it once more is a copy of them.
+fn classes(root: &Path, folders: &[&PathBuf], holding: &[&PathBuf], divided: bool) -> Result<Layout> {
+    let mut layout = Layout::new("folder", [("root", text(root))]);
+    if divided {
+        return Ok(layout);
+    }
+    let name = |path: &Path| relative(root, path);
+    let names: HashSet<String> = holding.iter().map(|path| name(path).to_lowercase()).collect();
+    let is_copy = |path: &Path| {
+        let inner = sorted(path).unwrap_or_default();
+        let again = inner
+            .iter()
+            .filter(|inner| inner.is_dir() && names.contains(&relative(path, inner).to_lowercase()));
+        again.count() > 1
+    };
+    let (copies, kept): (Vec<&PathBuf>, Vec<&PathBuf>) =
+        holding.iter().copied().partition(|path| is_copy(path));
+    let empty: Vec<String> =
+        folders.iter().filter(|path| !holding.contains(path)).map(|path| name(path)).collect();
+    for copy in &copies {
+        layout.notes.push(format!(
+            "`{}` holds the classes once more (a copy, or augmented images): left out",
+            name(copy)
+        ));
+    }
+    if !empty.is_empty() {
+        layout.notes.push(format!("no images in {}: left out", first_few(&empty)));
+    }
+    if !copies.is_empty() || !empty.is_empty() {
+        let classes = kept.iter().map(|path| Value::from(name(path))).collect();
+        layout.options.insert("classes".into(), Value::Sequence(classes));
+    }
+    Ok(layout)
+}
+
+/// Usual names of columns, the likeliest first.
+const LABELS: [&str; 11] = [
+    "label",
+    "class",
+    "target",
+    "diagnosis",
+    "dx",
+    "category",
+    "labels",
+    "class_name",
+    "finding",
+    "y",
+    "diagnostic",
+];
+const GROUPS: [&str; 14] = [
+    "patient_id",
+    "patient",
+    "patientid",
+    "lesion_id",
+    "lesion",
+    "subject_id",
+    "subject",
+    "person_id",
+    "person",
+    "case_id",
+    "study_id",
+    "participant_id",
+    "mrn",
+    "group",
+];
+const PARTS: [&str; 5] = ["split", "part", "set", "subset", "partition"];
+
+/// A CSV: the column of images is the one whose fields are files below its folder.
+fn table(path: &Path) -> Result<Layout> {
+    let csv = CsvFile::read(path)?;
+    let root = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let files: HashSet<String> =
+        images_below(root)?.iter().map(|path| plain(&relative(root, path)).to_owned()).collect();
+    let rows = csv.rows.len().min(500);
+    let share = |column: usize| {
+        let found = csv.rows[..rows].iter().filter(|(_, fields)| files.contains(plain(&fields[column])));
+        found.count() as f64 / rows.max(1) as f64
+    };
+    let shares: Vec<f64> = (0..csv.header.len()).map(share).collect();
+    let Some(image) = (0..shares.len())
+        .rev()
+        .max_by(|&a, &b| shares[a].total_cmp(&shares[b]))
+        .filter(|&best| shares[best] >= 0.5)
+    else {
+        let problem = format!("no column names images below {}: {}", root.display(), first_few(&csv.header));
+        return Err(Error::invalid(path.display(), problem));
+    };
+    let called = |names: &[&str]| {
+        let is =
+            |column: usize, name: &str| csv.header[column].to_lowercase().replace([' ', '-'], "_") == name;
+        names
+            .iter()
+            .find_map(|name| (0..csv.header.len()).find(|&column| column != image && is(column, name)))
+    };
+    let values = |column: usize| -> BTreeSet<&str> {
+        csv.rows.iter().map(|(_, fields)| fields[column].as_str()).collect()
+    };
+    let group = called(&GROUPS);
+    let part = called(&PARTS).filter(|&column| values(column).iter().all(|word| Part::parse(word).is_some()));
+    let is_label = |column: &usize| {
+        let count = values(*column).len();
+        ![Some(image), group, part].contains(&Some(*column))
+            && (2..=100).contains(&count)
+            && count * 2 <= csv.rows.len()
+    };
+    let Some(label) = called(&LABELS).or_else(|| (0..csv.header.len()).find(is_label)) else {
+        let problem =
+            format!("no column of labels is to be seen: {}; name one: data.label=…", first_few(&csv.header));
+        return Err(Error::invalid(path.display(), problem));
+    };
+    let mut layout = Layout::new("csv", [("file", text(path))]);
+    let mut put = |key: &str, column: usize| {
+        if csv.header[column] != key {
+            layout.options.insert(key.into(), csv.header[column].as_str().into());
+        }
+    };
+    put("path", image);
+    put("label", label);
+    if let Some(group) = group {
+        layout.options.insert("group".into(), csv.header[group].as_str().into());
+    }
+    if let Some(part) = part.filter(|&part| csv.header[part] != "split") {
+        layout.options.insert("part".into(), csv.header[part].as_str().into());
+    }
+    Ok(layout)
+}
+
+/// A file's name alone, numbers without leading zeros: as the source `csv` finds it.
+fn plain(name: &str) -> &str {
+    crate::sources::unpadded(stem(name))
+}
