@@ -65,6 +65,21 @@ pub fn read(path: &Path, columns: &Columns) -> Result<Contents> {
     Ok(contents)
 }
 
+/// Names of a file's columns.
+pub fn columns(path: &Path) -> Result<Vec<String>> {
+    let file = File::open(path).map_err(Error::io(path))?;
+    let reader =
+        SerializedFileReader::new(file).map_err(|error| Error::invalid(path.display(), error.to_string()))?;
+    Ok(reader
+        .metadata()
+        .file_metadata()
+        .schema()
+        .get_fields()
+        .iter()
+        .map(|field| field.name().to_owned())
+        .collect())
+}
+
 impl Contents {
     fn add(&mut self, row: Row, columns: &Columns, place: impl Fn() -> String) -> Result<()> {
         let (mut image, mut label, mut group) = (None, None, None);

@@ -45,7 +45,7 @@ pub(super) fn recognise(path: &Path) -> Result<Layout> {
     match extension.as_str() {
         "csv" | "tsv" | "txt" => table(path),
         "npz" => Ok(Layout::new("medmnist", [("path", text(path))])),
-        "parquet" => Ok(Layout::new("parquet", [("train", text(path))])),
+        "parquet" => parquet("train", path, path),
         _ => Err(Error::invalid(path.display(), "expected a folder, or a .csv, .tsv, .npz or .parquet file")),
     }
 }
@@ -74,8 +74,8 @@ fn folder(root: &Path) -> Result<Layout> {
             .filter(|path| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension)))
             .collect()
     };
-    if !crate::sources::parquet_below(root)?.is_empty() {
-        return here("parquet");
+    if let Some((_, files)) = crate::sources::parquet_below(root)?.first() {
+        return parquet("root", root, &files[0]);
     }
     if let [npz] = of_kind("npz")[..] {
         return Ok(Layout::new("medmnist", [("path", text(npz))]));
@@ -113,6 +113,20 @@ fn folder(root: &Path) -> Result<Layout> {
             Err(Error::missing(root.display(), "nothing here says which class an image has", remedy))
         }
     }
+}
+
+/// Parquet at a place; `first` is one of its files.
+fn parquet(key: &'static str, place: &Path, first: &Path) -> Result<Layout> {
+    let columns = crate::readers::parquet::columns(first)?;
+    let mut layout = Layout::new("parquet", [(key, text(place))]);
+    for (key, names) in [("image", &IMAGES[..]), ("label", &LABELS), ("group", &GROUPS)] {
+        let found =
+            names.iter().find_map(|name| columns.iter().find(|column| column.to_lowercase() == *name));
+        if let Some(column) = found.filter(|column| *column != key) {
+            layout.options.insert(key.into(), column.as_str().into());
+        }
+    }
+    Ok(layout)
 }
 
 fn has_class_folders(part: &Path) -> bool {
@@ -155,8 +169,10 @@ fn classes(root: &Path, folders: &[&PathBuf], holding: &[&PathBuf], divided: boo
 }
 
 /// Usual names of columns, the likeliest first.
-const LABELS: [&str; 11] = [
+const IMAGES: [&str; 6] = ["image", "img", "images", "picture", "jpg", "png"];
+const LABELS: [&str; 12] = [
     "label",
+    "fine_label",
     "class",
     "target",
     "diagnosis",
