@@ -22,6 +22,7 @@ mod table;
 mod written;
 
 pub use decode::broken::{Broken, broken, complaint};
+pub use decode::window::{Window, Windowed, check_depth};
 pub use decode::{decode, size};
 pub use error::{Error, Result};
 pub use grouping::Grouping;

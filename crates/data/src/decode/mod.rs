@@ -10,6 +10,7 @@ use crate::{Encoded, Error, Image, Result};
 
 pub mod broken;
 mod jpeg;
+pub mod window;
 
 /// Upright RGB8, as Pillow's `exif_transpose` and `convert("RGB")` make it: grey is repeated, a palette looked up,
 /// alpha dropped (not blended), 16 bits shifted to 8 (`v >> 8`; Pillow does so in colour, and clips grey at 255), and the turn of
@@ -31,10 +32,14 @@ pub fn decode(encoded: &Encoded) -> Result<Image> {
         return Ok(upright(image, orientation));
     }
     webp_is_whole(&bytes)?;
-    let mut decoder = reader(&bytes)?.into_decoder().map_err(broken)?;
+    let (image, orientation) = dynamic(reader(&bytes)?.into_decoder().map_err(broken)?)?;
+    Ok(upright(rgb8(image)?, orientation))
+}
+
+/// The picture as stored, and the turn that makes it upright.
+fn dynamic(mut decoder: impl ImageDecoder) -> Result<(DynamicImage, Orientation)> {
     let orientation = decoder.orientation().map_err(broken)?;
-    let image = rgb8(DynamicImage::from_decoder(decoder).map_err(broken)?)?;
-    Ok(upright(image, orientation))
+    Ok((DynamicImage::from_decoder(decoder).map_err(broken)?, orientation))
 }
 
 /// (width, height) of the upright image, from the header.
