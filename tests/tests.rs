@@ -12,6 +12,7 @@
 //! - [`export`]: a checkpoint in other libraries' layouts, and those libraries' answers where they are installed.
 //! - [`hub`]: weights from the hub, against a small one on loopback.
 //! - [`publish`]: a checkpoint to a small hub on loopback and back: the same bytes, the same predictions.
+//! - [`own_images`]: a recipe from a look at somebody's images; groups, classes, copies.
 //! - [`lists`]: lists and folders agree; the arrows between the crates are those of the plan.
 //! - [`rooms`]: so are those between the folders of a crate.
 
@@ -22,6 +23,7 @@ mod drawn;
 mod export;
 mod hub;
 mod lists;
+mod own_images;
 /// The built programs, each started in a folder of its own.
 mod program;
 mod publish;

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 #[derive(Parser)]
 #[command(name = "tallow", version, arg_required_else_help = true, max_term_width = 80)]
 #[command(after_help = "examples:
+  tallow new images/ -o mine.yaml              a recipe for your images
   tallow train recipes/quickstart.yaml         train, evaluate, report
   tallow check recipes/*.yaml                  every mistake; runs nothing
   tallow preview recipes/quickstart.yaml       a picture of what policies do
@@ -33,6 +34,8 @@ pub struct Tallow {
 
 #[derive(Subcommand)]
 pub enum Command {
+    /// Look at your images and write a recipe for them
+    New(New),
     /// Train a recipe
     Train(Train),
     /// Metrics of a checkpoint on a part of its data, or on other data
@@ -89,6 +92,19 @@ pub struct Train {
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "examples:
+  tallow new images/ -o lesions.yaml      class folders
+  tallow new labels.csv -o lesions.yaml   a CSV that names images and labels
+  tallow new dermamnist.npz               to the terminal")]
+pub struct New {
+    /// A folder, CSV, npz or parquet file
+    pub path: PathBuf,
+    /// The recipe to write; standard output without it
+    #[arg(short, long, value_name = "RECIPE.yaml")]
+    pub out: Option<PathBuf>,
 }
 
 #[derive(Args)]

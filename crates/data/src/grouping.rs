@@ -26,6 +26,12 @@ pub enum Grouping {
     File { path: PathBuf, image: String, group: String },
 }
 
+impl PartialEq for Grouping {
+    fn eq(&self, other: &Grouping) -> bool {
+        format!("{self:?}") == format!("{other:?}")
+    }
+}
+
 const EXAMPLES: &str = "the name of the dataset's groups, { path: \"person(\\\\d+)_\" } or { file: groups.csv, image: image, group: patient_id }";
 
 impl Grouping {

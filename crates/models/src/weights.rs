@@ -244,9 +244,12 @@ pub fn save(
     })
 }
 
-/// What to say of a head that differs from the file's in the number of classes alone.
+/// What to say of a head that the file lacks, or that differs from the file's in the number of classes alone.
 fn other_head(params: &Params, tensors: &BTreeMap<String, Tensor>) -> Option<String> {
     let head: Vec<_> = params.trainable.iter().filter(|(_, param)| param.stage() == "head").collect();
+    if !head.is_empty() && head.iter().all(|(name, _)| !tensors.contains_key(*name)) {
+        return Some("the file has no head: kept newly initialised".to_owned());
+    }
     let pairs = head
         .iter()
         .map(|(name, param)| Some((tensors.get(*name)?.dims(), param.var().dims())))

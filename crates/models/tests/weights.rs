@@ -181,3 +181,35 @@ fn a_first_convolution_of_other_channels_is_adapted() {
         assert_eq!(numbers(to.trainable["conv1.weight"].var()), numbers(&expected));
     }
 }
+
+#[test]
+fn a_backbone_behind_a_prefix_and_without_a_head_is_taken() {
+    let spec = find("resnet20").unwrap();
+    let (from, to) = (model(spec, &ModelOptions::new(10), 1), model(spec, &ModelOptions::new(7), 2));
+    let all = from.tensors().unwrap();
+    let mut theirs: BTreeMap<String, Tensor> = all
+        .into_iter()
+        .filter(|(name, _)| !name.starts_with("fc."))
+        .map(|(name, value)| (format!("encoder_q.{name}"), value))
+        .collect();
+    theirs.insert("projection.weight".into(), Tensor::zeros((3, 3), DType::F32, &Device::Cpu).unwrap());
+    let (_folder, path) = save(theirs);
+    let report = import(&to, spec, &path, Head::ReplaceIfClassesDiffer).unwrap();
+    assert_eq!(report.notes, ["the tensors are those under `encoder_q.` in the file, 1 others left aside"]);
+    assert_eq!(report.head.as_deref(), Some("the file has no head: kept newly initialised"));
+    assert_eq!(numbers(to.trainable["conv1.weight"].var()), numbers(from.trainable["conv1.weight"].var()));
+    assert!(import(&to, spec, &path, Head::MustFit).is_err());
+}
+
+#[test]
+fn many_differences_are_told_by_stage() {
+    let (from, to) = (
+        model(find("resnet20").unwrap(), &ModelOptions::new(7), 1),
+        model(find("resnet32").unwrap(), &ModelOptions::new(7), 2),
+    );
+    let (_folder, path) = save(from.tensors().unwrap());
+    let error = import(&to, find("resnet32").unwrap(), &path, Head::MustFit).unwrap_err().to_string();
+    let lines: Vec<&str> = error.lines().skip(1).collect();
+    assert_eq!(lines.len(), 3, "{error}");
+    assert_eq!(lines[0], "  - 20 of layer1, such as layer1.3.bn1.bias [16]");
+}

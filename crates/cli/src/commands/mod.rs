@@ -6,6 +6,7 @@ mod check;
 mod eval;
 mod export;
 mod list;
+mod new;
 mod predict;
 mod preview;
 mod publish;
@@ -33,6 +34,7 @@ pub fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
         Command::Preview(arguments) => preview::preview(&arguments, registry),
         Command::Stats(arguments) => stats::stats(&arguments, registry),
         Command::Replay(arguments) => replay::replay(&arguments, registry),
+        Command::New(arguments) => new::new(&arguments),
         Command::Check(arguments) => check::check(&arguments, registry),
         Command::Bench(arguments) => bench::bench(&arguments, registry),
         Command::List(arguments) => list::list(&arguments, registry),

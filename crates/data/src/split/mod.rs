@@ -10,7 +10,8 @@ use tallow_seed::Seed;
 use crate::error::{Mistakes, first_few};
 use crate::part::Part;
 use crate::readers::csv::CsvFile;
-use crate::{Dataset, Error, Options, Result, Subset, suggestion};
+use crate::subset::Groups;
+use crate::{Dataset, Encoded, Error, Grouping, Options, Result, Subset, identical, suggestion};
 
 mod assign;
 mod leak;
@@ -21,8 +22,8 @@ pub use leak::check_disjoint;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Split {
     pub rule: Rule,
-    /// The name of the groups that stay whole (`lesion_id`); a dataset's groups stay whole also where it is `None`.
-    pub group: Option<String>,
+    /// The groups that stay whole, and where they come from; a dataset's own stay whole also where it is `None`.
+    pub group: Option<Grouping>,
     /// Each class in the same proportions on each side.
     pub stratified: bool,
 }
@@ -36,6 +37,8 @@ pub enum Rule {
     Validation(f64),
     /// Part `fold` (from 0) of `folds` equal ones validates. The parts of all folds together are the dataset.
     Fold { folds: u32, fold: u32 },
+    /// The source's own parts stay; only groups are named.
+    Official,
 }
 
 /// Both sides, in the dataset's order.
@@ -65,15 +68,17 @@ impl Split {
         let mut errors: Vec<Error> = map.keys().filter_map(|key| unknown(&text(key))).collect();
         let mut keep = |error| errors.push(error);
         let file = options.path("split.file").map_err(&mut keep).ok().flatten();
-        let group = options.text("split.group").map_err(&mut keep).ok().flatten();
+        let group = map.get("group").and_then(|group| Grouping::parse(group).map_err(&mut keep).ok());
         let stratified = options.flag("split.stratified").map_err(&mut keep).ok().flatten().unwrap_or(true);
         let validation = validation(&options).map_err(&mut keep).ok().flatten();
         let fold = fold(&options).map_err(&mut keep).ok().flatten();
-        let rule = file.map(Rule::File).or(fold).or(validation);
+        let official = group.is_some().then_some(Rule::Official);
+        let rule = file.map(Rule::File).or(fold).or(validation).or(official);
         match rule {
             Some(rule) if errors.is_empty() => Ok(Split { rule, group, stratified }),
             None if errors.is_empty() => {
-                let problem = "expected one of `validation`, `folds` with `fold`, and `file`, got none";
+                let problem =
+                    "expected one of `validation`, `folds` with `fold`, `file` and `group`, got none";
                 Err(vec![Error::option("split", problem)])
             }
             _ => Err(errors),
@@ -93,7 +98,11 @@ impl Split {
 /// and for a side without images; [`Error::Invalid`], or [`Error::Several`], for a file that names an image twice, names
 /// one that is not in the dataset, or leaves one out.
 pub fn divide(dataset: Arc<dyn Dataset>, split: &Split, seed: Seed) -> Result<Divided> {
-    check_group(&*dataset, split)?;
+    let dataset = match &split.group {
+        Some(grouping) => grouping.apply(dataset)?,
+        None => dataset,
+    };
+    let dataset = whole_copies(dataset)?;
     let sides = match &split.rule {
         Rule::File(path) => from_file(&*dataset, path)?,
         Rule::Validation(share) => {
@@ -105,6 +114,7 @@ pub fn divide(dataset: Arc<dyn Dataset>, split: &Split, seed: Seed) -> Result<Di
             let parts = assign::assign(&*dataset, &shares, split.stratified, seed);
             parts.into_iter().map(|part| if part == *fold { Part::Validation } else { Part::Train }).collect()
         }
+        Rule::Official => unreachable!("parts that are there are not divided"),
     };
     if let Rule::File(path) = &split.rule {
         leak::check_sides(&*dataset, &sides, path)?;
@@ -168,21 +178,54 @@ fn fold(options: &Options) -> Result<Option<Rule>> {
     }
 }
 
-fn check_group(dataset: &dyn Dataset, split: &Split) -> Result<()> {
-    let Some(asked) = &split.group else { return Ok(()) };
-    let grouped = (0..dataset.len()).any(|index| dataset.group(index).is_some());
-    match dataset.group_name() {
-        _ if !grouped => {
-            let problem =
-                format!("expected groups `{asked}`, but this dataset has no groups – leave the key out");
-            Err(Error::option("split.group", problem))
-        }
-        Some(name) if name != asked => Err(Error::option(
-            "split.group",
-            format!("expected `{name}`, as this dataset has, got `{asked}`"),
-        )),
-        _ => Ok(()),
+/// The dataset with images of the same bytes in one group, together with the groups that they are in: a copy on the other side
+/// would be learned and judged by. Images that are drawn, or in memory, are not compared.
+fn whole_copies(dataset: Arc<dyn Dataset>) -> Result<Arc<dyn Dataset>> {
+    if dataset.is_empty() || matches!(dataset.image(0)?, Encoded::Pixels(_)) {
+        return Ok(dataset);
     }
+    let copies = identical(&[("", &*dataset)], std::thread::available_parallelism().map_or(1, usize::from))?;
+    if copies.0.is_empty() {
+        return Ok(dataset);
+    }
+    let index: HashMap<&str, usize> = (0..dataset.len()).map(|index| (dataset.id(index), index)).collect();
+    // Each row leads towards the first of its group.
+    let mut leads: Vec<usize> = (0..dataset.len()).collect();
+    fn first(leads: &mut [usize], mut row: usize) -> usize {
+        while leads[row] != row {
+            leads[row] = leads[leads[row]];
+            row = leads[row];
+        }
+        row
+    }
+    let mut join = |a: usize, b: usize| {
+        let (a, b) = (first(&mut leads, a), first(&mut leads, b));
+        leads[a.max(b)] = a.min(b);
+    };
+    let mut of_group: HashMap<&str, usize> = HashMap::new();
+    for row in 0..dataset.len() {
+        if let Some(group) = dataset.group(row) {
+            join(*of_group.entry(group).or_insert(row), row);
+        }
+    }
+    for set in &copies.0 {
+        set.windows(2).for_each(|pair| join(index[pair[0].id.as_str()], index[pair[1].id.as_str()]));
+    }
+    let firsts: Vec<usize> = (0..dataset.len()).map(|row| first(&mut leads, row)).collect();
+    let mut sizes = vec![0; dataset.len()];
+    firsts.iter().for_each(|&first| sizes[first] += 1);
+    let of = |row: usize| {
+        let name = || {
+            dataset
+                .group(firsts[row])
+                .map_or_else(|| format!("copies of {}", dataset.id(firsts[row])), str::to_owned)
+        };
+        (sizes[firsts[row]] > 1 || dataset.group(row).is_some()).then(name)
+    };
+    let name = dataset.group_name().unwrap_or("group").to_owned();
+    let place = dataset.group_place().unwrap_or_default().to_owned();
+    let groups = Groups { name, place, of: (0..dataset.len()).map(of).collect() };
+    Ok(Arc::new(Subset::grouped(dataset, groups)))
 }
 
 fn from_file(dataset: &dyn Dataset, path: &Path) -> Result<Vec<Part>> {

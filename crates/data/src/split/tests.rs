@@ -218,8 +218,37 @@ fn groups_that_a_recipe_names_must_exist() {
     );
     assert_eq!(
         message(Arc::new(table(&[(0, ""), (0, "")])), "lesion_id"),
-        "data.split.group: expected groups `lesion_id`, but this dataset has no groups – leave the key out"
+        "data.split.group: expected groups `lesion_id`, but this dataset has none – leave the key out, or say where they are: the name \
+         of the dataset's groups, { path: \"person(\\\\d+)_\" } or { file: groups.csv, image: image, group: patient_id }"
     );
+}
+
+#[test]
+fn copies_stay_on_one_side() {
+    let folder = tempfile::tempdir().unwrap();
+    let names: Vec<String> = (0..40).map(|index| format!("{index}.jpg")).collect();
+    // 0 and 1, 2 and 3 … are the same to the byte; 1 and 2 are of one lesion.
+    for (index, name) in names.iter().enumerate() {
+        file(folder.path().join(name), format!("picture {:02}", index / 2));
+    }
+    let group = |index: usize| (index == 1 || index == 2).then(|| "a".to_owned());
+    let rows = names.iter().enumerate().map(|(index, name)| crate::Row {
+        id: name.clone(),
+        label: 0,
+        group: group(index),
+    });
+    let paths = names.iter().map(|name| folder.path().join(name)).collect();
+    let (classes, name) = (vec!["x".to_owned()], Some("lesion_id".to_owned()));
+    let table = Table::new("a test", classes, name, rows.collect(), crate::Images::Files(paths)).unwrap();
+    let divided = divide(Arc::new(table), &rule("{ validation: 0.3 }"), Seed::new(3)).unwrap();
+    let numbers: HashSet<usize> = (0..divided.validation.len())
+        .map(|row| divided.validation.id(row)[..].trim_end_matches(".jpg").parse().unwrap())
+        .collect();
+    assert!(numbers.len() >= 10);
+    for pair in 0..20 {
+        assert_eq!(numbers.contains(&(2 * pair)), numbers.contains(&(2 * pair + 1)), "{pair}");
+    }
+    assert_eq!(numbers.contains(&0), numbers.contains(&3), "joined by a lesion");
 }
 
 #[test]

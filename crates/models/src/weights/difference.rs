@@ -34,7 +34,7 @@ impl Difference {
 
 impl std::fmt::Display for Difference {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        const SHOWN: usize = 12;
+        const SHOWN: usize = 10;
         write!(f, "the tensors do not fit the model (- missing, + unexpected, ~ different)")?;
         if let Some(guess) = self.guess() {
             write!(f, "; {guess}")?;
@@ -46,14 +46,31 @@ impl std::fmt::Display for Difference {
                 stem.name()
             )?;
         }
-        for lines in [&self.missing, &self.unexpected, &self.changed] {
-            for line in lines.iter().take(SHOWN) {
-                write!(f, "\n  {line}")?;
+        let all = [&self.missing, &self.unexpected, &self.changed];
+        if all.iter().map(|lines| lines.len()).sum::<usize>() <= SHOWN {
+            return all.into_iter().flatten().try_for_each(|line| write!(f, "\n  {line}"));
+        }
+        // Of many, how many there are of each stage, and the first of it.
+        for lines in all {
+            let mut stages: Vec<(&str, usize, &str)> = Vec::new();
+            for line in lines {
+                match stages.iter_mut().find(|(stage, ..)| *stage == stage_of(line)) {
+                    Some((_, count, _)) => *count += 1,
+                    None => stages.push((stage_of(line), 1, line)),
+                }
             }
-            if lines.len() > SHOWN {
-                write!(f, "\n  {} … and {} more", &lines[0][..1], lines.len() - SHOWN)?;
+            for (stage, count, first) in stages {
+                match count {
+                    1 => write!(f, "\n  {first}")?,
+                    _ => write!(f, "\n  {} {count} of {stage}, such as {}", &first[..1], &first[2..])?,
+                }
             }
         }
         Ok(())
     }
+}
+
+/// `+ layer1.0.conv1.weight […]` → `layer1`.
+fn stage_of(line: &str) -> &str {
+    line[2..].split(['.', ' ']).next().unwrap_or_default()
 }

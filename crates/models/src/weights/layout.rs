@@ -2,7 +2,7 @@
 
 use crate::{ModelSpec, Params};
 use candle_core::Tensor;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A file's tensors by our names.
 pub(super) struct Named {
@@ -39,7 +39,8 @@ pub(super) fn unwrapped(
     tensors
 }
 
-/// The tensors by our names: the file is ours, torchvision's or timm's, whichever has most of its names.
+/// The tensors by our names: the file is ours, torchvision's or timm's, and its names begin as they are or behind a prefix
+/// (`backbone.`, `encoder_q.`), whichever has most of the model's names. What does not have the prefix is left aside.
 pub(super) fn recognise(
     params: &Params,
     spec: &ModelSpec,
@@ -47,24 +48,55 @@ pub(super) fn recognise(
     notes: &mut Vec<String>,
 ) -> Named {
     let ours: fn(&str) -> String = str::to_owned;
-    let mut best = (None, ours, found(params, &tensors, ours));
-    for (library, peer) in [("torchvision", spec.torchvision), ("timm", spec.timm)] {
-        let Some(peer) = peer else { continue };
-        let count = found(params, &tensors, peer.tensor);
-        if count > best.2 {
-            best = (Some(library), peer.tensor, count);
+    let mut libraries = vec![(None, ours)];
+    libraries.extend(spec.torchvision.map(|peer| (Some("torchvision"), peer.tensor)));
+    libraries.extend(spec.timm.map(|peer| (Some("timm"), peer.tensor)));
+    let mut best = (None, ours, "", found(params, &tensors, "", ours));
+    for prefix in prefixes(&tensors) {
+        for &(library, theirs) in &libraries {
+            let count = found(params, &tensors, prefix, theirs);
+            if count > best.3 {
+                best = (library, theirs, prefix, count);
+            }
         }
     }
-    if let Some(library) = best.0 {
+    let (library, theirs, prefix, _) = best;
+    if let Some(library) = library {
         notes.push(format!("the names of its tensors are {library}'s"));
     }
-    named(params, tensors, best.1)
+    if prefix.is_empty() {
+        return named(params, tensors, theirs);
+    }
+    let count = tensors.len();
+    let prefix = prefix.to_owned();
+    let inside = tensors
+        .into_iter()
+        .filter_map(|(name, tensor)| Some((name.strip_prefix(&prefix)?.to_owned(), tensor)));
+    let inside: BTreeMap<String, Tensor> = inside.collect();
+    let aside = match count - inside.len() {
+        0 => String::new(),
+        others => format!(", {others} others left aside"),
+    };
+    notes.push(format!("the tensors are those under `{prefix}` in the file{aside}"));
+    named(params, inside, theirs)
 }
 
-/// How many of the model's tensors a file has under these names.
-fn found(params: &Params, tensors: &BTreeMap<String, Tensor>, theirs: fn(&str) -> String) -> usize {
+/// What names in the file begin with, up to each of the first three dots; nothing first.
+fn prefixes(tensors: &BTreeMap<String, Tensor>) -> BTreeSet<&str> {
+    let of =
+        |name: &'_ str| -> Vec<usize> { name.match_indices('.').take(3).map(|(at, _)| at + 1).collect() };
+    tensors.keys().flat_map(|name| [0].into_iter().chain(of(name)).map(|end| &name[..end])).collect()
+}
+
+/// How many of the model's tensors a file has under these names, behind a prefix.
+fn found(
+    params: &Params,
+    tensors: &BTreeMap<String, Tensor>,
+    prefix: &str,
+    theirs: fn(&str) -> String,
+) -> usize {
     let names = params.trainable.keys().chain(params.buffers.keys());
-    names.filter(|name| tensors.contains_key(&theirs(name))).count()
+    names.filter(|name| tensors.contains_key(&format!("{prefix}{}", theirs(name)))).count()
 }
 
 fn named(params: &Params, mut tensors: BTreeMap<String, Tensor>, theirs: fn(&str) -> String) -> Named {

@@ -103,29 +103,39 @@ fn parse(rest: &mut &[u8]) -> Result<Object> {
     read.map_err(|error| format!("a pickle that cannot be read ({error}); {REMEDY}"))
 }
 
-/// The pairs of the dictionary that holds the tensors.
+/// The pairs of the dictionary that holds the tensors: the file's own, or the one inside that has more.
 fn dictionary(root: Object, notes: &mut Vec<String>) -> Result<Vec<(Object, Object)>> {
     let Object::Dict(pairs) = root else {
         return Err(format!("a file of PyTorch that holds a whole object; {REMEDY}"));
     };
-    if pairs.iter().any(|(_, value)| tensor_of(value).is_some()) {
+    let tensors =
+        |pairs: &[(Object, Object)]| pairs.iter().filter(|(_, value)| tensor_of(value).is_some()).count();
+    let keys: Vec<String> = pairs
+        .iter()
+        .filter_map(|(key, _)| if let Object::Unicode(key) = key { Some(key.clone()) } else { None })
+        .collect();
+    let own = tensors(&pairs);
+    let inside = |value: &Object| if let Object::Dict(inner) = value { tensors(inner) } else { 0 };
+    // Beside the weights, a training program keeps a score or two as tensors.
+    let best = KEYS
+        .iter()
+        .filter_map(|wanted| {
+            pairs.iter().position(|(key, _)| matches!(key, Object::Unicode(key) if key == wanted))
+        })
+        .rev()
+        .max_by_key(|&at| inside(&pairs[at].1));
+    let count = best.map_or(0, |at| inside(&pairs[at].1));
+    if count > own {
+        let (key, value) = pairs.into_iter().nth(best.expect("counted")).expect("counted");
+        if let (Object::Unicode(key), Object::Dict(inner)) = (key, value) {
+            notes.push(format!("the tensors are those of `{key}` in the file"));
+            return Ok(inner);
+        }
+        unreachable!("counted");
+    }
+    if own > 0 {
         return Ok(pairs);
     }
-    let mut inside: Vec<(String, Object)> = Vec::new();
-    for (key, value) in pairs {
-        if let Object::Unicode(key) = key {
-            inside.push((key, value));
-        }
-    }
-    for wanted in KEYS {
-        if let Some(at) = inside.iter().position(|(key, _)| key == wanted)
-            && let (key, Object::Dict(pairs)) = inside.swap_remove(at)
-        {
-            notes.push(format!("the tensors are those of `{key}` in the file"));
-            return Ok(pairs);
-        }
-    }
-    let keys: Vec<&str> = inside.iter().map(|(key, _)| key.as_str()).collect();
     let (has, known) = (keys.join(", "), KEYS.join(", "));
     Err(format!("a file of PyTorch with the keys {has}; expected tensors, or one of {known}; {REMEDY}"))
 }
@@ -144,9 +154,11 @@ fn tensor_of(object: &Object) -> Option<Result<Place>> {
     let Object::Reduce { callable, args } = object else { return None };
     let (Object::Class { class_name, .. }, Object::Tuple(args)) = (&**callable, &**args) else { return None };
     match (class_name.as_str(), &args[..]) {
-        ("_rebuild_tensor_v2", [Object::PersistentLoad(storage), offset, size, stride, ..]) => {
-            Some(place(storage, offset, size, stride))
-        }
+        // The first has no more arguments: PyTorch before 0.4.
+        (
+            "_rebuild_tensor" | "_rebuild_tensor_v2",
+            [Object::PersistentLoad(storage), offset, size, stride, ..],
+        ) => Some(place(storage, offset, size, stride)),
         ("_rebuild_parameter", [tensor, ..]) => tensor_of(tensor),
         ("_rebuild_from_type_v2", [callable, _, args, ..]) => {
             tensor_of(&Object::Reduce { callable: Box::new(callable.clone()), args: Box::new(args.clone()) })

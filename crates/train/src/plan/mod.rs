@@ -75,6 +75,14 @@ pub struct DataPlan {
     /// Loader threads.
     pub workers: usize,
     pub skip_broken: bool,
+    /// Classes that are left; all where it is empty.
+    pub only: Vec<String>,
+    /// Classes that are left out.
+    pub drop: Vec<String>,
+    /// What becomes black and white of 16-bit pictures; understood when the data are open.
+    pub window: Option<Value>,
+    /// Whether images that are on two sides, or under two labels, stop a run.
+    pub allow_leak: bool,
 }
 
 pub struct ModelPlan {

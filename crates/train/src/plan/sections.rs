@@ -11,7 +11,19 @@ use tallow_models::{MODELS, Stem};
 use tallow_policy::{Duration, Mistake};
 
 /// The keys of `data` that belong to the engine; all others are the source's.
-const DATA_KEYS: [&str; 7] = ["name", "split", "batch", "sampler", "drop_last", "workers", "broken"];
+const DATA_KEYS: [&str; 11] = [
+    "name",
+    "split",
+    "batch",
+    "sampler",
+    "drop_last",
+    "workers",
+    "broken",
+    "only",
+    "drop",
+    "window",
+    "allow_leak",
+];
 
 /// Images of a batch: more is a slip of the hand.
 const LARGEST_BATCH: u64 = 1_000_000;
@@ -52,6 +64,13 @@ pub fn data(node: &Node) -> Option<DataPlan> {
     let broken = [("refuse", false), ("skip", true)];
     let skip_broken =
         node.get("broken").map_or(Some(false), |n| n.one_of("way to treat broken images", &broken));
+    let names = |key: &str| {
+        let texts = |list: Node| list.list()?.iter().map(|name| name.text().map(str::to_owned)).collect();
+        node.get(key).map_or(Some(Vec::new()), texts)
+    };
+    let (only, drop) = (names("only"), names("drop"));
+    let window = node.get("window").map(|window| window.value().clone());
+    let allow_leak = node.get("allow_leak").map_or(Some(false), |n| n.boolean());
     Some(DataPlan {
         source: source?,
         options,
@@ -61,6 +80,10 @@ pub fn data(node: &Node) -> Option<DataPlan> {
         drop_last: drop_last?,
         workers: workers?,
         skip_broken: skip_broken?,
+        only: only?,
+        drop: drop?,
+        window,
+        allow_leak: allow_leak?,
     })
 }
 

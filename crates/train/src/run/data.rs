@@ -5,7 +5,7 @@ use crate::plan::Plan;
 use crate::{Error, Result};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use tallow_data::{Dataset, Encoded, HostBatch, Options, Parts, Subset};
+use tallow_data::{Dataset, Encoded, Grouping, HostBatch, Options, Parts, Rule, Subset, Window, Windowed};
 use tallow_report::{Progress, SplitNote, Unit};
 
 /// The parts of a dataset, disjoint by image and group.
@@ -28,6 +28,7 @@ impl Data {
         let (mut parts, mut notes) = divided(plan, official(plan)?)?;
         disjoint(&parts)?;
         readable(&mut parts, plan, progress, &mut notes)?;
+        distinct(&parts, plan, &mut notes)?;
         Data::of(parts, notes)
     }
 
@@ -60,7 +61,8 @@ impl Data {
         }
         let leak = match train.group_name() {
             Some(name) => format!("no {name} is on two sides of the split (checked)"),
-            None => "this dataset has no groups: only images were checked to be on one side of the split"
+            None => "no patient or lesion ids: images of one patient may be on both sides; name them by split.group, the source's \
+                     own or { path: \"person(\\d+)_\" }"
                 .to_owned(),
         };
         notes.push(leak);
@@ -171,7 +173,83 @@ type Named = Vec<(&'static str, Arc<dyn Dataset>)>;
 fn official(plan: &Plan) -> Result<Parts> {
     // Sources that draw their images have their own seed; the split of a dataset must not move with the run's.
     let options = Options::new(plan.data.options.clone(), keys::source());
-    plan.data.source.read(&options).map_err(|error| plan.place(error))
+    let parts = plan.data.source.read(&options).map_err(|error| plan.place(error))?;
+    let parts = chosen(plan, parts)?;
+    windowed(plan, parts).map_err(|error| plan.place(error))
+}
+
+/// Without the classes that a plan leaves out.
+fn chosen(plan: &Plan, parts: Parts) -> Result<Parts> {
+    let (only, drop) = (&plan.data.only, &plan.data.drop);
+    if only.is_empty() && drop.is_empty() {
+        return Ok(parts);
+    }
+    let classes = parts.all().next().map_or(Vec::new(), |part| part.classes().to_vec());
+    for (key, names) in [("only", only), ("drop", drop)] {
+        for (index, name) in names.iter().enumerate().filter(|(_, name)| !classes.contains(name)) {
+            let near = tallow_data::suggestion(name, classes.iter().map(String::as_str));
+            return Err(
+                plan.mistake(&format!("data.{key}[{index}]"), format!("no class is called `{name}`{near}"))
+            );
+        }
+    }
+    let is_kept = |name: &str| {
+        let is_in = |list: &Vec<String>| list.iter().any(|listed| listed == name);
+        (only.is_empty() || is_in(only)) && !is_in(drop)
+    };
+    if classes.iter().filter(|name| is_kept(name)).count() < 2 {
+        return Err(plan.mistake("data", "expected two classes or more after `only` and `drop`"));
+    }
+    let part = |part: Arc<dyn Dataset>| Arc::new(Subset::of_classes(part, is_kept)) as Arc<dyn Dataset>;
+    Ok(Parts {
+        notes: parts.notes,
+        train: parts.train.map(part),
+        validation: parts.validation.map(part),
+        test: parts.test.map(part),
+    })
+}
+
+/// With 16-bit pictures in 8 bits, as a plan says.
+fn windowed(plan: &Plan, parts: Parts) -> tallow_data::Result<Parts> {
+    let all: Vec<&dyn Dataset> = parts.all().map(|part| &**part).collect();
+    let Some(value) = &plan.data.window else {
+        tallow_data::check_depth(&all)?;
+        return Ok(parts);
+    };
+    let window = Window::parse(value, &all)?;
+    let part = |dataset: Arc<dyn Dataset>| Arc::new(Windowed { dataset, window }) as Arc<dyn Dataset>;
+    let mut notes = parts.notes;
+    if let Window::Levels { min, max } = window {
+        notes.push(format!("16-bit pictures: level {min} is black, {max} white"));
+    }
+    Ok(Parts {
+        notes,
+        train: parts.train.map(part),
+        validation: parts.validation.map(part),
+        test: parts.test.map(part),
+    })
+}
+
+/// No image is in two parts or under two labels, the same to the byte, unless the plan allows it.
+fn distinct(parts: &Named, plan: &Plan, notes: &mut Vec<String>) -> Result<()> {
+    // Drawn images are made when they are asked for.
+    if plan.data.source.name == "synthetic" {
+        return Ok(());
+    }
+    let named: Vec<(&str, &dyn Dataset)> = parts.iter().map(|(name, part)| (*name, &**part)).collect();
+    let problems = tallow_data::identical(&named, plan.data.workers)?.problems();
+    if problems.is_empty() {
+        let images: usize = parts.iter().map(|(_, part)| part.len()).sum();
+        notes.push(format!(
+            "no two of {images} images in different parts or classes are the same to the byte (checked)"
+        ));
+    } else if plan.data.allow_leak {
+        notes.extend(problems.iter().map(|problem| format!("allowed by data.allow_leak: {problem}")));
+    } else {
+        let remedy = "or go on in spite of it, which is recorded: `allow_leak: true` below data, on a command line data.allow_leak=true";
+        return Err(Error::Data(format!("{}\n{remedy}", problems.join("\n"))));
+    }
+    Ok(())
 }
 
 /// The parts that a plan trains with, and the source's notes.
@@ -180,21 +258,30 @@ fn divided(plan: &Plan, parts: Parts) -> Result<(Named, Vec<String>)> {
     let whole = parts
         .train
         .ok_or_else(|| Error::Data(format!("data: {source} has no training part here; see data.root")))?;
-    let (train, validation): (Arc<dyn Dataset>, Arc<dyn Dataset>) = match (&plan.data.split, parts.validation)
-    {
+    let grouping = plan.data.split.as_ref().and_then(|split| split.group.as_ref());
+    // The dataset's own groups are looked for in what is divided; others are found in every part.
+    let regroup = |part: Arc<dyn Dataset>| match grouping {
+        Some(grouping) if !matches!(grouping, Grouping::Own(_)) => {
+            grouping.apply(part).map_err(|error| plan.place(error))
+        }
+        _ => Ok(part),
+    };
+    let rule = plan.data.split.as_ref().filter(|split| split.rule != Rule::Official);
+    let test = parts.test.map(regroup).transpose()?;
+    let (train, validation): (Arc<dyn Dataset>, Arc<dyn Dataset>) = match (rule, parts.validation) {
         (Some(split), _) => {
             let divided = tallow_data::divide(whole, split, keys::split());
             let divided = divided.map_err(|error| plan.place(error))?;
             (divided.train, divided.validation)
         }
-        (None, Some(validation)) => (whole, validation),
+        (None, Some(validation)) => (regroup(whole)?, regroup(validation)?),
         (None, None) => {
             let remedy = "write, for example, split: { validation: 0.15 } below data";
             return Err(plan.mistake("data.split", format!("{source} has no validation part here; {remedy}")));
         }
     };
     let mut named = vec![("train", train), ("validation", validation)];
-    named.extend(parts.test.map(|test| ("test", test)));
+    named.extend(test.map(|test| ("test", test)));
     Ok((named, parts.notes))
 }
 
