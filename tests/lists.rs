@@ -184,7 +184,7 @@ fn dependencies(manifest: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_arrows_are_those_of_the_plan() {
+fn the_arrows_between_crates_are_those_of_the_page() {
     let arrows = arrows();
     let entries = fs::read_dir(root().join("crates")).unwrap();
     let crates: BTreeSet<String> =

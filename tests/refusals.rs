@@ -42,6 +42,14 @@ fn images_too_small_for_a_network_are_a_mistake_of_the_recipe() {
 }
 
 #[test]
+fn ramps_and_windows_that_change_the_size_are_a_mistake() {
+    let desk = Desk::new();
+    for images in ["images=[ { resize: { from: 16, to: 8 } } ]", "images=[ { resize: 8, during: 0.5..1 } ]"] {
+        desk.train(&["tiny.yaml", images, "--dry-run"]).complains(2, &["gives images of 8 by 8 pixels"]);
+    }
+}
+
+#[test]
 fn folders_and_tables_of_pictures_are_trained_on() {
     let desk = Desk::new();
     pictures(&desk, "images", 6);

@@ -109,7 +109,7 @@ def statistics(programs: Programs) -> dict:
 
 
 def replays(programs: Programs) -> dict:
-    """One epoch of training under each preset, and its second step once more."""
+    """Two steps of training under each preset, and the first of them once more."""
     found = {}
     for preset in presets(programs.root):
         name = f"run_{preset}"

@@ -13,7 +13,7 @@
 //! - [`hub`]: weights from the hub, against a small one on loopback.
 //! - [`publish`]: a checkpoint to a small hub on loopback and back: the same bytes, the same predictions.
 //! - [`own_images`]: a recipe from a look at somebody's images; groups, classes, copies.
-//! - [`lists`]: lists and folders agree; the arrows between the crates are those of the plan.
+//! - [`lists`]: lists and folders agree; the arrows between the crates are those of ARCHITECTURE.md.
 //! - [`rooms`]: so are those between the folders of a crate.
 
 mod bench;

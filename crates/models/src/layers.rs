@@ -250,6 +250,9 @@ impl StochasticDepth {
 
 /// Stages `stage1` … of residual blocks `layer1.0` …: `shape` has the channels out and the blocks of each, and each but the first
 /// halves the side. `block` makes one from its name, channels in and out, and stride. Returns the last channels.
+///
+/// # Errors
+/// Those of `block`.
 pub fn residual_stages<L: Layer + 'static>(
     params: &mut Params,
     stages: &mut Vec<Stage>,
@@ -271,7 +274,10 @@ pub fn residual_stages<L: Layer + 'static>(
     Ok(channels)
 }
 
-/// The head of ResNets: `fc` on features that are there.
+/// The network of these stages with the head of ResNets, `fc`.
+///
+/// # Errors
+/// What candle answers.
 pub fn fc(params: &mut Params, stages: Vec<Stage>, features: usize, classes: usize) -> Result<Network> {
     params.begin_stage("head");
     let head = Linear::new(params, "fc", (features, classes))?;

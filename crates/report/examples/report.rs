@@ -179,8 +179,8 @@ model:     { name: resnet18, input: 64 }
 images:    [ { random_resized_crop: { scale: [0.5, 1.0] } }, { flip: {} }, { flip: { axis: vertical } } ]
 evaluation: [ { resize: [64, 64] } ]   # also what a `clean` view sees
 policy:    cutmix_zeta_mixup
-optimizer: { sgd: { momentum: 0.9, nesterov: true, decay: 5e-4, decay_all: true } }
-schedule:  { one_cycle: { rate: 0.1, warmup: 20 % } }
+optimizer: { sgd: { momentum: 0.9, nesterov: true, decay: 5e-4, decay_on: all } }
+schedule:  { one_cycle: { lr: 0.1, rise: 0.2 } }
 length:    20 epochs
 select:    macro_f1
 seed:      1

@@ -1,9 +1,9 @@
 //! Applications of ops: what each keeps for its gradient, and where its operands' gradients go.
 //!
 //! candle gives an op at most three operands, and adds every gradient that an op returns to fresh zeros: four passes over
-//! each activation. So applications of ours link to each other themselves. For candle a result of ours is an op on a leaf: it
-//! is tracked, candle's ops may consume it, and what candle's walk brings it is handed to the walk of ours. What lies between
-//! two results of ours and is candle's is an application too, whose gradient is candle's walk.
+//! each activation. So our applications link to each other. candle is shown each result of ours as an op on one shared variable:
+//! that makes it tracked, so that candle's ops may consume it, and `Attach::bwd` hands us the gradient that candle computes for it. A
+//! stretch of candle's ops between two of ours is one application too; its gradient is candle's own backward.
 
 use super::gradients::{add_variable, hand};
 use crate::cpu::element::{Element, by_dtype};
@@ -175,7 +175,11 @@ impl Application {
 impl Drop for Application {
     fn drop(&mut self) {
         if let Some((id, _)) = self.made.get() {
-            lock(&APPLICATIONS).remove(id);
+            // Another thread may have made a new application of the same tensor meanwhile.
+            let mut all = lock(&APPLICATIONS);
+            if all.get(id).is_some_and(|known| known.strong_count() == 0) {
+                all.remove(id);
+            }
         }
     }
 }

@@ -102,10 +102,18 @@ thread_local! {
 /// Runs `pass` on this thread and returns its result with the ops of this crate that it applied, in order. A recording inside a
 /// recording takes its part of the outer one.
 pub fn record<T>(pass: impl FnOnce() -> T) -> (T, Vec<Step>) {
-    let outer = TAPE.replace(Some(Tape::default()));
+    /// Puts the outer tape back, also where the pass panics.
+    struct Restore(Option<Tape>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            TAPE.replace(self.0.take());
+        }
+    }
+    let restore = Restore(TAPE.replace(Some(Tape::default())));
     let result = pass();
-    let tape = TAPE.replace(outer).unwrap_or_default();
-    (result, tape.steps)
+    let steps = TAPE.with_borrow_mut(|tape| tape.take().unwrap_or_default().steps);
+    drop(restore);
+    (result, steps)
 }
 
 /// The result of `run`; recorded as `op` of `inputs` where a tape runs and there is one.

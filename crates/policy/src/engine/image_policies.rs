@@ -107,6 +107,11 @@ impl ImagePolicies {
         self.output(0, input)
     }
 
+    /// The same at every state of the run: ramps at either end, windows open and closed.
+    pub fn output_sizes_from(&self, input: Option<(u32, u32)>) -> impl Iterator<Item = Option<(u32, u32)>> {
+        (0..STATES).map(move |state| self.output(state, input))
+    }
+
     /// (width, height) of a center_crop at the end.
     pub fn last_crop(&self) -> Option<(u32, u32)> {
         let last = self.nodes.last().filter(|node| node.p.is_none() && !node.changes())?;
@@ -137,9 +142,9 @@ impl ImagePolicies {
     }
 }
 
-/// States of a run in which the size that leaves is asked for: chances and weights at their starts or ends by the first bit,
-/// windows open or closed by the second, the parameters of each policy at each of their combinations of ends.
-const STATES: usize = 64;
+/// States of a run in which the size that leaves is asked for: chances at their starts or ends by the first bit, windows open or
+/// closed by the second, and by the others the parameters of each policy at each of their combinations of ends.
+const STATES: usize = 4 * 64;
 
 fn output(node: &Node<Setting>, state: usize, input: Size) -> Size {
     let end = |ramp: &Ramp| if state & 1 == 0 { ramp.from } else { ramp.to };
@@ -147,10 +152,10 @@ fn output(node: &Node<Setting>, state: usize, input: Size) -> Size {
         return input;
     }
     let acted = match &node.action {
-        Action::Policy(setting) => setting.corners[state % setting.corners.len()].output(input),
+        Action::Policy(setting) => setting.corners[(state >> 2) % setting.corners.len()].output(input),
         Action::Sequence(nodes) => nodes.iter().fold(input, |size, node| output(node, state, size)),
         Action::OneOf(nodes) => {
-            let possible = nodes.iter().filter(|node| end(&node.weight) > 0.0);
+            let possible = nodes.iter().filter(|node| node.weight.from > 0.0 || node.weight.to > 0.0);
             let mut sizes = possible.map(|node| output(node, state, input));
             let first = sizes.next().flatten();
             first.filter(|_| sizes.all(|size| size == first))

@@ -1,5 +1,5 @@
 //! What policies do with pixels, and share: resampling, affine maps, convolution, colour, regions, strokes. No policy
-//! stands here, nothing is read from YAML but names, and nothing is drawn but where `rng` says so.
+//! stands here and nothing is drawn; of YAML only the names of filters and borders are read.
 
 pub(crate) mod affine_map;
 pub(crate) mod colour;

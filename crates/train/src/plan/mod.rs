@@ -81,7 +81,7 @@ pub struct DataPlan {
     pub drop: Vec<String>,
     /// What becomes black and white of 16-bit pictures; understood when the data are open.
     pub window: Option<Value>,
-    /// Whether images that are on two sides, or under two labels, stop a run.
+    /// Whether a run goes on where images are the same to the byte in two parts or under two labels.
     pub allow_leak: bool,
 }
 

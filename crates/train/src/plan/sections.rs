@@ -169,31 +169,29 @@ pub fn optimizer(node: &Node) -> Option<Optimizer> {
     let groups = ["decay", "decay_on", "head_lr_scale"];
     let number = |key: &str, default: f64| node.get(key).map_or(Some(default), |n| n.nonnegative());
     let fraction = |key: &str, default: f64| node.get(key).map_or(Some(default), |n| n.fraction());
+    // Everything is read before anything is missed, so that every mistake is told.
     let (rule, default_decay) = match name {
         "sgd" => {
             node.only(&[&["momentum", "nesterov"][..], &groups].concat());
             let nesterov = node.get("nesterov").map_or(Some(false), |n| n.boolean());
             // torch's defaults but for momentum, which nobody here trains without.
-            (Rule::Sgd { momentum: fraction("momentum", 0.9)?, nesterov: nesterov? }, 0.0)
+            let momentum = fraction("momentum", 0.9);
+            (momentum.zip(nesterov).map(|(momentum, nesterov)| Rule::Sgd { momentum, nesterov }), 0.0)
         }
         _ => {
             node.only(&[&["beta1", "beta2", "eps"][..], &groups].concat());
             let eps = node.get("eps").map_or(Some(1e-8), |n| n.positive());
             // torch's defaults.
-            (
-                Rule::AdamW { beta1: fraction("beta1", 0.9)?, beta2: fraction("beta2", 0.999)?, eps: eps? },
-                0.01,
-            )
+            let betas = (fraction("beta1", 0.9), fraction("beta2", 0.999));
+            let rule = betas.0.zip(betas.1).zip(eps);
+            (rule.map(|((beta1, beta2), eps)| Rule::AdamW { beta1, beta2, eps }), 0.01)
         }
     };
+    let decay = number("decay", default_decay);
+    let head_lr_scale = node.get("head_lr_scale").map_or(Some(1.0), |n| n.positive());
     let decay_on =
         node.get("decay_on").map_or(Some(false), |n| n.one_of("group", &[("weights", false), ("all", true)]));
-    Some(Optimizer {
-        rule,
-        decay: number("decay", default_decay)?,
-        decay_all: decay_on?,
-        head_lr_scale: node.get("head_lr_scale").map_or(Some(1.0), |n| n.positive())?,
-    })
+    Some(Optimizer { rule: rule?, decay: decay?, decay_all: decay_on?, head_lr_scale: head_lr_scale? })
 }
 
 /// A shape's key in a recipe, the keys below it, and their reader.

@@ -118,8 +118,8 @@ fn fixed_size(plan: &Plan, data: &Data) -> Result<()> {
         data.train.image(0).and_then(|image| tallow_data::size(&image)).map_err(|error| plan.place(error))?;
     let input = (plan.model.input, plan.model.input);
     for (key, policies) in [("images", &plan.images), ("evaluation", &plan.evaluation)] {
-        let size = policies.output_size_from(Some(stored));
-        let Some((width, height)) = size.filter(|size| *size != input) else { continue };
+        let mut sizes = policies.output_sizes_from(Some(stored)).flatten();
+        let Some((width, height)) = sizes.find(|size| *size != input) else { continue };
         let side = plan.model.input;
         let remedy = format!("end the list with {{ resize: [{side}, {side}] }}");
         let problem = format!(

@@ -46,7 +46,8 @@ impl Transforms {
         Ok(Transforms { training, evaluation: Arc::new(evaluation), crops: plan.crops, statistics })
     }
 
-    /// As a training will have them, without its network: a `config.json` is read where it lies on this machine beside a file.
+    /// As a training has them, without its network: a `config.json` is read where it lies beside a file. Of weights of the hub, which
+    /// is not asked, the architecture's own statistics and evaluation stand in.
     ///
     /// # Errors
     /// As [`Transforms::new`]; a `config.json` that cannot be read.
@@ -89,7 +90,7 @@ pub fn has_channels_of(theirs: &Config, config: &Config) -> bool {
 /// side and a centre crop are `center` with the crop's share of it.
 fn describe_evaluation(nodes: &[Value], config: &mut Config) {
     let Some(resize) = nodes.iter().find_map(|node| node.get("resize")) else {
-        config.crop = 1.0;
+        (config.crop, config.crop_mode) = (1.0, "center".to_owned());
         return;
     };
     match resize.get("size").unwrap_or(resize).as_f64() {
