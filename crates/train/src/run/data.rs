@@ -186,11 +186,10 @@ fn chosen(plan: &Plan, parts: Parts) -> Result<Parts> {
     }
     let classes = parts.all().next().map_or(Vec::new(), |part| part.classes().to_vec());
     for (key, names) in [("only", only), ("drop", drop)] {
-        for (index, name) in names.iter().enumerate().filter(|(_, name)| !classes.contains(name)) {
-            let near = tallow_data::suggestion(name, classes.iter().map(String::as_str));
-            return Err(
-                plan.mistake(&format!("data.{key}[{index}]"), format!("no class is called `{name}`{near}"))
-            );
+        if let Some(index) = names.iter().position(|name| !classes.contains(name)) {
+            let (name, known) = (&names[index], classes.iter().map(String::as_str));
+            let problem = format!("no class is called `{name}`{}", tallow_data::suggestion(name, known));
+            return Err(plan.mistake(&format!("data.{key}[{index}]"), problem));
         }
     }
     let is_kept = |name: &str| {
