@@ -183,7 +183,7 @@ fn the_real_images() {
     if split.exists() {
         let split = crate::Split {
             rule: crate::Rule::File(split),
-            group: Some("lesion_id".into()),
+            group: Some(crate::Grouping::Own("lesion_id".into())),
             stratified: true,
         };
         let divided = crate::divide(train.clone(), &split, tallow_seed::Seed::new(1)).unwrap();
