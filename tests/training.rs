@@ -299,7 +299,7 @@ fn an_undefined_metric_is_kept_and_resumed() {
         }
     }
     std::fs::create_dir_all(desk.path("images/validation/b")).unwrap();
-    let data = "data={ name: folder, root: images, batch: 4, classes: [a, b] }";
+    let data = "data={ name: folder, root: images, batch: 4, classes: [a, b], allow_leak: true }";
     let arguments = ["tiny.yaml", data, "select=auroc", "--out", "run"];
     for said in [desk.train(&[&arguments[..], &["--dry-run"]].concat()).ok(), desk.train(&arguments).ok()] {
         for words in [
