@@ -62,7 +62,7 @@ impl Data {
         let leak = match train.group_name() {
             Some(name) => format!("no {name} is on two sides of the split (checked)"),
             None => "no patient or lesion ids: images of one patient may be on both sides; name them by split.group, the source's \
-                     own or { path: \"person(\\d+)_\" }"
+                     own or { path: 'person(\\d+)_' }"
                 .to_owned(),
         };
         notes.push(leak);
