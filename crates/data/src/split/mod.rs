@@ -102,7 +102,8 @@ pub fn divide(dataset: Arc<dyn Dataset>, split: &Split, seed: Seed) -> Result<Di
         Some(grouping) => grouping.apply(dataset)?,
         None => dataset,
     };
-    let dataset = whole_copies(dataset)?;
+    // A file says of every image where it belongs.
+    let dataset = if matches!(split.rule, Rule::File(_)) { dataset } else { whole_copies(dataset)? };
     let sides = match &split.rule {
         Rule::File(path) => from_file(&*dataset, path)?,
         Rule::Validation(share) => {

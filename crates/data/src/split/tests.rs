@@ -275,9 +275,10 @@ fn reads_a_recipe_and_finds_every_mistake() {
     );
     assert_eq!(mistakes("{ folds: 1, fold: 0 }"), ["data.split.folds: expected 2 folds or more, got 1"]);
     assert_eq!(
-        mistakes("{ group: lesion_id }"),
-        ["data.split: expected one of `validation`, `folds` with `fold`, and `file`, got none"]
+        mistakes("{ stratified: true }"),
+        ["data.split: expected one of `validation`, `folds` with `fold`, `file` and `group`, got none"]
     );
+    assert_eq!(rule("{ group: lesion_id }").rule, Rule::Official);
     assert_eq!(
         mistakes("0.15"),
         ["data.split: expected { validation: 0.15 }, { folds: 5, fold: 0 } or { file: split.csv }, got 0.15"]
