@@ -30,7 +30,7 @@ pub struct Survey {
 
 /// Looks at a folder, CSV, npz or parquet file.
 ///
-/// Of a large set the headers of [`facts::SAMPLE`] images are read, spread evenly; bytes only of files that have a size in common.
+/// Of a large set the headers of 2,000 images are read, spread evenly; bytes only of files that have a size in common.
 ///
 /// # Errors
 /// Nothing that a source reads; what the source answers, such as labels that are missing.
