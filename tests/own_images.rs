@@ -106,6 +106,14 @@ fn copies_on_two_sides_or_under_two_labels_stop_a_run() {
         .complains(3, &["16 images are in two parts, the same to the byte: ", "data.allow_leak=true"]);
     let said = run("set", ", allow_leak: true").ok();
     assert!(said.err.contains("allowed by data.allow_leak: 16 images are in two parts"), "{}", said.err);
+    // A copy within a class stays on its side, and is no patient.
+    picture(&desk, "train/a/again.png", 1);
+    let said = run("train", ", split: { validation: 0.3 }").ok();
+    assert!(
+        said.err.contains("no patient or lesion ids: images of one patient may be on both sides"),
+        "{}",
+        said.err
+    );
     // Under two labels.
     picture(&desk, "train/b/again.png", 0);
     run("train", ", split: { validation: 0.3 }")

@@ -34,7 +34,7 @@ pub use options::Options;
 pub use readers::files::{EXTENSIONS, images_below};
 pub use sampler::Sampler;
 pub use sources::{Parts, SOURCES, SourceSpec, find};
-pub use split::{Divided, Rule, Split, check_disjoint, divide};
+pub use split::{COPIES, Divided, Rule, Split, check_disjoint, divide};
 pub use subset::Subset;
 pub use suggestion::{listed, nearest, suggestion};
 pub use survey::{Facts, GroupGuess, Sides, Survey, survey};

@@ -18,6 +18,9 @@ mod leak;
 
 pub use leak::check_disjoint;
 
+/// What a group is where nothing but copies of one image makes one: no patient or lesion is known.
+pub const COPIES: &str = "copies";
+
 /// How the training part is divided. The validation part is the official one where a recipe has no rule at all.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Split {
@@ -223,7 +226,7 @@ fn whole_copies(dataset: Arc<dyn Dataset>) -> Result<Arc<dyn Dataset>> {
         };
         (sizes[firsts[row]] > 1 || dataset.group(row).is_some()).then(name)
     };
-    let name = dataset.group_name().unwrap_or("group").to_owned();
+    let name = dataset.group_name().unwrap_or(COPIES).to_owned();
     let place = dataset.group_place().unwrap_or_default().to_owned();
     let groups = Groups { name, place, of: (0..dataset.len()).map(of).collect() };
     Ok(Arc::new(Subset::grouped(dataset, groups)))

@@ -59,7 +59,7 @@ impl Data {
             let next = groups.len() as u32;
             groups.entry(group.to_owned()).or_insert(next);
         }
-        let leak = match train.group_name() {
+        let leak = match train.group_name().filter(|name| *name != tallow_data::COPIES) {
             Some(name) => format!("no {name} is on two sides of the split (checked)"),
             None => "no patient or lesion ids: images of one patient may be on both sides; name them by split.group, the source's \
                      own or { path: 'person(\\d+)_' }"
