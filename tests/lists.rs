@@ -44,6 +44,17 @@ fn every_policy_is_a_file_and_in_the_list() {
     assert!(seen >= 13, "{seen}");
 }
 
+#[test]
+fn the_page_of_recipes_is_as_its_command_makes_it() {
+    let desk = Desk::empty();
+    desk.tallow(&["list", "recipe", "--markdown", "docs"]).ok();
+    let kept = fs::read_to_string(root().join("docs/recipe.md")).unwrap();
+    assert!(
+        desk.read("docs/recipe.md") == kept,
+        "make it again: cargo run --bin tallow -- list recipe --markdown docs"
+    );
+}
+
 /// The page and its pictures are what the command makes now. Pictures are compared as people see them: the last bit of a
 /// blended pixel may differ between processors.
 #[test]

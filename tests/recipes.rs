@@ -116,8 +116,8 @@ fn mistakes_found_with_the_data_open_have_their_place() {
         "override `length=0 epochs`: length: expected at least one step, such as 1 epochs",
     );
     place(
-        &["data.split={ group: patient, validation: 0.2 }"],
-        "override `data.split={ group: patient, validation: 0.2 }`: data.split.group: \
+        &["data.split={ group: patient, validation: 0.2, replace: true }"],
+        "override `data.split={ group: patient, validation: 0.2, replace: true }`: data.split.group: \
          expected `lesion_id`, as this dataset has, got `patient`",
     );
     assert_eq!(desk.names("."), ["tiny.yaml"]);

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use tallow_data::HostBatch;
 use tallow_policy::{PRESETS, Policy, Registry};
-use tallow_train::{BranchStep, Plan, Run, RunLength, Start, Step, training_step};
+use tallow_train::{BranchStep, Plan, Rates, Run, RunLength, Start, Step, training_step};
 
 /// A recipe of the desk, built.
 fn built(desk: &Desk, recipe: &str, overrides: &[String], registry: &Registry) -> Run {
@@ -41,9 +41,10 @@ fn a_parameter_without_a_gradient_is_an_error() {
     let run = built(&Desk::new(), "tiny.yaml", &[], &Registry::builtin());
     let (_, mut step) = first_step(&run);
     assert_eq!(step.gradients.len(), run.model.params.trainable.len());
-    let mut state = run.optimizer().state(&run.model.params).unwrap();
+    let mut state = run.optimizer().state(&run.model.params, |stage| run.begins(stage)).unwrap();
     let mut update = |gradients: &BTreeMap<String, Tensor>| {
-        run.optimizer().update(&run.model.params, gradients, &mut state, 0.1, None)
+        let rates = Rates { lr: 0.1, momentum: None };
+        run.optimizer().update(&run.model.params, gradients, &mut state, |_| Some(0), rates)
     };
     update(&step.gradients).unwrap();
     step.gradients.remove("layer2.0.conv1.weight").unwrap();
@@ -199,9 +200,12 @@ fn synermixs_networks_train_under_its_presets() {
                 assert!(norm.is_finite() && norm > 0.0, "{model} {preset}: {name}: {norm}");
                 square += norm;
             }
-            let mut state = run.optimizer().state(&run.model.params).unwrap();
+            let mut state = run.optimizer().state(&run.model.params, |stage| run.begins(stage)).unwrap();
             let lr = 1e-3 / square;
-            run.optimizer().update(&run.model.params, &first.gradients, &mut state, lr, None).unwrap();
+            let rates = Rates { lr, momentum: None };
+            run.optimizer()
+                .update(&run.model.params, &first.gradients, &mut state, |_| Some(0), rates)
+                .unwrap();
             // Whether it falls is chance here: norms over six values, signs of ReLUs.
             let second = step_on(&run, batch.clone()).loss;
             assert!(

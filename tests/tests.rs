@@ -13,6 +13,7 @@
 //! - [`hub`]: weights from the hub, against a small one on loopback.
 //! - [`publish`]: a checkpoint to a small hub on loopback and back: the same bytes, the same predictions.
 //! - [`own_images`]: a recipe from a look at somebody's images; groups, classes, copies.
+//! - [`knobs`]: what changes in the course of a run: stages that thaw, a plateau, a length; defaults.
 //! - [`lists`]: lists and folders agree; the arrows between the crates are those of ARCHITECTURE.md.
 //! - [`rooms`]: so are those between the folders of a crate.
 
@@ -22,6 +23,7 @@ mod cli;
 mod drawn;
 mod export;
 mod hub;
+mod knobs;
 mod lists;
 mod own_images;
 /// The built programs, each started in a folder of its own.

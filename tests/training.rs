@@ -54,7 +54,7 @@ fn the_same_seed_gives_the_same_bytes_whatever_the_threads() {
 }
 
 /// The loss of each step of a run.
-fn losses(desk: &Desk, run: &str) -> Vec<f64> {
+pub fn losses(desk: &Desk, run: &str) -> Vec<f64> {
     let text = desk.read(&format!("{run}/metrics.jsonl"));
     let records = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     records.filter_map(|record| record["loss"].as_f64()).collect()

@@ -4,7 +4,7 @@
     python tests/golden/image.py --check    make them again and compare bytes
 
 Versions: Python 3, numpy 2.x, Pillow 13.0.0 (MIT-CMU), torch 2.15, torchvision 0.29.2 (BSD-3-Clause), timm 1.0.31
-(Apache-2.0). Seed 7.
+(Apache-2.0), opencv-python-headless 5.0.0 (Apache-2.0). Seed 7.
 
 given.bin and <policy>.bin hold RGB bytes, row by row, of the inputs and of what each policy makes of them, one image
 after another; cases.json says where (`file`, `at` in bytes) and how large. `draw` is what the policy's `draw` would have
@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 from unittest import mock
 
+import cv2
 import numpy as np
 import PIL
 import timm.data.auto_augment as timm
@@ -452,6 +453,24 @@ def erasures(inputs):
     case("random_erasing", {"mode": "rand", "count": 2}, [5, 7, 11, 13, 1, 2, 3, 10, 2, 2, 7, 250, 0, 9], given, two)
 
 
+def clahes(inputs):
+    """The lightness alone to the bit (clahe.json); whole images as Albumentations' CLAHE has them."""
+    levels = []
+    for name, (limit, tiles) in [("noise", (2.0, 4)), ("noise", (1.0, 8)), ("drawing", (4.0, 2)), ("drawing", (3.3, 8)),
+                                 ("square", (2.0, 4)), ("tall", (1.5, 3)), ("colours", (40.0, 8)), ("disc", (2.5, 5))]:
+        image, given = inputs[name]
+        equalizer = cv2.createCLAHE(limit, (tiles, tiles))
+        lab = cv2.cvtColor(np.array(image), cv2.COLOR_RGB2LAB)
+        grey = lab[:, :, 0].copy()
+        lab[:, :, 0] = equalizer.apply(grey)
+        size = {"width": image.width, "height": image.height, "clip_limit": limit, "tiles": tiles}
+        levels.append(size | {"given": grey.ravel().tolist(), "expected": lab[:, :, 0].ravel().tolist()})
+        expected = Image.fromarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB))
+        case("clahe", {"clip_limit": [1, 40], "tiles": tiles}, [limit], given, expected)
+    lines = ",\n".join(json.dumps(level) for level in levels)
+    files["clahe.json"] = f'{{"opencv": "{cv2.__version__}", "cases": [\n{lines}\n]}}\n'.encode()
+
+
 def main():
     rng = np.random.default_rng(SEED)
     levels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
@@ -477,7 +496,7 @@ def main():
         make(inputs)
     noises(rng, inputs)
     elastics(rng, inputs)
-    for make in [constancies, views, middles, artefacts]:
+    for make in [constancies, views, middles, artefacts, clahes]:
         make(inputs)
     versions = {"pillow": PIL.__version__, "torchvision": torchvision.__version__.split("+")[0]}
     lines = ",\n".join(json.dumps(case) for case in cases)

@@ -21,6 +21,7 @@ use std::path::PathBuf;
   tallow stats recipes/quickstart.yaml         the same in numbers
   tallow eval checkpoints/quickstart --json    metrics of the best checkpoint
   tallow list policies                         what can be composed
+  tallow list recipe loss                      what a recipe can say
   tallow export checkpoints/quickstart --to onnx out
                                                for other programs
   tallow bench step --model resnet18           images per second
@@ -58,7 +59,7 @@ pub enum Command {
     Check(Check),
     /// Speed, and what of the machine it uses: steps, evaluation, mixes, loading, epochs
     Bench(Bench),
-    /// What there is: models, policies, presets, datasets, metrics
+    /// What there is: models, policies, presets, datasets, metrics, keys of a recipe
     List(List),
 }
 
@@ -222,17 +223,19 @@ pub struct Check {
   tallow list models
   tallow list policies zeta_mixup
   tallow list presets synermix
+  tallow list recipe                           every key, one line each
+  tallow list recipe class_weights             one of them, in full
   tallow list policies --markdown docs")]
 pub struct List {
     /// What to list
-    #[arg(value_parser = ["models", "policies", "presets", "datasets", "metrics"])]
+    #[arg(value_parser = ["models", "policies", "presets", "datasets", "metrics", "recipe"])]
     pub what: Option<String>,
     /// One of them, in full
     pub name: Option<String>,
     /// Print as JSON
     #[arg(long)]
     pub json: bool,
-    /// Of policies: write the page of all, DIR/policies.md, and a picture of each below DIR/policies/
+    /// Of policies: write the page of all, DIR/policies.md, and a picture of each below DIR/policies/; of the recipe: DIR/recipe.md
     #[arg(long, value_name = "DIR", conflicts_with = "json")]
     pub markdown: Option<PathBuf>,
 }

@@ -36,7 +36,7 @@ pub use sampler::Sampler;
 pub use sources::{Parts, SOURCES, SourceSpec, find};
 pub use split::{COPIES, Divided, Rule, Split, check_disjoint, divide};
 pub use subset::Subset;
-pub use suggestion::{listed, nearest, suggestion};
+pub use suggestion::{Elsewhere, elsewhere, listed, nearest, suggestion};
 pub use survey::{Facts, GroupGuess, Sides, Survey, survey};
 pub use table::{Images, Row, Table};
 

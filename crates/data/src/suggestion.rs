@@ -41,9 +41,28 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, near)| near)
 }
 
+/// Words of other tools, and what to write in their place.
+pub type Elsewhere = [(&'static [&'static str], &'static str)];
+
+/// What to write in the place of another tool's word, whatever its case and its underscores.
+pub fn elsewhere(word: &str, table: &Elsewhere) -> Option<&'static str> {
+    let plain = |word: &str| word.to_lowercase().replace(['_', '-', ' '], "");
+    let word = plain(word);
+    table.iter().find(|(words, _)| words.iter().any(|known| plain(known) == word)).map(|(_, ours)| *ours)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_of_others_are_found_in_any_spelling() {
+        let table: &Elsewhere = &[(&["horizontal_flip", "hflip"], "flip")];
+        for word in ["horizontal_flip", "HorizontalFlip", "hflip", "HFlip"] {
+            assert_eq!(elsewhere(word, table), Some("flip"), "{word}");
+        }
+        assert_eq!(elsewhere("flip", table), None);
+    }
 
     #[test]
     fn suggests_only_what_is_near() {

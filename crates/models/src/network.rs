@@ -106,11 +106,11 @@ impl Network {
         self.walk(values.clone(), mode, |_, values| Ok(values))
     }
 
-    /// Freezes the parameters of these stages (`head` is one too): they get no gradient, and their batch norms use and
-    /// keep the running statistics in every mode.
+    /// Freezes the parameters of these stages (`head` is one too), and no others: they get no gradient, and their batch norms
+    /// use and keep the running statistics in every mode.
     ///
     /// # Errors
-    /// An unknown stage; nothing is frozen then.
+    /// An unknown stage; nothing changes then.
     pub fn freeze<S: AsRef<str>>(&self, params: &Params, stages: &[S]) -> Result<()> {
         let known: Vec<&str> = self.stages.iter().map(|stage| stage.name.as_str()).chain(["head"]).collect();
         for stage in stages {
@@ -123,9 +123,7 @@ impl Network {
             }
         }
         for param in params.trainable.values().chain(params.buffers.values()) {
-            if stages.iter().any(|stage| stage.as_ref() == param.stage()) {
-                param.freeze();
-            }
+            param.set_frozen(stages.iter().any(|stage| stage.as_ref() == param.stage()));
         }
         Ok(())
     }

@@ -45,8 +45,8 @@ impl Param {
         self.frozen.load(Ordering::Relaxed)
     }
 
-    pub fn freeze(&self) {
-        self.frozen.store(true, Ordering::Relaxed);
+    pub fn set_frozen(&self, frozen: bool) {
+        self.frozen.store(frozen, Ordering::Relaxed);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod bars;
 mod branch_metrics;
+mod counts;
 mod error;
 mod events;
 mod font;
@@ -19,6 +20,7 @@ mod table;
 
 pub use bars::Bars;
 pub use branch_metrics::{Applied, BranchMetrics};
+pub use counts::counts;
 pub use error::{Error, Result};
 pub use events::Events;
 pub use heatmap::heatmap;

@@ -12,10 +12,14 @@ pub use error::{Error, Result};
 pub use fit::checkpoint::find as find_checkpoint;
 pub use fit::evaluate::{evaluate, forward, probabilities};
 pub use fit::{
-    Best, BranchStep, DryRun, Earlier, Fitted, Folder, MixStep, Step, dry_run, fit, training_step,
+    Best, BranchStep, DryRun, Earlier, Fitted, Folder, MixStep, Rates, Step, dry_run, fit, training_step,
 };
 pub use inspect::{Preview, Replay, bench, preview, replay, stats};
-pub use plan::{Plan, RunLength, Weights, check_preset, is_preset};
+pub use plan::{
+    Key as RecipeKey, Plan, RunLength, SECTIONS as RECIPE, Section as RecipeSection, Weights, check_preset,
+    is_preset,
+};
+pub use recipe::elsewhere;
 #[cfg(feature = "hub")]
 pub use run::Transfers;
 pub use run::{

@@ -115,7 +115,7 @@ fn card(page: &mut String, spec: &Spec) -> anyhow::Result<()> {
 }
 
 /// Text as Markdown shows it unchanged, but for what stands between backticks.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut out = String::new();
     let mut code = false;
     for char in text.chars() {

@@ -1,6 +1,7 @@
 //! `check FILE …`: every mistake at once; with `--data`, those of the data too.
 
 use crate::arguments::Check;
+use crate::wrap::wrapped;
 use std::path::Path;
 use tallow_policy::Registry;
 use tallow_train::{Error, Plan, check_preset, inspect, is_preset};
@@ -30,13 +31,17 @@ pub fn check(arguments: &Check, registry: &Registry) -> anyhow::Result<()> {
                 Ok(Some(plan))
             }),
         };
-        let found = match checked {
+        let (data, found) = match checked {
             Ok(Some(plan)) if arguments.data => inspect(&plan),
-            Ok(_) => Vec::new(),
-            Err(error) => vec![error],
+            Ok(_) => (None, Vec::new()),
+            Err(error) => (None, vec![error]),
         };
         if found.is_empty() {
             println!("{file}: ok");
+        }
+        if let Some(data) = data {
+            print!("{}", data.counts());
+            data.notes.iter().for_each(|note| println!("{}", wrapped(note, 2)));
         }
         for error in found {
             match error {

@@ -20,10 +20,17 @@ struct Entry {
 
 pub fn list(arguments: &List, registry: &Registry) -> anyhow::Result<()> {
     if let Some(folder) = &arguments.markdown {
-        if arguments.what.as_deref() != Some("policies") || arguments.name.is_some() {
-            return Err(Error::recipe("--markdown: expected `list policies`; only they have a page").into());
-        }
-        return super::catalogue::write(folder, registry);
+        return match (arguments.what.as_deref(), &arguments.name) {
+            (Some("policies"), None) => super::catalogue::write(folder, registry),
+            (Some("recipe"), None) => super::reference::write(folder),
+            _ => {
+                let problem = "--markdown: expected `list policies` or `list recipe`; only they have a page";
+                Err(Error::recipe(problem).into())
+            }
+        };
+    }
+    if arguments.what.as_deref() == Some("recipe") {
+        return super::reference::show(arguments.name.as_deref(), arguments.json);
     }
     let kinds = ["models", "policies", "presets", "datasets", "metrics"];
     let mut out = std::io::stdout().lock();
@@ -34,12 +41,14 @@ pub fn list(arguments: &List, registry: &Registry) -> anyhow::Result<()> {
                 let entries = entries(kind, registry)?.into_iter().map(|entry| entry.json).collect();
                 all.insert(kind.to_owned(), Value::Array(entries));
             }
+            all.insert("recipe".to_owned(), super::reference::json());
             return Ok(writeln!(out, "{}", serde_json::to_string_pretty(&all)?)?);
         }
         for kind in kinds {
             let names: Vec<String> = entries(kind, registry)?.into_iter().map(|entry| entry.name).collect();
             writeln!(out, "{kind}\n{}", wrapped(&names.join(", "), 2))?;
         }
+        writeln!(out, "recipe\n{}", wrapped(&super::reference::names().join(", "), 2))?;
         return Ok(());
     };
     let entries = entries(what, registry)?;

@@ -11,6 +11,7 @@ mod predict;
 mod preview;
 mod publish;
 mod pull;
+mod reference;
 mod replay;
 mod stats;
 pub mod train;

@@ -7,6 +7,9 @@ use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use tallow_data::{Survey, survey};
+use tallow_models::ModelSpec;
+#[cfg(feature = "hub")]
+use tallow_models::{MODELS, ModelOptions, Params};
 use tallow_train::Error;
 
 pub fn new(arguments: &New) -> anyhow::Result<()> {
@@ -18,7 +21,8 @@ pub fn new(arguments: &New) -> anyhow::Result<()> {
         .as_deref()
         .and_then(|out| out.file_stem())
         .map_or("recipe".into(), |name| name.to_string_lossy());
-    let recipe = recipe(&name, &found);
+    let start = Start::of(&found);
+    let recipe = recipe(&name, &found, &start);
     let Some(out) = &arguments.out else {
         print!("{recipe}");
         return Ok(());
@@ -33,19 +37,14 @@ pub fn new(arguments: &New) -> anyhow::Result<()> {
 /// What was found, for a person.
 fn seen(found: &Survey) -> String {
     let mut text = format!("read as `{}`\n", found.source.name);
-    let parts: Vec<&str> = found.facts.counts.iter().map(|(part, _)| part.as_str()).collect();
-    let width = found.facts.classes.iter().map(|class| class.chars().count()).max().unwrap_or(0).clamp(5, 40);
-    let _ = writeln!(
-        text,
-        "  {:<width$} {}",
-        "class",
-        parts.iter().map(|part| format!("{part:>11}")).collect::<String>()
-    );
-    for (index, class) in found.facts.classes.iter().enumerate() {
-        let counts: String =
-            found.facts.counts.iter().map(|(_, counts)| format!("{:>11}", counts[index])).collect();
-        let _ = writeln!(text, "  {class:<width$} {counts}");
-    }
+    let parts: Vec<(&str, Vec<u64>)> = found
+        .facts
+        .counts
+        .iter()
+        .map(|(part, counts)| (part.as_str(), counts.iter().map(|count| *count as u64).collect()))
+        .collect();
+    let parts: Vec<(&str, &[u64])> = parts.iter().map(|(part, counts)| (*part, &counts[..])).collect();
+    text += &tallow_report::counts(&found.facts.classes, &parts);
     for line in facts(found) {
         let _ = writeln!(text, "  {line}");
     }
@@ -89,16 +88,69 @@ fn groups(found: &Survey) -> String {
     }
 }
 
+/// The network that a recipe begins with.
+struct Start {
+    /// The map below `model`, as YAML.
+    model: String,
+    comment: String,
+    input: u32,
+    /// Of a one-cycle.
+    lr: f64,
+}
+
+impl Start {
+    /// Weights that lie in the hub's cache, of the smallest network of those that there are; else from scratch. Pictures smaller than
+    /// half of what the weights were trained on are better learned without them.
+    fn of(found: &Survey) -> Start {
+        let side = found.facts.widths.median.min(found.facts.heights.median);
+        if let Some((spec, weights)) = at_hand().filter(|(spec, _)| side as usize >= spec.input / 2) {
+            let (name, input) = (spec.name, spec.input as u32);
+            let comment = format!(
+                "fine-tuned from weights that are on this machine; faster on a CPU: a smaller input, such as {}",
+                input * 4 / 7 / 32 * 32
+            );
+            let model = format!("{{ name: {name}, weights: hub:{weights}, input: {input} }}");
+            return Start { model, comment, input, lr: 0.005 };
+        }
+        // From scratch on a CPU, small pictures are what a person has the patience for.
+        let input = match side {
+            0..=40 => side.max(16),
+            41..=96 => 64,
+            _ => 96,
+        };
+        let stem = if input <= 64 { "cifar" } else { "imagenet" };
+        let comment = "from scratch; to fine-tune, `tallow pull timm/resnet18.tv_in1k`, then \
+                       { name: resnet18, weights: hub:timm/resnet18.tv_in1k, input: 224 }";
+        let model = format!("{{ name: resnet18, stem: {stem}, input: {input} }}");
+        Start { model, comment: comment.to_owned(), input, lr: 0.02 }
+    }
+}
+
+/// The smallest network whose weights are in the hub's cache, and their repository.
+#[cfg(feature = "hub")]
+fn at_hand() -> Option<(&'static ModelSpec, &'static str)> {
+    let hub = tallow_hub::Hub { offline: true, ..tallow_hub::Hub::from_env() };
+    let is_there = |weights: &&&str| hub.pull(weights, &[], &mut |_| ()).is_ok();
+    let there = MODELS.iter().filter_map(|spec| Some((*spec, *spec.weights.iter().find(is_there)?)));
+    there.min_by_key(|(spec, _)| parameters(spec))
+}
+
+#[cfg(not(feature = "hub"))]
+fn at_hand() -> Option<(&'static ModelSpec, &'static str)> {
+    None
+}
+
+/// Numbers in a network's parameters.
+#[cfg(feature = "hub")]
+fn parameters(spec: &ModelSpec) -> usize {
+    let mut params = Params::blank(candle_core::DType::F32, &candle_core::Device::Cpu);
+    (spec.build)(&mut params, &ModelOptions::new(2)).map_or(usize::MAX, |_| params.size())
+}
+
 /// The recipe, commented.
-fn recipe(name: &str, found: &Survey) -> String {
+fn recipe(name: &str, found: &Survey, start: &Start) -> String {
     let train = found.facts.images("train");
-    let side = found.facts.widths.median.min(found.facts.heights.median);
-    // From scratch on a CPU, small pictures are what a person has the patience for.
-    let input = match side {
-        0..=40 => side.max(16),
-        41..=96 => 64,
-        _ => 96,
-    };
+    let input = start.input;
     let batch = [64, 32, 16, 8, 4, 2].into_iter().find(|batch| batch * 4 <= train * 85 / 100).unwrap_or(2);
     let counts: Vec<usize> = (0..found.facts.classes.len()).map(|class| found.facts.count(class)).collect();
     let (fewest, most) =
@@ -161,16 +213,13 @@ fn recipe(name: &str, found: &Survey) -> String {
     };
     let yaml = |text: &str| serde_yaml::from_str::<Value>(text).expect("written here");
     section(&comments, "data", Value::Mapping(data));
-    let stem = if input <= 64 { "cifar" } else { "imagenet" };
-    section(
-        &["from scratch; with weights at hand and a GPU: { name: resnet50, weights: hub:timm/resnet50.tv_in1k, input: 224 }".to_owned()],
-        "model",
-        yaml(&format!("{{ name: resnet18, stem: {stem}, input: {input} }}")),
-    );
+    section(std::slice::from_ref(&start.comment), "model", yaml(&start.model));
     let flip = "a mirrored picture must keep its class: take `flip` out where left and right mean something"
         .to_owned();
     section(&[flip], "images", yaml("[ { random_resized_crop: { scale: [0.5, 1.0] } }, { flip: {} } ]"));
-    section(&[], "evaluation", yaml(&format!("[ {{ resize: [{input}, {input}] }} ]")));
+    if !start.model.contains("weights") {
+        section(&[], "evaluation", yaml(&format!("[ {{ resize: [{input}, {input}] }} ]")));
+    }
     section(&["what mixes samples: `tallow list presets`".to_owned()], "policy", "none".into());
     if is_long {
         let why =
@@ -178,7 +227,7 @@ fn recipe(name: &str, found: &Survey) -> String {
         section(&[why], "loss", yaml("{ class_weights: balanced }"));
     }
     section(&[], "optimizer", yaml("{ sgd: { momentum: 0.9, nesterov: true, decay: 5e-4 } }"));
-    section(&[], "schedule", yaml("{ one_cycle: { lr: 0.02 } }"));
+    section(&[], "schedule", yaml(&format!("{{ one_cycle: {{ lr: {} }} }}", start.lr)));
     let epochs = (20_000 / train.max(1)).clamp(10, 60);
     section(&[], "length", format!("{epochs} epochs").into());
     section(&[], "select", if is_long { "macro_f1" } else { "accuracy" }.into());

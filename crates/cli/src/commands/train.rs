@@ -77,6 +77,7 @@ fn introduce(run: &Run, progress: &Progress) {
         model.classes.len(),
         tallow_train::device_name(&model.device)
     ));
+    run.data.counts().lines().for_each(|line| progress.note(line));
     run.notes.iter().for_each(|note| progress.note(&format!("  {note}")));
     run.warnings.iter().for_each(|warning| progress.note(&format!("warning: {warning}")));
 }

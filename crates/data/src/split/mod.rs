@@ -29,6 +29,8 @@ pub struct Split {
     pub group: Option<Grouping>,
     /// Each class in the same proportions on each side.
     pub stratified: bool,
+    /// Whether the rule stands in the place of a validation part that the source has.
+    pub replace: bool,
 }
 
 /// What decides on which side an image is.
@@ -51,7 +53,7 @@ pub struct Divided {
 }
 
 impl Split {
-    pub const KEYS: [&str; 6] = ["file", "validation", "folds", "fold", "group", "stratified"];
+    pub const KEYS: [&str; 7] = ["file", "validation", "folds", "fold", "group", "stratified", "replace"];
 
     /// From a recipe's `data.split`. `file` wins over `folds`, and `folds` over `validation`.
     ///
@@ -73,12 +75,13 @@ impl Split {
         let file = options.path("split.file").map_err(&mut keep).ok().flatten();
         let group = map.get("group").and_then(|group| Grouping::parse(group).map_err(&mut keep).ok());
         let stratified = options.flag("split.stratified").map_err(&mut keep).ok().flatten().unwrap_or(true);
+        let replace = options.flag("split.replace").map_err(&mut keep).ok().flatten().unwrap_or(false);
         let validation = validation(&options).map_err(&mut keep).ok().flatten();
         let fold = fold(&options).map_err(&mut keep).ok().flatten();
         let official = group.is_some().then_some(Rule::Official);
         let rule = file.map(Rule::File).or(fold).or(validation).or(official);
         match rule {
-            Some(rule) if errors.is_empty() => Ok(Split { rule, group, stratified }),
+            Some(rule) if errors.is_empty() => Ok(Split { rule, group, stratified, replace }),
             None if errors.is_empty() => {
                 let problem =
                     "expected one of `validation`, `folds` with `fold`, `file` and `group`, got none";

@@ -94,7 +94,8 @@ fn a_class_smaller_than_the_folds_is_spread() {
         [50, 3].iter().zip(0..).flat_map(|(&n, class)| vec![(class, ""); n]).collect();
     let all: Arc<dyn Dataset> = Arc::new(table(&rows));
     let rare = |fold: u32| {
-        let split = Split { rule: Rule::Fold { folds: 5, fold }, group: None, stratified: true };
+        let split =
+            Split { rule: Rule::Fold { folds: 5, fold }, group: None, stratified: true, replace: false };
         counts(&*divide(all.clone(), &split, Seed::new(1)).unwrap().validation, 2)
     };
     let folds: Vec<Vec<f64>> = (0..5).map(rare).collect();
@@ -105,7 +106,7 @@ fn written(text: &str) -> (tempfile::TempDir, Split) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("split.csv");
     file(&path, text);
-    (folder, Split { rule: Rule::File(path), group: None, stratified: true })
+    (folder, Split { rule: Rule::File(path), group: None, stratified: true, replace: false })
 }
 
 fn four() -> Arc<dyn Dataset> {
@@ -267,7 +268,7 @@ fn reads_a_recipe_and_finds_every_mistake() {
         mistakes("{ validatoin: 0.1, stratified: 3, validation: 15, folds: 3, fold: 3 }"),
         [
             "data.split.validatoin: no such key; did you mean `validation`? known: file, validation, folds, fold, group, \
-             stratified",
+             stratified, replace",
             "data.split.stratified: expected `true` or `false`, got 3",
             "data.split.validation: expected a share of the images between 0 and 1, got 15",
             "data.split.fold: expected a fold from 0 to 2, got 3",

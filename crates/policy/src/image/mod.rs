@@ -26,6 +26,7 @@ policies! {
     grayscale,
     autocontrast,
     equalize,
+    clahe,
     invert,
     posterize,
     solarize,

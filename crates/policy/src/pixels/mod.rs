@@ -7,6 +7,7 @@ pub(crate) mod convolution;
 pub(crate) mod fourier;
 pub(crate) mod gaussian;
 pub(crate) mod jpeg_codec;
+pub(crate) mod lab;
 pub(crate) mod region;
 pub(crate) mod resample;
 pub mod saliency;

@@ -3,6 +3,7 @@
 
 pub(crate) mod card;
 pub(crate) mod duration;
+mod elsewhere;
 pub(crate) mod node;
 pub(crate) mod parameters;
 pub mod quantity;

@@ -187,6 +187,8 @@ numbers! {
     OperationCount(u32): "a whole number", whole, 0, 100;
     /// Chains, or operations of a chain; AugMix has 3.
     Chains(u32): "a whole number", whole, 1, 100;
+    /// Regions along a side; OpenCV has 8.
+    Tiles(u32): "a whole number", whole, 1, 256;
     /// AugMix's scale.
     Severity(u32): "a whole number", whole, 1, 10;
     /// Bits of a byte.
@@ -217,6 +219,8 @@ intervals! {
     Interval: "a number or ", 0, 1, |x| Some((x, x));
     /// Bounds of the standard deviation of a blur in pixels; a number is both.
     BlurDeviations: "a number or ", 0.01, 200, |x| Some((x, x));
+    /// Limits of a contrast over the mean; Albumentations has 1 to 4. A number is both.
+    Contrasts: "a number or ", 1, 1000, |x| Some((x, x));
     /// Angles, to a full turn; a number d is −d to d.
     Degrees: "degrees: a number from 0, or ", -360, 360, |d| (d >= 0.0).then_some((-d, d));
     /// Factors about 1; a number d is max(0, 1 − d) to 1 + d. At the bound an image is black and white.

@@ -2,6 +2,7 @@
 //! beside its parameters: once for image policies, once for mixes.
 
 use super::duration::Window;
+use super::elsewhere::ELSEWHERE;
 use super::node::{Action, ENGINE_KEYS, Node, may_all_be_zero};
 use super::parameters::{parameters, text};
 use super::quantity::{Fraction, Weight};
@@ -10,7 +11,7 @@ use super::ramps::Ramps;
 use super::spec::{Mistake, Parsed, Registry, Spec, join};
 use serde::de::DeserializeOwned;
 use serde_yaml::{Mapping, Value};
-use tallow_data::{listed, suggestion};
+use tallow_data::{elsewhere, listed, suggestion};
 
 /// A policy as a list of its kind holds it.
 pub(crate) trait Leaf: Sized {
@@ -134,7 +135,10 @@ impl Reader<'_> {
                 for name in names {
                     let known =
                         self.registry.policies.iter().filter(|spec| L::is(spec)).map(|spec| spec.name);
-                    let near = listed("policies", name, known);
+                    let near = elsewhere(name, ELSEWHERE).map_or_else(
+                        || listed("policies", name, known),
+                        |ours| format!("; in its place: {ours}"),
+                    );
                     self.mistake(join(path, name), format!("unknown {} `{name}`{near}", L::KIND));
                 }
             }

@@ -2,6 +2,7 @@
 
 use super::ema::Ema;
 use super::optimizer::State;
+use super::plateau::Plateau;
 use crate::plan::Plan;
 use crate::run::Run;
 use crate::{Error, Result};
@@ -29,6 +30,9 @@ pub struct Position {
     pub loss: f64,
     pub rows: u64,
     pub best: Option<Best>,
+    /// Of the schedule `plateau`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plateau: Option<Plateau>,
     pub optimizer_updates: u64,
     pub ema_updates: u64,
     /// The manifest of the data.
@@ -47,7 +51,7 @@ pub struct Best {
 
 /// A number as the shortest text that reads back as the same number: JSON has no NaN, and serde_json's reader of numbers
 /// may be off by the last bit, which a resumed run would show.
-mod exact {
+pub mod exact {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
@@ -186,7 +190,7 @@ pub fn restore(place: &Path, run: &Run) -> Result<Restored> {
     }
     let raw = place.join(if run.plan().ema.is_some() { "raw.safetensors" } else { "model.safetensors" });
     weights::load(&run.model.params, &raw, weights::Head::MustFit)?;
-    let mut state = run.optimizer().state(&run.model.params)?;
+    let mut state = run.optimizer().state(&run.model.params, |stage| run.begins(stage))?;
     fill(&state.slots, &place.join("optimizer.safetensors"))?;
     state.updates = position.optimizer_updates;
     let ema = match run.plan().ema {

@@ -2,8 +2,9 @@
 
 use super::checkpoint;
 use super::lock::{self, Lock};
-use crate::plan::Plan;
+use crate::plan::{Plan, completed, evaluation_nodes};
 use crate::recipe::resolved;
+use crate::run::Run;
 use crate::{Error, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,8 +22,6 @@ pub struct Folder {
     pub path: PathBuf,
     /// The checkpoint to go on from.
     pub resume: Option<PathBuf>,
-    /// The resolved recipe, as written to `recipe.yaml`.
-    pub recipe: String,
     /// What to know before going on.
     pub notes: Vec<String>,
     overwrite: bool,
@@ -43,7 +42,6 @@ impl Folder {
     /// A folder that another process has, that holds a run which the command does not mention, that cannot be resumed, or
     /// cannot be written.
     pub fn inspect(path: &Path, plan: &Plan, earlier: Earlier) -> Result<Folder> {
-        let recipe = resolved::write(&plan.name, plan.preset.as_deref(), &plan.resolved);
         let shown = path.display();
         if path.exists() && !path.is_dir() {
             return Err(Error::recipe(format!("{shown}: is a file; name a folder with --out DIR")));
@@ -81,7 +79,7 @@ impl Folder {
                 );
             }
             Earlier::Resume => match &last {
-                Some(place) => notes.extend(same_recipe(place, &recipe)?),
+                Some(place) => notes.extend(same_recipe(place, plan)?),
                 None if is_run => {
                     return refuse(
                         "holds no `last` checkpoint to resume: the run ended before its first one; begin again with \
@@ -98,7 +96,7 @@ impl Folder {
         }
         let resume = last.filter(|_| earlier == Earlier::Resume);
         let overwrite = earlier == Earlier::Overwrite;
-        Ok(Folder { path: path.to_owned(), resume, recipe, notes, overwrite, _lock: lock })
+        Ok(Folder { path: path.to_owned(), resume, notes, overwrite, _lock: lock })
     }
 
     /// Seconds that earlier parts of a resumed run took; 0 where that is not known.
@@ -167,19 +165,39 @@ impl Folder {
     }
 }
 
+impl Run {
+    /// The text of its recipe, resolved and complete: with the evaluation that the weights' `config.json` gave it.
+    pub fn recipe(&self) -> String {
+        let plan = self.plan();
+        let mut resolved = plan.resolved.clone();
+        if let (None, Some(map), Ok(nodes)) = (
+            resolved.get("evaluation").cloned(),
+            resolved.as_mapping_mut(),
+            evaluation_nodes(&self.model.config),
+        ) {
+            map.insert("evaluation".into(), nodes);
+        }
+        resolved::write(&plan.name, plan.preset.as_deref(), &resolved)
+    }
+}
+
 /// Refuses to go on with a recipe that would have trained something else; another length is noted.
-fn same_recipe(place: &Path, recipe: &str) -> Result<Option<String>> {
+fn same_recipe(place: &Path, plan: &Plan) -> Result<Option<String>> {
     let path = place.join("recipe.yaml");
     let then = checkpoint::read(place, "recipe.yaml")?;
-    let read = |text: &str| -> Result<serde_yaml::Value> {
-        let value = serde_yaml::from_str(text);
-        let value = value.map_err(|error| Error::Checkpoint(format!("{}: {error}", path.display())))?;
-        let mut value = resolved::translated(text, value);
+    let read = serde_yaml::from_str(&then);
+    let read = read.map_err(|error| Error::Checkpoint(format!("{}: {error}", path.display())))?;
+    // An earlier version wrote no defaults.
+    let (mut then, mut now) = (completed(resolved::translated(&then, read)), plan.resolved.clone());
+    let has_own = now.get("evaluation").is_some();
+    for map in [&mut then, &mut now].into_iter().filter_map(|recipe| recipe.as_mapping_mut()) {
         // Where to go on is not what to train.
-        value.as_mapping_mut().map(|map| map.remove("device"));
-        Ok(value)
-    };
-    let (then, now) = (read(&then)?, read(recipe)?);
+        map.remove("device");
+        // What the weights' config.json said is written down, and is the checkpoint's from here.
+        if !has_own {
+            map.remove("evaluation");
+        }
+    }
     if then == now {
         return Ok(None);
     }

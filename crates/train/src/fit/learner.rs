@@ -3,7 +3,7 @@
 use super::checkpoint::Restored;
 use super::clip::clip;
 use super::ema::Ema;
-use super::optimizer::{Gradients, State};
+use super::optimizer::{Gradients, Rates, State};
 use super::schedule::Schedule;
 use crate::Result;
 use crate::run::Run;
@@ -22,7 +22,7 @@ impl Learner {
     /// A warm-up or a milestone beyond the run's end; those of the ops.
     pub fn new(run: &Run) -> Result<Learner> {
         let ema = run.plan().ema.map(|plan| Ema::new(plan, &run.model.params)).transpose()?;
-        let state = run.optimizer().state(&run.model.params)?;
+        let state = run.optimizer().state(&run.model.params, |stage| run.begins(stage))?;
         Ok(Learner { state, ema, schedule: run.schedule()? })
     }
 
@@ -31,7 +31,9 @@ impl Learner {
     /// # Errors
     /// A warm-up or a milestone beyond the run's end.
     pub fn restored(restored: Restored, run: &Run) -> Result<Learner> {
-        Ok(Learner { state: restored.state, ema: restored.ema, schedule: run.schedule()? })
+        let lowered = restored.position.plateau.as_ref().map(|plateau| plateau.lr);
+        let schedule = Schedule { lowered, ..run.schedule()? };
+        Ok(Learner { state: restored.state, ema: restored.ema, schedule })
     }
 
     /// Clips the gradients of a step (from 0), and steps the optimizer and the average; returns the learning rate.
@@ -39,14 +41,15 @@ impl Learner {
     /// # Errors
     /// A parameter without a gradient; those of the ops.
     pub fn update(&mut self, run: &Run, gradients: &mut Gradients, step: u64) -> Result<f64> {
-        let (lr, momentum) = (self.schedule.lr(step), self.schedule.momentum(step));
+        let rates = Rates { lr: self.schedule.lr(step), momentum: self.schedule.momentum(step) };
         if let Some(max_norm) = run.plan().clip {
             clip(gradients, max_norm)?;
         }
-        run.optimizer().update(&run.model.params, gradients, &mut self.state, lr, momentum)?;
+        let begins = |stage: &str| run.begins(stage);
+        run.optimizer().update(&run.model.params, gradients, &mut self.state, begins, rates)?;
         if let Some(ema) = &mut self.ema {
             ema.update(&run.model.params)?;
         }
-        Ok(lr)
+        Ok(rates.lr)
     }
 }

@@ -12,6 +12,7 @@ mod learner;
 mod lock;
 mod loss;
 mod optimizer;
+mod plateau;
 mod schedule;
 mod step;
 
@@ -22,7 +23,8 @@ pub use learner::Learner;
 pub use loss::{Loss, LossKind, balanced_weights};
 #[cfg(test)]
 pub use optimizer::{Gradients, by_name};
-pub use optimizer::{Optimizer, Rule, State};
+pub use optimizer::{Moments, Optimizer, Rates, Rule, State};
+pub use plateau::PlateauRule;
 pub use schedule::{Schedule, Shape};
 pub use step::{Step, training_step};
 
@@ -31,6 +33,7 @@ use crate::{Error, Result};
 use branch::cuts;
 use checkpoint::Position;
 use evaluate::evaluate;
+use plateau::Plateau;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -177,7 +180,7 @@ impl<'a> Trainer<'a> {
         };
         folder.prepare()?;
         let log = Log::open(&folder.path, folder.resume.as_ref().map(|_| position.step))?;
-        checkpoint::write(&folder.path.join("recipe.yaml"), folder.recipe.as_bytes())?;
+        checkpoint::write(&folder.path.join("recipe.yaml"), run.recipe().as_bytes())?;
         Ok(Trainer {
             run,
             folder,
@@ -287,6 +290,7 @@ impl<'a> Trainer<'a> {
         if is_best {
             self.position.best = Some(Best { value, epoch });
         }
+        self.observe(value);
         self.progress.note(&format!(
             "  val loss {}  accuracy {:.4}  macro F1 {:.4}  balanced {:.4}{}",
             step::shown(summary.log_loss),
@@ -304,6 +308,22 @@ impl<'a> Trainer<'a> {
         Ok((predictions, summary))
     }
 
+    /// Tells a schedule that follows the metric what it is now.
+    fn observe(&mut self, value: f64) {
+        let Shape::Plateau(rule) = &self.learner.schedule.shape else { return };
+        let (select, base) = (self.run.plan().select, self.learner.schedule.lr);
+        let plateau = self.position.plateau.get_or_insert_with(|| Plateau::new(base, select.better));
+        if plateau.observe(value, rule, select.better) {
+            self.progress.note(&format!(
+                "  no better {} for {} epochs: the learning rate is {:.3e} from here",
+                select.name,
+                rule.patience + 1,
+                plateau.lr
+            ));
+        }
+        self.learner.schedule.lowered = Some(plateau.lr);
+    }
+
     fn is_stale(&self) -> bool {
         let since = |best: &Best| self.position.epoch - best.epoch;
         self.run
@@ -319,7 +339,7 @@ impl<'a> Trainer<'a> {
             position: &self.position,
             state: &self.learner.state,
             ema: self.learner.ema.as_ref(),
-            recipe: &self.folder.recipe,
+            recipe: &self.run.recipe(),
             summary,
         };
         checkpoint::save(&self.folder.path, name, &what)?;

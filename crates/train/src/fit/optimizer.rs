@@ -21,8 +21,18 @@ pub struct Optimizer {
 pub enum Rule {
     /// torch's SGD: g ← g + decay · w; v ← momentum · v + g; w ← w − lr · (nesterov ? g + momentum · v : v).
     Sgd { momentum: f64, nesterov: bool },
+    /// torch's Adam: g ← g + decay · w, then AdamW's step without decay.
+    Adam(Moments),
     /// torch's AdamW: decoupled decay, bias-corrected first and second moments.
-    AdamW { beta1: f64, beta2: f64, eps: f64 },
+    AdamW(Moments),
+}
+
+/// How the moments of Adam and AdamW are averaged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Moments {
+    pub beta1: f64,
+    pub beta2: f64,
+    pub eps: f64,
 }
 
 impl Rule {
@@ -30,7 +40,7 @@ impl Rule {
     fn slots(&self) -> &'static [&'static str] {
         match self {
             Rule::Sgd { .. } => &["velocity"],
-            Rule::AdamW { .. } => &["m", "v"],
+            Rule::Adam(_) | Rule::AdamW(_) => &["m", "v"],
         }
     }
 }
@@ -39,6 +49,13 @@ impl Rule {
 pub struct State {
     pub slots: BTreeMap<String, Var>,
     pub updates: u64,
+}
+
+/// The learning rate of an update, and the momentum where the schedule sets it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rates {
+    pub lr: f64,
+    pub momentum: Option<f64>,
 }
 
 /// Gradients by parameter name.
@@ -51,13 +68,14 @@ pub fn by_name(params: &Params, mut collected: tallow_kernels::Gradients) -> Gra
 }
 
 impl Optimizer {
-    /// The state before the first update: zeros for every parameter that is not frozen.
+    /// The state before the first update: zeros for every parameter that is trained at some time; `begins` says of a stage from
+    /// which update, and `None` of one that never is.
     ///
     /// # Errors
     /// Those of the ops.
-    pub fn state(&self, params: &Params) -> Result<State> {
+    pub fn state(&self, params: &Params, begins: impl Fn(&str) -> Option<u64>) -> Result<State> {
         let mut slots = BTreeMap::new();
-        for (name, param) in params.trainable.iter().filter(|(_, p)| !p.frozen()) {
+        for (name, param) in params.trainable.iter().filter(|(_, p)| begins(p.stage()).is_some()) {
             for slot in self.rule.slots() {
                 slots.insert(format!("{name}.{slot}"), Var::from_tensor(&param.var().zeros_like()?)?);
             }
@@ -65,7 +83,7 @@ impl Optimizer {
         Ok(State { slots, updates: 0 })
     }
 
-    /// One update of every parameter that is not frozen.
+    /// One update of every parameter that is not frozen. Moments are corrected for the updates since `begins`.
     ///
     /// # Errors
     /// A parameter without a gradient; those of the ops.
@@ -74,8 +92,8 @@ impl Optimizer {
         params: &Params,
         gradients: &Gradients,
         state: &mut State,
-        lr: f64,
-        momentum: Option<f64>,
+        begins: impl Fn(&str) -> Option<u64>,
+        Rates { lr, momentum }: Rates,
     ) -> Result<()> {
         state.updates += 1;
         for (name, param) in params.trainable.iter().filter(|(_, p)| !p.frozen()) {
@@ -88,9 +106,18 @@ impl Optimizer {
                     let rule = Sgd { lr, momentum: momentum.unwrap_or(fixed), nesterov, decay };
                     sgd_step(param.var(), gradient, slot("velocity"), rule)?;
                 }
-                Rule::AdamW { beta1, beta2, eps } => {
+                Rule::Adam(moments) | Rule::AdamW(moments) => {
+                    let Moments { beta1, beta2, eps } = moments;
                     let beta1 = momentum.unwrap_or(beta1);
-                    let rule = AdamW { lr, beta1, beta2, eps, decay, step: state.updates as usize };
+                    let step =
+                        state.updates.saturating_sub(begins(param.stage()).unwrap_or(0)).max(1) as usize;
+                    let is_coupled = matches!(self.rule, Rule::Adam(_));
+                    let rule =
+                        AdamW { lr, beta1, beta2, eps, decay: if is_coupled { 0.0 } else { decay }, step };
+                    let decayed = (is_coupled && decay > 0.0)
+                        .then(|| gradient + (param.var().as_detached_tensor() * decay)?)
+                        .transpose()?;
+                    let gradient = decayed.as_ref().unwrap_or(gradient);
                     adamw_step(param.var(), gradient, slot("m"), slot("v"), rule)?;
                 }
             }
@@ -103,4 +130,34 @@ impl Optimizer {
 fn missing_gradient(name: &str) -> Error {
     let problem = format!("parameter `{name}` got no gradient: the graph is cut between it and the loss");
     Error::Tensor(candle_core::Error::Msg(problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::{DType, Device};
+    use tallow_models::Init;
+
+    /// torch 2.15: `Adam([w], lr=0.1, weight_decay=0.1)` in float64 from w = [1, −2].
+    #[test]
+    fn adam_is_torchs() -> Result<()> {
+        let mut params = Params::blank(DType::F64, &Device::Cpu);
+        let param = params.parameter("w", &[2], Init::Zeros)?;
+        param.var().set(&Tensor::new(&[1.0, -2.0], &Device::Cpu)?)?;
+        let rule = Rule::Adam(Moments { beta1: 0.9, beta2: 0.999, eps: 1e-8 });
+        let adam = Optimizer { rule, decay: 0.1, decay_all: true, head_lr_scale: 1.0 };
+        let mut state = adam.state(&params, |_| Some(0))?;
+        let expected = [
+            [0.9000000016666666, -1.9000000008333333],
+            [0.8050097658613199, -1.8537472646427609],
+            [0.8120982607786772, -1.8149250153848373],
+        ];
+        for (gradient, expected) in [[0.5, -1.0], [0.25, 0.5], [-1.0, 0.125]].iter().zip(expected) {
+            let gradients = Gradients::from([("w".to_owned(), Tensor::new(gradient, &Device::Cpu)?)]);
+            adam.update(&params, &gradients, &mut state, |_| Some(0), Rates { lr: 0.1, momentum: None })?;
+            let got: Vec<f64> = param.var().to_vec1()?;
+            assert!(got.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-14), "{got:?}");
+        }
+        Ok(())
+    }
 }

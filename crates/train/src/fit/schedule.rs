@@ -1,5 +1,6 @@
 //! The learning rate (and SGD's momentum) as a function of the step.
 
+use super::plateau::PlateauRule;
 use crate::Result;
 use crate::plan::{Plan, RunLength, misfits};
 use std::f64::consts::PI;
@@ -14,6 +15,8 @@ pub struct Schedule {
     /// Steps of linear warm-up before the shape starts, from `lr / warmup` to `lr`; 0 for none.
     pub warmup: u64,
     pub total: u64,
+    /// The learning rate to which a plateau has lowered it.
+    pub lowered: Option<f64>,
 }
 
 /// The shape after the warm-up, its durations in steps (or, in a plan, as written). Steps here are counted from its end.
@@ -42,6 +45,8 @@ pub enum Shape<D> {
         linear: bool,
         momentum: Option<(f64, f64)>,
     },
+    /// lr, until a plateau of the metric lowers it.
+    Plateau(PlateauRule),
 }
 
 impl Schedule {
@@ -62,12 +67,13 @@ impl Schedule {
                 Shape::Multistep { milestones: milestones.into_iter().map(steps).collect(), factor }
             }
             Shape::Cosine { floor } => Shape::Cosine { floor },
+            Shape::Plateau(rule) => Shape::Plateau(rule),
             Shape::OneCycle { rise, start_divisor, final_divisor, linear, momentum } => {
                 Shape::OneCycle { rise, start_divisor, final_divisor, linear, momentum }
             }
         };
         let (lr, warmup) = (plan.schedule.lr, plan.schedule.warmup.map_or(0, steps));
-        Ok(Schedule { shape, lr, warmup, total: length.steps })
+        Ok(Schedule { shape, lr, warmup, total: length.steps, lowered: None })
     }
 
     /// The learning rate of a step.
@@ -82,6 +88,7 @@ impl Schedule {
         let step = step - self.warmup;
         match &self.shape {
             Shape::Constant => self.lr,
+            Shape::Plateau(_) => self.lowered.unwrap_or(self.lr),
             Shape::Step { every, factor } => self.lr * factor.powi((step / every) as i32),
             Shape::Multistep { milestones, factor } => {
                 self.lr * factor.powi(milestones.iter().filter(|m| **m <= step).count() as i32)
@@ -127,7 +134,7 @@ mod tests {
     use super::*;
 
     fn schedule(shape: Shape<u64>, warmup: u64) -> Schedule {
-        Schedule { shape, lr: 0.1, warmup, total: 10 }
+        Schedule { shape, lr: 0.1, warmup, total: 10, lowered: None }
     }
 
     fn lrs(schedule: &Schedule) -> Vec<f64> {
@@ -171,7 +178,7 @@ mod tests {
                 linear: false,
                 momentum: None,
             };
-            let lrs = lrs(&Schedule { shape, lr: 0.1, warmup: 0, total });
+            let lrs = lrs(&Schedule { shape, lr: 0.1, warmup: 0, total, lowered: None });
             assert!(lrs.iter().all(|lr| (0.0..=0.1 + 1e-12).contains(lr)), "{total}, {rise}: {lrs:?}");
         }
     }

@@ -6,7 +6,7 @@
 mod formula;
 mod synermix;
 
-use crate::fit::{Gradients, Loss, LossKind, Optimizer, Rule, State, by_name};
+use crate::fit::{Gradients, Loss, LossKind, Optimizer, Rates, Rule, State, by_name};
 use crate::run::keys;
 use candle_core::{DType, Device, Tensor};
 use formula::{formula, unit};
@@ -65,12 +65,20 @@ impl Training {
         let loss = Loss { kind: LossKind::CrossEntropy, smoothing: 0.0, class_weights: None };
         let rule = Rule::Sgd { momentum: 0.9, nesterov: true };
         let optimizer = Optimizer { rule, decay: 5e-4, decay_all: true, head_lr_scale: 1.0 };
-        let state = optimizer.state(&params).unwrap();
+        let state = optimizer.state(&params, |_| Some(0)).unwrap();
         Training { params, network, loss, optimizer, state }
     }
 
     fn update(&mut self, case: &Case, gradients: &Gradients) {
-        self.optimizer.update(&self.params, gradients, &mut self.state, case.lr, None).unwrap();
+        self.optimizer
+            .update(
+                &self.params,
+                gradients,
+                &mut self.state,
+                |_| Some(0),
+                Rates { lr: case.lr, momentum: None },
+            )
+            .unwrap();
     }
 }
 

@@ -55,7 +55,7 @@ pub fn replay(
             place.display()
         )));
     }
-    let (_, loss) = check_with_data(&plan, &data)?;
+    let (length, loss) = check_with_data(&plan, &data)?;
     let device = plan.open_device()?;
     let fresh = step == 1 && exact.is_none() && plan.policy.running().any(Branch::needs_network);
     let start = if fresh { Start::Recipe } else { Start::Checkpoint(place) };
@@ -64,6 +64,7 @@ pub fn replay(
         let raw = place.join("raw.safetensors");
         tallow_models::weights::load(&model.params, &raw, Head::MustFit)?;
     }
+    model.freeze_at(step - 1, length)?;
     let is_there = exact.is_some() || fresh;
     let subject = Subject::of_model(&model, &data, is_there.then_some(&loss));
     let batch = batch_of(subject, step)?;

@@ -44,6 +44,17 @@ pub fn images(root: &Node, key: &str, registry: &Registry, input: Option<u32>) -
 /// # Errors
 /// What `config` says that is not known here: the key, what is expected, the remedy.
 pub fn evaluation_of(config: &Config, registry: &Registry) -> Result<ImagePolicies, String> {
+    let nodes = evaluation_nodes(config)?;
+    let input = config.input[1] as u32;
+    let policies = ImagePolicies::parse(&nodes, registry, (input, input));
+    policies.map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+}
+
+/// The same as a recipe writes it.
+///
+/// # Errors
+/// What `config` says that is not known here: the key, what is expected, the remedy.
+pub fn evaluation_nodes(config: &Config) -> Result<Value, String> {
     const REMEDY: &str = "write an `evaluation` in the recipe";
     let Config { interpolation, crop, crop_mode, .. } = config;
     let input = config.input[1] as u32;
@@ -68,8 +79,7 @@ pub fn evaluation_of(config: &Config, registry: &Registry) -> Result<ImagePolici
         }
         other => return Err(format!("crop_mode: expected center or squash, got {other} – {REMEDY}")),
     };
-    let policies = ImagePolicies::parse(&Value::Sequence(nodes), registry, (input, input));
-    policies.map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    Ok(Value::Sequence(nodes))
 }
 
 /// The side of a square of crops, whose number is written.

@@ -1,15 +1,22 @@
 //! The plan: a recipe resolved and checked. After it, no mistake can come from the recipe's text, and nothing changes it. What
 //! needs the data or the weights open is not here: see `run`.
 
+mod freeze;
 mod images;
+mod keys;
 mod length;
 mod policy;
 mod read;
+mod reference;
 mod sections;
+mod shortened;
 
-pub use images::evaluation_of;
+pub use freeze::FreezePlan;
+pub use images::{evaluation_nodes, evaluation_of};
+pub use keys::SECTIONS;
 pub use length::{RunLength, misfits};
 pub use policy::{check_preset, is_preset};
+pub use reference::{Key, Section, completed};
 
 use crate::fit::{Loss, LossKind, Optimizer, Shape, balanced_weights};
 use crate::recipe::{Document, Node};
@@ -19,7 +26,7 @@ use candle_core::Device;
 use serde_yaml::{Mapping, Value};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use tallow_data::{SourceSpec, Split};
+use tallow_data::{SourceSpec, Split, suggestion};
 use tallow_metrics::Metric;
 use tallow_models::{ModelSpec, Stem};
 use tallow_policy::{Duration, ImagePolicies, Mistake, Policy, Registry};
@@ -28,8 +35,11 @@ use tallow_policy::{Duration, ImagePolicies, Mistake, Policy, Registry};
 pub struct Plan {
     /// The recipe's file name without extension: names the run's folder.
     pub name: String,
-    /// The recipe with overrides, bases and presets in it: stands alone.
+    /// The recipe with overrides, bases, presets and defaults in it: stands alone. Without `evaluation` where that of the weights'
+    /// `config.json` may hold.
     pub resolved: Value,
+    /// What people should know of how it was read, one sentence each.
+    pub notes: Vec<String>,
     /// The preset's name, where the recipe names one.
     pub preset: Option<String>,
     pub data: DataPlan,
@@ -93,8 +103,7 @@ pub struct ModelPlan {
     pub stem: Option<Stem>,
     pub mean: Option<[f64; 3]>,
     pub std: Option<[f64; 3]>,
-    /// Stages that are not trained, their batch norms on running statistics.
-    pub freeze: Vec<String>,
+    pub freeze: FreezePlan,
 }
 
 /// Where initial weights come from.
@@ -117,24 +126,45 @@ pub enum ClassWeights {
     /// N / (C · n_c) of the training part.
     Balanced,
     Given(Vec<f64>),
+    /// By name; the others weigh 1.
+    Named(Vec<(String, f64)>),
 }
 
 impl LossPlan {
-    /// The loss, given the training labels.
+    /// The loss, given the training labels and the classes.
     ///
     /// # Errors
-    /// What is wrong with `loss.class_weights`: another number of weights than classes.
+    /// What is wrong with `loss.class_weights`: another number of weights than classes, a class that is none.
     pub fn build(
         &self,
         labels: impl Iterator<Item = u32>,
-        classes: usize,
-    ) -> std::result::Result<Loss, String> {
+        classes: &[String],
+    ) -> std::result::Result<Loss, Mistake> {
+        let path = "loss.class_weights";
         let class_weights = match &self.class_weights {
             ClassWeights::None => None,
-            ClassWeights::Balanced => Some(balanced_weights(labels, classes)),
-            ClassWeights::Given(weights) if weights.len() == classes => Some(weights.clone()),
+            ClassWeights::Balanced => Some(balanced_weights(labels, classes.len())),
+            ClassWeights::Given(weights) if weights.len() == classes.len() => Some(weights.clone()),
             ClassWeights::Given(weights) => {
-                return Err(format!("expected {classes} weights, one per class, got {}", weights.len()));
+                let (expected, got) = (classes.len(), weights.len());
+                return Err(Mistake::new(
+                    path,
+                    format!("expected {expected} weights, one per class, got {got}"),
+                ));
+            }
+            ClassWeights::Named(named) => {
+                let mut weights = vec![1.0; classes.len()];
+                for (name, weight) in named {
+                    let Some(class) = classes.iter().position(|class| class == name) else {
+                        let near = suggestion(name, classes.iter().map(String::as_str));
+                        return Err(Mistake::new(
+                            format!("{path}.{name}"),
+                            format!("no class is called `{name}`{near}"),
+                        ));
+                    };
+                    weights[class] = *weight;
+                }
+                Some(weights)
             }
         };
         Ok(Loss { kind: self.kind, smoothing: self.smoothing, class_weights })
@@ -191,14 +221,16 @@ impl Plan {
         Plan::of(Document::parse(name, text).map_err(Error::recipe)?, registry)
     }
 
-    fn of(document: Document, registry: &Registry) -> Result<Plan> {
+    fn of(mut document: Document, registry: &Registry) -> Result<Plan> {
+        let notes = shortened::fit_to_length(&mut document);
+        document.value = completed(document.value);
         let mistakes = RefCell::new(Vec::new());
         let mut foreign = Vec::new();
         let plan = read::plan(&document, registry, &Node::root(&document.value, &mistakes), &mut foreign);
         let mut lines = document.locate_all(&mistakes.borrow());
         lines.extend(foreign);
         match plan {
-            Some(plan) if lines.is_empty() => Ok(plan(document, registry.clone())),
+            Some(plan) if lines.is_empty() => Ok(plan(document, registry.clone(), notes)),
             _ => Err(Error::Recipe(lines)),
         }
     }

@@ -4,6 +4,7 @@ use super::Plan;
 use super::images::{crops, evaluation_of, images};
 use super::length::{length, misfits, share_of};
 use super::policy::{policy, resolve};
+use super::reference::section;
 use super::sections::{data, ema, loss, metric, model, optimizer, patience, schedule};
 use crate::recipe::{Document, Node};
 use crate::run::DeviceChoice;
@@ -11,36 +12,14 @@ use tallow_models::ModelOptions;
 use tallow_models::config::Config;
 use tallow_policy::{Registry, TapUse};
 
-const KEYS: [&str; 19] = [
-    "data",
-    "model",
-    "images",
-    "evaluation",
-    "evaluation_crops",
-    "policy",
-    "branches",
-    "optimizer",
-    "schedule",
-    "length",
-    "loss",
-    "clip",
-    "accumulate",
-    "ema",
-    "select",
-    "early_stop",
-    "seed",
-    "device",
-    "extends",
-];
-
 /// The plan but for its document, or `None` after recording why not. Mistakes in a preset's file go to `foreign`.
 pub fn plan(
     document: &Document,
     registry: &Registry,
     root: &Node,
     foreign: &mut Vec<String>,
-) -> Option<impl FnOnce(Document, Registry) -> Plan + use<>> {
-    root.only(&KEYS);
+) -> Option<impl FnOnce(Document, Registry, Vec<String>) -> Plan + use<>> {
+    root.only(&section("").names());
     let data = root.required("data", "{ name: synthetic, batch: 64 }").and_then(|node| data(&node));
     let model = root.required("model", "{ name: resnet18 }").and_then(|node| model(&node));
     let input = model.as_ref().map(|model| model.input);
@@ -62,7 +41,8 @@ pub fn plan(
     let policy = policy(document, registry, root, model.as_ref(), length, foreign);
     let optimizer =
         root.required("optimizer", "{ sgd: { momentum: 0.9 } }").and_then(|node| optimizer(&node));
-    let schedule = root.required("schedule", "{ cosine: { lr: 0.01 } }").and_then(|node| schedule(&node));
+    // Without an optimizer, which is a mistake of its own, a schedule that is left out is not known.
+    let schedule = root.get("schedule").and_then(|node| schedule(&node));
     if let (Some(schedule), Some(length)) = (&schedule, length) {
         root.adopt(misfits(schedule, share_of(length)));
     }
@@ -96,8 +76,9 @@ pub fn plan(
     let (clip, accumulate, ema, select, patience) = (clip?, accumulate?, ema?, select?, patience?);
     let crops = crops?;
     let (seed, device) = (seed?, device?);
-    Some(move |document, registry| Plan {
+    Some(move |document, registry, notes| Plan {
         name,
+        notes,
         resolved,
         preset: found.preset,
         data,

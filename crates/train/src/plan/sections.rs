@@ -1,29 +1,15 @@
 //! Reading the sections of a recipe.
 
-use super::{ClassWeights, DataPlan, EmaPlan, LossPlan, ModelPlan, SchedulePlan, Weights};
-use crate::fit::{LossKind, Optimizer, Rule, Shape};
+use super::reference::section;
+use super::{ClassWeights, DataPlan, EmaPlan, FreezePlan, LossPlan, ModelPlan, SchedulePlan, Weights};
+use crate::fit::{LossKind, Moments, Optimizer, PlateauRule, Rule, Shape};
 use crate::recipe::Node;
-use serde_yaml::Mapping;
+use serde_yaml::{Mapping, Value};
 use std::path::PathBuf;
 use tallow_data::{SOURCES, Split, listed, suggestion};
 use tallow_metrics::{METRICS, Metric};
 use tallow_models::{MODELS, Stem};
 use tallow_policy::{Duration, Mistake};
-
-/// The keys of `data` that belong to the engine; all others are the source's.
-const DATA_KEYS: [&str; 11] = [
-    "name",
-    "split",
-    "batch",
-    "sampler",
-    "drop_last",
-    "workers",
-    "broken",
-    "only",
-    "drop",
-    "window",
-    "allow_leak",
-];
 
 /// Images of a batch: more is a slip of the hand.
 const LARGEST_BATCH: u64 = 1_000_000;
@@ -40,13 +26,14 @@ pub fn data(node: &Node) -> Option<DataPlan> {
         found
     });
     if let Some(source) = source {
-        let known: Vec<&str> = DATA_KEYS.into_iter().chain(source.keys.iter().map(|key| key.0)).collect();
+        let own = section("data").names();
+        let known: Vec<&str> = own.into_iter().chain(source.keys.iter().map(|key| key.0)).collect();
         node.only(&known);
     }
     let options: Mapping = node
         .mapping()?
         .iter()
-        .filter(|(key, _)| !DATA_KEYS.iter().any(|known| key.as_str() == Some(*known)))
+        .filter(|(key, _)| !section("data").keys.iter().any(|known| key.as_str() == Some(known.name)))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
     let split = node.get("split").map_or(Some(None), |split| match Split::parse(split.value()) {
@@ -57,20 +44,19 @@ pub fn data(node: &Node) -> Option<DataPlan> {
         }
     });
     let batch = node.required("batch", "64").and_then(|batch| batch.whole(1, LARGEST_BATCH));
-    let sampler = node.get("sampler").map_or("shuffled".into(), |sampler| sampler.value().clone());
-    let drop_last = node.get("drop_last").map_or(Some(false), |n| n.boolean());
+    let sampler = node.get("sampler").map_or(Value::Null, |sampler| sampler.value().clone());
+    let drop_last = node.get("drop_last").and_then(|n| n.boolean());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = node.get("workers").map_or(Some(threads), |n| n.count(0));
     let broken = [("refuse", false), ("skip", true)];
-    let skip_broken =
-        node.get("broken").map_or(Some(false), |n| n.one_of("way to treat broken images", &broken));
+    let skip_broken = node.get("broken").and_then(|n| n.one_of("way to treat broken images", &broken));
     let names = |key: &str| {
         let texts = |list: Node| list.list()?.iter().map(|name| name.text().map(str::to_owned)).collect();
-        node.get(key).map_or(Some(Vec::new()), texts)
+        node.get(key).and_then(texts)
     };
     let (only, drop) = (names("only"), names("drop"));
     let window = node.get("window").map(|window| window.value().clone());
-    let allow_leak = node.get("allow_leak").map_or(Some(false), |n| n.boolean());
+    let allow_leak = node.get("allow_leak").and_then(|n| n.boolean());
     Some(DataPlan {
         source: source?,
         options,
@@ -97,7 +83,7 @@ fn below_data(error: tallow_data::Error) -> Mistake {
 
 pub fn model(node: &Node) -> Option<ModelPlan> {
     let node = node.section("{ name: resnet18 }")?;
-    node.only(&["name", "weights", "input", "stem", "mean", "std", "freeze"]);
+    node.only(&section("model").names());
     let names = MODELS.iter().map(|model| model.name);
     let spec = node.required("name", "resnet18").and_then(|name| {
         let text = name.text()?;
@@ -119,10 +105,8 @@ pub fn model(node: &Node) -> Option<ModelPlan> {
     });
     let mean = node.get("mean").map_or(Some(None), |mean| triple(&mean, false).map(Some));
     let std = node.get("std").map_or(Some(None), |std| triple(&std, true).map(Some));
-    let freeze = node.get("freeze").map_or(Some(Vec::new()), |freeze| {
-        let stages = spec.map_or(&[][..], |spec| &spec.taps[1..]);
-        let stages: Vec<(&str, &str)> = stages.iter().map(|stage| (*stage, *stage)).collect();
-        freeze.list()?.iter().map(|item| item.one_of("stage", &stages).map(str::to_owned)).collect()
+    let freeze = node.get("freeze").map_or(Some(FreezePlan::default()), |freeze| {
+        FreezePlan::read(&freeze, spec.map_or(&[][..], |spec| &spec.taps[1..]))
     });
     Some(ModelPlan {
         spec: spec?,
@@ -164,67 +148,57 @@ fn triple(node: &Node, positive: bool) -> Option<[f64; 3]> {
 }
 
 pub fn optimizer(node: &Node) -> Option<Optimizer> {
-    let (name, node) = node.section("{ sgd: { momentum: 0.9 } }")?.choice(&["sgd", "adamw"])?;
+    let (name, node) = node.section("{ sgd: { momentum: 0.9 } }")?.choice(&["sgd", "adam", "adamw"])?;
     let node = node.section(if name == "sgd" { "{ momentum: 0.9 }" } else { "{ decay: 0.05 }" })?;
-    let groups = ["decay", "decay_on", "head_lr_scale"];
-    let number = |key: &str, default: f64| node.get(key).map_or(Some(default), |n| n.nonnegative());
-    let fraction = |key: &str, default: f64| node.get(key).map_or(Some(default), |n| n.fraction());
+    node.only(&section(&format!("optimizer.{name}")).names());
+    let number = |key: &str| node.get(key)?.nonnegative();
+    let fraction = |key: &str| node.get(key)?.fraction();
     // Everything is read before anything is missed, so that every mistake is told.
-    let (rule, default_decay) = match name {
-        "sgd" => {
-            node.only(&[&["momentum", "nesterov"][..], &groups].concat());
-            let nesterov = node.get("nesterov").map_or(Some(false), |n| n.boolean());
-            // torch's defaults but for momentum, which nobody here trains without.
-            let momentum = fraction("momentum", 0.9);
-            (momentum.zip(nesterov).map(|(momentum, nesterov)| Rule::Sgd { momentum, nesterov }), 0.0)
-        }
-        _ => {
-            node.only(&[&["beta1", "beta2", "eps"][..], &groups].concat());
-            let eps = node.get("eps").map_or(Some(1e-8), |n| n.positive());
-            // torch's defaults.
-            let betas = (fraction("beta1", 0.9), fraction("beta2", 0.999));
-            let rule = betas.0.zip(betas.1).zip(eps);
-            (rule.map(|((beta1, beta2), eps)| Rule::AdamW { beta1, beta2, eps }), 0.01)
-        }
+    let rule = if name == "sgd" {
+        let nesterov = node.get("nesterov").and_then(|n| n.boolean());
+        fraction("momentum").zip(nesterov).map(|(momentum, nesterov)| Rule::Sgd { momentum, nesterov })
+    } else {
+        let (beta1, beta2) = (fraction("beta1"), fraction("beta2"));
+        let eps = node.get("eps").and_then(|n| n.positive());
+        let moments = beta1.zip(beta2).zip(eps).map(|((beta1, beta2), eps)| Moments { beta1, beta2, eps });
+        moments.map(if name == "adam" { Rule::Adam } else { Rule::AdamW })
     };
-    let decay = number("decay", default_decay);
-    let head_lr_scale = node.get("head_lr_scale").map_or(Some(1.0), |n| n.positive());
-    let decay_on =
-        node.get("decay_on").map_or(Some(false), |n| n.one_of("group", &[("weights", false), ("all", true)]));
+    let decay = number("decay");
+    let head_lr_scale = node.get("head_lr_scale").and_then(|n| n.positive());
+    let decay_on = node.get("decay_on").and_then(|n| n.one_of("group", &[("weights", false), ("all", true)]));
     Some(Optimizer { rule: rule?, decay: decay?, decay_all: decay_on?, head_lr_scale: head_lr_scale? })
 }
 
-/// A shape's key in a recipe, the keys below it, and their reader.
-type ShapeReader = (&'static str, &'static [&'static str], fn(&Node) -> Option<Shape<Duration>>);
+/// A shape's key in a recipe, and the reader of what is below it.
+type ShapeReader = (&'static str, fn(&Node) -> Option<Shape<Duration>>);
 
-const SHAPES: [ShapeReader; 5] = [
-    ("constant", &["lr", "warmup"], |_| Some(Shape::Constant)),
-    ("step", &["lr", "warmup", "every", "factor"], |node| {
+const SHAPES: [ShapeReader; 6] = [
+    ("constant", |_| Some(Shape::Constant)),
+    ("step", |node| {
         let every = node.required("every", "10 epochs").and_then(|n| duration(&n));
         every.zip(factor(node)).map(|(every, factor)| Shape::Step { every, factor })
     }),
-    ("multistep", &["lr", "warmup", "at", "factor"], |node| {
+    ("multistep", |node| {
         let at = node.required("at", "[ 100 epochs, 150 epochs ]").and_then(|n| n.list());
         let milestones: Option<Vec<Duration>> = at.and_then(|at| at.iter().map(duration).collect());
         milestones.zip(factor(node)).map(|(milestones, factor)| Shape::Multistep { milestones, factor })
     }),
-    ("cosine", &["lr", "warmup", "floor"], |node| {
-        node.get("floor").map_or(Some(0.0), |n| n.nonnegative()).map(|floor| Shape::Cosine { floor })
-    }),
-    ("one_cycle", &["lr", "rise", "start_divisor", "final_divisor", "anneal", "momentum"], one_cycle),
+    ("cosine", |node| node.get("floor")?.nonnegative().map(|floor| Shape::Cosine { floor })),
+    ("one_cycle", one_cycle),
+    ("plateau", plateau),
 ];
 
 fn factor(node: &Node) -> Option<f64> {
-    node.get("factor").map_or(Some(0.1), |n| n.positive())
+    node.get("factor")?.positive()
 }
 
 pub fn schedule(node: &Node) -> Option<SchedulePlan> {
     let node = node.section("{ cosine: { lr: 0.01 } }")?;
-    let (chosen, node) = node.choice(&SHAPES.map(|(name, ..)| name))?;
+    let (chosen, node) = node.choice(&SHAPES.map(|(name, _)| name))?;
     let node = node.section("{ lr: 0.01 }")?;
-    let (name, keys, shape) = SHAPES.into_iter().find(|(name, ..)| *name == chosen)?;
+    let (name, shape) = SHAPES.into_iter().find(|(name, _)| *name == chosen)?;
     let shape = shape(node);
-    node.only(keys);
+    node.only(&section(&format!("schedule.{name}")).names());
     let lr = node.required("lr", "0.1").and_then(|n| n.positive());
     let warmup = node.get("warmup").map_or(Some(None), |n| duration(&n).map(Some));
     Some(SchedulePlan { name, shape: shape?, lr: lr?, warmup: warmup? })
@@ -232,25 +206,23 @@ pub fn schedule(node: &Node) -> Option<SchedulePlan> {
 
 /// torch's names and defaults: pct_start 0.3, div_factor 25, final_div_factor 1e4, cos, momentum 0.85–0.95.
 fn one_cycle(node: &Node) -> Option<Shape<Duration>> {
-    let rise = node
-        .get("rise")
-        .map_or(Some(0.3), |n| n.number_in("a number between 0 and 1", |x| x > 0.0 && x < 1.0));
-    let start_divisor = node.get("start_divisor").map_or(Some(25.0), |n| n.positive());
-    let final_divisor = node.get("final_divisor").map_or(Some(1e4), |n| n.positive());
-    let linear = node
-        .get("anneal")
-        .map_or(Some(false), |n| n.one_of("way to anneal", &[("cosine", false), ("linear", true)]));
-    let momentum = match node.get("momentum") {
-        None => Some(Some((0.85, 0.95))),
-        Some(n) if n.value().as_bool() == Some(false) => Some(None),
-        Some(n) => match n.list()?.iter().map(|n| n.fraction()).collect::<Option<Vec<f64>>>()?[..] {
+    let rise = node.get("rise")?.number_in("a number between 0 and 1", |x| x > 0.0 && x < 1.0);
+    let start_divisor = node.get("start_divisor").and_then(|n| n.positive());
+    let final_divisor = node.get("final_divisor").and_then(|n| n.positive());
+    let anneal = [("cosine", false), ("linear", true)];
+    let linear = node.get("anneal").and_then(|n| n.one_of("way to anneal", &anneal));
+    let momentum = node.get("momentum").and_then(|n| {
+        if n.value().as_bool() == Some(false) {
+            return Some(None);
+        }
+        match n.list()?.iter().map(|n| n.fraction()).collect::<Option<Vec<f64>>>()?[..] {
             [low, high] if low <= high => Some(Some((low, high))),
             _ => {
                 n.mistake("expected [low, high], such as [0.85, 0.95], or false");
                 None
             }
-        },
-    };
+        }
+    });
     Some(Shape::OneCycle {
         rise: rise?,
         start_divisor: start_divisor?,
@@ -260,48 +232,74 @@ fn one_cycle(node: &Node) -> Option<Shape<Duration>> {
     })
 }
 
+/// torch's names and defaults, but for `floor`, its min_lr.
+fn plateau(node: &Node) -> Option<Shape<Duration>> {
+    let below_one = "a number between 0 and 1";
+    let factor = node.get("factor").and_then(|n| n.number_in(below_one, |x| x > 0.0 && x < 1.0));
+    let patience = node.get("patience").and_then(|n| n.count(0));
+    let threshold = node.get("threshold").and_then(|n| n.nonnegative());
+    let cooldown = node.get("cooldown").and_then(|n| n.count(0));
+    let floor = node.get("floor").and_then(|n| n.nonnegative());
+    Some(Shape::Plateau(PlateauRule {
+        factor: factor?,
+        patience: patience? as u64,
+        threshold: threshold?,
+        cooldown: cooldown? as u64,
+        floor: floor?,
+    }))
+}
+
 /// `30 epochs`, `500 steps`, `100000 images`.
 pub fn duration(node: &Node) -> Option<Duration> {
     node.take(Duration::parse(node.value()))
 }
 
 pub fn loss(root: &Node) -> Option<LossPlan> {
-    let Some(node) = root.get("loss") else {
-        return Some(LossPlan {
-            kind: LossKind::CrossEntropy,
-            smoothing: 0.0,
-            class_weights: ClassWeights::None,
-        });
-    };
+    let node = root.get("loss")?;
     let node = node.section("{ smoothing: 0.1 }")?;
-    node.only(&["smoothing", "class_weights", "focal"]);
-    let smoothing = node.get("smoothing").map_or(Some(0.0), |n| n.fraction());
+    node.only(&section("loss").names());
+    let smoothing = node.get("smoothing").and_then(|n| n.fraction());
     let kind = node
         .get("focal")
         .map_or(Some(LossKind::CrossEntropy), |n| n.nonnegative().map(|gamma| LossKind::Focal { gamma }));
-    let class_weights = match node.get("class_weights") {
-        None => Some(ClassWeights::None),
-        Some(n) if n.value().as_str() == Some("balanced") => Some(ClassWeights::Balanced),
-        Some(n) if n.value().is_sequence() => {
-            n.list()?.iter().map(|n| n.nonnegative()).collect::<Option<Vec<f64>>>().map(ClassWeights::Given)
-        }
-        Some(n) => n.expected("`balanced` or a list of numbers, one per class"),
-    };
+    let class_weights = node.get("class_weights").and_then(|n| class_weights(&n));
     Some(LossPlan { kind: kind?, smoothing: smoothing?, class_weights: class_weights? })
+}
+
+fn class_weights(node: &Node) -> Option<ClassWeights> {
+    match node.value() {
+        Value::String(word) if word == "none" => Some(ClassWeights::None),
+        Value::String(word) if word == "balanced" => Some(ClassWeights::Balanced),
+        Value::Sequence(_) => node
+            .list()?
+            .iter()
+            .map(|n| n.nonnegative())
+            .collect::<Option<Vec<f64>>>()
+            .map(ClassWeights::Given),
+        Value::Mapping(map) => {
+            let weight = |name: &Value| {
+                let name = tallow_policy::text(name);
+                Some((name.clone(), node.get(&name)?.nonnegative()?))
+            };
+            map.keys().map(weight).collect::<Option<Vec<_>>>().map(ClassWeights::Named)
+        }
+        _ => node
+            .expected("`balanced`, a map of classes such as { MEL: 2 }, or a list of numbers, one per class"),
+    }
 }
 
 /// Epochs to wait for a better `select`.
 pub fn patience(node: &Node) -> Option<u64> {
     let node = node.section("{ patience: 10 }")?;
-    node.only(&["patience"]);
+    node.only(&section("early_stop").names());
     node.required("patience", "10").and_then(|node| node.count(1)).map(|n| n as u64)
 }
 
 pub fn ema(node: &Node) -> Option<EmaPlan> {
     let node = node.section("{ decay: 0.999 }")?;
-    node.only(&["decay", "warmup"]);
+    node.only(&section("ema").names());
     let decay = node.required("decay", "0.999").and_then(|n| n.fraction());
-    let warmup = node.get("warmup").map_or(Some(true), |n| n.boolean());
+    let warmup = node.get("warmup").and_then(|n| n.boolean());
     Some(EmaPlan { decay: decay?, warmup: warmup? })
 }
 

@@ -116,6 +116,21 @@ impl Document {
         Ok(())
     }
 
+    /// Whether the command line set a key of the recipe, or a part of it.
+    pub fn is_overridden(&self, key: &str) -> bool {
+        self.overrides().any(|layer| encloses(key, &layer.prefix))
+    }
+
+    /// What the files say of a key that the command line set.
+    pub fn before_overrides(&self, key: &str) -> Option<&Value> {
+        let files = self.layers.iter().rev().filter(|layer| layer.marks.is_some());
+        files.into_iter().find_map(|layer| layer.value.get(key)).filter(|_| self.is_overridden(key))
+    }
+
+    fn overrides(&self) -> impl Iterator<Item = &Layer> {
+        self.layers.iter().filter(|layer| layer.marks.is_none())
+    }
+
     /// `recipes/x.yaml:14:16: path: message`, the place being that of the text that set the value.
     pub fn locate(&self, mistake: &Mistake) -> String {
         self.line(mistake, self.place(&mistake.path))

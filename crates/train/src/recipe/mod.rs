@@ -2,9 +2,13 @@
 //! `plan`.
 
 mod document;
+mod elsewhere;
 mod marks;
 pub mod resolved;
 mod walk;
 
 pub use document::Document;
+#[cfg(test)]
+pub use elsewhere::ELSEWHERE;
+pub use elsewhere::elsewhere;
 pub use walk::Node;

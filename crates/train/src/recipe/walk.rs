@@ -1,6 +1,7 @@
 //! Walking a recipe node by node: every mistake is collected, none stops the walk.
 
 use super::document::kind;
+use super::elsewhere::elsewhere;
 use super::marks::join;
 use super::resolved::renamed;
 use serde_yaml::{Mapping, Value};
@@ -75,9 +76,14 @@ impl<'a> Node<'a> {
             let name = key.as_str().map(str::to_owned).unwrap_or_else(|| kind(key));
             if !known.contains(&name.as_str()) {
                 let child = Node { path: join(&self.path, &name), ..self.clone() };
-                let near = match renamed(&self.path, &name).filter(|new| known.contains(new)) {
-                    Some(new) => format!("; it is `{new}` now"),
-                    None => suggestion(&name, known.iter().copied()),
+                let new = renamed(&self.path, &name).filter(|new| known.contains(new));
+                // `warm_up` is `warmup` before it is anybody else's word.
+                let plain = |name: &str| name.to_lowercase().replace(['_', '-'], "");
+                let is_own = known.iter().any(|known| plain(known) == plain(&name));
+                let near = match (new, elsewhere(&name).filter(|_| !is_own)) {
+                    (Some(new), _) => format!("; it is `{new}` now"),
+                    (None, Some(ours)) => format!("; in its place: {ours}"),
+                    (None, None) => suggestion(&name, known.iter().copied()),
                 };
                 child.mistake(format!("unknown key `{name}`{near}"));
             }

@@ -94,6 +94,14 @@ impl Data {
         parts.into_iter().filter_map(note).collect()
     }
 
+    /// Images of each class in every part, as lines for a terminal.
+    pub fn counts(&self) -> String {
+        let splits = self.splits();
+        let parts: Vec<(&str, &[u64])> =
+            splits.iter().map(|split| (split.name.as_str(), &split.per_class[..])).collect();
+        tallow_report::counts(self.train.classes(), &parts)
+    }
+
     /// The group of each row of a training batch, interned.
     pub fn interned(&self, batch: &HostBatch) -> Vec<Option<u32>> {
         let group = |index: &u32| self.train.group(*index as usize).map(|group| self.groups[group]);
@@ -266,6 +274,16 @@ fn divided(plan: &Plan, parts: Parts) -> Result<(Named, Vec<String>)> {
         _ => Ok(part),
     };
     let rule = plan.data.split.as_ref().filter(|split| split.rule != Rule::Official);
+    if let (Some(split), Some(own)) = (rule, &parts.validation)
+        && !split.replace
+    {
+        let problem = format!(
+            "{source} has a validation part of its own here, of {} images, which this rule would leave unused; take the rule \
+             out, or write `replace: true` beside it",
+            own.len()
+        );
+        return Err(plan.mistake("data.split", problem));
+    }
     let test = parts.test.map(regroup).transpose()?;
     let (train, validation): (Arc<dyn Dataset>, Arc<dyn Dataset>) = match (rule, parts.validation) {
         (Some(split), _) => {

@@ -23,6 +23,7 @@ pub use weights::Transfers;
 use crate::fit::{Loss, Optimizer, Schedule};
 use crate::plan::{Plan, RunLength};
 use crate::{Error, Result};
+use tallow_policy::Mistake;
 use tallow_report::Progress;
 use warnings::{is_undefined, warnings};
 
@@ -63,7 +64,8 @@ impl Run {
             ));
         }
         let (model, of_weights) = Model::build(plan, classes, device, start, progress)?;
-        let notes = data.notes.iter().cloned().chain(of_weights).collect();
+        let of_plan = model.plan.notes.iter().cloned();
+        let notes = of_plan.chain(data.notes.iter().cloned()).chain(of_weights).collect();
         Ok(Run { model, data, loss, length, notes, warnings })
     }
 
@@ -73,6 +75,11 @@ impl Run {
 
     pub fn optimizer(&self) -> &Optimizer {
         &self.model.plan.optimizer
+    }
+
+    /// The step, from 0, from which a stage is trained; `None` where it never is.
+    pub fn begins(&self, stage: &str) -> Option<u64> {
+        self.plan().begins(stage, self.length)
     }
 
     /// Its training batches.
@@ -92,11 +99,12 @@ impl Run {
     }
 }
 
-/// Every mistake of a plan that can be told with its data and weights there, but without decoding the images. Weights of the hub
-/// are not looked for.
-pub fn inspect(plan: &Plan) -> Vec<Error> {
-    let data = Data::undecoded(plan).and_then(|data| check_with_data(plan, &data).map(drop));
-    [data, weights::inspect(plan)].into_iter().filter_map(Result::err).collect()
+/// The data of a plan, without decoding the images, and every mistake that can be told with data and weights there. Weights of the
+/// hub are not looked for.
+pub fn inspect(plan: &Plan) -> (Option<Data>, Vec<Error>) {
+    let data = Data::undecoded(plan).and_then(|data| check_with_data(plan, &data).map(|_| data));
+    let (data, of_data) = data.map_or_else(|error| (None, Some(error)), |data| (Some(data), None));
+    (data, of_data.into_iter().chain(weights::inspect(plan).err()).collect())
 }
 
 /// What of a plan can be checked only with its data open.
@@ -105,8 +113,8 @@ pub fn inspect(plan: &Plan) -> Vec<Error> {
 /// A sampler, class weights, sizes, a length or a schedule that do not fit the data.
 pub fn check_with_data(plan: &Plan, data: &Data) -> Result<(RunLength, Loss)> {
     let batches = Batches::new(plan, data)?;
-    let loss = plan.loss.build(batches.labels().iter().copied(), data.train.classes().len());
-    let loss = loss.map_err(|problem| plan.mistake("loss.class_weights", problem))?;
+    let loss = plan.loss.build(batches.labels().iter().copied(), data.train.classes());
+    let loss = loss.map_err(|Mistake { path, message }| plan.mistake(&path, message))?;
     fixed_size(plan, data)?;
     Schedule::of(plan, batches.length)?;
     Ok((batches.length, loss))

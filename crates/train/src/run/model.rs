@@ -4,7 +4,7 @@ use super::transforms::{Transforms, describe};
 use super::{keys, weights};
 use crate::Result;
 use crate::fit::checkpoint;
-use crate::plan::{ModelPlan, Plan, Weights};
+use crate::plan::{ModelPlan, Plan, RunLength, Weights};
 use candle_core::{DType, Device, Tensor};
 use std::path::Path;
 use tallow_data::Pixels;
@@ -76,7 +76,7 @@ impl Model {
             (Start::Recipe, Some(from)) => weights::from_recipe(from, spec, &params, progress)?,
             (Start::Recipe, None) => (Vec::new(), None),
         };
-        network.freeze(&params, &plan.model.freeze)?;
+        network.freeze(&params, &plan.model.freeze.stages)?;
         let config = describe(&plan, &options, &classes, theirs.as_ref());
         let transforms = Transforms::new(&plan, &config)?;
         Ok((Model { plan, classes, params, network, options, config, transforms, device }, notes))
@@ -106,6 +106,18 @@ impl Model {
         outline
             .iter()
             .any(|(_, outline)| outline.shape.len() == 3 && outline.shape[1] * outline.shape[2] == 1)
+    }
+
+    /// Freezes what is frozen at a step, and thaws what is not any more.
+    ///
+    /// # Errors
+    /// None that building the model did not find.
+    pub fn freeze_at(&self, step: u64, length: RunLength) -> Result<()> {
+        let freeze = &self.plan.model.freeze;
+        match freeze.until {
+            Some(_) => Ok(self.network.freeze(&self.params, &freeze.at(step, length))?),
+            None => Ok(()),
+        }
     }
 
     /// Bytes to normalised values on the device.

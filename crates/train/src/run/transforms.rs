@@ -1,7 +1,7 @@
 //! What becomes of an image between its file and the network: resolved once, from the plan and the `config.json` of its weights.
 
 use super::upload::Statistics;
-use crate::plan::{Plan, evaluation_of};
+use crate::plan::{Plan, evaluation_nodes, evaluation_of};
 use crate::{Error, Result};
 use serde_yaml::Value;
 use std::sync::Arc;
@@ -69,7 +69,10 @@ pub fn describe(plan: &Plan, options: &ModelOptions, classes: &[String], theirs:
             (config.mean, config.std) = (theirs.mean.clone(), theirs.std.clone());
         }
     }
-    if let Some(nodes) = plan.resolved.get("evaluation").and_then(Value::as_sequence) {
+    // Words that give the same evaluation stay: the share of a crop is not read off its pixels.
+    let evaluation =
+        plan.resolved.get("evaluation").filter(|nodes| Ok(*nodes) != evaluation_nodes(&config).as_ref());
+    if let Some(nodes) = evaluation.and_then(Value::as_sequence) {
         describe_evaluation(nodes, &mut config);
     }
     if let Some(mean) = plan.model.mean {

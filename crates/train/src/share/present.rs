@@ -98,7 +98,7 @@ pub fn report(run: &Run, folder: &Folder, fitted: &Fitted) -> Result<()> {
             notes: run.warnings.iter().chain(&run.notes).cloned().collect(),
             broken: Vec::new(),
         },
-        recipe: folder.recipe.clone(),
+        recipe: run.recipe(),
         facts: facts(run, fitted),
     };
     Ok(report.write(&folder.path.join("report.html"))?)

@@ -73,7 +73,7 @@ fn a_leak_names_the_file_of_the_groups() {
     let folder = written();
     let path = folder.path().join("split.csv");
     file(&path, "image,split\nISIC_1,train\nISIC_2,val\nISIC_3,train\nISIC_4,val\n");
-    let split = crate::Split { rule: crate::Rule::File(path), group: None, stratified: true };
+    let split = crate::Split { rule: crate::Rule::File(path), group: None, stratified: true, replace: false };
     let train = read(&folder).unwrap().train.unwrap();
     assert_eq!(
         crate::written::refused(&folder, crate::divide(train, &split, tallow_seed::Seed::new(1))),
@@ -185,6 +185,7 @@ fn the_real_images() {
             rule: crate::Rule::File(split),
             group: Some(crate::Grouping::Own("lesion_id".into())),
             stratified: true,
+            replace: false,
         };
         let divided = crate::divide(train.clone(), &split, tallow_seed::Seed::new(1)).unwrap();
         println!("split.csv: {} and {}", divided.train.len(), divided.validation.len());

@@ -3,7 +3,7 @@
 use super::{Clock, Times};
 use crate::Result;
 use crate::fit::branch::{Objective, Phase, StepContext};
-use crate::fit::{Loss, LossKind, Optimizer, Rule, State, Step};
+use crate::fit::{Loss, LossKind, Optimizer, Rates, Rule, State, Step};
 use crate::run::{Statistics, keys};
 use candle_core::{DType, Device, Tensor};
 use tallow_data::Pixels;
@@ -88,7 +88,7 @@ impl Bench {
     pub fn train(&self, policy: &Policy, warmup: usize, steps: usize) -> Result<Phases> {
         let rule = Rule::Sgd { momentum: 0.9, nesterov: true };
         let optimizer = Optimizer { rule, decay: 5e-4, decay_all: true, head_lr_scale: 1.0 };
-        let mut state = optimizer.state(&self.params)?;
+        let mut state = optimizer.state(&self.params, |_| Some(0))?;
         let total = (warmup + steps) as u64;
         let mut phases = Phases::default();
         for index in 0..total {
@@ -126,7 +126,7 @@ impl Bench {
         };
         let Step { gradients, loss, .. } = objective.gradients(context, |_| Ok(self.values.clone()), done)?;
         phases.loss = loss;
-        optimizer.update(&self.params, &gradients, state, 0.01, None)?;
+        optimizer.update(&self.params, &gradients, state, |_| Some(0), Rates { lr: 0.01, momentum: None })?;
         let updating = clock.lap()?;
         drop(gradients);
         clock.lap()?;

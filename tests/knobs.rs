@@ -1,0 +1,114 @@
+//! Knobs that change what is learned in the course of a run: stages that thaw, a learning rate that follows the metric, a length that
+//! is shortened; and weights of classes by name.
+
+use crate::program::{Desk, Program, tensors};
+use crate::training::{assert_same, losses};
+
+/// The learning rate at the end of each epoch.
+fn lrs(desk: &Desk, run: &str) -> Vec<f64> {
+    let text = desk.read(&format!("{run}/summary.csv"));
+    let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let column = lines.next().unwrap().iter().position(|name| *name == "lr").expect("a column lr");
+    lines.map(|line| line[column].parse().unwrap()).collect()
+}
+
+#[test]
+fn stages_thaw_when_they_should() {
+    let desk = Desk::new();
+    let run = |name: &str, freeze: &str| {
+        desk.train(&["tiny.yaml", freeze, "--out", name]).ok();
+        (losses(&desk, name), tensors(&desk.path(name).join("last/model.safetensors")))
+    };
+    // Two epochs of four steps.
+    let free = run("free", "model.freeze=false");
+    let frozen = run("frozen", "model.freeze=true");
+    let thawed = run("thawed", "model.freeze={ until: 1 epochs }");
+    assert_eq!(run("never", "model.freeze={ until: 0 }"), free);
+    // In the fifth step batch norms look at the batch again.
+    assert_eq!(thawed.0[..4], frozen.0[..4]);
+    assert_ne!(thawed.0[4], frozen.0[4]);
+    assert_ne!(thawed.1["conv1.weight"], frozen.1["conv1.weight"]);
+    let gradual = run("gradual", "model.freeze={ stages: [ stem, stage3 ], until: 6 steps, gradual: true }");
+    let at_once = run("at_once", "model.freeze={ stages: [ stem, stage3 ], until: 6 steps }");
+    assert_eq!(gradual.0[..3], at_once.0[..3]);
+    assert_ne!(gradual.0[3], at_once.0[3], "stage3 thaws after three of six steps");
+    // One stage alone; and in the place of a list.
+    assert_eq!(run("alone", "model.freeze=stem"), run("list", "model.freeze=[ stem ]"));
+}
+
+#[test]
+fn a_run_that_thaws_is_resumed_as_if_it_had_not_stopped() {
+    let desk = Desk::new();
+    let adam = "optimizer={ adamw: {} }";
+    let freeze = "model.freeze={ until: 100 steps, gradual: true }";
+    let plateau = "schedule={ plateau: { lr: 0.002, patience: 0, threshold: 10, factor: 0.5 } }";
+    let arguments =
+        ["tiny.yaml", adam, freeze, plateau, "data.images=320", "data.batch=8", "length=3 epochs", "--out"];
+    desk.train(&[&arguments[..], &["whole"]].concat()).ok();
+    let whole = desk.bytes("whole");
+    let begin = desk.program(Program::Train).args(&[&arguments[..], &["run"]].concat());
+    begin.until(&desk.path("run/metrics.jsonl"), 55, "INT").complains(130, &["--resume"]);
+    desk.train(&[&arguments[..], &["run", "--resume"]].concat()).ok();
+    assert_same(&whole, &desk.bytes("run"));
+    // The first epoch is the best by definition, each other no better by a factor of eleven.
+    assert_eq!(lrs(&desk, "run"), [0.002, 0.002, 0.001]);
+}
+
+#[test]
+fn a_shorter_run_keeps_its_schedule() {
+    let desk = Desk::new();
+    desk.write(
+        "long.yaml",
+        "extends: tiny.yaml\nlength: 40 epochs\nschedule: { cosine: { lr: 0.05, warmup: 10 epochs } }\n",
+    );
+    let said = desk.train(&["long.yaml", "length=2 epochs", "--out", "run"]).ok();
+    assert!(
+        said.err.contains("schedule.cosine.warmup: 10 epochs of 40 epochs are taken as 0.25"),
+        "{}",
+        said.err
+    );
+    // The recipe that was written stands alone.
+    desk.tallow(&["check", "run/recipe.yaml"]).ok();
+    let recipe = desk.read("run/recipe.yaml");
+    assert!(recipe.contains("warmup: 0.25") && recipe.contains("length: 2 epochs"), "{recipe}");
+}
+
+#[test]
+fn classes_have_weights_by_name() {
+    let desk = Desk::new();
+    let run = |name: &str, weights: &str| {
+        desk.train(&["tiny.yaml", &format!("loss.class_weights={weights}"), "--out", name]).ok();
+        losses(&desk, name)
+    };
+    assert_eq!(run("named", "{ MEL: 3, DF: 0.5 }"), run("listed", "[3, 1, 1, 1, 1, 0.5, 1]"));
+    let said = desk.train(&["tiny.yaml", "loss.class_weights={ MELL: 3 }", "--dry-run"]);
+    said.complains(2, &["loss.class_weights.MELL: no class is called `MELL`", "did you mean `MEL`?"]);
+}
+
+#[test]
+fn a_recipe_that_a_run_writes_is_complete() {
+    let desk = Desk::empty();
+    desk.write(
+        "least.yaml",
+        "data: { name: synthetic, images: 48, size: 32, batch: 16 }
+model: { name: resnet20 }
+optimizer: { sgd: {} }
+length: 1 epochs
+",
+    );
+    let said = desk.train(&["least.yaml", "--out", "run"]).ok();
+    assert!(said.err.contains("class"), "{}", said.err);
+    let recipe = desk.read("run/recipe.yaml");
+    for key in
+        ["images:", "evaluation:", "schedule:", "select: macro_f1", "seed: 1", "momentum: 0.9", "clean"]
+    {
+        assert_eq!(recipe.contains(key), key != "clean", "{key}: {recipe}");
+    }
+    // Training it again gives the same weights, and an evaluation by it the same predictions.
+    desk.train(&["run/recipe.yaml", "--out", "again"]).ok();
+    let weights = |run: &str| tensors(&desk.path(run).join("last/model.safetensors"));
+    assert_eq!(weights("run"), weights("again"));
+    assert_eq!(desk.read("run/predictions.csv"), desk.read("again/predictions.csv"));
+    assert_eq!(desk.read("run/last/config.json"), desk.read("again/last/config.json"));
+    desk.train(&["least.yaml", "--out", "run", "--resume"]).ok();
+}
