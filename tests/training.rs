@@ -75,7 +75,7 @@ fn the_loss_curve_is_the_recorded_one() {
     let got = losses(&desk, "run");
     assert_eq!(got.len(), CURVE.len());
     for (got, expected) in got.iter().zip(CURVE) {
-        assert!((got - expected).abs() < 1e-4, "{:?}", losses(&desk, "run"));
+        assert!((got - expected).abs() < 5e-4, "{:?}", losses(&desk, "run"));
     }
 }
 
