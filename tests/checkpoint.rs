@@ -83,6 +83,34 @@ fn a_finished_run_goes_on_with_a_longer_length() {
     assert_eq!(weights("short"), weights("long"));
 }
 
+/// The run's own recipe, named by its folder: under the run's name, whatever became of the file that it was.
+#[test]
+fn a_run_goes_on_by_its_own_recipe() {
+    let desk = Desk::new();
+    let still = ["schedule={ constant: { lr: 0.05 } }", "policy=mixup"];
+    let train = |recipe: &str, more: &[&str]| desk.train(&[&[recipe], more].concat());
+    train("tiny.yaml", &[&still[..], &["length=1 epochs", "--out", "run"]].concat()).ok();
+    train("tiny.yaml", &[&still[..], &["--out", "whole"]].concat()).ok();
+    desk.write("tiny.yaml", "lost: true\n");
+    train("run", &[]).complains(2, &["run: holds an earlier run", "--resume"]);
+    let said = train("run", &["--resume", "length=2 epochs"]).ok();
+    assert!(
+        said.err.contains("by run/last/recipe.yaml") && said.err.contains("policy mixup"),
+        "{}",
+        said.err
+    );
+    assert!(said.out.contains("tallow eval run --split test"), "{}", said.out);
+    for name in ["metrics.jsonl", "recipe.yaml", "last/recipe.yaml", "last/state.json"] {
+        assert_eq!(desk.read(&format!("run/{name}")), desk.read(&format!("whole/{name}")), "{name}");
+    }
+    let weights = |run: &str| fs::read(desk.path(run).join("last/model.safetensors")).unwrap();
+    assert!(weights("run") == weights("whole"), "another name or hash, or other weights");
+    // A checkpoint stands for its run.
+    assert!(train("run/best", &["--resume"]).ok().err.contains("there is nothing left to train"));
+    fs::create_dir(desk.path("empty")).unwrap();
+    train("empty", &["--resume"]).complains(2, &["empty: holds no recipe.yaml of a run"]);
+}
+
 #[test]
 fn killed_before_the_first_checkpoint() {
     let desk = long();
@@ -118,11 +146,26 @@ fn only_the_same_run_is_resumed() {
     let resume = |settings: &[&str]| {
         desk.train(&[&["tiny.yaml", "length=1 epochs", "--out", "run", "--resume"], settings].concat())
     };
-    resume(&["seed=2"]).complains(2, &["another recipe", "(differs in: seed)", "--overwrite"]);
-    resume(&["data.images=80", "clip=1"]).complains(2, &["(differs in: data, clip)"]);
+    resume(&["seed=2"]).complains(
+        2,
+        &[
+            "run/last/recipe.yaml: this run",
+            "another recipe than tiny is now (differs in: seed: 1 → 2)",
+            "--overwrite",
+        ],
+    );
+    resume(&["data.images=80", "clip=1"])
+        .complains(2, &["(differs in: data.images: 64 → 80, clip: none → 1)"]);
     resume(&["--overwrite"]).complains(2, &["--overwrite", "--resume"]);
     assert_same(&before, &desk.bytes("run"));
-    resume(&["data.workers=3", "device=cpu"]).ok();
+    let said = resume(&["data.workers=3", "device=cpu", "early_stop.patience=9"]).ok();
+    for words in [
+        "resumed after step 4 (epoch 1), by run/last/recipe.yaml",
+        "taken from tiny, as it moves no bit of a step: device: none → cpu",
+        "taken from tiny, as it moves no bit of a step: early_stop: none → a mapping",
+    ] {
+        assert!(said.err.contains(words), "{}", said.err);
+    }
     // The same words, other images below them.
     let state = desk.read("run/last/state.json");
     let manifest = desk.json("run/last/state.json")["data"].as_str().unwrap().to_owned();

@@ -1,10 +1,12 @@
 //! The commands as a person types them.
 
+mod aloud;
 mod eval;
 mod look;
 mod predict;
 mod stats;
 mod train;
+mod weights;
 
 use crate::program::{Desk, TINY};
 use serde_json::Value;

@@ -62,7 +62,7 @@ fn compare(desk: &Desk, folder: &str, libraries: &str) {
 #[test]
 fn timm_and_torchvision_load_what_is_exported() {
     let desk = Desk::new();
-    train(&desk, "resnet18", 16);
+    train(&desk, "resnet18", 32);
     let ours = tensors(&desk.path("run/best/model.safetensors"));
     for library in ["timm", "torchvision", "candle"] {
         let said = desk.tallow(&["export", "run", "--to", library, library]).ok();
@@ -117,7 +117,7 @@ fn the_loader_for_candle_gives_our_logits() {
 #[test]
 fn names_that_differ_are_theirs() {
     let desk = Desk::new();
-    train(&desk, "mobilenet_v3_small", 16);
+    train(&desk, "mobilenet_v3_small", 32);
     let spec = tallow_models::find("mobilenet_v3_small").unwrap();
     for (library, peer) in [("timm", spec.timm), ("torchvision", spec.torchvision)] {
         let peer = peer.expect(library);
@@ -130,7 +130,9 @@ fn names_that_differ_are_theirs() {
         compare(&desk, library, TORCH);
         // And they are recognised on the way back.
         let weights = format!("model.weights={library}");
-        desk.train(&["tiny.yaml", "model.name=mobilenet_v3_small", &weights, "--dry-run"]).ok();
+        let model = ["model.name=mobilenet_v3_small", "model.input=32", "images=[ { resize: [32, 32] } ]"];
+        let evaluation = "evaluation=[ { resize: [32, 32] } ]";
+        desk.train(&[&["tiny.yaml", &weights, evaluation, "--dry-run"], &model[..]].concat()).ok();
     }
 }
 

@@ -55,6 +55,10 @@ fn what_is_published_is_pulled_back_the_same() {
         desk.tallow(&["eval", folder, "--json"]).ok().json(),
         desk.tallow(&["eval", "run", "--json"]).ok().json()
     );
+    // A checkpoint without a run has no folder for what is put together; the working directory is none.
+    let again = ["publish", folder, "--repo", "me/again", "--dry-run"];
+    tallow(&desk, &server, &again).say().complains(2, &["is in no run's folder", "--out DIR"]);
+    assert!(!desk.path("publish").exists());
     let one = tallow(&desk, &server, &["pull", "me/net@main", "recipe.yaml"]).say().ok();
     assert_eq!(one.out.trim_end(), folder);
 

@@ -28,7 +28,7 @@ fn every_preset_fits_the_taps_of_every_model() {
     let mut seen = 0;
     for (preset, _) in tallow_policy::PRESETS {
         for model in tallow_models::MODELS {
-            let model = format!("model={{ name: {}, input: 16 }}", model.name);
+            let model = format!("model={{ name: {}, input: 64 }}", model.name);
             desk.tallow(&["check", "tiny.yaml", &format!("policy={preset}"), &model]).ok();
             seen += 1;
         }

@@ -145,19 +145,25 @@ fn as_a_person_types_it() {
         let row = &shares[..16];
         row.iter().copied().max_by(f32::total_cmp)
     });
-    image::open(desk.path("replay.png")).unwrap();
+    // The picture lies in the run's folder, of a checkpoint's too, until the run is replaced.
+    image::open(desk.path("run/replay_step3.png")).unwrap();
+    let said = desk.tallow(&["replay", "run/best", "--step", "2"]).ok();
+    assert_eq!(said.out.trim(), "run/replay_step2.png");
+    assert_eq!(desk.names("."), ["batch.safetensors", "run", "tiny.yaml"]);
     let said = desk.tallow(&["replay", "run/last", "--step", "8", "policy=synermix", "--out", "s.png"]).ok();
     assert_eq!(said.out.lines().collect::<Vec<_>>(), ["s_0.png", "s_1.png"]);
     let beyond = desk.tallow(&["replay", "run", "--step", "9"]);
     beyond.complains(2, &["--step 9: the run has 8 steps (length 2 epochs), from 1"]);
     assert_eq!(desk.tallow(&["replay", "run", "--step", "0"]).code, 2);
-    desk.tallow(&["replay", "nowhere", "--step", "1"]).complains(2, &["nowhere: holds no state.json"]);
+    desk.tallow(&["replay", "nowhere", "--step", "1"]).complains(2, &["nowhere: there is no such folder"]);
     let other = desk.tallow(&["replay", "run", "--step", "1", "data.images=80"]);
     other.complains(3, &["this run saw other images, labels or groups"]);
     // Another seed draws otherwise, and the log knows.
     let said = desk.tallow(&["replay", "run", "--step", "3", "seed=2", "--json"]).ok();
     assert_eq!(said.json()["branches"][0]["agrees_with_log"], false);
     assert!(said.err.contains("metrics.jsonl has other targets for step 3"), "{}", said.err);
+    desk.train(&["tiny.yaml", "length=1 steps", "--out", "run", "--overwrite"]).ok();
+    assert!(!desk.names("run").iter().any(|name| name.ends_with("png")), "pictures of steps that are gone");
 }
 
 /// What was drawn by a look at the network needs its weights: those of the first step and of the steps after a checkpoint.

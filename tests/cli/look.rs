@@ -6,8 +6,9 @@ use crate::program::{Desk, Program};
 fn preview_draws_a_sheet_for_each_branch() {
     let desk = Desk::new();
     let said = desk.tallow(&["preview", "tiny.yaml", "--tiles", "6"]).ok();
-    assert_eq!(said.out.trim(), "preview.png");
-    let sheet = image::open(desk.path("preview.png")).unwrap();
+    // Not into the working directory: there, no picture stands in the way of the run.
+    assert_eq!(said.out.trim(), "checkpoints/tiny/preview.png");
+    let sheet = image::open(desk.path("checkpoints/tiny/preview.png")).unwrap();
     assert!(sheet.width() > 100 && sheet.height() > 100, "{} by {}", sheet.width(), sheet.height());
     let said =
         desk.tallow(&["preview", "tiny.yaml", "policy=synermix", "--out", "s.png", "--batch", "3"]).ok();
@@ -25,7 +26,12 @@ fn preview_draws_a_sheet_for_each_branch() {
     assert!(height("policy=mixup") > plain + 30, "{plain}");
     std::fs::remove_file(desk.path("t.png")).unwrap();
     desk.tallow(&["preview", "tiny.yaml", "--batch", "4"]).complains(2, &["--batch 4", "4 batches"]);
-    assert_eq!(desk.names("."), ["preview.png", "s_0.png", "s_1.png", "tiny.yaml"]);
+    assert_eq!(desk.names("."), ["checkpoints", "s_0.png", "s_1.png", "tiny.yaml"]);
+    desk.tallow(&["preview", "tiny.yaml", "policy=synermix"]).ok();
+    desk.train(&["tiny.yaml", "length=1 steps"]).ok();
+    let pictures: Vec<String> =
+        desk.names("checkpoints/tiny").into_iter().filter(|name| name.ends_with("png")).collect();
+    assert_eq!(pictures, ["preview.png", "preview_0.png", "preview_1.png"]);
 }
 
 #[test]

@@ -97,5 +97,10 @@ fn tallow_train_is_train() {
     let (here, there) = (Desk::new(), trained());
     let said = here.tallow(&["train", "tiny.yaml", "--out", "run"]).ok();
     assert!(said.out.contains("balanced") && said.out.contains("report: run/report.html"), "{}", said.out);
+    // The command that judges it can be typed as it is printed.
+    let (_, command) = said.out.trim_end().rsplit_once("tallow ").expect("a command for the test part");
+    let words: Vec<&str> = command.split(' ').collect();
+    assert_eq!(words, ["eval", "run", "--split", "test"]);
+    assert!(here.tallow(&words).ok().out.contains("test part, 28 images"));
     assert_eq!(here.bytes("run"), there.0.bytes("run"));
 }

@@ -8,7 +8,8 @@ Versions: Python 3, torch 2.15, timm 1.0.31, safetensors 0.8.0. Seed 11.
 The same seven tensors are in `zip.pth` (today's format), `stream.pth` (that of before 1.6), `nested.pth` (a training
 checkpoint: below `state_dict`, names with `module.`), and by plain names in `expected.safetensors`. Among them: a convolution
 in channels_last, a transposed view, a view into a shared storage, a Parameter, half precision, a scalar count. `object.pth`
-holds no dictionary, `code.pth` one whose value would run a command if it were unpickled.
+holds no dictionary, `code.pth` one whose value would run a command if it were unpickled. `views.pth` is a stream as PyTorch
+before 0.4 wrote it, where a tensor's storage is a part of another's: `whole` is 2 … 7 of 0 … 19, `part` is 1 … 6 of what begins at 5.
 
 `fit.safetensors`: `conv` (4, 3, 3, 3) and adapt_input_conv of it as `conv.1`, `conv.2`, `conv.5`; `positions` (1, 1 + 16, 6) and
 resample_abs_pos_embed of it for grids of 2, 3, 7 as `positions.2` …; `distilled` (1, 2 + 9, 5) with two prefix tokens, and
@@ -17,6 +18,8 @@ resample_abs_pos_embed of it for grids of 2, 3, 7 as `positions.2` …; `distill
 
 import io
 import os
+import pickle
+import struct
 import sys
 from collections import OrderedDict
 from pathlib import Path
@@ -56,6 +59,38 @@ def saved(value, **options):
     return buffer.getvalue()
 
 
+class Described:
+    """A tensor or a storage, by the arguments that PyTorch makes it of."""
+
+    def __init__(self, *arguments):
+        self.arguments = arguments
+
+    def __reduce__(self):
+        return torch._utils._rebuild_tensor_v2, (*self.arguments, False, OrderedDict())
+
+
+class Storages(pickle.Pickler):
+    def persistent_id(self, value):
+        is_storage = isinstance(value, Described) and len(value.arguments) == 1
+        return ("storage", torch.FloatStorage, "7", "cpu", 20, *value.arguments) if is_storage else None
+
+
+def views():
+    """torch.load of it gives what the head of this file says; checked below."""
+    out = io.BytesIO()
+    sizes = {"short": 2, "int": 4, "long": 4}
+    for item in (0x1950A86A20F9469CFC6C, 1001, {"protocol_version": 1001, "little_endian": True, "type_sizes": sizes}):
+        pickle.dump(item, out, protocol=2)
+    whole = Described(Described(None), 2, (3, 2), (2, 1))
+    part = Described(Described(("8", 5, 9)), 1, (2, 3), (3, 1))
+    Storages(out, protocol=2).dump(OrderedDict(whole=whole, part=part))
+    pickle.dump(["7"], out, protocol=2)
+    out.write(struct.pack("<q20f", 20, *range(20)))
+    loaded = torch.load(io.BytesIO(out.getvalue()))
+    assert loaded["whole"].tolist() == [[2, 3], [4, 5], [6, 7]] and loaded["part"].tolist() == [[6, 7, 8], [9, 10, 11]]
+    return out.getvalue()
+
+
 def files():
     plain = tensors()
     yield "zip.pth", saved(plain)
@@ -65,6 +100,7 @@ def files():
     yield "nested.pth", saved({"epoch": 3, "optimizer": optimizer, "state_dict": wrapped})
     yield "object.pth", saved([torch.ones(2)])
     yield "code.pth", saved({"state_dict": {"weight": torch.ones(2), "x": Command()}})
+    yield "views.pth", views()
     yield "expected.safetensors", safetensors({name: t.detach().clone().contiguous() for name, t in plain.items()})
     torch.manual_seed(12)
     conv, positions, distilled = torch.randn(4, 3, 3, 3), torch.randn(1, 17, 6), torch.randn(1, 11, 5)

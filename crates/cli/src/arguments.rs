@@ -39,7 +39,7 @@ pub enum Command {
     New(New),
     /// Train a recipe
     Train(Train),
-    /// Metrics of a checkpoint on a part of its data, or on other data
+    /// Metrics of a checkpoint, or of the weights that a recipe names, on a part of the data
     Eval(Eval),
     /// What a checkpoint says of images, as CSV
     Predict(Predict),
@@ -70,21 +70,23 @@ pub enum Command {
   train recipes/quickstart.yaml
   train recipes/isic2018_resnet50.yaml data.root=isic length='10 epochs'
   train recipes/quickstart.yaml policy=mixup seed=2 --out checkpoints/mixup2
-  train recipes/quickstart.yaml --resume")]
+  train recipes/quickstart.yaml --resume
+  train checkpoints/quickstart --resume")]
 pub struct Train {
-    /// The recipe
+    /// The recipe; or a run's folder, whose own recipe goes on with --resume
     #[arg(value_hint = clap::ValueHint::FilePath)]
     pub recipe: PathBuf,
     /// Overrides of the recipe: data.batch=32 policy=mixup 'length=3 epochs'
     #[arg(value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-    /// Go on from the last checkpoint of the run's folder
+    /// Go on from the last checkpoint of the run's folder, by a recipe that trains the same: device, places of
+    /// data, length and early_stop may differ, and what does is said
     #[arg(long, conflicts_with = "overwrite")]
     pub resume: bool,
     /// Replace an earlier run in the folder
     #[arg(long)]
     pub overwrite: bool,
-    /// Build everything, run one step and one evaluation batch, write nothing
+    /// Build everything, run one step and one evaluation batch; nothing is written, in any folder
     #[arg(long)]
     pub dry_run: bool,
     /// The run's folder [default: checkpoints/<recipe>]
@@ -113,12 +115,15 @@ pub struct New {
   tallow eval checkpoints/quickstart
   tallow eval checkpoints/isic2018_resnet50 --split test --json
   tallow eval checkpoints/quickstart data.seed=2 --predictions fresh.csv
+  tallow eval recipes/x.yaml model.weights=theirs.pth --split test
   tallow eval checkpoints/x --split all \\
       'data={ name: folder, root: images, batch: 32 }'")]
 pub struct Eval {
-    /// A checkpoint folder, or a run's folder (its `best`)
-    pub checkpoint: PathBuf,
-    /// Overrides of the checkpoint's recipe, such as data.root=…
+    /// A checkpoint folder, or a run's folder (its `best`); or a recipe, of whose model.weights
+    /// the metrics are then, as they are
+    #[arg(value_name = "CHECKPOINT|RECIPE")]
+    pub subject: PathBuf,
+    /// Overrides of the checkpoint's recipe, or of the recipe, such as data.root=…
     #[arg(value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
     /// Which part of the data
@@ -171,8 +176,9 @@ pub struct Preview {
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..))]
     pub tiles: u16,
     /// The PNG to write; with several branches, one file each (…_0.png, …_1.png)
-    #[arg(long, default_value = "preview.png", value_name = "PNG")]
-    pub out: PathBuf,
+    /// [default: checkpoints/<recipe>/preview.png]
+    #[arg(long, value_name = "PNG")]
+    pub out: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -193,8 +199,9 @@ pub struct Replay {
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..))]
     pub tiles: u16,
     /// The PNG to write; with several branches, one file each (…_0.png, …_1.png)
-    #[arg(long, default_value = "replay.png", value_name = "PNG")]
-    pub out: PathBuf,
+    /// [default: replay_step<N>.png in the run's folder]
+    #[arg(long, value_name = "PNG")]
+    pub out: Option<PathBuf>,
     /// Write images, values, shares and targets too
     #[arg(short = 'o', long, value_name = "SAFETENSORS")]
     pub tensors: Option<PathBuf>,

@@ -28,7 +28,7 @@ pub use error::{Error, Result};
 pub use grouping::Grouping;
 pub use identical::{Identical, Place, identical};
 pub use image::{Encoded, Image};
-pub use loader::{HostBatch, Loader, Pixels, Prepare};
+pub use loader::{AHEAD, HostBatch, Loader, Pixels, Prepare};
 pub use manifest::{fingerprint, manifest};
 pub use options::Options;
 pub use readers::files::{EXTENSIONS, images_below};

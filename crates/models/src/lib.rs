@@ -15,6 +15,7 @@
 //!
 //! No architecture knows that mixing exists, and no model touches a file but through [`weights`].
 
+mod activations;
 mod cifar_resnet;
 pub mod config;
 mod convnext;
@@ -36,6 +37,7 @@ mod vit;
 pub mod weights;
 mod zoo;
 
+pub use activations::StageBytes;
 pub use network::{Layer, Mode, Network, Outline, Stage};
 pub use params::{Count, Init, Param, Params};
 pub use zoo::{MODELS, ModelOptions, ModelSpec, Peer, Stem, find};

@@ -31,7 +31,7 @@ pub enum Head {
 pub struct LoadReport {
     /// Parameters and buffers that were set.
     pub loaded: usize,
-    /// Says so when the head kept its initial values.
+    /// Why the head kept its initial values, where it did.
     pub head: Option<String>,
     /// What else people should know: other names, other shapes that were made to fit.
     pub notes: Vec<String>,
@@ -95,8 +95,25 @@ pub fn load(params: &Params, path: &Path, head: Head) -> Result<LoadReport> {
 /// # Errors
 /// As [`load`].
 pub fn import(params: &Params, spec: &ModelSpec, path: &Path, head: Head) -> Result<LoadReport> {
+    import_renamed(params, spec, path, head, &[])
+}
+
+/// As [`import`], with prefixes of the file's names replaced first, each (from, to), whole segments between dots: what
+/// wrappers put before all names is taken off before.
+///
+/// # Errors
+/// As [`load`]; [`Error::Option`] for a prefix that begins no name, and for two names that become one.
+pub fn import_renamed(
+    params: &Params,
+    spec: &ModelSpec,
+    path: &Path,
+    head: Head,
+    renames: &[(String, String)],
+) -> Result<LoadReport> {
     let Weights { tensors, metadata, mut notes } = read(path)?;
     let tensors = layout::unwrapped(tensors, &mut notes);
+    let tensors = layout::renamed(tensors, renames, &mut notes);
+    let tensors = tensors.map_err(|problem| Error::Option(format!("{}: {problem}", path.display())))?;
     let mut named = layout::recognise(params, spec, tensors, &mut notes);
     fit::fit(params, spec, &mut named.tensors, head == Head::ReplaceIfClassesDiffer, &mut notes)?;
     set(params, path, head, named, LoadReport { metadata, notes, ..LoadReport::default() })
@@ -244,11 +261,11 @@ pub fn save(
     })
 }
 
-/// What to say of a head that the file lacks, or that differs from the file's in the number of classes alone.
+/// What is to be said of a head that the file lacks, or that differs from the file's in the number of classes alone.
 fn other_head(params: &Params, tensors: &BTreeMap<String, Tensor>) -> Option<String> {
     let head: Vec<_> = params.trainable.iter().filter(|(_, param)| param.stage() == "head").collect();
     if !head.is_empty() && head.iter().all(|(name, _)| !tensors.contains_key(*name)) {
-        return Some("the file has no head: kept newly initialised".to_owned());
+        return Some("the file has no head".to_owned());
     }
     let pairs = head
         .iter()
@@ -262,7 +279,7 @@ fn other_head(params: &Params, tensors: &BTreeMap<String, Tensor>) -> Option<Str
         return None;
     }
     let name = head[0].0.split('.').next().unwrap_or_default();
-    Some(format!("head {name}: {theirs} classes in the file, {ours} here: kept newly initialised"))
+    Some(format!("head {name}: {theirs} classes in the file, {ours} here"))
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub struct ModelSpec {
     pub timm: Option<Peer>,
     /// What timm's constructor has to be told to make this network: `model_args` of a `config.json`.
     pub timm_arguments: &'static [(&'static str, f64)],
-    /// Hub ids of weights known to fit.
+    /// Hub ids of weights known to fit, all trained on ImageNet: what `model.weights: imagenet` stands for is the first.
     pub weights: &'static [&'static str],
     /// Makes the network and its tensors in a store that holds no other.
     pub build: fn(&mut Params, &ModelOptions) -> Result<Network>,

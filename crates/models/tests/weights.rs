@@ -35,6 +35,15 @@ fn files_of_pytorch_are_read() {
     }
 }
 
+/// Of PyTorch before 0.4: storages that are parts of others.
+#[test]
+fn views_of_storages_are_read() {
+    let found = weights::read(&golden("views.pth")).unwrap().tensors;
+    let row = |from: u8, to: u8| (from..=to).map(f64::from).collect::<Vec<_>>();
+    assert_eq!((found["whole"].dims(), numbers(&found["whole"])), (&[3, 2][..], row(2, 7)));
+    assert_eq!((found["part"].dims(), numbers(&found["part"])), (&[2, 3][..], row(6, 11)));
+}
+
 #[test]
 fn what_is_no_dictionary_of_tensors_says_so() {
     let refused = |path: &Path, words: &str| {
@@ -156,10 +165,7 @@ fn a_convolutional_head_of_other_classes_is_replaced() {
     theirs.insert("head.fc.weight".into(), head);
     let (_folder, path) = save(theirs);
     let report = import(&to, &spec, &path, Head::ReplaceIfClassesDiffer).unwrap();
-    assert_eq!(
-        report.head.as_deref(),
-        Some("head fc: 10 classes in the file, 7 here: kept newly initialised")
-    );
+    assert_eq!(report.head.as_deref(), Some("head fc: 10 classes in the file, 7 here"));
     assert_eq!(numbers(to.trainable["conv1.weight"].var()), numbers(from.trainable["conv1.weight"].var()));
 }
 
@@ -196,9 +202,46 @@ fn a_backbone_behind_a_prefix_and_without_a_head_is_taken() {
     let (_folder, path) = save(theirs);
     let report = import(&to, spec, &path, Head::ReplaceIfClassesDiffer).unwrap();
     assert_eq!(report.notes, ["the tensors are those under `encoder_q.` in the file, 1 others left aside"]);
-    assert_eq!(report.head.as_deref(), Some("the file has no head: kept newly initialised"));
+    assert_eq!(report.head.as_deref(), Some("the file has no head"));
     assert_eq!(numbers(to.trainable["conv1.weight"].var()), numbers(from.trainable["conv1.weight"].var()));
     assert!(import(&to, spec, &path, Head::MustFit).is_err());
+}
+
+#[test]
+fn names_are_replaced_by_whole_segments() {
+    let spec = find("resnet20").unwrap();
+    let (from, to) = (model(spec, &ModelOptions::new(7), 1), model(spec, &ModelOptions::new(7), 2));
+    let all = from.tensors().unwrap();
+    let theirs = |name: String| {
+        format!("module.net.{}", name.replace("fc.", "linear.").replace("layer3.1", "layer3.last"))
+    };
+    let (_folder, path) = save(all.into_iter().map(|(name, value)| (theirs(name), value)).collect());
+    let pairs = |list: &[(&str, &str)]| {
+        list.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect::<Vec<_>>()
+    };
+    let load = |list: &[(&str, &str)]| weights::import_renamed(&to, spec, &path, Head::MustFit, &pairs(list));
+    // The longest prefix wins: `net` is for what no other takes.
+    let report = load(&[("net", ""), ("net.linear", "fc"), ("net.layer3.last", "layer3.1")]).unwrap();
+    assert_equal(&from, &to);
+    let (unwrapped, renamed) = (&report.notes[0], &report.notes[1]);
+    assert!(unwrapped.contains("begin with `module.`"), "{unwrapped}");
+    let names = from.trainable.len() + from.buffers.len() + from.counts.len();
+    assert_eq!(*renamed, format!("renamed as model.rename says: {names} tensor(s)"));
+    let refused = |list: &[(&str, &str)], words: &str| {
+        let error = load(list).unwrap_err();
+        assert!(matches!(error, tallow_models::Error::Option(_)), "{error:?}");
+        assert!(error.to_string().ends_with(words), "{error}");
+    };
+    // Half a segment is none.
+    refused(
+        &[("net.lin", "fc")],
+        "begins with `net.lin`; there are net.bn1, net.conv1, net.layer1, net.layer2, net.layer3, net.linear",
+    );
+    refused(&[("linear", "fc")], "no name in the file begins with `linear`; there are net");
+    refused(
+        &[("net.layer3.0.bn1", "net.layer3.0.bn2")],
+        "become `net.layer3.0.bn2.bias`, such as net.layer3.0.bn2.bias",
+    );
 }
 
 #[test]

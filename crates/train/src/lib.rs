@@ -23,7 +23,8 @@ pub use recipe::elsewhere;
 #[cfg(feature = "hub")]
 pub use run::Transfers;
 pub use run::{
-    Batch, Batches, Data, DeviceChoice, Model, Run, Start, Statistics, Transforms, device_name, inspect, part,
+    Batch, Batches, Data, DeviceChoice, Memory, Model, Pretrained, Run, Start, Statistics, Transforms,
+    device_name, inspect, part, pretrained,
 };
 pub use share::{
     Assembled, Exported, Library, PublishOptions, assemble, claim, export, headline, intervals, is_own_card,

@@ -75,7 +75,7 @@ pub struct Publish {
     /// Licence of the data, for the card
     #[arg(long, value_name = "TEXT")]
     pub data_license: Option<String>,
-    /// Where the files are put together [default: `publish` beside the checkpoint]
+    /// Where the files are put together [default: `publish` beside the checkpoint of a run; required for others]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }

@@ -118,7 +118,12 @@ fn model(spec: &tallow_models::ModelSpec) -> anyhow::Result<Entry> {
     .into_iter()
     .flatten()
     .collect();
-    let weights: Vec<String> = spec.weights.iter().map(|id| format!("  hub:{id}")).collect();
+    let weights: Vec<String> = match spec.weights {
+        [] => vec!["  none, so that `model.weights: imagenet` is a mistake".to_owned()],
+        [first, others @ ..] => std::iter::once(format!("  hub:{first}, or `imagenet`"))
+            .chain(others.iter().map(|id| format!("  hub:{id}")))
+            .collect(),
+    };
     let or_none = |lines: Vec<String>| if lines.is_empty() { "  none".to_owned() } else { lines.join("\n") };
     let full = format!(
         "stages, each the tap at its output (2 FLOP a multiply-add):\n{}\n\nimages:\n  {} px, {}, crop {:.3}\n  \
@@ -129,7 +134,7 @@ fn model(spec: &tallow_models::ModelSpec) -> anyhow::Result<Entry> {
         spec.crop,
         list(spec.mean),
         list(spec.std),
-        or_none(weights),
+        weights.join("\n"),
         or_none(peers),
         wrapped(spec.source, 2)
     );

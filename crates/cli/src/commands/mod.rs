@@ -42,8 +42,35 @@ pub fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
     }
 }
 
-/// A checkpoint's folder: the path itself, or `best` of a run's folder.
+/// The folder that a file `model.safetensors` stands for; any other path is itself.
+fn folder(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if path.is_file() && path.ends_with("model.safetensors") => match parent.as_os_str() {
+            here if here.is_empty() => PathBuf::from("."),
+            _ => parent.to_owned(),
+        },
+        _ => path.to_owned(),
+    }
+}
+
+/// The folder of the run that a checkpoint belongs to; a run's folder is itself.
+fn run_of(place: &Path) -> &Path {
+    let above = place.parent().filter(|above| above.join("metrics.jsonl").is_file());
+    let above = above.filter(|_| place.join("state.json").is_file());
+    above.map_or(place, |above| if above.as_os_str().is_empty() { Path::new(".") } else { above })
+}
+
+/// A checkpoint's folder: the path itself, `best` of a run's folder, or the folder of `model.safetensors`.
 fn checkpoint(path: &Path) -> Result<PathBuf, Error> {
+    let path = &*folder(path);
+    if path.is_file() {
+        let problem = format!(
+            "is a file, expected a checkpoint's folder or its model.safetensors; weights alone are evaluated by a recipe: \
+             tallow eval RECIPE model.weights={}",
+            path.display()
+        );
+        return Err(Error::recipe(format!("{}: {problem}", path.display())));
+    }
     let places = [path.to_owned(), path.join("best"), path.join("last")];
     if let Some(place) = places.iter().find(|place| place.join("model.safetensors").is_file()) {
         if place.join("recipe.yaml").is_file() || place.join("state.json").is_file() {

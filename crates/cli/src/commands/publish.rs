@@ -10,10 +10,12 @@ use tallow_train::{Assembled, Error, PublishOptions, assemble};
 pub fn publish(arguments: &Publish, registry: &Registry) -> anyhow::Result<()> {
     let progress = Progress::stderr();
     let place = checkpoint(&arguments.checkpoint)?;
-    // Beside the checkpoint of a run; one that was pulled lies in a cache.
-    let beside =
-        if place.join("state.json").is_file() { place.with_file_name("publish") } else { "publish".into() };
-    let out = arguments.out.clone().unwrap_or(beside);
+    let beside = place.join("state.json").is_file().then(|| place.with_file_name("publish"));
+    let Some(out) = arguments.out.clone().or(beside) else {
+        let problem =
+            "is in no run's folder, where the files could be put together; name a folder for them: --out DIR";
+        return Err(Error::recipe(format!("{}: {problem}", place.display())).into());
+    };
     let (repository, _) = arguments.repo.split_once('@').unwrap_or((&arguments.repo, ""));
     if repository.split('/').filter(|part| !part.is_empty()).count() != 2 {
         let problem = format!("--repo {}: expected owner/name, such as me/lesions", arguments.repo);

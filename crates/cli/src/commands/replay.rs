@@ -1,24 +1,32 @@
 //! `replay CHECKPOINT --step N`: a batch of a run once more.
 
 use super::preview::{ready, write};
-use super::writable;
+use super::{folder, run_of, writable};
 use crate::arguments::Replay;
 use std::collections::BTreeMap;
 use std::io::Write;
 use tallow_policy::Registry;
 use tallow_report::Progress;
+use tallow_train::Error;
 
 pub fn replay(arguments: &Replay, registry: &Registry) -> anyhow::Result<()> {
-    ready(&arguments.out)?;
+    let place = folder(&arguments.checkpoint);
+    let named = || run_of(&place).join(format!("replay_step{}.png", arguments.step));
+    let out = arguments.out.clone().unwrap_or_else(named);
+    if !place.is_dir() {
+        let problem = "there is no such folder; name that of a run, or one of its checkpoints";
+        return Err(Error::recipe(format!("{}: {problem}", place.display())).into());
+    }
+    ready(&out)?;
     if let Some(path) = &arguments.tensors {
         writable("--tensors", path)?;
     }
-    let Replay { checkpoint, step, overrides, tiles, .. } = arguments;
+    let Replay { step, overrides, tiles, .. } = arguments;
     let progress = Progress::stderr();
     let tiles = usize::from(*tiles);
-    let replay = tallow_train::replay(checkpoint, *step, overrides, tiles, registry, &progress)?;
+    let replay = tallow_train::replay(&place, *step, overrides, tiles, registry, &progress)?;
     replay.warnings.iter().for_each(|warning| progress.note(&format!("warning: {warning}")));
-    let mut written = write(&arguments.out, &replay.sheets.iter().collect::<Vec<_>>())?;
+    let mut written = write(&out, &replay.sheets.iter().collect::<Vec<_>>())?;
     if let Some(path) = &arguments.tensors {
         let metadata = BTreeMap::from([("tallow.step".to_owned(), step.to_string())]);
         tallow_models::weights::save(&replay.tensors, path, &metadata)?;

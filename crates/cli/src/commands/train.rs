@@ -6,14 +6,18 @@ use crate::wrap::wrapped;
 use anyhow::Context;
 use serde_json::json;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tallow_policy::Registry;
 use tallow_report::Progress;
 use tallow_train::{Earlier, Error, Folder, Plan, Run, Start};
 
 pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
     let progress = Progress::stderr();
-    let plan = Plan::read(&arguments.recipe, &arguments.overrides, registry)?;
+    let run_folder = arguments.recipe.is_dir().then(|| super::run_of(&arguments.recipe).to_owned());
+    let plan = match &run_folder {
+        Some(folder) => Plan::of_run(folder, &arguments.overrides, registry)?,
+        None => Plan::read(&arguments.recipe, &arguments.overrides, registry)?,
+    };
     if arguments.dry_run && arguments.resume {
         let problem = "--dry-run tries the first step of a new run, which --resume does not take; leave one of them out";
         return Err(Error::recipe(problem).into());
@@ -23,18 +27,23 @@ pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
         (_, true) => Earlier::Overwrite,
         _ => Earlier::Refuse,
     };
-    let place = arguments.out.clone().unwrap_or_else(|| Path::new("checkpoints").join(&plan.name));
-    let folder = Folder::inspect(&place, &plan, earlier)?;
+    let place = arguments.out.clone().or(run_folder).unwrap_or_else(|| folder_of(&plan));
     if arguments.dry_run {
-        return dry_run(Run::build(plan, Start::Recipe, &progress)?, arguments.json, &progress);
+        dry_run(Run::build(plan, Start::Recipe, &progress)?, arguments.json, &progress)?;
+        if let Err(refusal) = Folder::look(&place, earlier) {
+            progress.note(&format!("note: the run itself would be refused: {refusal}"));
+        }
+        return Ok(());
     }
+    let folder = Folder::inspect(&place, &plan, earlier)?;
     let start = folder.resume.as_deref().map_or(Start::Recipe, Start::Checkpoint);
     let run = Run::build(plan, start, &progress)?;
-    introduce(&run, &progress);
+    introduce(&run, &progress)?;
     folder.notes.iter().for_each(|note| progress.note(note));
     let signal = signals::watch().context("cannot watch for signals")?;
     let fitted = tallow_train::fit(&run, &folder, &progress, &signal)?;
     tallow_train::report(&run, &folder, &fitted)?;
+    fitted.warnings.iter().for_each(|warning| progress.note(&format!("warning: {warning}")));
     let headline = tallow_train::headline(&fitted.predictions);
     let mut out = std::io::stdout().lock();
     if arguments.json {
@@ -49,6 +58,7 @@ pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
             "seconds": fitted.seconds,
             "validation": validation,
             "last": fitted.last,
+            "warnings": fitted.warnings.iter().chain(&run.warnings).collect::<Vec<_>>(),
         });
         writeln!(out, "{}", serde_json::to_string_pretty(&result)?)?;
     } else {
@@ -56,12 +66,32 @@ pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
         writeln!(out, "{}", tallow_report::table(&fitted.summary.per_class, &headline))?;
         writeln!(out, "{}", wrapped(&tallow_train::claim(&run, &fitted), 0))?;
         writeln!(out, "report: {}", place.join("report.html").display())?;
+        if let Some(test) = &run.data.test {
+            let images = test.len();
+            writeln!(
+                out,
+                "test:   {images} images, not looked at yet: tallow eval {} --split test",
+                quoted(&place)
+            )?;
+        }
     }
     Ok(())
 }
 
+/// The run's folder of a recipe, where none is named.
+pub fn folder_of(plan: &Plan) -> PathBuf {
+    Path::new("checkpoints").join(&plan.name)
+}
+
+/// A path as a shell reads it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "._-/+,:@%".contains(c);
+    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
 /// What is about to be trained, on stderr.
-fn introduce(run: &Run, progress: &Progress) {
+fn introduce(run: &Run, progress: &Progress) -> anyhow::Result<()> {
     let (plan, model) = (run.plan(), &run.model);
     let policy = plan.preset.as_deref().unwrap_or("branches of its own");
     let millions = model.params.size() as f64 / 1e6;
@@ -80,11 +110,16 @@ fn introduce(run: &Run, progress: &Progress) {
     run.data.counts().lines().for_each(|line| progress.note(line));
     run.notes.iter().for_each(|note| progress.note(&format!("  {note}")));
     run.warnings.iter().for_each(|warning| progress.note(&format!("warning: {warning}")));
+    if let Some(memory) = run.memory()? {
+        let (said, is_warning) = memory.describe();
+        progress.note(&format!("{}{said}", if is_warning { "warning: " } else { "  " }));
+    }
+    Ok(())
 }
 
 /// One step and one evaluation batch; nothing is written.
 fn dry_run(run: Run, json: bool, progress: &Progress) -> anyhow::Result<()> {
-    introduce(&run, progress);
+    introduce(&run, progress)?;
     let found = tallow_train::dry_run(&run, progress)?;
     let mut out = std::io::stdout().lock();
     if json {
@@ -106,4 +141,17 @@ fn dry_run(run: Run, json: bool, progress: &Progress) -> anyhow::Result<()> {
     writeln!(out, "  kernel calls       {}", found.kernel_calls)?;
     writeln!(out, "  validation rows    {} (one batch)", found.evaluated)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+    use std::path::Path;
+
+    #[test]
+    fn paths_are_quoted_where_a_shell_would_cut_them() {
+        let of = |text: &str| quoted(Path::new(text));
+        assert_eq!(of("checkpoints/a_b-1.0"), "checkpoints/a_b-1.0");
+        assert_eq!(of("my runs/a's"), "'my runs/a'\\''s'");
+    }
 }

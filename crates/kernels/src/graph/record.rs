@@ -88,6 +88,31 @@ pub struct Step {
     pub output: Tensor,
 }
 
+impl Step {
+    /// What a training holds of this application from its forward pass until its gradient is taken, where an operand is tracked:
+    /// the activations that its gradient reads, and bytes beside them. Parameters are the network's own.
+    pub fn kept(&self) -> (Vec<&Tensor>, usize) {
+        let (x, y) = (&self.inputs[0], &self.output);
+        let heads =
+            |heads: &usize| y.elem_count() / y.dims()[y.rank() - 1] * heads * y.dtype().size_in_bytes();
+        match &self.op {
+            Op::Conv2d(_) | Op::Linear | Op::LayerNorm { .. } | Op::DepthwiseLast => (vec![x], 0),
+            Op::Relu6 | Op::Sigmoid | Op::Silu | Op::HardSigmoid | Op::HardSwish | Op::Gelu => (vec![x], 0),
+            Op::BatchNorm { relu: true, .. } if self.inputs.len() > 5 => (vec![x, y], 0),
+            Op::BatchNorm { .. } => (vec![x], 0),
+            Op::Relu | Op::Softmax => (vec![y], 0),
+            // Where each maximum was, as u32.
+            Op::MaxPool { .. } => (Vec::new(), 4 * y.elem_count()),
+            Op::Attention { heads: n } | Op::WindowAttention { heads: n, .. } => (vec![x, y], heads(n)),
+            Op::ScaleChannels => (vec![x, &self.inputs[1]], 0),
+            Op::LayerScale => (vec![&self.inputs[1]], 0),
+            Op::AvgPool { .. } | Op::AdaptiveAvgPool | Op::GlobalAvgPool => (Vec::new(), 0),
+            Op::Add | Op::AddChannels | Op::ConcatChannels | Op::ClassToken => (Vec::new(), 0),
+            Op::Rearrange { .. } | Op::Narrow { .. } | Op::Select { .. } | Op::Pad { .. } => (Vec::new(), 0),
+        }
+    }
+}
+
 /// The tape of this thread, while one runs; `nested` while an op does, whose own ops are not recorded.
 #[derive(Default)]
 struct Tape {

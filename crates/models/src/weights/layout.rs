@@ -39,6 +39,58 @@ pub(super) fn unwrapped(
     tensors
 }
 
+/// The tensors with prefixes of whole dotted segments replaced, each (from, to): of several that fit a name, the longest; of no
+/// `to`, the rest of the name. An error says which begins no name, without the path.
+pub(super) fn renamed(
+    tensors: BTreeMap<String, Tensor>,
+    renames: &[(String, String)],
+    notes: &mut Vec<String>,
+) -> Result<BTreeMap<String, Tensor>, String> {
+    let begins = |name: &str, from: &str| {
+        name.strip_prefix(from).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    for (from, _) in renames {
+        if !tensors.keys().any(|name| begins(name, from)) {
+            return Err(format!("no name in the file begins with `{from}`; {}", near(&tensors, from)));
+        }
+    }
+    let (mut found, mut count) = (BTreeMap::new(), 0);
+    for (name, tensor) in tensors {
+        let fits = renames.iter().filter(|(from, _)| begins(&name, from)).max_by_key(|(from, _)| from.len());
+        let fresh = fits.map_or(name.clone(), |(from, to)| {
+            count += 1;
+            let rest = &name[from.len()..];
+            if to.is_empty() { rest.trim_start_matches('.').to_owned() } else { format!("{to}{rest}") }
+        });
+        if found.insert(fresh.clone(), tensor).is_some() {
+            return Err(format!("two tensors of the file become `{fresh}`, such as {name}"));
+        }
+    }
+    if count > 0 {
+        notes.push(format!("renamed as model.rename says: {count} tensor(s)"));
+    }
+    Ok(found)
+}
+
+/// What names there are where a prefix leaves those of the file.
+fn near(tensors: &BTreeMap<String, Tensor>, from: &str) -> String {
+    let parts = |name: &str| name.split('.').map(str::to_owned).collect::<Vec<String>>();
+    let wanted = parts(from);
+    let common = |name: &[String]| name.iter().zip(&wanted).take_while(|(a, b)| a == b).count();
+    let names: Vec<Vec<String>> = tensors.keys().map(|name| parts(name)).collect();
+    let deepest = names.iter().map(|name| common(name)).max().unwrap_or(0);
+    let mut there: Vec<String> = names
+        .iter()
+        .filter(|name| common(name) == deepest)
+        .map(|name| name[..name.len().min(deepest + 1)].join("."))
+        .collect();
+    there.dedup();
+    const SHOWN: usize = 12;
+    let more = if there.len() > SHOWN { ", …" } else { "" };
+    there.truncate(SHOWN);
+    format!("there are {}{more}", there.join(", "))
+}
+
 /// The tensors by our names: the file is ours, torchvision's or timm's, and its names begin as they are or behind a prefix
 /// (`backbone.`, `encoder_q.`), whichever has most of the model's names. What does not have the prefix is left aside.
 pub(super) fn recognise(

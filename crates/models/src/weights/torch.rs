@@ -183,7 +183,16 @@ fn place(storage: &Object, offset: &Object, size: &Object, stride: &Object) -> R
     if size.len() != stride.len() {
         return Err(odd());
     }
-    Ok(Place { storage: key, dtype, offset: number(offset).ok_or_else(odd)?, size, stride })
+    // Old files describe a storage that is a part of another: (its key, where it begins, its length).
+    let begins = match storage {
+        Object::Tuple(parts) => match &parts[..] {
+            [.., Object::Tuple(view)] if parts.len() == 6 => view.get(1).and_then(number).ok_or_else(odd)?,
+            _ => 0,
+        },
+        _ => 0,
+    };
+    let offset = number(offset).and_then(|offset| offset.checked_add(begins)).ok_or_else(odd)?;
+    Ok(Place { storage: key, dtype, offset, size, stride })
 }
 
 /// Key and type of `("storage", class, key, …)`.

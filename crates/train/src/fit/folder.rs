@@ -2,7 +2,8 @@
 
 use super::checkpoint;
 use super::lock::{self, Lock};
-use crate::plan::{Plan, completed, evaluation_nodes};
+use super::same_run::same_run;
+use crate::plan::{Plan, evaluation_nodes};
 use crate::recipe::resolved;
 use crate::run::Run;
 use crate::{Error, Result};
@@ -42,61 +43,23 @@ impl Folder {
     /// A folder that another process has, that holds a run which the command does not mention, that cannot be resumed, or
     /// cannot be written.
     pub fn inspect(path: &Path, plan: &Plan, earlier: Earlier) -> Result<Folder> {
-        let shown = path.display();
-        if path.exists() && !path.is_dir() {
-            return Err(Error::recipe(format!("{shown}: is a file; name a folder with --out DIR")));
-        }
-        if earlier == Earlier::Resume && !path.exists() {
-            return Err(Error::recipe(format!(
-                "{shown}: there is no such folder to resume; leave --resume out to begin, or name the run's folder with \
-                 --out DIR"
-            )));
-        }
+        usable(path, earlier)?;
         writable(path)?;
         let lock = Lock::take(path)?;
-        let is_there = fs::read_dir(path)
-            .is_ok_and(|entries| entries.flatten().any(|entry| entry.file_name() != lock::FILE));
-        let is_run = OF_A_RUN.iter().any(|name| path.join(name).exists());
-        let last = checkpoint::find(path, "last");
-        let refuse = |problem: &str| Err(Error::recipe(format!("{shown}: {problem}")));
-        let mut notes = Vec::new();
-        match earlier {
-            Earlier::Refuse if last.is_some() => {
-                return refuse(
-                    "holds an earlier run; go on with --resume, replace it with --overwrite, or write elsewhere with \
-                     --out DIR",
-                );
-            }
-            Earlier::Refuse if is_run => {
-                return refuse(
-                    "holds a run that ended before its first checkpoint; replace it with --overwrite, or write elsewhere \
-                     with --out DIR",
-                );
-            }
-            Earlier::Refuse if is_there => {
-                return refuse(
-                    "is not empty, and holds no run; write elsewhere with --out DIR, or beside what is there with --overwrite",
-                );
-            }
-            Earlier::Resume => match &last {
-                Some(place) => notes.extend(same_recipe(place, plan)?),
-                None if is_run => {
-                    return refuse(
-                        "holds no `last` checkpoint to resume: the run ended before its first one; begin again with \
-                         --overwrite",
-                    );
-                }
-                None => {
-                    return refuse(
-                        "holds no run to resume; leave --resume out to begin, or name the run's folder with --out DIR",
-                    );
-                }
-            },
-            _ => {}
-        }
+        let last = allowed(path, earlier)?;
         let resume = last.filter(|_| earlier == Earlier::Resume);
+        let notes = resume.as_deref().map_or(Ok(Vec::new()), |place| same_run(place, plan))?;
         let overwrite = earlier == Earlier::Overwrite;
         Ok(Folder { path: path.to_owned(), resume, notes, overwrite, _lock: lock })
+    }
+
+    /// Looks at what a folder holds, and leaves it alone: no lock, and no question whether it can be written.
+    ///
+    /// # Errors
+    /// As [`Folder::inspect`], but for folders in use or not to be written.
+    pub fn look(path: &Path, earlier: Earlier) -> Result<()> {
+        usable(path, earlier)?;
+        allowed(path, earlier).map(drop)
     }
 
     /// Seconds that earlier parts of a resumed run took; 0 where that is not known.
@@ -154,10 +117,12 @@ impl Folder {
                     fs::remove_dir_all(&place).map_err(Error::io(&place))?;
                 }
             }
-            for name in ["predictions.csv", "report.html", TIME] {
-                let place = self.path.join(name);
-                if place.exists() {
-                    fs::remove_file(&place).map_err(Error::io(&place))?;
+            let written = ["predictions.csv", "report.html", TIME];
+            for entry in fs::read_dir(&self.path).map_err(Error::io(&self.path))?.flatten() {
+                let name = entry.file_name();
+                let name = name.to_string_lossy();
+                if written.contains(&&*name) || is_replay(&name) {
+                    fs::remove_file(entry.path()).map_err(Error::io(entry.path()))?;
                 }
             }
         }
@@ -181,41 +146,55 @@ impl Run {
     }
 }
 
-/// Refuses to go on with a recipe that would have trained something else; another length is noted.
-fn same_recipe(place: &Path, plan: &Plan) -> Result<Option<String>> {
-    let path = place.join("recipe.yaml");
-    let then = checkpoint::read(place, "recipe.yaml")?;
-    let read = serde_yaml::from_str(&then);
-    let read = read.map_err(|error| Error::Checkpoint(format!("{}: {error}", path.display())))?;
-    // An earlier version wrote no defaults.
-    let (mut then, mut now) = (completed(resolved::translated(&then, read)), plan.resolved.clone());
-    let has_own = now.get("evaluation").is_some();
-    for map in [&mut then, &mut now].into_iter().filter_map(|recipe| recipe.as_mapping_mut()) {
-        // Where to go on is not what to train.
-        map.remove("device");
-        // What the weights' config.json said is written down, and is the checkpoint's from here.
-        if !has_own {
-            map.remove("evaluation");
-        }
+/// Whether a file is a picture of `tallow replay`, of a step of the run.
+fn is_replay(name: &str) -> bool {
+    name.starts_with("replay_step") && name.ends_with(".png")
+}
+
+/// Whether a file may lie in the folder of a run before it: the lock, and pictures of `tallow preview`.
+fn is_no_obstacle(name: &str) -> bool {
+    name == lock::FILE || (name.starts_with("preview") && name.ends_with(".png"))
+}
+
+/// Refuses a path that is no folder, or one that is not there to be resumed.
+fn usable(path: &Path, earlier: Earlier) -> Result<()> {
+    let shown = path.display();
+    if path.exists() && !path.is_dir() {
+        return Err(Error::recipe(format!("{shown}: is a file; name a folder with --out DIR")));
     }
-    if then == now {
-        return Ok(None);
-    }
-    let keys: Vec<&str> =
-        now.as_mapping().into_iter().flat_map(|map| map.keys()).filter_map(|key| key.as_str()).collect();
-    let changed: Vec<&str> = keys.iter().copied().filter(|key| then.get(*key) != now.get(*key)).collect();
-    if changed == ["length"] {
-        let shown = |recipe: &serde_yaml::Value| tallow_policy::text(&recipe["length"]);
-        let (then, now) = (shown(&then), shown(&now));
-        return Ok(Some(format!(
-            "  this run began with length {then} and goes on to {now}: the schedule is that of {now} from here"
+    if earlier == Earlier::Resume && !path.exists() {
+        return Err(Error::recipe(format!(
+            "{shown}: there is no such folder to resume; leave --resume out to begin, or name the run's folder with --out DIR"
         )));
     }
-    Err(Error::recipe(format!(
-        "{}: this run began with another recipe (differs in: {}); resume with the same one, or --overwrite",
-        path.display(),
-        if changed.is_empty() { "keys that were removed".to_owned() } else { changed.join(", ") }
-    )))
+    Ok(())
+}
+
+/// The `last` checkpoint of a folder, where there is one; refuses what the command does not say.
+fn allowed(path: &Path, earlier: Earlier) -> Result<Option<PathBuf>> {
+    let is_other = |entry: fs::DirEntry| !is_no_obstacle(&entry.file_name().to_string_lossy());
+    let is_there = fs::read_dir(path).is_ok_and(|entries| entries.flatten().any(is_other));
+    let is_run = OF_A_RUN.iter().any(|name| path.join(name).exists());
+    let last = checkpoint::find(path, "last");
+    let problem = match earlier {
+        Earlier::Refuse if last.is_some() => {
+            "holds an earlier run; go on with --resume, replace it with --overwrite, or write elsewhere with --out DIR"
+        }
+        Earlier::Refuse if is_run => {
+            "holds a run that ended before its first checkpoint; replace it with --overwrite, or write elsewhere with --out DIR"
+        }
+        Earlier::Refuse if is_there => {
+            "is not empty, and holds no run; write elsewhere with --out DIR, or beside what is there with --overwrite"
+        }
+        Earlier::Resume if last.is_none() && is_run => {
+            "holds no `last` checkpoint to resume: the run ended before its first one; begin again with --overwrite"
+        }
+        Earlier::Resume if last.is_none() => {
+            "holds no run to resume; leave --resume out to begin, or name the run's folder with --out DIR"
+        }
+        _ => return Ok(last),
+    };
+    Err(Error::recipe(format!("{}: {problem}", path.display())))
 }
 
 /// Whether the folder, or the nearest parent that exists, can be written.

@@ -5,6 +5,7 @@ pub mod branch;
 mod branch_gradients;
 pub mod checkpoint;
 mod clip;
+mod divergence;
 mod ema;
 pub mod evaluate;
 mod folder;
@@ -13,6 +14,7 @@ mod lock;
 mod loss;
 mod optimizer;
 mod plateau;
+mod same_run;
 mod schedule;
 mod step;
 
@@ -32,6 +34,7 @@ use crate::run::{Batches, Run};
 use crate::{Error, Result};
 use branch::cuts;
 use checkpoint::Position;
+use divergence::Divergence;
 use evaluate::evaluate;
 use plateau::Plateau;
 use std::collections::VecDeque;
@@ -55,6 +58,8 @@ pub struct Fitted {
     pub stopped_early: bool,
     /// Of all parts of the run, but for steps that were lost when it was killed.
     pub seconds: f64,
+    /// What went wrong without ending it.
+    pub warnings: Vec<String>,
 }
 
 /// Trains a run to its end, into a folder; from its `last` checkpoint if the folder is resumed.
@@ -98,6 +103,7 @@ fn train(run: &Run, folder: &Folder, progress: &Progress, signal: &AtomicI32) ->
         steps: trainer.position.step,
         stopped_early,
         seconds,
+        warnings: trainer.warnings(),
     })
 }
 
@@ -161,6 +167,7 @@ struct Trainer<'a> {
     batches: Batches<'a>,
     /// The last losses, for the message when one is not finite.
     recent: VecDeque<f64>,
+    divergence: Divergence,
     began: Instant,
     /// Seconds of earlier parts of the run.
     before: f64,
@@ -190,6 +197,7 @@ impl<'a> Trainer<'a> {
             learner,
             batches,
             recent: VecDeque::new(),
+            divergence: Divergence::of(run)?,
             began,
             before: folder.seconds(),
         })
@@ -299,6 +307,10 @@ impl<'a> Trainer<'a> {
             summary.balanced_accuracy,
             if is_best { "  ← best" } else { "" }
         ));
+        let advice = self.run.plan().schedule.advice();
+        if let Some(warning) = self.divergence.look(epoch, self.mean_loss(), &predictions, &advice) {
+            self.progress.note(&format!("warning: {warning}"));
+        }
         self.position = Position { epoch, batch: 0, loss: 0.0, rows: 0, ..self.position.clone() };
         if is_best {
             self.save("best", Some(&summary))?;
@@ -322,6 +334,11 @@ impl<'a> Trainer<'a> {
             ));
         }
         self.learner.schedule.lowered = Some(plateau.lr);
+    }
+
+    /// At the end of the run.
+    fn warnings(&self) -> Vec<String> {
+        self.divergence.at_end(&self.run.plan().schedule.advice()).into_iter().collect()
     }
 
     fn is_stale(&self) -> bool {

@@ -37,7 +37,7 @@ pub struct Moments {
 
 impl Rule {
     /// The names of the tensors an optimizer keeps for each parameter.
-    fn slots(&self) -> &'static [&'static str] {
+    pub fn slots(&self) -> &'static [&'static str] {
         match self {
             Rule::Sgd { .. } => &["velocity"],
             Rule::Adam(_) | Rule::AdamW(_) => &["m", "v"],

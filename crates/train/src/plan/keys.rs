@@ -215,7 +215,7 @@ pub const SECTIONS: &[Section] = &[
             key(
                 "window",
                 "",
-                "`auto`, `{ min: 0, max: 4095 }`, `{ percentile: [ 1, 99 ] }`",
+                "`auto`, `{ min: 0, max: 4095 }`, `{ percentile: 0.5 }`",
                 "of 16-bit pictures: the level that becomes black and the one that becomes white; needed where they use few of their levels",
                 "data: { window: auto }",
             ),
@@ -297,9 +297,16 @@ pub const SECTIONS: &[Section] = &[
             key(
                 "weights",
                 "",
-                "`hub:owner/name[@revision]`, or the path of a safetensors or PyTorch file, of a folder that holds one, or of a checkpoint; left out: initial values",
+                "`imagenet` (those known to fit the model, from the hub), `hub:owner/name[@revision]`, or the path of a safetensors or PyTorch file, of a folder that holds one, or of a checkpoint; left out: initial values",
                 "what training begins with; a head of other classes is made anew",
-                "model: { name: resnet18, weights: hub:timm/resnet18.tv_in1k }",
+                "model: { name: resnet18, weights: imagenet }",
+            ),
+            key(
+                "rename",
+                "",
+                "a map of prefixes; with `weights`",
+                "what stands for whole parts of the names of a file's tensors, from their beginning, before they are matched",
+                "model: { name: resnet20, weights: resnet20.th, rename: { linear: fc } }",
             ),
             key(
                 "input",

@@ -10,6 +10,7 @@ mod read;
 mod reference;
 mod sections;
 mod shortened;
+mod smallest;
 
 pub use freeze::FreezePlan;
 pub use images::{evaluation_nodes, evaluation_of};
@@ -19,7 +20,7 @@ pub use policy::{check_preset, is_preset};
 pub use reference::{Key, Section, completed};
 
 use crate::fit::{Loss, LossKind, Optimizer, Shape, balanced_weights};
-use crate::recipe::{Document, Node};
+use crate::recipe::{Document, Node, resolved};
 use crate::run::DeviceChoice;
 use crate::{Error, Result};
 use candle_core::Device;
@@ -98,6 +99,8 @@ pub struct DataPlan {
 pub struct ModelPlan {
     pub spec: &'static ModelSpec,
     pub weights: Option<Weights>,
+    /// Prefixes of the names in the weights' file, and what stands for them: whole segments between dots.
+    pub rename: Vec<(String, String)>,
     /// Side of the square input, pixels.
     pub input: u32,
     pub stem: Option<Stem>,
@@ -211,6 +214,24 @@ impl Plan {
             )));
         }
         Plan::of(Document::read(path, overrides).map_err(Error::Recipe)?, registry)
+    }
+
+    /// The same of the recipe in a run's folder, under the name that the run has.
+    ///
+    /// # Errors
+    /// A recipe that is missing; all mistakes at once.
+    pub fn of_run(folder: &Path, overrides: &[String], registry: &Registry) -> Result<Plan> {
+        let path = folder.join("recipe.yaml");
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            let problem =
+                format!("holds no recipe.yaml of a run ({error}); name a recipe, or the folder of a run");
+            Error::recipe(format!("{}: {problem}", folder.display()))
+        })?;
+        let plan = Plan::read(&path, overrides, registry)?;
+        Ok(match resolved::heading(&text) {
+            Some((name, preset)) => Plan { name: name.to_owned(), preset: preset.map(str::to_owned), ..plan },
+            None => plan,
+        })
     }
 
     /// The same of a recipe's text; `name` stands for its file in messages.

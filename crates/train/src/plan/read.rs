@@ -6,6 +6,7 @@ use super::length::{length, misfits, share_of};
 use super::policy::{policy, resolve};
 use super::reference::section;
 use super::sections::{data, ema, loss, metric, model, optimizer, patience, schedule};
+use super::smallest::check_input;
 use crate::recipe::{Document, Node};
 use crate::run::DeviceChoice;
 use tallow_models::ModelOptions;
@@ -23,6 +24,7 @@ pub fn plan(
     let data = root.required("data", "{ name: synthetic, batch: 64 }").and_then(|node| data(&node));
     let model = root.required("model", "{ name: resnet18 }").and_then(|node| model(&node));
     let input = model.as_ref().map(|model| model.input);
+    model.iter().for_each(|model| check_input(root, model));
     let own_images = images(root, "images", registry, input);
     let has_own_evaluation = root.get("evaluation").is_some();
     let evaluation = match &model {

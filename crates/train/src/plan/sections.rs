@@ -8,7 +8,7 @@ use serde_yaml::{Mapping, Value};
 use std::path::PathBuf;
 use tallow_data::{SOURCES, Split, listed, suggestion};
 use tallow_metrics::{METRICS, Metric};
-use tallow_models::{MODELS, Stem};
+use tallow_models::{MODELS, ModelSpec, Stem};
 use tallow_policy::{Duration, Mistake};
 
 /// Images of a batch: more is a slip of the hand.
@@ -93,7 +93,13 @@ pub fn model(node: &Node) -> Option<ModelPlan> {
         }
         found
     });
-    let weights = node.get("weights").map_or(Some(None), |node| weights(&node).map(Some));
+    let weights = node.get("weights").map_or(Some(None), |node| weights(&node, spec).map(Some));
+    let rename = node.get("rename").map_or(Some(Vec::new()), |rename| {
+        if node.get("weights").is_none() {
+            rename.mistake("renames tensors of a file, and there are no `weights`; leave it out");
+        }
+        renames(&rename)
+    });
     let input = node.get("input").map_or(spec.map(|spec| spec.input), |input| input.count(1));
     let stem = node.get("stem").map_or(Some(None), |stem| match spec {
         Some(spec) if !spec.has_stems => {
@@ -111,6 +117,7 @@ pub fn model(node: &Node) -> Option<ModelPlan> {
     Some(ModelPlan {
         spec: spec?,
         weights: weights?,
+        rename: rename?,
         input: input? as u32,
         stem: stem?,
         mean: mean?,
@@ -119,10 +126,32 @@ pub fn model(node: &Node) -> Option<ModelPlan> {
     })
 }
 
-/// `hub:owner/name[@revision]`, or a path.
-fn weights(node: &Node) -> Option<Weights> {
+/// Texts for texts, such as `{ linear: fc }`.
+fn renames(node: &Node) -> Option<Vec<(String, String)>> {
+    let pairs =
+        node.mapping()?.iter().map(|(from, to)| Some((from.as_str()?.to_owned(), to.as_str()?.to_owned())));
+    let is_whole = |name: &str| !name.starts_with('.') && !name.ends_with('.');
+    match pairs.collect::<Option<Vec<_>>>() {
+        Some(pairs) if pairs.iter().all(|(from, to)| !from.is_empty() && is_whole(from) && is_whole(to)) => {
+            Some(pairs)
+        }
+        _ => node.expected("prefixes of names and what stands for them, such as `rename: { linear: fc }`"),
+    }
+}
+
+/// `imagenet`, `hub:owner/name[@revision]`, or a path.
+fn weights(node: &Node, spec: Option<&ModelSpec>) -> Option<Weights> {
     const EXAMPLE: &str = "such as `weights: hub:timm/resnet18.tv_in1k`";
     let whole = |id: &str| id.split('/').count() == 2 && id.split('/').all(|part| !part.is_empty());
+    if node.value().as_str() == Some("imagenet") {
+        let spec = spec?;
+        let known = spec.weights.first().map(|id| Weights::Hub((*id).to_owned()));
+        if known.is_none() {
+            let remedy = "name a file or hub:owner/name, or leave `weights` out";
+            node.mistake(format!("no ImageNet weights are known for {}; {remedy}", spec.name));
+        }
+        return known;
+    }
     match node.value().as_str().map(|text| (text, text.strip_prefix("hub:"))) {
         Some((_, Some(id))) if whole(id) => Some(Weights::Hub(id.to_owned())),
         Some((text, Some(_))) => {

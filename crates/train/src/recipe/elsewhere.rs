@@ -31,7 +31,7 @@ pub const ELSEWHERE: &Elsewhere = &[
             "initial_checkpoint",
             "weights",
         ],
-        "`model: { weights: … }`, with hub:owner/name or a path",
+        "`model: { name: resnet18, weights: imagenet }`, or weights: hub:owner/name, or a path",
     ),
     (
         &[

@@ -151,9 +151,10 @@ pub fn part(plan: &Plan, name: &str, progress: &Progress) -> Result<Arc<dyn Data
         return Err(Error::recipe(format!("--split {name}: {source} has no {name} part here; {remedy}")));
     }
     let (parts, mut notes) = match (name, &plan.data.split, official) {
-        // Neither moves with a split, nor needs one.
+        // Neither moves with a split, nor needs one; groups that the split names are theirs too.
         ("all" | "test", _, Parts { train, test, notes, .. }) => {
-            (vec![(name, if name == "all" { train } else { test }.expect("was found to be there"))], notes)
+            let part = if name == "all" { train } else { test }.expect("was found to be there");
+            (vec![(name, regrouped(plan, part)?)], notes)
         }
         ("train", None, Parts { train: Some(train), validation: None, notes, .. }) => {
             (vec![(name, train)], notes)
@@ -265,14 +266,7 @@ fn divided(plan: &Plan, parts: Parts) -> Result<(Named, Vec<String>)> {
     let whole = parts
         .train
         .ok_or_else(|| Error::Data(format!("data: {source} has no training part here; see data.root")))?;
-    let grouping = plan.data.split.as_ref().and_then(|split| split.group.as_ref());
-    // The dataset's own groups are looked for in what is divided; others are found in every part.
-    let regroup = |part: Arc<dyn Dataset>| match grouping {
-        Some(grouping) if !matches!(grouping, Grouping::Own(_)) => {
-            grouping.apply(part).map_err(|error| plan.place(error))
-        }
-        _ => Ok(part),
-    };
+    let regroup = |part: Arc<dyn Dataset>| regrouped(plan, part);
     let rule = plan.data.split.as_ref().filter(|split| split.rule != Rule::Official);
     if let (Some(split), Some(own)) = (rule, &parts.validation)
         && !split.replace
@@ -300,6 +294,14 @@ fn divided(plan: &Plan, parts: Parts) -> Result<(Named, Vec<String>)> {
     let mut named = vec![("train", train), ("validation", validation)];
     named.extend(test.map(|test| ("test", test)));
     Ok((named, parts.notes))
+}
+
+/// A part with the groups that the plan finds in names or a file. The dataset's own are looked for in what is divided alone.
+fn regrouped(plan: &Plan, part: Arc<dyn Dataset>) -> Result<Arc<dyn Dataset>> {
+    match plan.data.split.as_ref().and_then(|split| split.group.as_ref()) {
+        None | Some(Grouping::Own(_)) => Ok(part),
+        Some(grouping) => grouping.apply(part).map_err(|error| plan.place(error)),
+    }
 }
 
 fn disjoint(parts: &Named) -> Result<()> {

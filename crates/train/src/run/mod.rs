@@ -5,7 +5,10 @@ mod batches;
 mod data;
 mod device;
 pub mod keys;
+mod machine;
+mod memory;
 mod model;
+mod pretrained;
 mod transforms;
 mod upload;
 mod warnings;
@@ -14,7 +17,9 @@ mod weights;
 pub use batches::{Batch, Batches};
 pub use data::{Data, part};
 pub use device::{DeviceChoice, name as device_name};
+pub use memory::Memory;
 pub use model::{Model, Start};
+pub use pretrained::{Pretrained, pretrained};
 pub use transforms::Transforms;
 pub use upload::Statistics;
 #[cfg(feature = "hub")]
@@ -25,7 +30,7 @@ use crate::plan::{Plan, RunLength};
 use crate::{Error, Result};
 use tallow_policy::Mistake;
 use tallow_report::Progress;
-use warnings::{is_undefined, warnings};
+use warnings::{enlarged, is_undefined, large_batch, warnings};
 
 /// Everything that a training needs.
 pub struct Run {
@@ -63,9 +68,10 @@ impl Run {
                 plan.select.name
             ));
         }
+        let of_sizes = [large_batch(&plan, &*data.train), enlarged(&plan, &*data.train)];
         let (model, of_weights) = Model::build(plan, classes, device, start, progress)?;
-        let of_plan = model.plan.notes.iter().cloned();
-        let notes = of_plan.chain(data.notes.iter().cloned()).chain(of_weights).collect();
+        let notes = model.plan.notes.iter().chain(&data.notes).cloned();
+        let notes = notes.chain(of_sizes.into_iter().flatten()).chain(of_weights).collect();
         Ok(Run { model, data, loss, length, notes, warnings })
     }
 

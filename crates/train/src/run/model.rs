@@ -1,7 +1,7 @@
 //! A plan's network with its weights, ready to be trained or asked.
 
 use super::transforms::{Transforms, describe};
-use super::{keys, weights};
+use super::{keys, pretrained, weights};
 use crate::Result;
 use crate::fit::checkpoint;
 use crate::plan::{ModelPlan, Plan, RunLength, Weights};
@@ -31,6 +31,8 @@ pub struct Model {
 pub enum Start<'a> {
     /// The recipe's weights, or initial values.
     Recipe,
+    /// The recipe's weights, of which this is the file, with their head: one that does not fit is an error.
+    Weights(&'a Path),
     /// A folder with `model.safetensors` and `config.json`.
     Checkpoint(&'a Path),
 }
@@ -73,8 +75,20 @@ impl Model {
             (Start::Checkpoint(folder), _) => {
                 (Vec::new(), Some(weights::from_checkpoint(folder, spec, &params, &classes)?))
             }
-            (Start::Recipe, Some(from)) => weights::from_recipe(from, spec, &params, progress)?,
-            (Start::Recipe, None) => (Vec::new(), None),
+            (Start::Recipe, Some(from)) => {
+                let file = weights::file_of(from, progress)?;
+                let mut loaded = weights::load(from, &file, &plan, &params)?;
+                loaded.notes.extend(loaded.new_head.map(|why| format!("{why}: kept newly initialised")));
+                (loaded.notes, loaded.theirs)
+            }
+            (Start::Weights(file), Some(from)) => {
+                let loaded = weights::load(from, file, &plan, &params)?;
+                if let Some(why) = loaded.new_head {
+                    return Err(plan.mistake("model.weights", pretrained::no_head(from, &why)));
+                }
+                (loaded.notes, loaded.theirs)
+            }
+            (Start::Recipe | Start::Weights(_), None) => (Vec::new(), None),
         };
         network.freeze(&params, &plan.model.freeze.stages)?;
         let config = describe(&plan, &options, &classes, theirs.as_ref());

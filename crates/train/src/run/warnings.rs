@@ -1,5 +1,6 @@
 //! What is doubtful about data before anything is trained on them.
 
+use crate::plan::Plan;
 use tallow_data::Dataset;
 use tallow_metrics::{Metric, Predictions};
 
@@ -26,6 +27,35 @@ pub fn warnings(train: &dyn Dataset, validation: &dyn Dataset) -> Vec<String> {
         ));
     }
     found
+}
+
+/// A batch that no step can fill.
+pub fn large_batch(plan: &Plan, train: &dyn Dataset) -> Option<String> {
+    let (batch, images) = (plan.data.batch, train.len());
+    (batch > images).then(|| {
+        format!(
+            "data.batch: {batch} is more than the {images} training images: every step takes all of them, and an epoch is one step"
+        )
+    })
+}
+
+/// Images that are enlarged many times: their median of a few, as they are stored.
+pub fn enlarged(plan: &Plan, train: &dyn Dataset) -> Option<String> {
+    const LOOKED_AT: usize = 33;
+    const TIMES: f64 = 4.0;
+    let every = train.len().div_ceil(LOOKED_AT).max(1);
+    // Those that cannot be read are another's business.
+    let side = |index: usize| tallow_data::size(&train.image(index).ok()?).ok().map(|(w, h)| w.min(h));
+    let mut sides: Vec<u32> = (0..train.len()).step_by(every).filter_map(side).collect();
+    sides.sort_unstable();
+    let (stored, input) = (*sides.get(sides.len() / 2)?, plan.model.input);
+    let times = f64::from(input) / f64::from(stored.max(1));
+    (times >= TIMES).then(|| {
+        format!(
+            "images are stored at about {stored} px (shorter side), and enlarged {times:.0} times to the {input} px of model.input: a \
+             smaller input, or a network for small images such as resnet20, is faster and sees as much"
+        )
+    })
 }
 
 /// Whether a metric has no value on a part, whatever is predicted: such as AUROC where all images are of one class.

@@ -11,34 +11,52 @@ use tallow_report::Progress;
 #[cfg(feature = "hub")]
 use tallow_report::{Bar, Unit};
 
-/// Loads the weights of a recipe. Returns notes, and the `config.json` beside them, if there is one.
+/// What was loaded of the weights that a recipe names.
+pub struct Loaded {
+    pub notes: Vec<String>,
+    /// Why the head has its initial values, where it has.
+    pub new_head: Option<String>,
+    /// The `config.json` beside them, if there is one.
+    pub theirs: Option<Config>,
+}
+
+/// The file of a recipe's weights, on this machine.
+///
+/// # Errors
+/// Weights that the hub does not give.
+pub fn file_of(weights: &Weights, progress: &Progress) -> Result<PathBuf> {
+    match weights {
+        Weights::File(path) => Ok(in_folder(path)),
+        Weights::Hub(id) => hub(id, progress),
+    }
+}
+
+/// Loads a `file`, which stands for `weights`.
 ///
 /// # Errors
 /// Weights that are not there, cannot be read or do not fit; a `config.json` that is not timm's.
-pub fn from_recipe(
-    weights: &Weights,
-    spec: &ModelSpec,
-    params: &Params,
-    progress: &Progress,
-) -> Result<(Vec<String>, Option<Config>)> {
-    let file = match weights {
-        Weights::File(path) => in_folder(path),
-        Weights::Hub(id) => hub(id, progress)?,
-    };
-    let report = tallow_models::weights::import(params, spec, &file, Head::ReplaceIfClassesDiffer)?;
+pub fn load(weights: &Weights, file: &Path, plan: &Plan, params: &Params) -> Result<Loaded> {
+    let (spec, head) = (plan.model.spec, Head::ReplaceIfClassesDiffer);
+    let report = tallow_models::weights::import_renamed(params, spec, file, head, &plan.model.rename);
+    let report = report.map_err(|error| match error {
+        tallow_models::Error::Option(problem) => plan.mistake("model.rename", problem),
+        other => other.into(),
+    })?;
     let mut notes = vec![format!("weights: {} ({} tensors)", weights.describe(), report.loaded)];
     notes.extend(report.notes);
-    notes.extend(report.head);
-    let theirs = beside(&file)?;
+    let theirs = beside(file)?;
     if let Some(theirs) = &theirs {
         let own = Config::new(spec, &ModelOptions::new(1), spec.input, &[]);
         notes.push(note(theirs, &own, &file.with_file_name("config.json")));
     }
-    Ok((notes, theirs))
+    Ok(Loaded { notes, new_head: report.head, theirs })
 }
 
 /// The `config.json` beside a weights file, if there is one.
-fn beside(file: &Path) -> Result<Option<Config>> {
+///
+/// # Errors
+/// One that is not timm's.
+pub fn beside(file: &Path) -> Result<Option<Config>> {
     let path = file.with_file_name("config.json");
     let read = path.is_file().then(|| Config::read(&path)).transpose();
     read.map_err(|error| {

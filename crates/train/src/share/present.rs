@@ -95,7 +95,7 @@ pub fn report(run: &Run, folder: &Folder, fitted: &Fitted) -> Result<()> {
         batch: sheets(Subject::of(run), 0, 24)?.into_iter().min_by_key(|one| !one.mixed).map(|one| one.sheet),
         data: DataNotes {
             splits: run.data.splits(),
-            notes: run.warnings.iter().chain(&run.notes).cloned().collect(),
+            notes: fitted.warnings.iter().chain(&run.warnings).chain(&run.notes).cloned().collect(),
             broken: Vec::new(),
         },
         recipe: run.recipe(),

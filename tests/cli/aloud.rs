@@ -1,0 +1,60 @@
+//! What a training says aloud before it starts, and after an epoch that went wrong.
+
+use super::trained;
+use crate::program::Desk;
+
+#[test]
+fn sizes_that_surprise_are_told() {
+    let desk = Desk::new();
+    let dry = |more: &[&str]| desk.train(&[&["tiny.yaml", "--dry-run"], more].concat()).ok().err;
+    let plain = dry(&[]);
+    assert!(!plain.contains("every step takes all") && !plain.contains("enlarged"), "{plain}");
+    let words = "data.batch: 100 is more than the 64 training images: every step takes all of them";
+    let said = dry(&["data.batch=100"]);
+    assert!(said.contains(words), "{said}");
+    // Where what is left of an epoch is dropped, there would be no step.
+    desk.train(&["tiny.yaml", "--dry-run", "data.batch=100", "data.drop_last=true"])
+        .complains(2, &["64 training images make no batch of 100"]);
+    let larger = ["model.input=64", "images=[ { resize: [64, 64] } ]", "evaluation=[ { resize: [64, 64] } ]"];
+    let said = dry(&larger);
+    assert!(
+        said.contains("stored at about 16 px (shorter side), and enlarged 4 times to the 64 px"),
+        "{said}"
+    );
+    // It is in the report too.
+    desk.train(&["tiny.yaml", "data.batch=100", "length=1 steps", "--out", "run"]).ok();
+    assert!(desk.read("run/report.html").contains(words));
+}
+
+/// The estimate grows with the batch; what it is worth is measured elsewhere.
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_is_told_before_the_run() {
+    let desk = Desk::new();
+    let mib = |batch: &str| {
+        let said = desk.train(&["tiny.yaml", "--dry-run", batch, "data.images=512"]).ok().err;
+        let (_, rest) = said.split_once("memory: about ").unwrap_or_else(|| panic!("{said}"));
+        rest.split(" MiB at a batch of ").next().unwrap().parse::<f64>().unwrap()
+    };
+    let (small, large) = (mib("data.batch=16"), mib("data.batch=512"));
+    assert!(small > 5.0 && large > small + 20.0, "{small} {large}");
+}
+
+/// A learning rate far too high: the loss stays finite, and every image is called the same.
+#[test]
+fn a_finite_divergence_is_told() {
+    let desk = Desk::new();
+    let lr = "schedule={ constant: { lr: 5 } }";
+    let said = desk.train(&["tiny.yaml", lr, "length=1 epochs", "--out", "run", "--json"]).ok();
+    let count = |words: &str| said.err.matches(words).count();
+    assert_eq!(count("diverged: its training loss of "), 1, "{}", said.err);
+    assert_eq!(count("and did not recover: all validation images are called "), 1, "{}", said.err);
+    let advice =
+        "lower schedule.constant.lr, lengthen schedule.constant.warmup, or clip gradients (clip: 1.0)";
+    assert_eq!(count(advice), 2, "{}", said.err);
+    let recorded = said.json()["warnings"][0].as_str().unwrap().to_owned();
+    assert!(recorded.contains("did not recover"), "{recorded}");
+    assert!(desk.read("run/report.html").contains("did not recover"));
+    let (_, healthy) = trained();
+    assert_eq!(healthy["warnings"], serde_json::json!([]));
+}
