@@ -27,8 +27,8 @@ fn train(desk: &Desk, model: &str, side: usize) {
     desk.write("logits.csv", desk.tallow(&["predict", "run", "values.npy", "--logits"]).ok().out);
 }
 
-const ONNX: &str = "onnxruntime, numpy";
-const TORCH: &str = "timm, torchvision, safetensors";
+const ONNX: &str = "onnxruntime, numpy, PIL";
+const TORCH: &str = "timm, torchvision, safetensors, PIL";
 
 /// A Python that has the libraries: `TALLOW_PYTHON`, which must have onnxruntime, or `python3`.
 fn python(libraries: &str) -> Option<String> {
@@ -49,14 +49,91 @@ fn python(libraries: &str) -> Option<String> {
 
 /// The library's logits of an exported folder are ours.
 fn compare(desk: &Desk, folder: &str, libraries: &str) {
+    interop(desk, libraries, [folder, "values.npy", "logits.csv"]);
+}
+
+fn interop(desk: &Desk, libraries: &str, [folder, what, expected]: [&str; 3]) {
     let Some(python) = python(libraries) else { return };
     let script = root().join("tests/interop.py");
     let said = Command::new(python)
         .arg(script)
-        .args([desk.path(folder), desk.path("values.npy"), desk.path("logits.csv")])
+        .args([desk.path(folder), desk.path(what), desk.path(expected)])
         .output()
         .expect("Python starts");
     assert!(said.status.success(), "{folder}: {}", String::from_utf8_lossy(&said.stderr));
+}
+
+/// `image.png`: a bright disc with stripes on dark ground, wider than high.
+fn image(desk: &Desk) {
+    let picture = image::RgbImage::from_fn(90, 70, |x, y| {
+        let (dx, dy) = (f64::from(x) - 47.0, f64::from(y) - 33.0);
+        let wave = (f64::from(x) * 0.9 + f64::from(y) * 0.35).sin() * 40.0;
+        let light = if dx.hypot(dy) < 27.0 { 170.0 + wave } else { 12.0 };
+        image::Rgb([light as u8, (light * 0.8) as u8, (light * 0.6 + dy.abs()) as u8])
+    });
+    picture.save(desk.path("image.png")).unwrap();
+}
+
+/// A path of an image is enough for `load.py`, whatever the evaluation: what timm's words cannot say, several crops, and all
+/// image policies that draw nothing.
+#[test]
+fn the_loader_prepares_images_as_the_evaluation_does() {
+    let evaluations = [
+        ("[ { resize: 26 }, { center_crop: 16 } ]", "", false),
+        (
+            "[ { resize: { size: [20, 24], interpolation: bicubic } }, { center_crop: {} } ]",
+            "evaluation_crops=9",
+            true,
+        ),
+        (
+            "[ { field_of_view: { darkness: 0.7 } }, { color_constancy: {} }, { grayscale: {} }, { autocontrast: {} }, { resize: {} } ]",
+            "",
+            true,
+        ),
+        (
+            "[ { resize: {} }, { equalize: {} }, { posterize: 6 }, { solarize: 200 }, { invert: {} } ]",
+            "",
+            true,
+        ),
+    ];
+    for (evaluation, crops, is_ours_alone) in evaluations {
+        let desk = Desk::new();
+        image(&desk);
+        let evaluation = format!("evaluation={evaluation}");
+        let mut words = vec![
+            "tiny.yaml",
+            &evaluation,
+            "data.images=14",
+            "data.batch=7",
+            "length=2 steps",
+            "--out",
+            "run",
+        ];
+        words.extend((!crops.is_empty()).then_some(crops));
+        desk.train(&words).ok();
+        desk.tallow(&["export", "run", "--to", "onnx", "onnx"]).ok();
+        let path = desk.path("image.png");
+        desk.write("predictions.csv", desk.tallow(&["predict", "run", path.to_str().unwrap()]).ok().out);
+        interop(&desk, ONNX, ["onnx", "image.png", "predictions.csv"]);
+        // The same is said in words, and in the file itself, which may go its own way.
+        let prepared = desk.json("onnx/config.json")["tallow"]["preprocessing"].clone();
+        assert_eq!(prepared["crops_per_side"].as_u64(), Some(if crops.is_empty() { 1 } else { 3 }));
+        let bytes = std::fs::read(desk.path("onnx/model.onnx")).unwrap();
+        let text = prepared.to_string();
+        assert!(bytes.windows(text.len()).any(|window| window == text.as_bytes()), "{text}");
+        let readme = desk.read("onnx/README.md");
+        assert_eq!(readme.contains("timm's own transform"), is_ours_alone, "{readme}");
+        for step in prepared["steps"].as_array().unwrap() {
+            let name = step.as_object().unwrap().keys().next().unwrap();
+            let words = match name.as_str() {
+                "resize" => "resized",
+                "center_crop" if crops.is_empty() => "cropped to 16 × 16 pixels",
+                "center_crop" => "9 crops of 16 × 16 pixels",
+                name => name,
+            };
+            assert!(readme.contains(words), "{words}: {readme}");
+        }
+    }
 }
 
 #[test]
@@ -67,15 +144,20 @@ fn timm_and_torchvision_load_what_is_exported() {
     for library in ["timm", "torchvision", "candle"] {
         let said = desk.tallow(&["export", "run", "--to", library, library]).ok();
         let file = if library == "candle" { "load.rs" } else { "load.py" };
-        assert_eq!(desk.names(library), ["config.json", file, "model.safetensors"]);
+        assert_eq!(desk.names(library), ["README.md", "config.json", file, "model.safetensors"]);
         let loader = desk.read(&format!("{library}/{file}"));
-        assert!(said.out.contains("model.safetensors") && said.out.contains(&loader));
+        // What makes the network is shown; what prepares images is in the file.
+        let (_, shown) = said.out.split_once("\n\n").unwrap();
+        assert!(
+            said.out.contains("model.safetensors") && loader.starts_with(shown) && shown.lines().count() > 8,
+            "{shown}"
+        );
         assert!(!loader.contains(desk.path("").to_str().unwrap()), "a folder may be moved: {loader}");
         // A plain ResNet has the same names everywhere.
         assert_eq!(tensors(&desk.path(library).join("model.safetensors")), ours);
     }
     desk.tallow(&["export", "run", "--to", "onnx", "onnx"]).ok();
-    assert_eq!(desk.names("onnx"), ["config.json", "load.py", "model.onnx"]);
+    assert_eq!(desk.names("onnx"), ["README.md", "config.json", "load.py", "model.onnx"]);
     compare(&desk, "onnx", ONNX);
     let config = desk.json("timm/config.json");
     assert_eq!(

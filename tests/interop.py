@@ -1,17 +1,29 @@
-"""What `tallow export` wrote gives tallow's logits in the library it was written for.
+"""What `tallow export` wrote gives tallow's logits and probabilities in the library it was written for.
 
     python tests/interop.py FOLDER VALUES.npy LOGITS.csv
+    python tests/interop.py FOLDER IMAGE PREDICTIONS.csv
 
 Runs FOLDER/load.py, which makes `model` by timm, torchvision or onnxruntime, on the normalised values (R, C, H, W), and compares with the
 columns of LOGITS.csv (`tallow predict CHECKPOINT VALUES.npy --logits`): max |difference| <= 1e-4 · max(1, max |logit|).
+
+Of an image file, starts `python FOLDER/load.py IMAGE` as a program, and compares its CSV with that of `tallow predict CHECKPOINT IMAGE`:
+the same header, the same class, max |difference| of a probability <= TALLOW_TOLERANCE, 1e-3 where that is not set. PNG files are decoded
+alike everywhere; JPEG decoders differ by a level or two.
 """
 
 import csv
+import os
 import pathlib
 import runpy
+import subprocess
 import sys
 
 import numpy as np
+
+
+def read(lines):
+    header, *rows = csv.reader(lines)
+    return header, rows
 
 
 def run(model, images):
@@ -23,10 +35,10 @@ def run(model, images):
         return model(torch.from_numpy(images)).numpy()
 
 
-def main(folder, values, logits):
+def compare_logits(folder, values, logits):
     found = run(runpy.run_path(str(pathlib.Path(folder) / "load.py"))["model"], np.load(values))
     with open(logits, newline="") as file:
-        rows = list(csv.reader(file))[1:]
+        _, rows = read(file)
     expected = np.array([[float(cell) for cell in row[-found.shape[1] :]] for row in rows])
     if expected.shape != found.shape:
         sys.exit(f"expected logits {expected.shape}, got {found.shape}")
@@ -36,5 +48,19 @@ def main(folder, values, logits):
         sys.exit(f"logits differ by {worst}")
 
 
+def compare_image(folder, image, predictions):
+    command = [sys.executable, str(pathlib.Path(folder) / "load.py"), image]
+    said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    header, (row,) = read(said.splitlines())
+    with open(predictions, newline="") as file:
+        theirs, (expected,) = read(file)
+    if header != theirs or row[1] != expected[1]:
+        sys.exit(f"expected {theirs}, {expected}, got {header}, {row}")
+    worst = max(abs(float(a) - float(b)) for a, b in zip(row[2:], expected[2:], strict=True))
+    print(f"max |difference| of a probability {worst:.2e}")
+    if not worst <= float(os.environ.get("TALLOW_TOLERANCE", "1e-3")):
+        sys.exit(f"probabilities differ by {worst}")
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    (compare_logits if sys.argv[2].endswith(".npy") else compare_image)(*sys.argv[1:])

@@ -283,6 +283,28 @@ fn training_stops_early() {
     assert_eq!(epochs, said["best"]["epoch"].as_u64().unwrap() + 2);
     let again = desk.train(&[&arguments[..], &["--resume"]].concat()).ok().json();
     assert_eq!((&again["stopped_early"], again["epochs"].as_u64()), (&true.into(), Some(epochs)));
+    // Said in the terminal and in the report.
+    let words: Vec<&str> =
+        arguments.iter().copied().filter(|word| *word != "--json").chain(["--resume"]).collect();
+    let best = epochs - 2;
+    let why = format!(
+        "stopped after epoch {epochs}: no better accuracy since epoch {best} (early_stop.patience 2)"
+    );
+    let out = desk.train(&words).ok().out;
+    assert!(out.split_whitespace().collect::<Vec<_>>().join(" ").contains(&why), "{out}");
+    assert!(desk.read("run/report.html").contains(&why.replacen('s', "S", 1)));
+    // A run that comes to its end in the same epoch was not cut short.
+    let whole = format!("length={epochs} epochs");
+    let arguments: Vec<&str> = arguments
+        .iter()
+        .map(|word| match *word {
+            "length=9 epochs" => &whole,
+            "run" => "whole",
+            word => word,
+        })
+        .collect();
+    assert_eq!(desk.train(&arguments).ok().json()["stopped_early"], false);
+    assert!(!desk.read("whole/report.html").contains("topped after epoch"));
 }
 
 /// A metric that is undefined (all validation images are of one class) is no reason to stop, nor to lose the run; it is said

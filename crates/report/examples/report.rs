@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use tallow_data::Image;
 use tallow_metrics::{Predictions, Summary};
 use tallow_report::{
-    Chart, DataNotes, Epoch, Headline, Line, Log, Progress, Report, Sheet, SplitNote, Tile, heatmap, history,
-    table,
+    Chart, DataNotes, Epoch, Headline, Line, Log, Mistake, Mistakes, Progress, Report, Sheet, SplitNote,
+    Tile, heatmap, history, table,
 };
 use tallow_seed::{Rng, Seed};
 
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut headline = Headline::list(&summary, "macro_f1");
     for line in &mut headline[..3] {
         line.interval = Some((line.value - 0.031, line.value + 0.028));
-        line.note = "95 %, bootstrap over lesions".into();
+        line.basis = "95 % percentile bootstrap over 1120 lesions".into();
     }
     print!("{}", table(&summary.per_class, &headline));
     let names = CLASSES.map(String::from);
@@ -79,12 +79,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("data manifest", "77c0e9f20b6d5a38"),
         ("parameters", "11.18 M"),
     ];
+    let mistake = |at: usize| Mistake {
+        image: sheet.tiles[at].image.clone(),
+        id: format!("ISIC_00243{at:02}"),
+        truth: CLASSES[at % 7].into(),
+        predicted: CLASSES[(at + 1) % 7].into(),
+        probability: 0.99 - 0.02 * at as f64,
+        of_truth: 0.01,
+    };
+    let worst = (0..12).map(mistake).collect();
     let report = Report {
         title: "isic2018_small_cutmix_zeta_mixup".into(),
         subject: "ResNet-18 from scratch at 64 px on ISIC 2018 Task 3, CutMix then ζ-mixup (γ = 2.8) on every batch.".into(),
         evaluated: "Validation split, epoch 17, kept for the best macro F1.".into(),
         headline,
+        ending: "Stopped after epoch 20: no better macro_f1 since epoch 17 (early_stop.patience 3).".into(),
+        mistakes: Some(Mistakes { wrong: 261, images: 1502, worst }),
         epochs: history(&dir)?,
+        training_loss: "Cross-entropy with the soft targets of cutmix_zeta_mixup, label smoothing 0.1.".into(),
         best_epoch: Some(17),
         summary: Some(summary),
         batch: Some(sheet),

@@ -1,4 +1,5 @@
-//! A confusion matrix as an SVG: counts, shaded by the share of their row.
+//! A confusion matrix as an SVG: counts, shaded by the share of their row. Long names stand whole beside their rows, in lines; the
+//! columns then have the rows' numbers.
 
 use crate::markup::escape;
 use crate::plot::{open, standalone};
@@ -8,10 +9,11 @@ use std::fmt::Write;
 /// Row = true class, column = predicted class; `counts` is (C, C). Shading: count / row sum. Above 40 classes the cells
 /// have no text, and empty ones are left out. Panics if `counts` has another shape.
 pub fn heatmap(classes: &[String], counts: &[Vec<u64>]) -> String {
-    standalone(&inline(classes, counts))
+    standalone(&inline(classes, counts).0)
 }
 
-pub(crate) fn inline(classes: &[String], counts: &[Vec<u64>]) -> String {
+/// And how wide it is drawn.
+pub(crate) fn inline(classes: &[String], counts: &[Vec<u64>]) -> (String, f64) {
     let n = classes.len();
     assert!(counts.len() == n && counts.iter().all(|row| row.len() == n), "counts of {n} classes");
     let dense = n > 40;
@@ -22,9 +24,15 @@ pub(crate) fn inline(classes: &[String], counts: &[Vec<u64>]) -> String {
         _ => 8.,
     };
     let text = if dense { 7. } else { 11. };
-    let names: Vec<_> = classes.iter().map(|name| ellipsis(name, 18)).collect();
-    let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0) as f64 * text * 0.6;
-    let turned = longest > cell - 4.;
+    let is_numbered = !dense && classes.iter().any(|name| name.chars().count() > LONG);
+    let label = |(at, name): (usize, &String)| match is_numbered {
+        true => lines(&format!("{} {name}", at + 1), LETTERS, (cell / (text + 2.)) as usize),
+        false => vec![ellipsis(name, LONG)],
+    };
+    let labels: Vec<Vec<String>> = classes.iter().enumerate().map(label).collect();
+    let longest =
+        labels.iter().flatten().map(|line| line.chars().count()).max().unwrap_or(0) as f64 * text * 0.6;
+    let turned = !is_numbered && longest > cell - 4.;
     let (left, top) = (26. + longest, 6.);
     let below = if turned { longest * 0.72 + 30. } else { 38. };
     let side = cell * n as f64;
@@ -66,13 +74,21 @@ pub(crate) fn inline(classes: &[String], counts: &[Vec<u64>]) -> String {
         }
     }
     out.push_str("</g>");
-    for (at, name) in names.iter().enumerate() {
+    for (at, label) in labels.iter().enumerate() {
         let middle = cell * (at as f64 + 0.5);
-        let (name, y) = (escape(name), top + middle + text * 0.35);
         let size = format!("style=\"font-size:{text}px\"");
-        let _ =
-            write!(out, "<text class=\"end ink\" x=\"{:.1}\" y=\"{y:.1}\" {size}>{name}</text>", left - 6.);
+        let first = top + middle + text * 0.35 - (label.len() - 1) as f64 * (text + 2.) / 2.;
+        for (row, line) in label.iter().enumerate() {
+            let y = first + row as f64 * (text + 2.);
+            let line = escape(line);
+            let _ = write!(
+                out,
+                "<text class=\"end ink\" x=\"{:.1}\" y=\"{y:.1}\" {size}>{line}</text>",
+                left - 6.
+            );
+        }
         let (x, y) = (left + middle, top + side + 14.);
+        let name = if is_numbered { (at + 1).to_string() } else { escape(&label[0]) };
         let _ = if turned {
             write!(
                 out,
@@ -94,7 +110,30 @@ pub(crate) fn inline(classes: &[String], counts: &[Vec<u64>]) -> String {
         left + side / 2.,
         height - 6.
     );
-    out
+    (out, width)
+}
+
+/// Names longer than this are numbered where cells have text.
+const LONG: usize = 18;
+/// Letters of a line of a name.
+const LETTERS: usize = 30;
+
+/// Words in lines of at most `letters`, at most `most` lines; an … where some are missing.
+fn lines(text: &str, letters: usize, most: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= letters => {
+                *line += &format!(" {word}")
+            }
+            _ => lines.push(ellipsis(word, letters)),
+        }
+    }
+    if lines.len() > most.max(1) {
+        let rest = lines.split_off(most.max(1) - 1).join(" ");
+        lines.push(ellipsis(&rest, letters));
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -126,6 +165,31 @@ mod tests {
         check(&svg).unwrap();
         assert_eq!(svg.matches("class=\"cell\"").count(), 100);
         assert!(svg.len() < 80_000, "{}", svg.len());
+    }
+
+    /// Nothing of nine long names is hidden.
+    #[test]
+    fn long_names_stand_beside_their_rows() {
+        let name =
+            |at: usize| format!("Melanocytic nevus of the acral skin, histologically confirmed <{at}>");
+        let names: Vec<String> = (0..9).map(name).collect();
+        let svg = heatmap(&names, &vec![vec![1; 9]; 9]);
+        check(&svg).unwrap();
+        let texts: Vec<&str> =
+            svg.split("<text").skip(1).map(|text| text.split(['>', '<']).nth(1).unwrap()).collect();
+        for at in 0..9 {
+            let words = escape(&format!("{} {}", at + 1, name(at)));
+            let end = format!("confirmed &lt;{at}&gt;");
+            assert!(words.ends_with(&end) && texts.contains(&&*end), "{texts:?}");
+        }
+        assert!(!svg.contains('…') && !svg.contains("rotate(-45)"), "{svg}");
+        assert_eq!(texts.iter().filter(|text| **text == "9").count(), 1, "the number of a column");
+    }
+
+    #[test]
+    fn a_name_in_lines() {
+        assert_eq!(lines("1 acral nevus, confirmed", 12, 3), ["1 acral", "nevus,", "confirmed"]);
+        assert_eq!(lines("1 acral nevus, confirmed", 12, 2), ["1 acral", "nevus, conf…"]);
     }
 
     #[test]

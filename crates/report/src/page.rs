@@ -1,10 +1,8 @@
 //! A page of charts and tables: one file, no network, no scripts.
 
-use crate::markup::escape;
-use crate::palette::THEME;
-use crate::plot::STYLE;
+use crate::html::shell::{Part, document, note, scroll};
 use crate::{Bars, Chart, Error, Result, Scatter};
-use std::fmt::Write;
+use maud::{Markup, PreEscaped, html};
 use std::path::Path;
 
 /// A title, a sentence, sections.
@@ -31,7 +29,8 @@ pub enum Figure {
     Scatter(Scatter),
 }
 
-/// A table whose first column is names. Cells between 0 and 1 are shaded if `shaded`.
+/// A table whose first column is names. Cells between 0 and 1 are shaded if `shaded`. Where the columns are the rows again and
+/// their names are long, rows are numbered and columns have the numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Grid {
     pub caption: String,
@@ -41,10 +40,8 @@ pub struct Grid {
     pub shaded: bool,
 }
 
-const STYLE_OF_PAGE: &str = include_str!("html/page.css");
-const GRIDS: &str = ".grids{display:flex;flex-wrap:wrap;gap:1.2rem 2.5rem;margin-bottom:1rem}caption{text-align:left;\
-                     font-weight:600;font-size:.88rem;padding-bottom:.2rem}.charts figure{max-width:34rem}.grids .shade{padding:.25rem .5rem}\
-                     .grids>.scroll{min-width:0;max-width:100%}.grids thead th{white-space:normal;vertical-align:bottom}";
+/// A longer name of a column widens it.
+const LONG: usize = 8;
 
 impl Page {
     /// Writes the file under a temporary name, then renames it.
@@ -57,77 +54,78 @@ impl Page {
         std::fs::rename(&beside, path).map_err(Error::io(path))
     }
 
-    /// The page; well-formed as XML but for its doctype.
     pub fn html(&self) -> String {
-        let title = escape(&self.title);
-        let mut out = format!(
-            "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>\
-             <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"/>\
-             <title>{title}</title><style>{THEME}{STYLE}{STYLE_OF_PAGE}{GRIDS}</style></head>\n\
-             <body><main><header><h1>{title}</h1><p class=\"subject\">{}</p><nav>",
-            escape(&self.subject)
-        );
-        for (at, section) in self.sections.iter().enumerate() {
-            let _ = write!(out, "<a href=\"#s{at}\">{}</a> ", escape(&section.title));
+        let part = |(at, section): (usize, &Section)| Part {
+            id: format!("s{at}"),
+            title: section.title.clone(),
+            body: section.body(),
+        };
+        document(&self.title, &self.subject, self.sections.iter().enumerate().map(part).collect())
+    }
+}
+
+impl Section {
+    fn body(&self) -> Markup {
+        html! {
+            (note(&self.note))
+            @if !self.tables.is_empty() { div.grids { @for grid in &self.tables { (grid.html()) } } }
+            @if !self.figures.is_empty() {
+                div.charts.many { @for figure in &self.figures { figure { (PreEscaped(figure.inline())) } } }
+            }
         }
-        out.push_str("</nav></header>\n");
-        for (at, section) in self.sections.iter().enumerate() {
-            let _ = write!(out, "<section id=\"s{at}\"><h2>{}</h2>", escape(&section.title));
-            if !section.note.is_empty() {
-                let _ = write!(out, "<p class=\"note\">{}</p>", escape(&section.note));
-            }
-            if !section.tables.is_empty() {
-                out.push_str("<div class=\"grids\">");
-                section.tables.iter().for_each(|grid| grid.write(&mut out));
-                out.push_str("</div>");
-            }
-            if !section.figures.is_empty() {
-                out.push_str("<div class=\"charts\">");
-                for figure in &section.figures {
-                    let svg = match figure {
-                        Figure::Bars(bars) => bars.inline(),
-                        Figure::Chart(chart) => chart.inline(),
-                        Figure::Scatter(scatter) => scatter.inline(),
-                    };
-                    let _ = write!(out, "<figure>{svg}</figure>");
-                }
-                out.push_str("</div>");
-            }
-            out.push_str("</section>\n");
+    }
+}
+
+impl Figure {
+    fn inline(&self) -> String {
+        match self {
+            Figure::Bars(bars) => bars.inline(),
+            Figure::Chart(chart) => chart.inline(),
+            Figure::Scatter(scatter) => scatter.inline(),
         }
-        out.push_str("</main></body></html>\n");
-        out
     }
 }
 
 impl Grid {
-    fn write(&self, out: &mut String) {
-        out.push_str("<div class=\"scroll\"><table>");
-        if !self.caption.is_empty() {
-            let _ = write!(out, "<caption>{}</caption>", escape(&self.caption));
-        }
-        out.push_str("<thead><tr>");
-        for (at, column) in self.columns.iter().enumerate() {
-            let _ = write!(out, "<th{}>{}</th>", if at == 0 { "" } else { " class=\"n\"" }, escape(column));
-        }
-        out.push_str("</tr></thead><tbody>");
-        for row in &self.rows {
-            out.push_str("<tr>");
-            for (at, text) in row.iter().enumerate() {
-                let _ = match (at, text.parse::<f64>()) {
-                    (0, _) => write!(out, "<th>{}</th>", escape(text)),
-                    (_, Ok(share)) if self.shaded => write!(
-                        out,
-                        "<td class=\"n shade\" style=\"background:color-mix(in srgb,var(--heat) {:.0}%,transparent)\">{}</td>",
-                        70. * share.clamp(0., 1.).sqrt(),
-                        escape(text)
-                    ),
-                    _ => write!(out, "<td class=\"n\">{}</td>", escape(text)),
-                };
+    fn html(&self) -> Markup {
+        let columns = self.columns.get(1..).unwrap_or_default();
+        let is_square = columns.iter().eq(self.rows.iter().filter_map(|row| row.first()));
+        let is_numbered = is_square && columns.iter().any(|name| name.chars().count() > LONG);
+        let name =
+            |at: usize, name: &str| if is_numbered { format!("{} {name}", at + 1) } else { name.to_owned() };
+        let table = html! {
+            table.stack[!is_square] {
+                @if !self.caption.is_empty() { caption { (self.caption) } }
+                thead {
+                    tr {
+                        th { (self.columns.first().map_or("", String::as_str)) }
+                        @for (at, column) in columns.iter().enumerate() {
+                            @if is_numbered { th.n title=(column) { (at + 1) } } @else { th.n { (column) } }
+                        }
+                    }
+                }
+                tbody {
+                    @for (at, row) in self.rows.iter().enumerate() {
+                        tr {
+                            th { (name(at, row.first().map_or("", String::as_str))) }
+                            @for (text, column) in row.iter().skip(1).zip(columns) { (self.cell(text, column)) }
+                        }
+                    }
+                }
             }
-            out.push_str("</tr>");
+        };
+        scroll(if self.caption.is_empty() { "table" } else { &self.caption }, table)
+    }
+
+    fn cell(&self, text: &str, column: &str) -> Markup {
+        match text.parse::<f64>() {
+            Ok(share) if self.shaded => {
+                let tint = 70. * share.clamp(0., 1.).sqrt();
+                let style = format!("background:color-mix(in srgb,var(--heat) {tint:.0}%,transparent)");
+                html! { td.n.shade style=(style) { (text) } }
+            }
+            _ => html! { td.n data-name=(column) { (text) } },
         }
-        out.push_str("</tbody></table></div>");
     }
 }
 
@@ -136,14 +134,15 @@ mod tests {
     use super::*;
     use crate::markup::check;
 
+    fn grid(columns: &[&str], rows: &[&[&str]]) -> Grid {
+        let texts = |texts: &[&str]| texts.iter().map(|text| text.to_string()).collect();
+        let rows = rows.iter().map(|row| texts(row)).collect();
+        Grid { caption: "<c>".into(), columns: texts(columns), rows, shaded: true }
+    }
+
     #[test]
     fn well_formed_and_escaped() {
-        let grid = Grid {
-            caption: "<c>".into(),
-            columns: vec!["a".into(), "b".into()],
-            rows: vec![vec!["0.5".into(), "0.25".into()], vec!["x".into(), "–".into()]],
-            shaded: true,
-        };
+        let grid = grid(&["a", "b"], &[&["0.5", "0.25"], &["x", "–"]]);
         let figures = vec![Figure::Chart(Chart::default()), Figure::Scatter(Scatter::default())];
         let section = Section { title: "s & t".into(), note: "n".into(), tables: vec![grid], figures };
         let page = Page { title: "γ".into(), subject: "why".into(), sections: vec![section] };
@@ -152,5 +151,31 @@ mod tests {
         // √.25 · 70 = 35; names and dashes are not shaded.
         assert!(html.contains("var(--heat) 35%,transparent)\">0.25</td>"), "{html}");
         assert_eq!((html.matches("shade\"").count(), html.matches("<figure>").count()), (1, 2));
+    }
+
+    #[test]
+    fn long_names_are_columns_by_their_numbers() {
+        let long = ["melanocytic nevus", "melanoma"];
+        let of = |names: [&str; 2]| {
+            grid(&["", names[0], names[1]], &[&[names[0], "1", "0"], &[names[1], "0", "1"]])
+                .html()
+                .into_string()
+        };
+        let html = of(long);
+        assert!(html.contains("<th class=\"n\" title=\"melanocytic nevus\">1</th>"), "{html}");
+        assert!(html.contains("<th>2 melanoma</th>"), "{html}");
+        let html = of(["NV", "MEL"]);
+        assert!(html.contains("<th class=\"n\">NV</th>") && html.contains("<th>MEL</th>"), "{html}");
+    }
+
+    /// On a narrow screen a row of other columns becomes a block, each number below its name.
+    #[test]
+    fn cells_know_their_column() {
+        let html =
+            Grid { shaded: false, ..grid(&["policy", "entropy"], &[&["none", "0.5"]]) }.html().into_string();
+        assert!(
+            html.contains("<table class=\"stack\">") && html.contains("data-name=\"entropy\">0.5</td>"),
+            "{html}"
+        );
     }
 }

@@ -1,28 +1,33 @@
-//! Colours: one theme for the report and every SVG, light and dark; one colour per class.
+//! Colours: one theme for the report and every SVG, light and dark; one colour per class. All can be told apart with any kind of
+//! colour vision, as a test holds.
 
 /// CSS variables. Dark only on a screen: print is light. Lines `--c0`…`--c7` keep a contrast of at least 3 to the paper.
 pub(crate) const THEME: &str = "\
 :root{color-scheme:light;--paper:#ffffff;--panel:#f6f7f9;--ink:#1c2430;--soft:#5b6675;--rule:#dfe3e8;--heat:#2463a8;\
---c0:#2f6db3;--c1:#c8443c;--c2:#2a8554;--c3:#a8710f;--c4:#7b4fb0;--c5:#137f8c;--c6:#95572f;--c7:#5f6874}\
+--c0:#0945e4;--c1:#da5607;--c2:#168a71;--c3:#963fa0;--c4:#9d4000;--c5:#2a98cf;--c6:#5e2d10;--c7:#4d515d}\
 @media screen and (prefers-color-scheme:dark){:root{color-scheme:dark;--paper:#14181d;--panel:#1c2128;--ink:#e4e8ee;\
 --soft:#9aa5b3;--rule:#323a44;--heat:#4a8fd8;\
---c0:#79aef0;--c1:#f08a80;--c2:#6cc793;--c3:#dfb04e;--c4:#b795ec;--c5:#5ec6d3;--c6:#d29a70;--c7:#a4adb9}}";
+--c0:#6f93ff;--c1:#ff6c21;--c2:#43ca96;--c3:#cd6bb4;--c4:#e9ca30;--c5:#90d8ff;--c6:#a16a60;--c7:#eaf8ed}}";
 
 pub(crate) const LINES: usize = 8;
 
-/// The colour of a class, sRGB; readable on light and on dark. Eight are chosen, further ones go round the circle of hues by the
-/// golden angle.
+/// How each line is dashed, beside its colour.
+pub(crate) const DASHES: [&str; LINES] = ["", "7 3", "2 3", "9 3 2 3", "12 4", "5 2 1 2", "1 4", "4 4"];
+
+/// Eight that stand out from light and from dark paper.
+const CHOSEN: [[u8; 3]; 8] = [
+    [0x00, 0x69, 0xbf],
+    [0xf0, 0x5d, 0x0d],
+    [0x00, 0xa3, 0x6d],
+    [0xf5, 0x78, 0xb4],
+    [0xe4, 0xb0, 0x1d],
+    [0x53, 0xb3, 0xf7],
+    [0xb0, 0x40, 0x20],
+    [0x74, 0x68, 0x7b],
+];
+
+/// The colour of a class, sRGB. Eight are chosen, further ones go round the circle of hues by the golden angle.
 pub(crate) fn class(index: usize) -> [u8; 3] {
-    const CHOSEN: [[u8; 3]; 8] = [
-        [0x3d, 0x7e, 0xc9],
-        [0xe0, 0x7b, 0x39],
-        [0x3f, 0xa0, 0x6b],
-        [0xd1, 0x4f, 0x6a],
-        [0x8a, 0x63, 0xc7],
-        [0xc9, 0xa2, 0x27],
-        [0x2f, 0xa5, 0xb5],
-        [0x8c, 0x8f, 0x96],
-    ];
     CHOSEN.get(index).copied().unwrap_or_else(|| hue(index as f64 * 137.507_764))
 }
 
@@ -38,6 +43,79 @@ fn hue(degrees: f64) -> [u8; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    type Matrix = [[f64; 3]; 3];
+    /// Of linear sRGB: no cones for red, for green, for blue (Machado, Oliveira and Fernandes 2009, severity 1).
+    const PROTAN: Matrix =
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]];
+    const DEUTAN: Matrix =
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]];
+    const TRITAN: Matrix =
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]];
+    const NORMAL: Matrix = [[1., 0., 0.], [0., 1., 0.], [0., 0., 1.]];
+
+    fn times(matrix: &Matrix, v: [f64; 3]) -> [f64; 3] {
+        matrix.map(|row| row.iter().zip(v).map(|(m, v)| m * v).sum())
+    }
+
+    fn linear(colour: [u8; 3]) -> [f64; 3] {
+        colour.map(|c| {
+            let c = f64::from(c) / 255.;
+            if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+        })
+    }
+
+    /// Oklab (Ottosson 2020): a distance of 0.02 is just seen.
+    fn oklab(linear: [f64; 3]) -> [f64; 3] {
+        let cones = [
+            [0.4122214708, 0.5363325363, 0.0514459929],
+            [0.2119034982, 0.6806995451, 0.1073969566],
+            [0.0883024619, 0.2817188376, 0.6299787005],
+        ];
+        let lab = [
+            [0.2104542553, 0.7936177850, -0.0040720468],
+            [1.9779984951, -2.4285922050, 0.4505937099],
+            [0.0259040371, 0.7827717662, -0.8086757660],
+        ];
+        times(&lab, times(&cones, linear.map(|c| c.clamp(0., 1.))).map(f64::cbrt))
+    }
+
+    /// The eight lines of the light theme, then of the dark one.
+    fn lines() -> [Vec<[u8; 3]>; 2] {
+        let hex = |at: usize| u8::from_str_radix(&THEME[at..at + 2], 16).unwrap();
+        let of = |n: usize| -> Vec<[u8; 3]> {
+            let name = format!("--c{n}:#");
+            THEME.match_indices(&name).map(|(at, _)| [6, 8, 10].map(|digits| hex(at + digits))).collect()
+        };
+        let all: Vec<_> = (0..LINES).map(of).collect();
+        [0, 1].map(|theme| all.iter().map(|line| line[theme]).collect())
+    }
+
+    #[test]
+    fn colours_are_told_apart_with_any_colour_vision() {
+        let [light, dark] = lines();
+        for (name, colours) in [("light", light), ("dark", dark), ("classes", CHOSEN.to_vec())] {
+            for (kind, least) in [(NORMAL, 0.1), (PROTAN, 0.1), (DEUTAN, 0.1), (TRITAN, 0.08)] {
+                let seen: Vec<_> = colours.iter().map(|c| oklab(times(&kind, linear(*c)))).collect();
+                for (i, j) in (0..seen.len()).flat_map(|i| (0..i).map(move |j| (i, j))) {
+                    let distance = (0..3).map(|c| (seen[i][c] - seen[j][c]).powi(2)).sum::<f64>().sqrt();
+                    assert!(distance >= least, "{name}: {i} and {j} are {distance:.3} apart");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lines_stand_out_from_the_paper() {
+        let light = |colour| times(&[[0.2126, 0.7152, 0.0722]; 3], linear(colour))[0] + 0.05;
+        let [lines_light, lines_dark] = lines();
+        for colour in lines_light {
+            assert!(1.05 / light(colour) >= 3., "{colour:?}");
+        }
+        for colour in lines_dark {
+            assert!(light(colour) / light([0x14, 0x18, 0x1d]) >= 3., "{colour:?}");
+        }
+    }
 
     #[test]
     fn hues() {

@@ -1,7 +1,7 @@
 //! Line charts as small SVGs: grid, ticks, legend; values on hover through `<title>`; light and dark.
 
 use crate::markup::escape;
-use crate::palette::{LINES, THEME};
+use crate::palette::{DASHES, LINES, THEME};
 use crate::table::ellipsis;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -120,24 +120,23 @@ impl Chart {
         out
     }
 
+    /// Of a line alone the title is enough.
     fn legend(&self) -> (String, f64) {
+        if self.lines.len() < 2 {
+            return (String::new(), 0.);
+        }
         let (mut out, mut x, mut y) = (String::new(), 4., 33.);
         for (at, line) in self.lines.iter().enumerate() {
             let name = ellipsis(&line.name, 40);
-            let width = 22. + 6.4 * name.chars().count() as f64;
+            let width = 30. + 6.4 * name.chars().count() as f64;
             if x > 4. && x + width > RIGHT {
                 (x, y) = (4., y + 16.);
             }
-            let colour = at % LINES;
-            let _ = write!(
-                out,
-                "<path class=\"line\" style=\"stroke:var(--c{colour})\" d=\"M{x} {}h12\"/>",
-                y - 4.
-            );
-            let _ = write!(out, "<text x=\"{}\" y=\"{y}\">{}</text>", x + 17., escape(&name));
+            let _ = write!(out, "<path {} d=\"M{x} {}h20\"/>", stroke(at % LINES), y - 4.);
+            let _ = write!(out, "<text x=\"{}\" y=\"{y}\">{}</text>", x + 25., escape(&name));
             x += width + 10.;
         }
-        (out, if self.lines.is_empty() { 0. } else { y - 17. })
+        (out, y - 17.)
     }
 
     /// Invisible columns, one per x, that name the values there.
@@ -206,8 +205,15 @@ fn draw(
         }
     }
     if !path.is_empty() {
-        let _ = write!(out, "<path class=\"line\" style=\"stroke:var(--c{colour})\" d=\"{path}\"/>");
+        let _ = write!(out, "<path {} d=\"{path}\"/>", stroke(colour));
     }
+}
+
+/// A line is known by its colour and by its dashes.
+fn stroke(colour: usize) -> String {
+    let dashes = DASHES[colour];
+    let dashes = if dashes.is_empty() { String::new() } else { format!(" stroke-dasharray=\"{dashes}\"") };
+    format!("class=\"line\" style=\"stroke:var(--c{colour})\"{dashes}")
 }
 
 /// The lowest and the highest point of every stretch, in their order, so that no spike is lost.
@@ -330,6 +336,9 @@ mod tests {
         assert!(svg.contains("a &amp; b") && svg.contains("&lt;0&gt;"));
         assert_eq!(svg.matches("<circle").count(), 5); // the NaN is not drawn
         assert_eq!(svg.matches("class=\"hover\"").count(), 3);
+        // The second line is dashed, in its legend and in the plot.
+        assert_eq!(svg.matches("style=\"stroke:var(--c1)\" stroke-dasharray=\"7 3\"").count(), 2);
+        assert!(!svg.contains("stroke:var(--c0)\" stroke-dasharray"));
         assert!(svg.contains("<title>epoch 3\n&lt;0&gt;: 0.2500\n&lt;1&gt;: 3</title>"), "{svg}");
         assert!(!svg.contains(">NaN<") && !svg.contains("NaN ") && !svg.contains("inf"), "{svg}");
     }
@@ -346,6 +355,12 @@ mod tests {
             );
         }
         check(&chart(&[]).svg()).unwrap();
+        // One line has no legend, two have.
+        let named = |count: usize| {
+            let svg = chart(&vec![&[(1., 2.), (2., 1.)][..]; count]).svg();
+            svg.contains(">&lt;0&gt;</text>")
+        };
+        assert_eq!((named(1), named(2)), (false, true));
     }
 
     #[test]

@@ -1,8 +1,13 @@
 //! Contact sheets: thumbnails in a grid, each with its note and its label shares, as PNG.
 
+mod canvas;
+mod legend;
+pub(crate) mod rows;
 mod sources;
 
-use crate::{Error, Result, font, palette};
+use crate::font::Letters;
+use crate::{Error, Result};
+use canvas::Canvas;
 use image::{ImageEncoder, RgbImage, imageops};
 use std::path::Path;
 use tallow_data::Image;
@@ -16,7 +21,7 @@ pub struct Sheet {
     pub tiles: Vec<Tile>,
     /// Below the tiles.
     pub matrix: Option<Matrix>,
-    /// `None`: about 8 : 5, at most 8.
+    /// `None`: about 8 : 5, at most 8, and the last row as full as can be.
     pub columns: Option<usize>,
     /// Side of a thumbnail in pixels. `None`: about 128 for small images, by a whole factor; at most 224.
     pub side: Option<u32>,
@@ -64,19 +69,19 @@ pub(crate) fn words(shares: &[f64], classes: &[String]) -> Vec<String> {
     pieces(shares, MOST_NAMED, |class, _| classes[class].clone())
 }
 
-/// The same with at most `most` classes named, each as `name` has it beside a share of that many characters.
-fn pieces(shares: &[f64], most: usize, name: impl Fn(usize, usize) -> String) -> Vec<String> {
+/// The same with at most `most` classes named, each as `name` has it beside that share (none where it is alone).
+fn pieces(shares: &[f64], most: usize, name: impl Fn(usize, &str) -> String) -> Vec<String> {
     let present = present(shares);
     if let [(at, share)] = present[..]
         && share >= 0.995
     {
-        return vec![name(at, 0)];
+        return vec![name(at, "")];
     }
     let mut out: Vec<_> = present
         .iter()
         .take(most)
         .map(|(at, share)| (at, hundredths(*share)))
-        .map(|(at, share)| format!("{} {share}", name(*at, share.len() + 1)))
+        .map(|(at, share)| format!("{} {share}", name(*at, &share)))
         .collect();
     if present.len() > most {
         out.push(format!("+{}", present.len() - most));
@@ -96,12 +101,17 @@ fn hundredths(share: f64) -> String {
     text.strip_prefix('0').map_or(text.clone(), str::to_string)
 }
 
-const PAPER: [u8; 3] = [255; 3];
 const INK: [u8; 3] = [28, 36, 48];
 const SOFT: [u8; 3] = [91, 102, 117];
 const GAP: u32 = 12;
-const MOST_LINES: usize = 4;
+const TITLE: Letters = Letters(16);
+const MOST_LINES: usize = 5;
 const MOST_NAMED: usize = 4;
+
+/// Of captions on a sheet whose thumbnails have this side.
+fn letters(side: u32) -> Letters {
+    Letters(if side >= 112 { 14 } else { 11 })
+}
 
 impl Sheet {
     /// The sheet as one picture, RGB8.
@@ -110,44 +120,40 @@ impl Sheet {
     /// [`Error::Picture`] where the pictures differ in size or do not have as many bytes as they say.
     pub fn render(&self) -> Result<Image> {
         let side = self.side()?;
-        let count = self.tiles.len() as u32;
-        let columns = match self.columns {
-            Some(columns) => columns.max(1) as u32,
-            None => ((f64::from(count) * 1.6).sqrt().ceil() as u32).clamp(1, 8).min(count.max(1)),
-        };
-        let scale = if side >= 112 { 2 } else { 1 };
-        let (letters, line) = ((side / (font::ADVANCE * scale)) as usize, font::LINE * scale);
+        let (count, letters) = (self.tiles.len(), letters(side));
+        let wanted = (count as f64 * 1.6).sqrt().ceil() as usize;
+        let columns =
+            self.columns.map_or_else(|| rows::columns(count, wanted, 8), |columns| columns.max(1)) as u32;
         let width = GAP + columns * (side + GAP);
-        let title = wrap(
-            &self.title.split(' ').map(str::to_string).collect::<Vec<_>>(),
-            letters_in(width - 2 * GAP, 2),
-        );
-        let captions: Vec<_> = self.tiles.iter().map(|tile| self.lines(tile, letters)).collect();
+        let title = TITLE.wrap(self.title.split(' '), width - 2 * GAP);
+        let captions: Vec<_> = self.tiles.iter().map(|tile| self.lines(tile, letters, side)).collect();
         let most = captions.iter().map(Vec::len).max().unwrap_or(0) as u32;
-        let head = if title.is_empty() { GAP } else { GAP + title.len() as u32 * font::LINE * 2 + GAP / 2 };
-        let bar = 3 * scale;
+        let head = if title.is_empty() { GAP } else { GAP + title.len() as u32 * TITLE.line() + GAP / 2 };
+        let (bar, space) = (if side >= 112 { 5 } else { 3 }, 4);
         let strip = sources::strip(side, &self.tiles);
-        let pitch = side + bar + 3 * scale + most * line + strip + GAP;
-        let foot = head + count.div_ceil(columns) * pitch;
-        let map = self.matrix.as_ref().map_or(0, |matrix| matrix.height(width));
-        let mut canvas = Canvas::new(width, foot + map);
-        for (at, text) in title.iter().enumerate() {
-            canvas.text(GAP, GAP + at as u32 * font::LINE * 2, 2, INK, text);
+        let pitch = side + bar + space + most * letters.line() + strip + GAP;
+        let legend = self.legend(letters, side, width);
+        let map = head + (count as u32).div_ceil(columns) * pitch + legend.height();
+        let mut canvas =
+            Canvas::new(width, map + self.matrix.as_ref().map_or(0, |matrix| matrix.height(width)));
+        for (at, text) in (0..).zip(&title) {
+            canvas.text(GAP, GAP + at * TITLE.line(), TITLE, INK, text);
         }
-        for (at, (tile, caption)) in self.tiles.iter().zip(&captions).enumerate() {
-            let (column, row) = (at as u32 % columns, at as u32 / columns);
-            let (x, y) = (GAP + column * (side + GAP), head + row * pitch);
+        for (at, (tile, caption)) in (0..).zip(self.tiles.iter().zip(&captions)) {
+            let (x, y) = (GAP + at % columns * (side + GAP), head + at / columns * pitch);
             let small = thumbnail(&tile.image, side)?;
             canvas.paste(x + (side - small.width) / 2, y + side - small.height, &small);
-            canvas.bar(x, y + side + scale, side, bar - scale, &tile.shares);
-            for (at, text) in caption.iter().enumerate() {
+            canvas.bar(x, y + side + 1, side, bar, &tile.shares);
+            let y = y + side + bar + space;
+            for (at, text) in (0..).zip(caption) {
                 let colour = if at == 0 && !tile.note.is_empty() { SOFT } else { INK };
-                canvas.text(x, y + side + bar + 2 * scale + at as u32 * line, scale, colour, text);
+                canvas.text(x, y + at * letters.line(), letters, colour, text);
             }
-            canvas.sources(x, y + side + bar + 3 * scale + most * line, side, &tile.sources)?;
+            canvas.sources(x, y + most * letters.line() + 2, side, &tile.sources)?;
         }
+        canvas.legend(map - legend.height(), &legend);
         if let Some(matrix) = &self.matrix {
-            canvas.matrix(foot, matrix);
+            canvas.matrix(map, matrix);
         }
         Ok(canvas.0)
     }
@@ -205,11 +211,15 @@ impl Sheet {
         Ok(self.side.unwrap_or(factor * largest).clamp(16, if self.side.is_some() { 4096 } else { 224 }))
     }
 
-    /// A caption of at most [`MOST_LINES`] lines under the note: as many classes as fit, then `+n`.
-    fn lines(&self, tile: &Tile, letters: usize) -> Vec<String> {
-        let note = (!tile.note.is_empty()).then(|| end_of(&tile.note, letters));
-        let name = |class, beside| short(class, &self.classes, letters.saturating_sub(beside));
-        let caption = |most| wrap(&pieces(&tile.shares, most, name), letters);
+    /// A caption of at most [`MOST_LINES`] lines under the note: as many classes as fit, then `+n`. Names that are too long for
+    /// a line are cut; the legend has them whole.
+    fn lines(&self, tile: &Tile, letters: Letters, width: u32) -> Vec<String> {
+        let note = (!tile.note.is_empty()).then(|| letters.end(&tile.note, width));
+        let name = |class, share: &str| {
+            let beside = if share.is_empty() { 0 } else { letters.width(&format!(" {share}")) };
+            short(class, &self.classes, letters, width.saturating_sub(beside))
+        };
+        let caption = |most| letters.wrap(pieces(&tile.shares, most, name), width);
         let fits = (1..=MOST_NAMED).rev().map(caption).find(|lines| lines.len() <= MOST_LINES);
         note.into_iter().chain(fits.unwrap_or_else(|| caption(1))).collect()
     }
@@ -242,93 +252,12 @@ pub(crate) fn thumbnail(image: &Image, side: u32) -> Result<Image> {
     Ok(Image { width, height, pixels: imageops::resize(&source, width, height, filter).into_raw() })
 }
 
-fn letters_in(width: u32, scale: u32) -> usize {
-    (width / (font::ADVANCE * scale)) as usize
-}
-
-/// Words into lines of at most `letters` characters. A word that is too long is cut.
-fn wrap(words: &[String], letters: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in words.iter().filter(|word| !word.is_empty()) {
-        let word = crate::table::ellipsis(word, letters);
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= letters => {
-                line.push(' ');
-                line.push_str(&word);
-            }
-            _ => lines.push(word),
-        }
-    }
-    lines
-}
-
-/// The name of a class in at most `letters` characters: its beginning, or its end where another class begins the same.
-fn short(class: usize, classes: &[String], letters: usize) -> String {
-    let begin = |name: &String| crate::table::ellipsis(name, letters);
+/// The name of a class in at most `width` pixels: its beginning, or its end where another class begins the same.
+fn short(class: usize, classes: &[String], letters: Letters, width: u32) -> String {
+    let begin = |name: &String| letters.begin(name, width);
     let shown = begin(&classes[class]);
     let is_alone = classes.iter().filter(|name| begin(name) == shown).nth(1).is_none();
-    if is_alone { shown } else { end_of(&classes[class], letters) }
-}
-
-/// At most `letters` characters, the first an … where some are missing: ids and paths differ at their ends.
-fn end_of(text: &str, letters: usize) -> String {
-    let count = text.chars().count();
-    if count <= letters {
-        return text.into();
-    }
-    std::iter::once('…').chain(text.chars().skip(count + 1 - letters.max(1))).collect()
-}
-
-struct Canvas(Image);
-
-impl Canvas {
-    fn new(width: u32, height: u32) -> Canvas {
-        Canvas(Image { width, height, pixels: PAPER.repeat(width as usize * height as usize) })
-    }
-
-    fn fill(&mut self, x: u32, y: u32, width: u32, height: u32, colour: [u8; 3]) {
-        for y in y..(y + height).min(self.0.height) {
-            for x in x..(x + width).min(self.0.width) {
-                let at = (y as usize * self.0.width as usize + x as usize) * 3;
-                self.0.pixels[at..at + 3].copy_from_slice(&colour);
-            }
-        }
-    }
-
-    fn text(&mut self, x: u32, y: u32, scale: u32, colour: [u8; 3], text: &str) {
-        for (at, character) in (0..).zip(text.chars()) {
-            for (dy, row) in (0..).zip(font::rows(character)) {
-                for dx in (0..5).filter(|dx| row >> (4 - dx) & 1 == 1) {
-                    let x = x + (at * font::ADVANCE + dx) * scale;
-                    self.fill(x, y + dy * scale, scale, scale, colour);
-                }
-            }
-        }
-    }
-
-    /// One stretch per class, in the order of the caption, as long as its share.
-    fn bar(&mut self, x: u32, y: u32, width: u32, height: u32, shares: &[f64]) {
-        let mut sum = 0.;
-        for (class, share) in present(shares) {
-            let (from, to) = (sum * f64::from(width), (sum + share).min(1.) * f64::from(width));
-            self.fill(
-                x + from.round() as u32,
-                y,
-                (to.round() - from.round()) as u32,
-                height,
-                palette::class(class),
-            );
-            sum += share;
-        }
-    }
-
-    fn paste(&mut self, x: u32, y: u32, image: &Image) {
-        let row = image.width as usize * 3;
-        for (dy, source) in image.pixels.chunks_exact(row).enumerate() {
-            let at = ((y as usize + dy) * self.0.width as usize + x as usize) * 3;
-            self.0.pixels[at..at + row].copy_from_slice(source);
-        }
-    }
+    if is_alone { shown } else { letters.end(&classes[class], width) }
 }
 
 #[cfg(test)]

@@ -9,8 +9,21 @@ pub struct Headline {
     pub value: f64,
     /// Low and high end.
     pub interval: Option<(f64, f64)>,
-    /// What the interval is, or anything else, such as `95 %, bootstrap over lesions`.
+    /// What the interval is, such as `95 % percentile bootstrap over 123 lesions`.
+    pub basis: String,
+    /// What a reader must know to judge the value, such as `lower is better`.
     pub note: String,
+}
+
+/// What the intervals are, each once.
+pub(crate) fn bases(headline: &[Headline]) -> Vec<&str> {
+    let mut bases: Vec<&str> = Vec::new();
+    for line in headline.iter().filter(|line| line.interval.is_some() && !line.basis.is_empty()) {
+        if !bases.contains(&&*line.basis) {
+            bases.push(&line.basis);
+        }
+    }
+    bases
 }
 
 impl Headline {
@@ -34,33 +47,66 @@ impl Headline {
 }
 
 /// Per-class precision, recall (the sensitivity), specificity, F1, AUROC and support, then the headline metrics with their
-/// intervals and what those are, for stdout. – where a number is undefined.
+/// intervals and what those are, for stdout. – where a number is undefined. Where names are too long for a column of their own,
+/// classes are numbered and the names stand below, whole.
 pub fn table(classes: &[ClassSummary], headline: &[Headline]) -> String {
-    let names = classes.iter().map(|class| &class.class).chain(headline.iter().map(|line| &line.name));
-    let width = names.map(|name| name.chars().count()).max().unwrap_or(0).clamp(5, 80 - 57);
+    const NUMBERS: usize = 57;
+    let longest =
+        |names: &mut dyn Iterator<Item = &String>| names.map(|name| name.chars().count()).max().unwrap_or(0);
+    let room = 80 - NUMBERS;
+    let is_numbered = longest(&mut classes.iter().map(|class| &class.class)) > room;
+    let width = if is_numbered { room } else { longest(&mut classes.iter().map(|class| &class.class)) };
+    let width = width.max(longest(&mut headline.iter().map(|line| &line.name))).clamp(5, room);
+    let number = |at: usize| if is_numbered { format!("{} ", at + 1) } else { String::new() };
     let mut out = format!(
         "{:<width$} {:>10} {:>7} {:>12} {:>7} {:>7} {:>8}\n",
         "class", "precision", "recall", "specificity", "f1", "auroc", "support"
     );
-    for class in classes {
+    for (at, class) in classes.iter().enumerate() {
         let [precision, recall, specificity, f1, auroc] =
             [class.precision, class.recall, class.specificity, class.f1, class.auroc].map(share);
-        let (name, support) = (ellipsis(&class.class, width), class.support);
+        let (name, support) = (ellipsis(&(number(at) + &class.class), width), class.support);
         out += &format!(
             "{name:<width$} {precision:>10} {recall:>7} {specificity:>12} {f1:>7} {auroc:>7} {support:>8}\n"
         );
+    }
+    if is_numbered {
+        out.push('\n');
+        out += &numbered(classes.iter().map(|class| &*class.class));
     }
     out.push('\n');
     for line in headline {
         let interval =
             line.interval.map_or(String::new(), |(low, high)| format!("  [{}, {}]", share(low), share(high)));
-        out += &format!("{:<width$} {:>10}{interval}\n", ellipsis(&line.name, width), share(line.value));
+        let note = if line.note.is_empty() { String::new() } else { format!("  {}", line.note) };
+        out +=
+            &format!("{:<width$} {:>10}{interval}{note}\n", ellipsis(&line.name, width), share(line.value));
     }
-    let mut notes: Vec<&str> =
-        headline.iter().filter(|line| line.interval.is_some()).map(|line| &*line.note).collect();
-    notes.dedup();
-    notes.retain(|note| !note.is_empty());
-    notes.iter().for_each(|note| out += &format!("\nintervals: {note}\n"));
+    bases(headline).iter().for_each(|basis| out += &format!("\nintervals: {basis}\n"));
+    out
+}
+
+/// Names from 1 on, each on lines of its own, of at most 80 columns where a word is not longer.
+pub fn numbered<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let mut out = String::new();
+    for (name, at) in names.into_iter().zip(1..) {
+        let start = format!("{at} ");
+        let (indent, mut column) = (start.len(), start.len());
+        out += &start;
+        for (place, word) in name.split_whitespace().enumerate() {
+            let wide = word.chars().count();
+            if place > 0 && column + 1 + wide > 80 {
+                out += &format!("\n{:indent$}", "");
+                column = indent;
+            } else if place > 0 {
+                out.push(' ');
+                column += 1;
+            }
+            out += word;
+            column += wide;
+        }
+        out.push('\n');
+    }
     out
 }
 
@@ -97,7 +143,8 @@ mod tests {
         let mut headline = Headline::list(&summary, "accuracy");
         headline.truncate(2);
         headline[1].interval = Some((0.2, 0.4));
-        headline[1].note = "95 %, bootstrap over 3 images".into();
+        headline[1].basis = "95 %, bootstrap over 3 images".into();
+        headline[1].note = "higher is better".into();
         // Precision of MEL 2/3, F1 2 · (2/3) / (5/3) = 0.8; MEL outranks the other once of two times; macro F1 0.8 / 2 or / 3.
         let text = table(&summary.per_class, &headline);
         let lines: Vec<_> = text.lines().collect();
@@ -112,15 +159,45 @@ mod tests {
         assert!(lines[3].starts_with("VASC  ") && lines[3].ends_with("      –        0"), "{text}");
         assert_eq!(lines[4], "");
         assert_eq!(lines[5], "accuracy      0.667");
-        assert!(lines[6].starts_with("macro_f1  ") && lines[6].ends_with("  [0.200, 0.400]"), "{text}");
+        assert!(
+            lines[6].starts_with("macro_f1  ") && lines[6].ends_with("  [0.200, 0.400]  higher is better"),
+            "{text}"
+        );
         assert_eq!(lines[7..], ["", "intervals: 95 %, bootstrap over 3 images"]);
     }
 
+    /// The columns stay at 80, and no name is lost.
     #[test]
-    fn long_names_stay_within_80_columns() {
-        let text = table(&summary(&["γ".repeat(99), "b".into(), "c".into()]).per_class, &[]);
-        assert_eq!(text.lines().map(|line| line.chars().count()).max(), Some(80));
-        assert!(text.contains("γ…"), "{text}");
+    fn long_names_are_numbered_and_whole_below() {
+        let long = |kind: &str| {
+            format!("Melanocytic nevus of the {kind} skin, histologically confirmed and followed for years")
+        };
+        let text = table(&summary(&[long("acral"), long("nodular"), "c".into()]).per_class, &[]);
+        assert_eq!(text.lines().map(|line| line.chars().count()).max(), Some(80), "{text}");
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines[1].starts_with("1 Melanocytic nevus of… ") && lines[3].starts_with("3 c  "), "{text}");
+        let below = lines[5..].join(" ");
+        let words = below.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(words, format!("1 {} 2 {} 3 c", long("acral"), long("nodular")));
+        // Lines that go on are indented below the name.
+        assert!(lines[6].starts_with("  ") && lines[7].starts_with("2 Melanocytic"), "{text}");
+    }
+
+    #[test]
+    fn what_intervals_are_is_said_once() {
+        let line =
+            |basis: &str| Headline { interval: Some((0., 1.)), basis: basis.into(), ..Headline::default() };
+        let (a, b) = ("95 % over 3 lesions", "95 % over 4 images");
+        assert_eq!(
+            bases(&[
+                line(a),
+                line(b),
+                line(a),
+                Headline { basis: "no interval".into(), ..Headline::default() }
+            ]),
+            [a, b]
+        );
+        assert_eq!(table(&[], &[line(a), line(a)]).matches(a).count(), 1);
     }
 
     #[test]

@@ -27,8 +27,8 @@ pub use run::{
     device_name, inspect, part, pretrained,
 };
 pub use share::{
-    Assembled, Exported, Library, PublishOptions, assemble, claim, export, headline, intervals, is_own_card,
-    report,
+    Assembled, Exported, Library, PublishOptions, assemble, claim, ending, export, headline, intervals,
+    is_own_card, report,
 };
 
 /// Of tallow.

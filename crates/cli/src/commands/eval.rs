@@ -21,7 +21,7 @@ pub fn eval(arguments: &Eval, registry: &Registry) -> anyhow::Result<()> {
         predictions.write_csv(path)?;
     }
     let summary = Summary::of(&predictions);
-    let headline = headline(&predictions);
+    let headline = headline(&predictions, data.group_name());
     let mut out = std::io::stdout().lock();
     if arguments.json {
         let mut json = serde_json::to_value(&summary)?;

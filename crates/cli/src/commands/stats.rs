@@ -131,6 +131,10 @@ fn table(name: &str, found: &tallow_train::stats::Stats) -> String {
     if found.policies.iter().any(|policy| policy.dimension(1).is_none()) {
         out.push_str("\n–: a dimension needs more images than neighbours; ask for more --batches\n");
     }
+    if is_numbered(&found.classes) && found.policies.len() > 1 {
+        out.push('\n');
+        out += &tallow_report::numbered(found.classes.iter().map(String::as_str));
+    }
     for policy in found.policies.iter().skip(1) {
         let _ = writeln!(
             out,
@@ -142,15 +146,21 @@ fn table(name: &str, found: &tallow_train::stats::Stats) -> String {
     out
 }
 
+/// Up to nine classes have columns; where a name is too long for one, their numbers do.
+fn is_numbered(classes: &[String]) -> bool {
+    classes.len() <= 9 && classes.iter().any(|class| class.chars().count() > 6)
+}
+
 /// All shares of up to nine classes; of more, the ten largest between two.
 fn pairs(classes: &[String], shares: &[Vec<f64>]) -> String {
     let mut out = String::new();
     if classes.len() <= 9 {
         let _ = write!(out, "{:<10}", "");
-        classes.iter().for_each(|class| out += &format!(" {:>6}", shortened(class, 6)));
+        let name = |at: usize| if is_numbered(classes) { (at + 1).to_string() } else { classes[at].clone() };
+        (0..classes.len()).for_each(|at| out += &format!(" {:>6}", name(at)));
         out.push('\n');
-        for (class, row) in classes.iter().zip(shares) {
-            let _ = write!(out, "{:<10}", shortened(class, 10));
+        for (at, row) in shares.iter().enumerate() {
+            let _ = write!(out, "{:<10}", name(at));
             row.iter().for_each(|share| out += &format!(" {:>6}", three(*share)));
             out.push('\n');
         }

@@ -44,7 +44,7 @@ pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
     let fitted = tallow_train::fit(&run, &folder, &progress, &signal)?;
     tallow_train::report(&run, &folder, &fitted)?;
     fitted.warnings.iter().for_each(|warning| progress.note(&format!("warning: {warning}")));
-    let headline = tallow_train::headline(&fitted.predictions);
+    let headline = tallow_train::headline(&fitted.predictions, run.data.validation.group_name());
     let mut out = std::io::stdout().lock();
     if arguments.json {
         let mut validation = serde_json::to_value(&fitted.summary)?;
@@ -62,6 +62,9 @@ pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
         });
         writeln!(out, "{}", serde_json::to_string_pretty(&result)?)?;
     } else {
+        if let Some(ending) = tallow_train::ending(&run, &fitted) {
+            writeln!(out, "\n{}", wrapped(&ending, 0))?;
+        }
         writeln!(out, "\nvalidation, epoch {} (best {}):\n", fitted.best.epoch, run.plan().select.name)?;
         writeln!(out, "{}", tallow_report::table(&fitted.summary.per_class, &headline))?;
         writeln!(out, "{}", wrapped(&tallow_train::claim(&run, &fitted), 0))?;

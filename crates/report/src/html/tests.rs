@@ -1,7 +1,8 @@
 use super::*;
+use crate::Tile;
 use crate::markup::check;
 use tallow_data::Image;
-use tallow_metrics::Predictions;
+use tallow_metrics::{ClassSummary, Predictions};
 
 /// Every part, with text that wants escaping everywhere.
 fn full() -> Report {
@@ -30,6 +31,14 @@ fn full() -> Report {
     };
     let image = Image { width: 3, height: 2, pixels: vec![9; 18] };
     let tile = Tile { image, note: "a<b".into(), shares: vec![0.29, 0.71, 0.], sources: Vec::new() };
+    let mistake = Mistake {
+        image: Image { width: 300, height: 2, pixels: vec![9; 1800] },
+        id: "N&V/ISIC_<2>".into(),
+        truth: "N&V".into(),
+        predicted: "<MEL>".into(),
+        probability: 0.97,
+        of_truth: 0.02,
+    };
     Report {
         title: "<script>alert(1)</script>".into(),
         subject: "resnet18 & mixup".into(),
@@ -38,8 +47,12 @@ fn full() -> Report {
             name: "macro_f1".into(),
             value: 0.5,
             interval: Some((0.4, 0.6)),
-            note: "95 %".into(),
+            basis: "95 % over 4 lesions".into(),
+            note: "of 3 classes".into(),
         }],
+        ending: "stopped after epoch 3: no better macro_f1".into(),
+        training_loss: "of soft targets".into(),
+        mistakes: Some(Mistakes { wrong: 2, images: 9, worst: vec![mistake] }),
         epochs: (1..=3).map(epoch).collect(),
         best_epoch: Some(3),
         summary: Some(summary),
@@ -76,12 +89,19 @@ fn well_formed_and_self_contained() {
         "resnet18 &amp; mixup",
         "<dt>macro F1</dt><dd>0.500</dd> <dd class=\"interval\">[0.400, 0.600]</dd>",
         "kept: 3",
+        "<p class=\"note below\">In brackets: 95 % over 4 lesions.</p>",
+        "<dd class=\"small\">of 3 classes</dd>",
+        "stopped after epoch 3: no better macro_f1",
+        "2 of 9 validation images were predicted wrong: here are the 1 that the network was surest of.",
+        "<b>&lt;MEL&gt;\u{a0}0.970</b>",
+        "<small>ISIC_<wbr>&lt;2&gt;<wbr></small>",
         "&lt;MEL&gt; taken for N&amp;V: 2 of 6, 33.3 %",
-        "N&amp;V\u{a0}.71 &lt;MEL&gt;\u{a0}.29",
+        "N&amp;V\u{a0}.71, &lt;MEL&gt;\u{a0}.29",
         "data:image/png;base64,iVBORw0KGgo",
-        "<td class=\"n\">21</td><td class=\"n\">4</td>",
-        "<th class=\"n\">specificity</th>",
-        "style=\"--v:100.0%\">1.000</td><td class=\"n bar\" style=\"--v:25.0%\">0.250</td>",
+        "<tr><th>all</th><td class=\"n\">21</td></tr><tr><th>groups</th><td class=\"n\">4</td></tr>",
+        "<tr><th>&lt;MEL&gt;</th><td class=\"n\">7</td></tr>",
+        "specificity</th>",
+        "<td data-name=\"F1\">0.250<span class=\"bar\"><i style=\"width:25.0%;background:var(--c3)\"></i></span></td>",
         "no lesion on two sides",
         "1 broken image,",
         "<pre><i># a &lt;comment&gt;</i>\nseed: 1<i> # why</i>\n</pre>",
@@ -89,8 +109,69 @@ fn well_formed_and_self_contained() {
     ] {
         assert!(html.contains(part), "{part} is missing");
     }
-    assert_eq!(html.matches("<section ").count(), 7);
+    assert_eq!(html.matches("<section ").count(), 8);
     assert!(!html.contains("NaN"));
+}
+
+/// What went wrong comes before how it came to be, and an unmixed batch is no result.
+#[test]
+fn the_order_of_parts() {
+    let html = full().html().unwrap();
+    let ids: Vec<&str> =
+        html.split("<section id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert_eq!(ids, ["results", "errors", "classes", "training", "batch", "data", "run", "recipe"]);
+}
+
+/// The loss of mixed, smoothed, weighted targets is another quantity than the validation's log loss.
+#[test]
+fn no_chart_has_two_losses() {
+    let report = full();
+    let charts = report.charts();
+    let titles: Vec<&str> = charts.iter().map(|(chart, _)| &*chart.title).collect();
+    assert_eq!(titles, ["Training loss", "Validation log loss", "Validation metrics", "Learning rate"]);
+    for (chart, _) in &charts {
+        let losses = chart.lines.iter().filter(|line| line.name.contains("loss")).count();
+        assert!(losses == 0 || chart.lines.len() == 1, "{}", chart.title);
+    }
+    assert_eq!((charts[0].1, charts[1].1.contains("lower is better")), ("of soft targets", true));
+}
+
+#[test]
+fn each_metric_of_a_class_has_a_colour_of_its_own_beside_its_number() {
+    let html = full().html().unwrap();
+    let (_, table) = html.split_once("<table class=\"stack classes\">").unwrap();
+    let (head, body) = table.split_once("</thead>").unwrap();
+    for colour in 0..5 {
+        assert_eq!(head.matches(&format!("var(--c{colour})")).count(), 1);
+        assert_eq!(body.matches(&format!("background:var(--c{colour})\"></i></span></td>")).count(), 3);
+    }
+}
+
+#[test]
+fn what_intervals_are_is_said_once_on_the_page() {
+    let mut report = full();
+    report.headline.extend(report.headline.clone());
+    let html = report.html().unwrap();
+    assert_eq!((html.matches("95 % over 4 lesions").count(), html.matches("[0.400, 0.600]").count()), (1, 2));
+}
+
+/// A name breaks at its spaces; the share stays beside its last word.
+#[test]
+fn captions_break_at_words() {
+    let mut report = full();
+    let batch = report.batch.as_mut().unwrap();
+    batch.classes[1] = "Melanocytic nevus of the acral skin".into();
+    let html = report.html().unwrap();
+    assert!(html.contains("Melanocytic nevus of the acral skin\u{a0}.71, "), "{html}");
+    let rule = html.split("figcaption{").nth(1).and_then(|rest| rest.split('}').next()).unwrap();
+    assert!(rule.contains("overflow-wrap:break-word") && !rule.contains("anywhere"), "{rule}");
+}
+
+#[test]
+fn nothing_wrong_is_said() {
+    let mistakes = Mistakes { wrong: 0, images: 9, worst: Vec::new() };
+    let html = Report { mistakes: Some(mistakes), ..Report::default() }.html().unwrap();
+    assert!(html.contains("None of 9 validation images was predicted wrong."), "{html}");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Where a mixed picture comes from: its sources as small thumbnails, and a batch's shares as a map.
 
-use super::{Canvas, GAP, INK, Matrix, SOFT, Source, Tile, hundredths, thumbnail, wrap};
-use crate::{Result, font, palette};
+use super::{Canvas, GAP, INK, Matrix, SOFT, Source, Tile, hundredths, thumbnail};
+use crate::font::Letters;
+use crate::{Result, palette};
 
 /// Sources shown; where there are more, the last place says how many are left.
 const PLACES: u32 = 4;
@@ -16,7 +17,7 @@ pub(super) fn strip(side: u32, tiles: &[Tile]) -> u32 {
     if tiles.iter().all(|tile| tile.sources.is_empty()) {
         0
     } else {
-        small(side) + STROKE + 2 + font::LINE * scale(side)
+        small(side) + STROKE + 2 + LETTERS.line()
     }
 }
 
@@ -24,10 +25,10 @@ fn small(side: u32) -> u32 {
     (side.saturating_sub(SPACE * (PLACES - 1)) / PLACES).max(1)
 }
 
-/// Of the letters below: a share has three.
-fn scale(side: u32) -> u32 {
-    if small(side) >= 3 * font::ADVANCE * 2 { 2 } else { 1 }
-}
+/// Of the shares below.
+const LETTERS: Letters = Letters(11);
+/// Of the title of a map.
+const TITLE: Letters = Letters(12);
 
 /// The visible ones, the largest share first.
 fn ordered(sources: &[Source]) -> Vec<&Source> {
@@ -46,13 +47,12 @@ const MARGIN: u32 = 8;
 
 impl Matrix {
     fn title(&self, width: u32) -> Vec<String> {
-        let words: Vec<String> = self.title.split(' ').map(str::to_string).collect();
-        wrap(&words, super::letters_in(width - 2 * GAP, 1))
+        TITLE.wrap(self.title.split(' '), width - 2 * GAP)
     }
 
     /// On a sheet of this width.
     pub(super) fn height(&self, width: u32) -> u32 {
-        let lines = self.title(width).len() as u32 * font::LINE;
+        let lines = self.title(width).len() as u32 * TITLE.line();
         lines + GAP / 2 + MARGIN + self.shares.len() as u32 * cell(width, self.columns.len()) + GAP
     }
 }
@@ -77,10 +77,9 @@ impl Canvas {
 
     /// A text in the middle of a place of a tile of `side`, where it fits.
     fn words(&mut self, x: u32, y: u32, side: u32, text: &str) {
-        let (width, scale) = (small(side) + scale(side), scale(side));
-        let wide = text.chars().count() as u32 * font::ADVANCE * scale;
-        if wide <= width {
-            self.text(x + (width - wide) / 2, y, scale, SOFT, text);
+        let (room, wide) = (small(side), LETTERS.width(text));
+        if wide <= room + SPACE {
+            self.text(x + room.saturating_sub(wide) / 2, y, LETTERS, SOFT, text);
         }
     }
 
@@ -90,9 +89,9 @@ impl Canvas {
         let width = self.0.width;
         let title = matrix.title(width);
         for (at, text) in (0..).zip(&title) {
-            self.text(GAP, y + at * font::LINE, 1, INK, text);
+            self.text(GAP, y + at * TITLE.line(), TITLE, INK, text);
         }
-        let top = y + title.len() as u32 * font::LINE + GAP / 2;
+        let top = y + title.len() as u32 * TITLE.line() + GAP / 2;
         let cell = cell(width, matrix.columns.len());
         let (left, top) = (GAP + MARGIN, top + MARGIN);
         for (column, class) in (0..).zip(&matrix.columns) {

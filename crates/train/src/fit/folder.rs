@@ -140,7 +140,7 @@ impl Run {
             resolved.as_mapping_mut(),
             evaluation_nodes(&self.model.config),
         ) {
-            map.insert("evaluation".into(), nodes);
+            map.insert("evaluation".into(), nodes.into());
         }
         resolved::write(&plan.name, plan.preset.as_deref(), &resolved)
     }

@@ -55,6 +55,7 @@ pub struct Fitted {
     pub best: Best,
     pub epochs: u64,
     pub steps: u64,
+    /// By `early_stop`, before its length.
     pub stopped_early: bool,
     /// Of all parts of the run, but for steps that were lost when it was killed.
     pub seconds: f64,
@@ -341,13 +342,14 @@ impl<'a> Trainer<'a> {
         self.divergence.at_end(&self.run.plan().schedule.advice()).into_iter().collect()
     }
 
+    /// Whether a run that could go on has no better epoch for as long as its recipe waits.
     fn is_stale(&self) -> bool {
         let since = |best: &Best| self.position.epoch - best.epoch;
         self.run
             .plan()
             .patience
             .zip(self.position.best.as_ref())
-            .is_some_and(|(patience, best)| since(best) >= patience)
+            .is_some_and(|(patience, best)| self.position.step < self.total() && since(best) >= patience)
     }
 
     fn save(&self, name: &str, summary: Option<&Summary>) -> Result<()> {

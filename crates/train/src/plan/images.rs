@@ -44,17 +44,16 @@ pub fn images(root: &Node, key: &str, registry: &Registry, input: Option<u32>) -
 /// # Errors
 /// What `config` says that is not known here: the key, what is expected, the remedy.
 pub fn evaluation_of(config: &Config, registry: &Registry) -> Result<ImagePolicies, String> {
-    let nodes = evaluation_nodes(config)?;
-    let input = config.input[1] as u32;
-    let policies = ImagePolicies::parse(&nodes, registry, (input, input));
+    let (nodes, input) = (evaluation_nodes(config)?, config.input[1] as u32);
+    let policies = ImagePolicies::parse(&Value::Sequence(nodes), registry, (input, input));
     policies.map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
 }
 
-/// The same as a recipe writes it.
+/// The same as a recipe would write it.
 ///
 /// # Errors
-/// What `config` says that is not known here: the key, what is expected, the remedy.
-pub fn evaluation_nodes(config: &Config) -> Result<Value, String> {
+/// As [`evaluation_of`].
+pub fn evaluation_nodes(config: &Config) -> Result<Vec<Value>, String> {
     const REMEDY: &str = "write an `evaluation` in the recipe";
     let Config { interpolation, crop, crop_mode, .. } = config;
     let input = config.input[1] as u32;
@@ -71,15 +70,14 @@ pub fn evaluation_nodes(config: &Config) -> Result<Value, String> {
         let parameters = [("size".into(), size), ("interpolation".into(), interpolation.as_str().into())];
         map("resize", Value::Mapping(Mapping::from_iter(parameters)))
     };
-    let nodes = match crop_mode.as_str() {
-        "squash" => vec![resize(vec![input, input].into())],
+    match crop_mode.as_str() {
+        "squash" => Ok(vec![resize(vec![input, input].into())]),
         "center" => {
             let side = (f64::from(input) / crop) as u32;
-            vec![resize(side.into()), map("center_crop", input.into())]
+            Ok(vec![resize(side.into()), map("center_crop", input.into())])
         }
-        other => return Err(format!("crop_mode: expected center or squash, got {other} – {REMEDY}")),
-    };
-    Ok(Value::Sequence(nodes))
+        other => Err(format!("crop_mode: expected center or squash, got {other} – {REMEDY}")),
+    }
 }
 
 /// The side of a square of crops, whose number is written.

@@ -70,9 +70,8 @@ pub fn describe(plan: &Plan, options: &ModelOptions, classes: &[String], theirs:
         }
     }
     // Words that give the same evaluation stay: the share of a crop is not read off its pixels.
-    let evaluation =
-        plan.resolved.get("evaluation").filter(|nodes| Ok(*nodes) != evaluation_nodes(&config).as_ref());
-    if let Some(nodes) = evaluation.and_then(Value::as_sequence) {
+    let written = plan.resolved.get("evaluation").and_then(Value::as_sequence);
+    if let Some(nodes) = written.filter(|nodes| Some(*nodes) != evaluation_nodes(&config).ok().as_ref()) {
         describe_evaluation(nodes, &mut config);
     }
     if let Some(mean) = plan.model.mean {

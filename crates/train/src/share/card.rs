@@ -1,5 +1,6 @@
 //! The model card: README.md for the hub, of what was measured.
 
+use super::export::Preprocessing;
 use super::publish::PublishOptions;
 use crate::plan::Weights;
 use crate::run::{Data, Model};
@@ -23,6 +24,7 @@ pub struct Card<'a> {
     /// Of the recipe, where it named one.
     pub preset: Option<&'a str>,
     pub has_report: bool,
+    pub preprocessing: &'a Preprocessing,
 }
 
 const SEAL: &str = "<!-- written by tallow publish; fingerprint of the text above: ";
@@ -183,7 +185,7 @@ impl Card<'_> {
             .headline
             .iter()
             .filter(|line| line.interval.is_some())
-            .map(|line| line.note.as_str())
+            .map(|line| line.basis.as_str())
             .collect();
         if !notes.is_empty() {
             text += &format!("\nIntervals: {}.\n", notes.into_iter().collect::<Vec<_>>().join("; "));
@@ -272,6 +274,10 @@ impl Card<'_> {
             }
             None => text += "\ntimm has no such network.\n",
         }
+        text += &format!(
+            "\nImages are prepared like this (`tallow`, `preprocessing` in `config.json`):\n\n{}",
+            self.preprocessing.markdown()
+        );
         text + "\n`recipe.yaml` is the whole recipe: `train recipe.yaml` trains it again.\n"
     }
 

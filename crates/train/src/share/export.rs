@@ -1,10 +1,14 @@
-//! A checkpoint in the layout of another library.
+//! A checkpoint in the layout of another library, with all that a program needs to use it.
+
+mod loader;
+mod preprocessing;
 
 use crate::fit::checkpoint::{read, write};
 use crate::recipe::resolved::heading;
 use crate::run::Model;
 use crate::{Error, Result};
 use candle_core::{Device, Tensor};
+pub use preprocessing::Preprocessing;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -66,68 +70,18 @@ impl Library {
             Some(peer) => Ok(peer),
         }
     }
-
-    /// How a program loads what was written, wherever that lies then, and the name of the file that says so.
-    fn loader(self, model: &Model, peer: Peer) -> (&'static str, String) {
-        let (classes, name, side) = (model.classes.len(), peer.name, model.plan.model.input);
-        match self {
-            Library::Timm => (
-                "load.py",
-                format!(
-                    "# pip install timm\nimport pathlib\n\nimport timm\n\n{HERE}\
-                     model = timm.create_model(f\"local-dir:{{here}}\", pretrained=True).eval()\n"
-                ),
-            ),
-            Library::Torchvision => {
-                let size =
-                    if name.starts_with("vit_") { format!(", image_size={side}") } else { String::new() };
-                // Of windows torchvision saves an index too, which its constructor makes.
-                let (strict, check) = if has_windows(model) {
-                    let check = "assert not missed.unexpected_keys\n\
-                                 assert all(key.endswith(\"relative_position_index\") for key in missed.missing_keys)\n";
-                    (", strict=False", check)
-                } else {
-                    ("", "")
-                };
-                (
-                    "load.py",
-                    format!(
-                        "# pip install torchvision safetensors\nimport pathlib\n\nimport torchvision\n\
-                         from safetensors.torch import load_file\n\n{HERE}\
-                         model = torchvision.models.{name}(num_classes={classes}{size})\n\
-                         missed = model.load_state_dict(load_file(here / \"model.safetensors\"){strict})\n{check}model.eval()\n"
-                    ),
-                )
-            }
-            Library::Onnx => (
-                "load.py",
-                format!(
-                    "# pip install onnxruntime\nimport pathlib\n\nimport onnxruntime\n\n{HERE}\
-                     session = onnxruntime.InferenceSession(here / \"model.onnx\")\n\n\n\
-                     def model(images):\n    \"\"\"Logits of float32 images (R, 3, {side}, {side}): values in [0, 1] less {mean:?}, over {std:?}.\"\"\"\n    \
-                     return session.run(None, {{\"{input}\": images}})[0]\n",
-                    mean = model.config.mean,
-                    std = model.config.std,
-                    input = tallow_models::onnx::INPUT,
-                ),
-            ),
-            Library::Candle => ("load.rs", include_str!("export/load.rs").to_owned()),
-        }
-    }
 }
-
-/// The folder of `load.py`.
-const HERE: &str = "here = pathlib.Path(__file__).resolve().parent\n";
 
 /// What was written.
 pub struct Exported {
     /// In the order of writing.
     pub files: Vec<PathBuf>,
-    /// How a program loads it.
+    /// How a program loads the network.
     pub loader: String,
 }
 
-/// Writes `model.safetensors` (or `model.onnx`), `config.json` and a file that loads them to `out`, which must be empty or not there.
+/// Writes `model.safetensors` (or `model.onnx`), `config.json`, a file that loads them, prepares images and runs, and a README to
+/// `out`, which must be empty or not there.
 ///
 /// # Errors
 /// A network that the library does not have; a folder that holds something; files that are damaged or cannot be written.
@@ -140,14 +94,18 @@ pub fn export(place: &Path, to: Library, out: &Path, registry: &Registry) -> Res
         return Err(Error::recipe(format!("{}: {problem}", out.display())));
     }
     fs::create_dir_all(out).map_err(Error::io(out))?;
+    let preprocessing = Preprocessing::of(&model)?;
     let mut files = match to {
-        Library::Onnx => write_onnx(&model, place, out)?,
+        Library::Onnx => write_onnx(&model, &preprocessing, place, out)?,
         _ => write_model(&model, place, to, peer, out)?,
     };
-    let (name, loader) = to.loader(&model, peer);
-    write(&out.join(name), loader.as_bytes())?;
-    files.push(out.join(name));
-    Ok(Exported { files, loader })
+    let loader = to.loader(&model, peer);
+    let readme = loader::readme(to, &model, &preprocessing, &loader);
+    for (name, text) in [(loader.name, loader.text()), ("README.md", readme)] {
+        write(&out.join(name), text.as_bytes())?;
+        files.push(out.join(name));
+    }
+    Ok(Exported { files, loader: loader.network })
 }
 
 /// `model.safetensors` and `config.json` in the names and shapes of a library.
@@ -165,26 +123,46 @@ pub fn write_model(model: &Model, place: &Path, to: Library, peer: Peer, out: &P
     }
     let (weights, config) = (out.join("model.safetensors"), out.join("config.json"));
     tallow_models::weights::save(&tensors, &weights, &metadata)?;
-    let text = serde_json::to_string_pretty(&describe(model, &recipe, to, peer, &tensors));
-    let text = text.expect("JSON is written");
-    write(&config, format!("{text}\n").as_bytes())?;
+    let mut text = describe(model, &recipe, to, peer, &tensors);
+    text["tallow"]["preprocessing"] = Preprocessing::of(model)?.json();
+    write_json(&config, &text)?;
     Ok(vec![weights, config])
 }
 
+fn write_json(path: &Path, value: &Value) -> Result<()> {
+    let text = serde_json::to_string_pretty(value).expect("JSON is written");
+    write(path, format!("{text}\n").as_bytes())
+}
+
 /// `model.onnx` and `config.json`.
-fn write_onnx(model: &Model, place: &Path, out: &Path) -> Result<Vec<PathBuf>> {
+fn write_onnx(
+    model: &Model,
+    preprocessing: &Preprocessing,
+    place: &Path,
+    out: &Path,
+) -> Result<Vec<PathBuf>> {
     let config = &model.config;
+    let prepared = preprocessing.json();
     let properties = [
         ("architecture", config.architecture.clone()),
         ("labels", json!(config.labels).to_string()),
         ("mean", json!(config.mean).to_string()),
         ("std", json!(config.std).to_string()),
+        ("scale", prepared["scale"].to_string()),
+        ("layout", prepared["layout"].as_str().unwrap_or_default().to_owned()),
+        ("output", format!("logits (N, {}), softmax gives the probabilities of `labels`", config.classes)),
+        ("preprocessing", prepared.to_string()),
     ];
     let bytes = tallow_models::onnx::onnx(&model.network, &model.params, config.input, &properties)?;
-    let (file, config) = (out.join("model.onnx"), out.join("config.json"));
+    let file = out.join("model.onnx");
     write(&file, &bytes)?;
-    fs::copy(place.join("config.json"), &config).map_err(Error::io(place.join("config.json")))?;
-    Ok(vec![file, config])
+    let text = read(place, "config.json")?;
+    let parsed = serde_json::from_str(&text);
+    let mut config: Value = parsed
+        .map_err(|error| Error::Checkpoint(format!("{}: {error}", place.join("config.json").display())))?;
+    config["tallow"]["preprocessing"] = prepared;
+    write_json(&out.join("config.json"), &config)?;
+    Ok(vec![file, out.join("config.json")])
 }
 
 /// Whether the network attends within windows.

@@ -1,13 +1,14 @@
 //! From a fitted run to what people look at: the final table and `report.html`.
 
 use crate::Result;
-use crate::fit::{Fitted, Folder};
+use crate::fit::{Fitted, Folder, LossKind};
 use crate::inspect::{Subject, sheets};
 use crate::run::{Run, device_name, keys};
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, BTreeSet};
-use tallow_metrics::{Metric, Predictions, interval};
-use tallow_report::{DataNotes, Headline, Report, history};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use tallow_data::{COPIES, Dataset, decode};
+use tallow_metrics::{Better, Metric, Predictions, interval};
+use tallow_report::{DataNotes, Headline, Mistake, Mistakes, Report, history};
 
 /// The metrics at the top of a table or report.
 const HEADLINE: [&str; 8] = [
@@ -25,28 +26,50 @@ const HEADLINE: [&str; 8] = [
 const RESAMPLES: u32 = 1000;
 const LEVEL: f64 = 0.95;
 
+/// Wrong predictions that the report shows.
+const WORST: usize = 12;
+
 /// The headline metrics with 95 % intervals: percentile bootstrap over groups where there are any (an image without one
-/// is its own), else over images. The calibration error has none: resampling alone raises it, so that its percentiles need
-/// not hold its value.
-pub fn headline(predictions: &Predictions) -> Vec<Headline> {
+/// is its own), else over images; `group` is what a group is, such as `lesion_id`. The calibration error has none: resampling
+/// alone raises it, so that its percentiles need not hold its value.
+pub fn headline(predictions: &Predictions, group: Option<&str>) -> Vec<Headline> {
     let (units, by_group) = units(predictions);
     let metric = |name: &&str| tallow_metrics::find(name);
+    let over = if by_group { plural(group) } else { "images".to_owned() };
+    let basis = format!("95 % percentile bootstrap over {units} {over}");
     let line = |metric: &Metric| {
         let value = (metric.of)(predictions);
-        if metric.name == "ece" {
-            let note = "top class, 15 bins; lower is better".to_owned();
-            return Headline { name: metric.name.to_owned(), value, interval: None, note };
-        }
+        let ends = || interval(predictions, metric, RESAMPLES, LEVEL, by_group, keys::bootstrap()).ok();
+        let ends = if metric.name == "ece" { None } else { ends() };
         Headline {
             name: metric.name.to_owned(),
             value,
-            interval: interval(predictions, metric, RESAMPLES, LEVEL, by_group, keys::bootstrap())
-                .ok()
-                .filter(|(low, high)| low.is_finite() && high.is_finite()),
-            note: format!("95 %, bootstrap over {units} {}", if by_group { "groups" } else { "images" }),
+            interval: ends.filter(|(low, high)| low.is_finite() && high.is_finite()),
+            basis: basis.clone(),
+            note: note(metric).to_owned(),
         }
     };
     HEADLINE.iter().filter_map(metric).map(line).collect()
+}
+
+/// What a reader must know of a metric: which way it is better, where that is down.
+fn note(metric: &Metric) -> &'static str {
+    match (metric.name, metric.better) {
+        ("ece", _) => "lower is better; top class, 15 bins",
+        (_, Better::Lower) => "lower is better",
+        (_, Better::Higher) => "",
+    }
+}
+
+/// `lesion_id` → lesions.
+fn plural(group: Option<&str>) -> String {
+    let Some(group) = group else { return "groups".to_owned() };
+    let of = group.strip_suffix("_id").unwrap_or("");
+    match (group, of) {
+        (COPIES, _) => "sets of copies".to_owned(),
+        (_, of) if !of.is_empty() && of.bytes().all(|byte| byte.is_ascii_lowercase()) => format!("{of}s"),
+        _ => format!("groups ({group})"),
+    }
 }
 
 /// The intervals of [`headline`] for programs: how they were made, and [low, high] of each metric that has one.
@@ -71,10 +94,21 @@ fn units(predictions: &Predictions) -> (usize, bool) {
     (groups.len() + alone, !groups.is_empty())
 }
 
+/// Why a run ended before its length; `None` where it did not.
+pub fn ending(run: &Run, fitted: &Fitted) -> Option<String> {
+    let patience = run.plan().patience.filter(|_| fitted.stopped_early)?;
+    Some(format!(
+        "stopped after epoch {}: no better {} since epoch {} (early_stop.patience {patience})",
+        fitted.epochs,
+        run.plan().select.name,
+        fitted.best.epoch
+    ))
+}
+
 /// Writes `report.html` into the run's folder.
 ///
 /// # Errors
-/// Logs that cannot be read, a file that cannot be written.
+/// Logs or images that cannot be read, a file that cannot be written.
 pub fn report(run: &Run, folder: &Folder, fitted: &Fitted) -> Result<()> {
     let plan = run.plan();
     let weights =
@@ -87,7 +121,10 @@ pub fn report(run: &Run, folder: &Folder, fitted: &Fitted) -> Result<()> {
             plan.model.spec.name, plan.data.source.name
         ),
         evaluated: format!("validation part, epoch {} (best {})", fitted.best.epoch, plan.select.name),
-        headline: headline(&fitted.predictions),
+        ending: ending(run, fitted).map_or(String::new(), |ending| sentence(&ending)),
+        headline: headline(&fitted.predictions, run.data.validation.group_name()),
+        mistakes: Some(mistakes(&*run.data.validation, &fitted.predictions, WORST)?),
+        training_loss: training_loss(run),
         epochs: history(&folder.path)?,
         best_epoch: Some(fitted.best.epoch),
         summary: Some(fitted.summary.clone()),
@@ -102,6 +139,60 @@ pub fn report(run: &Run, folder: &Folder, fitted: &Fitted) -> Result<()> {
         facts: facts(run, fitted),
     };
     Ok(report.write(&folder.path.join("report.html"))?)
+}
+
+/// The wrong predictions, with the images of the `most` that the network was surest of.
+fn mistakes(data: &dyn Dataset, predictions: &Predictions, most: usize) -> Result<Mistakes> {
+    let surest = |index: &usize| predictions.row(*index)[predictions.predicted(*index) as usize];
+    let mut wrong: Vec<usize> =
+        (0..predictions.len()).filter(|&at| predictions.predicted(at) != predictions.labels[at]).collect();
+    wrong.sort_by(|a, b| surest(b).total_cmp(&surest(a)));
+    let places: HashMap<&str, usize> = (0..data.len()).map(|index| (data.id(index), index)).collect();
+    let mut worst = Vec::new();
+    for &at in &wrong {
+        // A run that is resumed after its end has the predictions of that time, and perhaps other images.
+        let Some(&index) = places.get(&*predictions.ids[at]).filter(|_| worst.len() < most) else { continue };
+        let class = |label: u32| predictions.classes[label as usize].clone();
+        worst.push(Mistake {
+            image: decode(&data.image(index)?)?,
+            id: predictions.ids[at].clone(),
+            truth: class(predictions.labels[at]),
+            predicted: class(predictions.predicted(at)),
+            probability: surest(&at),
+            of_truth: predictions.row(at)[predictions.labels[at] as usize],
+        });
+    }
+    Ok(Mistakes { wrong: wrong.len() as u64, images: predictions.len() as u64, worst })
+}
+
+/// What the mean in the log is of.
+fn training_loss(run: &Run) -> String {
+    let (plan, loss) = (run.plan(), &run.loss);
+    let mut parts = vec![match loss.kind {
+        LossKind::CrossEntropy => "cross-entropy".to_owned(),
+        LossKind::Focal { gamma } => format!("focal loss (γ = {gamma})"),
+    }];
+    parts.push("augmented images".to_owned());
+    let branches: Vec<_> = plan.policy.running().collect();
+    if branches.iter().any(|branch| !branch.nodes.is_empty()) {
+        parts.push(format!("soft targets of {}", plan.preset.as_deref().unwrap_or("its mixes")));
+    }
+    if branches.len() > 1 {
+        parts.push(format!("a weighted sum over {} branches", branches.len()));
+    }
+    if loss.smoothing > 0.0 {
+        parts.push(format!("label smoothing {}", loss.smoothing));
+    }
+    if loss.class_weights.is_some() {
+        parts.push("class weights".to_owned());
+    }
+    sentence(&format!("{}; mean over the steps of an epoch, lower is better", parts.join(", ")))
+}
+
+/// With a capital and a full stop.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }
 
 fn facts(run: &Run, fitted: &Fitted) -> Vec<(String, String)> {
@@ -140,4 +231,46 @@ pub fn claim(run: &Run, fitted: &Fitted) -> String {
         crate::VERSION,
         crate::COMMIT
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tallow_data::{Images, Row, Table};
+
+    #[test]
+    fn groups_have_their_name() {
+        let of = [Some("lesion_id"), Some("patient_id"), Some("Fall Nr."), Some(COPIES), None].map(plural);
+        assert_eq!(of, ["lesions", "patients", "groups (Fall Nr.)", "sets of copies", "groups"]);
+    }
+
+    #[test]
+    fn the_surest_mistakes_come_first_with_their_images() {
+        let classes = ["a", "b"].map(str::to_owned);
+        let ids = ["w", "x", "y", "z"];
+        let mut predictions = Predictions::new(&classes);
+        for (id, label, of_b) in [("w", 0, 0.9), ("x", 0, 0.2), ("y", 1, 0.05), ("z", 0, 0.6)] {
+            predictions.push(id, None, label, &[1.0 - of_b, of_b]).unwrap();
+        }
+        let row =
+            |(at, id): (usize, &&str)| Row { id: id.to_string(), label: u32::from(at == 2), group: None };
+        // In another order than the predictions.
+        let rows = ids.iter().enumerate().map(row).rev().collect();
+        let images = Images::Pixels { width: 1, height: 1, channels: 1, bytes: vec![3, 2, 1, 0] };
+        let data = Table::new("a test", classes.to_vec(), None, rows, images).unwrap();
+        let found = mistakes(&data, &predictions, 2).unwrap();
+        assert_eq!((found.wrong, found.images), (3, 4));
+        let shown: Vec<_> =
+            found.worst.iter().map(|m| (&*m.id, &*m.truth, &*m.predicted, m.image.pixels[0])).collect();
+        assert_eq!(shown, [("y", "b", "a", 2), ("w", "a", "b", 0)]);
+        assert_eq!((found.worst[1].probability, found.worst[0].of_truth), (0.9, 0.05));
+    }
+
+    #[test]
+    fn sentences() {
+        assert_eq!(
+            (sentence("stopped after epoch 3"), sentence("")),
+            ("Stopped after epoch 3.".into(), String::new())
+        );
+    }
 }

@@ -1,7 +1,7 @@
 //! A checkpoint as a folder for the hub: weights, `config.json`, card, report, recipe.
 
 use super::card::{self, Card};
-use super::export::{Library, write_model};
+use super::export::{Library, Preprocessing, write_model};
 use super::present::headline;
 use crate::fit::checkpoint::{read, write};
 use crate::recipe::resolved::heading;
@@ -95,6 +95,7 @@ pub fn assemble(
         registry,
         preset: heading(&recipe).and_then(|(_, preset)| preset),
         has_report: paths.iter().any(|path| path.ends_with("report.html")),
+        preprocessing: &Preprocessing::of(&model)?,
     };
     write(&out.join("README.md"), card::sealed(&card.text()).as_bytes())?;
     paths.push(out.join("README.md"));
@@ -149,7 +150,7 @@ fn measured(place: &Path, notes: &mut Vec<String>) -> Result<(Vec<Headline>, Opt
         let same =
             |key: &str, value: f64| found[key].as_f64().is_none_or(|known| (known - value).abs() < 1e-9);
         if found.is_object() && same("macro_f1", summary.macro_f1) && same("log_loss", summary.log_loss) {
-            return Ok((headline(&predictions), Some(summary)));
+            return Ok((headline(&predictions, None), Some(summary)));
         }
     }
     notes.push(

@@ -1,4 +1,5 @@
 //! Loads the weights beside this file: a module for a program of yours, with candle-core 0.11.1, tallow-models and tallow-seed.
+//! README.md says how images are prepared.
 
 use candle_core::{DType, Device};
 use std::path::Path;

@@ -1,0 +1,76 @@
+//! Each class in a row: its metrics, each in a colour of its own with a bar beside the number; and the confusion.
+
+use super::Report;
+use super::shell::{note, scroll};
+use crate::heatmap;
+use crate::table::share;
+use maud::{Markup, PreEscaped, html};
+use tallow_metrics::{ClassSummary, Summary};
+
+/// Names longer than this leave no room for the confusion beside the table.
+const LONG: usize = 14;
+
+/// What it is called, and how it is read.
+type Metric = (&'static str, fn(&ClassSummary) -> f64);
+
+const METRICS: [Metric; 5] = [
+    ("precision", |class| class.precision),
+    ("recall", |class| class.recall),
+    ("specificity", |class| class.specificity),
+    ("F1", |class| class.f1),
+    ("AUROC", |class| class.auroc),
+];
+
+impl Report {
+    /// The table and, beside it where there is room, the confusion.
+    pub(super) fn per_class(&self, summary: &Summary) -> Markup {
+        let names: Vec<String> = summary.per_class.iter().map(|class| class.class.clone()).collect();
+        let (map, width) = heatmap::inline(&names, &summary.confusion);
+        let is_long = names.iter().any(|name| name.chars().count() > LONG);
+        html! {
+            (note(&self.evaluated))
+            div.pair.long[is_long] {
+                (scroll("metrics of each class", table(&summary.per_class)))
+                div.map style=(format!("--drawn:{width:.0}px")) {
+                    figure {
+                        (scroll("confusion", PreEscaped(map)))
+                        figcaption { "Counts, shaded by the share of the true class." }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn table(classes: &[ClassSummary]) -> Markup {
+    html! {
+        table.stack.classes {
+            thead {
+                tr {
+                    th { "class" }
+                    @for (colour, (name, _)) in METRICS.iter().enumerate() {
+                        th { i.key style=(format!("background:var(--c{colour})")) {} (name) }
+                    }
+                    th.n { "images" }
+                }
+            }
+            tbody {
+                @for class in classes {
+                    tr {
+                        th { (class.class) }
+                        @for (colour, (name, of)) in METRICS.iter().enumerate() {
+                            td data-name=(name) { (share(of(class))) (bar(of(class), colour)) }
+                        }
+                        td.n data-name="images" { (class.support) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A track with a part filled; empty where there is no number.
+fn bar(value: f64, colour: usize) -> Markup {
+    let filled = if value.is_finite() { value.clamp(0., 1.) * 100. } else { 0. };
+    html! { span.bar { i style=(format!("width:{filled:.1}%;background:var(--c{colour})")) {} } }
+}
