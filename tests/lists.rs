@@ -221,6 +221,51 @@ fn the_arrows_between_crates_are_those_of_the_page() {
     }
 }
 
+/// A package holds what `include` says, and nothing of the repository around it.
+#[test]
+fn every_crate_is_a_package() {
+    let read =
+        |path: PathBuf| fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let manifest = read(root().join("Cargo.toml"));
+    for entry in fs::read_dir(root().join("crates")).unwrap() {
+        let folder = entry.unwrap().path();
+        let own = read(folder.join("Cargo.toml"));
+        for line in ["description = ", "license.workspace = true", "include.workspace = true", "keywords = "]
+        {
+            assert!(own.contains(line), "{}: no line `{line}`", folder.display());
+        }
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        let version = format!("tallow-{name} = {{ version = ");
+        assert!(manifest.contains(&version), "Cargo.toml: no line `{version}…`");
+        for license in ["LICENSE-MIT", "LICENSE-APACHE"] {
+            assert_eq!(read(folder.join(license)), read(root().join(license)), "{}", folder.display());
+        }
+        for path in below(&folder.join("src"), "rs") {
+            let text = read(path.clone());
+            // Modules of tests are not compiled in a package.
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            let depth = path.strip_prefix(&folder).unwrap().components().count() - 1;
+            let outside = format!("include_str!(\"{}", "../".repeat(depth + 1));
+            let of_tests = path.ends_with("inspect/curve.rs");
+            assert!(of_tests || !code.contains(&outside), "{}: a file of another folder", path.display());
+        }
+    }
+}
+
+/// What is optimised is there.
+#[test]
+fn the_profile_names_packages_of_the_build() {
+    let [manifest, lock] =
+        ["Cargo.toml", "Cargo.lock"].map(|name| fs::read_to_string(root().join(name)).unwrap());
+    let (_, profile) = manifest.split_once("[profile.dev.package]").expect("a table of packages");
+    let lines = profile.lines().filter(|line| line.contains("opt-level") && !line.starts_with(['#', '"']));
+    let names: Vec<&str> = lines.map(|line| line.split(' ').next().unwrap()).collect();
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        assert!(lock.contains(&format!("\nname = \"{name}\"\n")), "Cargo.toml: no package `{name}`");
+    }
+}
+
 /// What a text cannot hold without breaking the plan: (folder, words that may not be there, why).
 const ABSENCES: [(&str, &[&str], &str); 5] = [
     ("policy", &["tallow_models", "tallow_train"], "policy knows no network"),

@@ -1,4 +1,18 @@
 //! Datasets, decoding, splits, samplers and the loader. Bytes only: nothing here knows a tensor.
+//!
+//! ```
+//! use tallow_data::{Options, decode, find};
+//! use tallow_seed::Seed;
+//!
+//! // As under `data` of a recipe; `SOURCES` lists what there is.
+//! let options = Options::new(serde_yaml::from_str("{ images: 28, size: 16 }")?, Seed::new(1));
+//! let parts = find("synthetic").expect("a source").read(&options)?;
+//! let train = parts.train.expect("has a training part");
+//! let image = decode(&train.image(0)?)?;
+//! println!("{}: {} of {} lesions", train.id(0), train.classes()[train.label(0) as usize], train.len());
+//! assert_eq!(image.pixels.len(), 16 * 16 * 3);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod decode;
 mod error;

@@ -4,6 +4,23 @@
 //! composition of candle's ops, which runs wherever there is no kernel, and under [`composed`]. Other types are an error on the
 //! CPU. Kernels run on rayon's current pool, and no bit of a result depends on its number of threads. Where no operand is
 //! tracked no graph is built.
+//!
+//! ```
+//! use candle_core::{Device, Tensor, Var};
+//! use tallow_kernels::{backward, linear, relu, soft_cross_entropy};
+//!
+//! let values = Tensor::new(&[[1f32, 2.0], [3.0, -1.0]], &Device::Cpu)?;
+//! let targets = Tensor::new(&[[0.7f32, 0.3], [0.0, 1.0]], &Device::Cpu)?; // soft labels
+//! let weight = Var::new(&[[0.5f32, -0.2], [0.1, 0.3]], &Device::Cpu)?;
+//! let logits = linear(&relu(&values)?, &weight, None)?;
+//! let loss = soft_cross_entropy(&logits, &targets, None)?;
+//! let gradients = backward(loss)?;
+//! assert_eq!(gradients.get(&weight).expect("reached").dims(), [2, 2]);
+//! # Ok::<(), candle_core::Error>(())
+//! ```
+//!
+//! candle's own `backward` stops at these ops with an error; [`backward`] walks graphs of both, and
+//! [`Gradients::into_grad_store`] hands its result to candle's optimizers.
 
 mod cpu;
 mod dispatch;

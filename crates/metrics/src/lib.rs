@@ -8,6 +8,21 @@
 //! - what scikit-learn calls undefined (AUROC of a class without positives or without negatives, kappa of a single
 //!   class, anything of no images) is NaN, which JSON shows as `null`; macro and weighted AUROC average the classes
 //!   where it is defined.
+//!
+//! ```
+//! use tallow_metrics::{METRICS, Predictions, find};
+//!
+//! let mut predictions = Predictions::new(&["benign".to_owned(), "malignant".to_owned()]);
+//! predictions.push("lesion1", None, 0, &[0.9, 0.1])?;
+//! predictions.push("lesion2", None, 1, &[0.4, 0.6])?;
+//! predictions.push("lesion3", None, 1, &[0.7, 0.3])?;
+//! let recall = (find("balanced_accuracy").expect("listed").of)(&predictions);
+//! assert_eq!(recall, 0.75); // mean of 1 / 1 and 1 / 2
+//! for metric in METRICS {
+//!     println!("{}: {}", metric.name, (metric.of)(&predictions));
+//! }
+//! # Ok::<(), tallow_metrics::Error>(())
+//! ```
 
 mod confusion;
 mod dimension;

@@ -107,7 +107,7 @@ fn build(
     stages.push(Stage { name: "penultimate".into(), layer: Box::new(pool) });
     params.begin_stage("head");
     let head = Linear::with(params, "classifier.2", (width << 3, options.classes), NARROW)?;
-    Ok(Network { stages, head: Box::new(head) })
+    Ok(Network::new(stages, Box::new(head)))
 }
 
 /// A stage: what halves the map, and blocks.

@@ -73,7 +73,7 @@ fn build(
     params.begin_stage("head");
     let init = (Init::Uniform(1.0 / (channels as f64).sqrt()), Init::Zeros);
     let head = Linear::with(params, "classifier", (channels, options.classes), init)?;
-    Ok(Network { stages, head: Box::new(head) })
+    Ok(Network::new(stages, Box::new(head)))
 }
 
 fn conv(

@@ -176,7 +176,7 @@ fn build(params: &mut Params, options: &ModelOptions, family: Family) -> Result<
     params.begin_stage("head");
     let init = (Init::Uniform(1.0 / (options.classes as f64).sqrt()), Init::Zeros);
     let linear = Linear::with(params, "classifier.1", (features, options.classes), init)?;
-    Ok(Network { stages, head: Dropout { name: "classifier.0", rate: family.dropout }.then(linear) })
+    Ok(Network::new(stages, Dropout { name: "classifier.0", rate: family.dropout }.then(linear)))
 }
 
 type Layers = (Vec<Box<dyn Layer>>, ConvNorm);

@@ -281,7 +281,7 @@ pub fn residual_stages<L: Layer + 'static>(
 pub fn fc(params: &mut Params, stages: Vec<Stage>, features: usize, classes: usize) -> Result<Network> {
     params.begin_stage("head");
     let head = Linear::new(params, "fc", (features, classes))?;
-    Ok(Network { stages, head: Box::new(head) })
+    Ok(Network::new(stages, Box::new(head)))
 }
 
 /// (R, C, H, W) → (R, C), the mean over the map.

@@ -13,6 +13,9 @@
 //! # Ok::<(), tallow_models::Error>(())
 //! ```
 //!
+//! [`Params::from_var_builder`] takes the tensors from candle's `VarBuilder`, [`Params::var_map`] gives them as a `VarMap`, and a
+//! [`Network`] is a `candle_nn::ModuleT`. `examples/candle_loop` of the repository is a training loop of that kind.
+//!
 //! No architecture knows that mixing exists, and no model touches a file but through [`weights`].
 
 mod activations;

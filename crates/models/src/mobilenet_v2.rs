@@ -80,5 +80,5 @@ fn build(params: &mut Params, options: &ModelOptions) -> Result<Network> {
     params.begin_stage("head");
     let init = (Init::Normal(0.01), Init::Zeros);
     let linear = Linear::with(params, "classifier.1", (FEATURES, options.classes), init)?;
-    Ok(Network { stages, head: Dropout { name: "classifier.0", rate: 0.2 }.then(linear) })
+    Ok(Network::new(stages, Dropout { name: "classifier.0", rate: 0.2 }.then(linear)))
 }

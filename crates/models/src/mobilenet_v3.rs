@@ -111,7 +111,7 @@ fn build(params: &mut Params, options: &ModelOptions, blocks: &[Block], hidden: 
     stages.push(Stage { name: "penultimate".into(), layer: Box::new(Features { linear }) });
     params.begin_stage("head");
     let linear = Linear::with(params, "classifier.3", (hidden, options.classes), init)?;
-    Ok(Network { stages, head: Dropout { name: "classifier.2", rate: 0.2 }.then(linear) })
+    Ok(Network::new(stages, Dropout { name: "classifier.2", rate: 0.2 }.then(linear)))
 }
 
 /// 1×1 to the expanded channels (left out where they are as many already), depthwise k×k, squeeze-and-excitation to a quarter,

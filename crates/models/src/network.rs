@@ -1,7 +1,8 @@
 //! A network as named stages, walked with a closure at every tap.
 
 use crate::{Error, Params, Result};
-use candle_core::Tensor;
+use candle_core::{ModuleT, Tensor};
+use std::sync::atomic::{AtomicU64, Ordering};
 use tallow_seed::Seed;
 
 /// How a forward pass behaves.
@@ -72,9 +73,33 @@ pub struct Stage {
 pub struct Network {
     pub stages: Vec<Stage>,
     pub head: Box<dyn Layer>,
+    /// Passes of [`ModuleT::forward_t`] in training.
+    passes: AtomicU64,
+}
+
+/// candle's own interface. In training the n-th pass of this network draws its dropout and stochastic depth from
+/// `Seed::new(0).fold("forward_t", n)`; with [`Network::forward`] the seed is the caller's.
+impl ModuleT for Network {
+    fn forward_t(&self, values: &Tensor, train: bool) -> candle_core::Result<Tensor> {
+        let mode = if train {
+            let pass = self.passes.fetch_add(1, Ordering::Relaxed);
+            Mode::Train { seed: Seed::new(0).fold("forward_t", pass) }
+        } else {
+            Mode::Eval
+        };
+        self.forward(values, &mode).map_err(|error| match error {
+            Error::Tensor(error) => error,
+            other => candle_core::Error::wrap(other),
+        })
+    }
 }
 
 impl Network {
+    /// The stages in order, and the head.
+    pub fn new(stages: Vec<Stage>, head: Box<dyn Layer>) -> Network {
+        Network { stages, head, passes: AtomicU64::new(0) }
+    }
+
     /// `input`, then the name of every stage.
     pub fn taps(&self) -> Vec<&str> {
         std::iter::once("input").chain(self.stages.iter().map(|stage| stage.name.as_str())).collect()

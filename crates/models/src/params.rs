@@ -2,6 +2,7 @@
 
 use crate::{Mode, Result};
 use candle_core::{DType, Device, Tensor, Var};
+use candle_nn::{VarBuilder, VarMap};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -96,9 +97,18 @@ pub struct Params {
     device: Device,
     stage: Arc<str>,
     blank: bool,
+    builder: Option<VarBuilder<'static>>,
 }
 
 impl Params {
+    /// Tensors come from a builder, under torchvision's or timm's names below its prefix. What lies in a [`VarMap`] is shared
+    /// with it; what the map does not have goes there with the network's own initial values, drawn from `seed`. A builder of
+    /// a file must have every tensor.
+    pub fn from_var_builder(builder: VarBuilder<'static>, seed: Seed) -> Params {
+        let (dtype, device) = (builder.dtype(), builder.device().clone());
+        Params { builder: Some(builder), ..Params::new(seed, dtype, &device) }
+    }
+
     /// Every tensor is 0 whatever its initial values: nothing is drawn, and on the CPU no memory is touched. For outlines, names
     /// and sizes.
     pub fn blank(dtype: DType, device: &Device) -> Params {
@@ -115,6 +125,7 @@ impl Params {
             device: device.clone(),
             stage: "stem".into(),
             blank: false,
+            builder: None,
         }
     }
 
@@ -187,6 +198,19 @@ impl Params {
         self.trainable.values().map(|param| param.var.elem_count()).sum()
     }
 
+    /// The trainable tensors and the buffers as variables of a map, which shares them: what an optimizer of candle's or
+    /// [`VarMap::load`] changes there, the network has.
+    ///
+    /// # Panics
+    /// Never: nobody else has the map.
+    pub fn var_map(&self) -> VarMap {
+        let map = VarMap::new();
+        let both = self.trainable.iter().chain(&self.buffers);
+        let variables = both.map(|(name, param)| (name.clone(), param.var.clone()));
+        map.data().lock().expect("a new map").extend(variables);
+        map
+    }
+
     /// Parameters and buffers by name, as they are now and will be: the tensors share storage with the variables.
     /// Counts come as int64 scalars, copied.
     ///
@@ -208,6 +232,18 @@ impl Params {
         if self.blank {
             return Ok(param(Var::zeros(shape, self.dtype, &self.device)?));
         }
+        let Some(builder) = &self.builder else {
+            return Ok(param(Var::from_tensor(&self.initial(name, shape, init)?)?));
+        };
+        let known = builder.contains_tensor(name);
+        let var = Var::from_tensor(&builder.get(shape, name)?)?;
+        if !known {
+            var.set(&self.initial(name, shape, init)?)?;
+        }
+        Ok(param(var))
+    }
+
+    fn initial(&self, name: &str, shape: &[usize], init: Init) -> Result<Tensor> {
         let n: usize = shape.iter().product();
         let mut rng = self.seed.fold(name, 0).rng();
         let values: Vec<f64> = match init {
@@ -223,8 +259,91 @@ impl Params {
                 (0..n).map(|_| sd * rng.normal()).collect()
             }
         };
-        let tensor =
-            Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(self.dtype)?.to_device(&self.device)?;
-        Ok(param(Var::from_tensor(&tensor)?))
+        Ok(Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(self.dtype)?.to_device(&self.device)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ModelOptions, Network, find};
+    use candle_core::ModuleT;
+
+    fn resnet20(params: &mut Params) -> Network {
+        (find("resnet20").unwrap().build)(params, &ModelOptions::new(7)).unwrap()
+    }
+
+    fn seeded() -> (Params, Network) {
+        let mut params = Params::new(Seed::new(3), DType::F32, &Device::Cpu);
+        let network = resnet20(&mut params);
+        (params, network)
+    }
+
+    fn logits(network: &Network) -> Vec<Vec<f32>> {
+        let values = Tensor::arange(0f32, 6144.0, &Device::Cpu).unwrap().affine(1e-4, -0.3).unwrap();
+        let values = values.reshape((2, 3, 32, 32)).unwrap();
+        network.forward_t(&values, false).unwrap().to_vec2().unwrap()
+    }
+
+    #[test]
+    fn an_empty_map_gets_the_initial_values_and_shares_them() {
+        let map = VarMap::new();
+        let builder = VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu);
+        let mut params = Params::from_var_builder(builder.pp("backbone"), Seed::new(3));
+        let network = resnet20(&mut params);
+        let before = logits(&network);
+        assert_eq!(before, logits(&seeded().1));
+        {
+            let variables = map.data().lock().unwrap();
+            assert_eq!(variables.len(), params.trainable.len() + params.buffers.len());
+            let bias = &variables["backbone.fc.bias"];
+            bias.set(&(bias.as_tensor() + 1.0).unwrap()).unwrap();
+        }
+        for (after, before) in logits(&network).concat().iter().zip(before.concat()) {
+            assert!((after - before - 1.0).abs() < 1e-5, "{after} after {before}");
+        }
+        // A second network on the same map is the same network.
+        let mut again = Params::from_var_builder(builder.pp("backbone"), Seed::new(4));
+        assert_eq!(logits(&resnet20(&mut again)), logits(&network));
+    }
+
+    #[test]
+    fn tensors_of_a_file_are_taken_and_none_may_be_missing() {
+        let (params, network) = seeded();
+        let mut tensors: std::collections::HashMap<_, _> = params.tensors().unwrap().into_iter().collect();
+        let build = |tensors: std::collections::HashMap<String, Tensor>| {
+            let builder = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
+            let mut params = Params::from_var_builder(builder, Seed::new(9));
+            (find("resnet20").unwrap().build)(&mut params, &ModelOptions::new(7))
+        };
+        assert_eq!(logits(&build(tensors.clone()).unwrap()), logits(&network));
+        tensors.remove("layer2.0.conv1.weight");
+        let error = build(tensors).err().expect("refused").to_string();
+        assert!(error.contains("layer2.0.conv1.weight"), "{error}");
+    }
+
+    #[test]
+    fn a_map_of_a_network_changes_it() {
+        let (params, network) = seeded();
+        let map = params.var_map();
+        assert_eq!(map.all_vars().len(), params.trainable.len() + params.buffers.len());
+        map.data().lock().unwrap()["fc.weight"]
+            .set(&Tensor::zeros((7, 64), DType::F32, &Device::Cpu).unwrap())
+            .unwrap();
+        let rows = logits(&network);
+        assert_eq!(rows[0], rows[1], "the bias is left");
+    }
+
+    #[test]
+    fn training_passes_update_the_statistics_and_draw_anew() {
+        let mut params = Params::new(Seed::new(3), DType::F32, &Device::Cpu);
+        let network = (find("mobilenet_v2").unwrap().build)(&mut params, &ModelOptions::new(7)).unwrap();
+        let values = Tensor::arange(0f32, 2.0 * 3072.0, &Device::Cpu).unwrap().affine(1e-4, -0.3).unwrap();
+        let values = values.reshape((2, 3, 32, 32)).unwrap();
+        let pass = || network.forward_t(&values, true).unwrap().to_vec2::<f32>().unwrap();
+        let mean = || params.buffers["features.0.1.running_mean"].var().to_vec1::<f32>().unwrap();
+        let before = mean();
+        assert_ne!(pass(), pass(), "dropout of two passes");
+        assert_ne!(mean(), before);
     }
 }

@@ -102,7 +102,7 @@ fn build(params: &mut Params, options: &ModelOptions, depths: [usize; 4], rate: 
     stages.push(Stage { name: "penultimate".into(), layer: Box::new(Pool { norm }) });
     params.begin_stage("head");
     let head = Linear::with(params, "head", (features, options.classes), NARROW)?;
-    Ok(Network { stages, head: Box::new(head) })
+    Ok(Network::new(stages, Box::new(head)))
 }
 
 /// A stage: the merging that it begins with, and blocks.

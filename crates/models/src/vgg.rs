@@ -76,7 +76,7 @@ fn build(params: &mut Params, options: &ModelOptions, counts: [usize; 5]) -> Res
     stages.push(Stage { name: "penultimate".into(), layer: Box::new(Features { first, dropout, second }) });
     params.begin_stage("head");
     let linear = Linear::with(params, "classifier.6", (HIDDEN, options.classes), init)?;
-    Ok(Network { stages, head: Dropout { name: "classifier.5", rate: 0.5 }.then(linear) })
+    Ok(Network::new(stages, Dropout { name: "classifier.5", rate: 0.5 }.then(linear)))
 }
 
 /// relu(norm(conv(x) + bias)).

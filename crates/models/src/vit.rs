@@ -158,7 +158,7 @@ fn build(params: &mut Params, options: &ModelOptions, features: usize, heads: us
     stages.push(Stage { name: "penultimate".into(), layer: Box::new(ClassToken { norm }) });
     params.begin_stage("head");
     let head = Linear::with(params, "head", (features, options.classes), NARROW)?;
-    Ok(Network { stages, head: Box::new(head) })
+    Ok(Network::new(stages, Box::new(head)))
 }
 
 /// Patches, the class token before them, positions.

@@ -66,7 +66,7 @@ fn what_is_not_recorded_is_named() {
         }
     }
     let (params, network) = build(tallow_models::find("resnet20").unwrap()).unwrap();
-    let network = Network { stages: Vec::new(), head: Box::new(Doubled(network)) };
+    let network = Network::new(Vec::new(), Box::new(Doubled(network)));
     let error = onnx::onnx(&network, &params, [3, 32, 32], &[]).unwrap_err().to_string();
     assert_eq!(
         error,

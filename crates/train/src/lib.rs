@@ -1,4 +1,21 @@
 //! From a recipe to a trained network: recipe → plan → run → fit; what is looked at without a training, and what leaves it.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use std::sync::atomic::AtomicI32;
+//! use tallow_policy::Registry;
+//! use tallow_report::Progress;
+//! use tallow_train::{Earlier, Folder, Plan, Run, Start, fit, report};
+//!
+//! let (registry, progress) = (Registry::builtin(), Progress::stderr());
+//! let plan = Plan::read(Path::new("recipes/quickstart.yaml"), &["length=2 epochs".to_owned()], &registry)?;
+//! let folder = Folder::inspect(Path::new("checkpoints/mine"), &plan, Earlier::Refuse)?;
+//! let run = Run::build(plan, Start::Recipe, &progress)?;
+//! let fitted = fit(&run, &folder, &progress, &AtomicI32::new(0))?; // a signal's number would stop it
+//! report(&run, &folder, &fitted)?;
+//! println!("{}: {:.3} after {} epochs", run.plan().select.name, fitted.best.value, fitted.epochs);
+//! # Ok::<(), tallow_train::Error>(())
+//! ```
 
 mod error;
 mod fit;

@@ -1,5 +1,4 @@
-//! What is read through candle-datasets, handed back as bytes. Used where it is right: the IDX files of MNIST and its kin, and
-//! CIFAR-10's binary files (not its `load`, which transposes every image).
+//! Datasets in binary files of fixed records: the IDX files of MNIST and its kin, the files of CIFAR-10 and CIFAR-100.
 
 use std::path::Path;
 
@@ -10,100 +9,84 @@ use crate::{Error, Images, Result};
 pub type Loaded = Vec<(Part, Images, Vec<u32>)>;
 
 /// The four IDX files of MNIST in `folder`: 28×28, grey.
-#[cfg(feature = "hub")]
 pub fn mnist(folder: &Path) -> Result<Loaded> {
-    let dataset = candle_datasets::vision::mnist::load_dir(folder);
-    bytes::parts(dataset, folder, |pixels| {
-        Ok(Images::Pixels { width: 28, height: 28, channels: 1, bytes: pixels })
-    })
+    const SIDE: u32 = 28;
+    let read = |part, prefix: &str| {
+        let images =
+            idx(&folder.join(format!("{prefix}-images-idx3-ubyte")), &[None, Some(SIDE), Some(SIDE)])?;
+        let rows = (images.len() / (SIDE * SIDE) as usize) as u32;
+        let path = folder.join(format!("{prefix}-labels-idx1-ubyte"));
+        let labels = idx(&path, &[Some(rows)])?.into_iter().map(u32::from).collect();
+        Ok((part, Images::Pixels { width: SIDE, height: SIDE, channels: 1, bytes: images }, labels))
+    };
+    Ok(vec![read(Part::Train, "train")?, read(Part::Test, "t10k")?])
 }
 
-/// The six binary files of CIFAR-10 in `folder`: 32×32, RGB.
-#[cfg(feature = "hub")]
+/// The bytes behind the header of an IDX file, which gives these sizes; `None` is any. Source: yann.lecun.com/exdb/mnist.
+fn idx(path: &Path, expected: &[Option<u32>]) -> Result<Vec<u8>> {
+    let invalid = |problem| Err(Error::invalid(path.display(), problem));
+    let mut file = std::fs::read(path).map_err(Error::io(path))?;
+    let header: Vec<u32> =
+        file.as_chunks().0.iter().take(1 + expected.len()).map(|word| u32::from_be_bytes(*word)).collect();
+    // Two zeros, the type (8: unsigned bytes), the number of sizes.
+    let magic = 0x0800 + expected.len() as u32;
+    match header.split_first() {
+        Some((&found, sizes)) if sizes.len() == expected.len() => {
+            if found != magic {
+                return invalid(format!(
+                    "expected an IDX file that begins with {magic}, got {found}; is it unpacked?"
+                ));
+            }
+            if let Some((size, expected)) =
+                sizes.iter().zip(expected).find(|(size, expected)| expected.is_some_and(|e| e != **size))
+            {
+                return invalid(format!("expected a size of {}, got {size}", expected.unwrap_or_default()));
+            }
+            let length: u128 = sizes.iter().map(|&size| u128::from(size)).product();
+            let bytes = file.split_off(4 * header.len());
+            if bytes.len() as u128 != length {
+                return invalid(format!("expected {length} bytes behind the header, got {}", bytes.len()));
+            }
+            Ok(bytes)
+        }
+        _ => invalid(format!("expected the header of an IDX file, got {} bytes", file.len())),
+    }
+}
+
+/// The six binary files of CIFAR-10 in `folder`: 32×32, RGB. A record is the label, then the three planes.
 pub fn cifar10(folder: &Path) -> Result<Loaded> {
-    let dataset = candle_datasets::vision::cifar::load_dir(folder);
-    bytes::parts(dataset, folder, |pixels| {
-        Ok(Images::Pixels { width: 32, height: 32, channels: 3, bytes: interleave(&pixels) })
-    })
+    let train: Vec<String> = (1..=5).map(|number| format!("data_batch_{number}.bin")).collect();
+    Ok(vec![
+        cifar(folder, Part::Train, &train, 1)?,
+        cifar(folder, Part::Test, &["test_batch.bin".to_owned()], 1)?,
+    ])
+}
+
+/// The two binary files of CIFAR-100. A record is the coarse label, the fine one, then the three planes.
+pub fn cifar100(folder: &Path) -> Result<Loaded> {
+    let one = |part, name: &str| cifar(folder, part, &[name.to_owned()], 2);
+    Ok(vec![one(Part::Train, "train.bin")?, one(Part::Test, "test.bin")?])
 }
 
 /// Pixels of one image and channel.
 pub(crate) const PLANE: usize = 32 * 32;
 
-/// A record of CIFAR-100's binary files: coarse label, fine label, then the three planes.
-pub fn cifar100(folder: &Path) -> Result<Loaded> {
-    const RECORD: usize = 2 + 3 * PLANE;
-    let read = |part, name| {
+/// Records of `front` bytes, the last of them the label, and three planes.
+fn cifar(folder: &Path, part: Part, names: &[String], front: usize) -> Result<(Part, Images, Vec<u32>)> {
+    let record = front + 3 * PLANE;
+    let (mut bytes, mut labels) = (Vec::new(), Vec::new());
+    for name in names {
         let path = folder.join(name);
         let file = std::fs::read(&path).map_err(Error::io(&path))?;
-        if file.is_empty() || file.len() % RECORD != 0 {
-            let problem = format!("expected records of {RECORD} bytes, got {} bytes", file.len());
+        if file.is_empty() || file.len() % record != 0 {
+            let problem = format!("expected records of {record} bytes, got {} bytes", file.len());
             return Err(Error::invalid(path.display(), problem));
         }
-        let labels = file.chunks_exact(RECORD).map(|record| u32::from(record[1])).collect();
-        let bytes = file.chunks_exact(RECORD).flat_map(|record| interleave(&record[2..])).collect();
-        Ok((part, Images::Pixels { width: 32, height: 32, channels: 3, bytes }, labels))
-    };
-    Ok(vec![read(Part::Train, "train.bin")?, read(Part::Test, "test.bin")?])
-}
-
-/// (rows, 3, 32, 32) to (rows, 32, 32, 3).
-pub(crate) fn interleave(planes: &[u8]) -> Vec<u8> {
-    let mut pixels = Vec::with_capacity(planes.len());
-    for image in planes.chunks_exact(3 * PLANE) {
-        pixels.extend((0..PLANE).flat_map(|at| [image[at], image[PLANE + at], image[2 * PLANE + at]]));
+        for record in file.chunks_exact(record) {
+            labels.push(u32::from(record[front - 1]));
+            let [red, green, blue] = [0, 1, 2].map(|plane| &record[front + plane * PLANE..][..PLANE]);
+            bytes.extend((0..PLANE).flat_map(|at| [red[at], green[at], blue[at]]));
+        }
     }
-    pixels
-}
-
-#[cfg(not(feature = "hub"))]
-pub fn mnist(folder: &Path) -> Result<Loaded> {
-    Err(without(folder))
-}
-
-#[cfg(not(feature = "hub"))]
-pub fn cifar10(folder: &Path) -> Result<Loaded> {
-    Err(without(folder))
-}
-
-#[cfg(not(feature = "hub"))]
-fn without(folder: &Path) -> Error {
-    let remedy = "build with `--features hub` (it is on by default), or use parquet files";
-    Error::missing(folder.display(), "this build cannot read these files", remedy)
-}
-
-#[cfg(feature = "hub")]
-mod bytes {
-    use candle_core::{DType, Tensor};
-    use candle_datasets::vision::Dataset;
-
-    use super::{Error, Images, Loaded, Part, Path, Result};
-
-    pub fn parts(
-        dataset: candle_core::Result<Dataset>,
-        folder: &Path,
-        images: impl Fn(Vec<u8>) -> Result<Images>,
-    ) -> Result<Loaded> {
-        let invalid = |error: candle_core::Error| Error::invalid(folder.display(), error.to_string());
-        let dataset = dataset.map_err(invalid)?;
-        let pairs = [
-            (Part::Train, dataset.train_images, dataset.train_labels),
-            (Part::Test, dataset.test_images, dataset.test_labels),
-        ];
-        pairs
-            .into_iter()
-            .map(|(part, pixels, labels)| {
-                let pixels = to_bytes(&pixels).map_err(invalid)?;
-                let labels =
-                    labels.to_dtype(DType::U32).and_then(|labels| labels.to_vec1()).map_err(invalid)?;
-                Ok((part, images(pixels)?, labels))
-            })
-            .collect()
-    }
-
-    /// v / 255 in single precision back to v: exact for all 256 values, after rounding.
-    fn to_bytes(pixels: &Tensor) -> candle_core::Result<Vec<u8>> {
-        let values = pixels.flatten_all()?.to_vec1::<f32>()?;
-        Ok(values.into_iter().map(|value| (value * 255.0).round() as u8).collect())
-    }
+    Ok((part, Images::Pixels { width: 32, height: 32, channels: 3, bytes }, labels))
 }

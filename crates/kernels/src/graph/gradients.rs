@@ -2,7 +2,8 @@
 
 use super::node::{Application, Edge};
 use crate::cpu::element::Element;
-use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor, TensorId, bail};
+use candle_core::backprop::GradStore;
+use candle_core::{CpuStorage, DType, Device, InplaceOp2, Layout, Result, Tensor, TensorId, bail};
 use std::borrow::Borrow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -55,6 +56,19 @@ impl Gradients {
     /// d loss / d `variable`; none where no loss reaches it.
     pub fn get(&self, variable: &Tensor) -> Option<&Tensor> {
         self.0.get(&variable.id())
+    }
+
+    /// The same gradients as candle's optimizers take them.
+    ///
+    /// # Errors
+    /// What candle answers.
+    pub fn into_grad_store(self) -> Result<GradStore> {
+        // candle makes an empty store for nobody: this one is of a loss that depends on nothing, without that loss.
+        let constant = Tensor::zeros((), DType::F32, &Device::Cpu)?;
+        let mut store = constant.backward()?;
+        store.remove(&constant);
+        self.0.into_iter().for_each(|(variable, gradient)| drop(store.insert_id(variable, gradient)));
+        Ok(store)
     }
 
     /// The same, taken out.

@@ -148,6 +148,15 @@ fn candles_backward_is_refused() -> Result<()> {
 
 /// Without a tracked operand there is no graph; a detached result is a constant.
 #[test]
+fn gradients_as_candles_optimizers_take_them() -> Result<()> {
+    let x = Var::new(&[[1f32, -2.0], [3.0, 4.0]], &Device::Cpu)?;
+    let store = backward(relu(&x)?.affine(3.0, 0.0)?.sum_all()?)?.into_grad_store()?;
+    assert_eq!(store.get(&x).expect("reached").to_vec2::<f32>()?, [[3.0, 0.0], [3.0, 3.0]]);
+    assert_eq!(store.get_ids().count(), 1);
+    Ok(())
+}
+
+#[test]
 fn no_graph() -> Result<()> {
     on(false, || {
         let (x, w) = (numbers(&[1, 3, 4, 4], 1), Var::from_tensor(&numbers(&[2, 3, 3, 3], 2))?);

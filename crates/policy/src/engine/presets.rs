@@ -5,7 +5,7 @@ use crate::{Mistake, Parsed, Policy, Registry};
 macro_rules! presets {
     ($($name:literal),* $(,)?) => {
         /// Every preset, as its file is written; a test holds this list and the folder together.
-        pub const PRESETS: &[(&str, &str)] = &[$(($name, include_str!(concat!("../../../../policies/", $name, ".yaml")))),*];
+        pub const PRESETS: &[(&str, &str)] = &[$(($name, include_str!(concat!(env!("TALLOW_POLICIES"), "/", $name, ".yaml")))),*];
     };
 }
 presets![

@@ -40,7 +40,6 @@ fn reads_cifar100() {
     assert!(error.ends_with("test.bin: expected records of 3074 bytes, got 3000 bytes"), "{error}");
 }
 
-#[cfg(feature = "hub")]
 #[test]
 fn reads_cifar10_as_the_authors_wrote_it() {
     let folder = tempfile::tempdir().unwrap();

@@ -21,7 +21,6 @@ fn read(folder: &tempfile::TempDir, spec: &SourceSpec) -> Result<Parts> {
     spec.read(&options(&format!("root: {}", folder.path().display())))
 }
 
-#[cfg(feature = "hub")]
 #[test]
 fn reads_idx_files_byte_for_byte() {
     let folder = written();
@@ -32,21 +31,28 @@ fn reads_idx_files_byte_for_byte() {
     let image = crate::decode(&train.image(1).unwrap()).unwrap();
     assert_eq!((image.width, image.height), (28, 28));
     let expected: Vec<u8> = (0..784u32).flat_map(|pixel| [(pixel + 1) as u8; 3]).collect();
-    assert_eq!(image.pixels, expected, "all 256 values survive the way through floats");
+    assert_eq!(image.pixels, expected);
     assert_eq!(test.id(0), "test/0");
 }
 
-#[cfg(not(feature = "hub"))]
 #[test]
-fn says_that_this_build_cannot() {
-    let error = read(&written(), &MNIST).err().unwrap().to_string();
-    assert!(
-        error.ends_with(
-            "this build cannot read these files; build with `--features hub` (it is on by default), or use \
-         parquet files"
-        ),
-        "{error}"
-    );
+fn damaged_files_are_named() {
+    let folder = written();
+    let refused = |name: &str, magic: u32, sizes: &[u32], data: Vec<u8>| {
+        idx(&folder, name, magic, sizes, data);
+        let error = read(&folder, &MNIST).err().unwrap().to_string();
+        let (_, problem) = error.split_once(&format!("{name}: ")).expect("the file's name");
+        problem.to_owned()
+    };
+    let labels = "t10k-labels-idx1-ubyte";
+    assert_eq!(refused(labels, 2049, &[2], vec![0, 1]), "expected a size of 1, got 2");
+    assert_eq!(refused(labels, 2049, &[1], vec![]), "expected 1 bytes behind the header, got 0");
+    let zipped = "expected an IDX file that begins with 2049, got 529205248; is it unpacked?";
+    assert_eq!(refused(labels, 0x1f8b_0800, &[1], vec![0]), zipped);
+    assert_eq!(refused(labels, 2049, &[], vec![]), "expected the header of an IDX file, got 4 bytes");
+    idx(&folder, labels, 2049, &[1], vec![0]);
+    let images = "train-images-idx3-ubyte";
+    assert_eq!(refused(images, 2051, &[2, 28, 29], vec![0; 2 * 28 * 29]), "expected a size of 28, got 29");
 }
 
 #[test]
