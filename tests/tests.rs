@@ -13,6 +13,7 @@
 //! - [`hub`]: weights from the hub, against a small one on loopback.
 //! - [`publish`]: a checkpoint to a small hub on loopback and back: the same bytes, the same predictions.
 //! - [`own_images`]: a recipe from a look at somebody's images; groups, classes, copies.
+//! - [`guides`]: what the guides of docs/ say can be done: recipes, commands, links.
 //! - [`knobs`]: what changes in the course of a run: stages that thaw, a plateau, a length; defaults.
 //! - [`lists`]: lists and folders agree; the arrows between the crates are those of ARCHITECTURE.md.
 //! - [`rooms`]: so are those between the folders of a crate.
@@ -22,6 +23,7 @@ mod checkpoint;
 mod cli;
 mod drawn;
 mod export;
+mod guides;
 mod hub;
 mod knobs;
 mod lists;
