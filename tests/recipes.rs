@@ -29,7 +29,10 @@ fn every_preset_fits_the_taps_of_every_model() {
     for (preset, _) in tallow_policy::PRESETS {
         for model in tallow_models::MODELS {
             let model = format!("model={{ name: {}, input: 64 }}", model.name);
-            desk.tallow(&["check", "tiny.yaml", &format!("policy={preset}"), &model]).ok();
+            let (images, evaluation) =
+                ("images=[ { resize: [64, 64] } ]", "evaluation=[ { resize: [64, 64] } ]");
+            desk.tallow(&["check", "tiny.yaml", &format!("policy={preset}"), &model, images, evaluation])
+                .ok();
             seen += 1;
         }
     }

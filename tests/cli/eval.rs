@@ -82,7 +82,7 @@ fn eval_reads_any_part_and_other_data() {
     assert_eq!(std::fs::read_to_string(path).unwrap().lines().count(), 1 + 28);
     let table = desk.tallow(&["eval", "run"]).ok().out;
     assert!(
-        table.contains("balanced_accuracy") && table.contains("intervals: 95 %, bootstrap over "),
+        table.contains("balanced_accuracy") && table.contains("intervals: 95 % percentile bootstrap over "),
         "{table}"
     );
     assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");

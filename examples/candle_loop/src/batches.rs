@@ -1,8 +1,8 @@
 //! Drawn lesions as tensors, (N, 3, 32, 32), all at once.
 
 use candle_core::{DType, Device, Error, Result, Tensor};
-use tallow_data::Dataset;
 use tallow_data::synthetic::{CLASS_NAMES, Part, Synthetic};
+use tallow_data::{Dataset, Sampler};
 use tallow_policy::{Rows, Seed};
 
 const SIZE: usize = 32;
@@ -35,10 +35,10 @@ impl Batches {
         self.rows(&order)
     }
 
-    /// Whole batches in random order; what is left over waits for the next epoch.
-    pub fn shuffled(&self, batch: usize, seed: Seed) -> Result<Vec<(Tensor, Rows)>> {
-        let order = seed.rng().permutation(self.len() as u32);
-        order.chunks_exact(batch).map(|indices| self.rows(indices)).collect()
+    /// Whole batches of an epoch in which each class has as many images.
+    pub fn balanced(&self, batch: usize, seed: Seed) -> Result<Vec<(Tensor, Rows)>> {
+        let batches = Sampler::Balanced.epoch(&self.labels, CLASS_NAMES.len(), batch, true, seed);
+        batches.iter().map(|indices| self.rows(indices)).collect()
     }
 
     fn rows(&self, indices: &[u32]) -> Result<(Tensor, Rows)> {

@@ -15,8 +15,7 @@ use tallow_policy::{INPUT, Policy, Registry, Seed, TrainingProgress};
 const EPOCHS: u64 = 8;
 const BATCH: usize = 32;
 /// As in a recipe.
-const POLICY: &str =
-    "branches: [ { policies: [ { cutmix: { alpha: 1.0 }, p: 0.5 }, { zeta_mixup: { gamma: 2.8 } } ] } ]";
+const POLICY: &str = "branches: [ { policies: [ { cutmix: { alpha: 1.0 }, p: 0.2 }, { zeta_mixup: { gamma: 2.8 }, p: 0.5 } ] } ]";
 
 fn main() -> Result<()> {
     let (device, seed) = (Device::Cpu, Seed::new(1));
@@ -36,7 +35,7 @@ fn main() -> Result<()> {
     let mut step = 0;
     for epoch in 1..=EPOCHS {
         let mut sum = 0.0;
-        for (values, rows) in train.shuffled(BATCH, seed.fold("order", epoch))? {
+        for (values, rows) in train.balanced(BATCH, seed.fold("order", epoch))? {
             let steps = EPOCHS * batches_per_epoch;
             let progress = TrainingProgress { step, steps, batches_per_epoch, batch: BATCH as u64 };
             let mut pass = policy.branches[0].begin(&rows, seed.fold("step", step), progress);
@@ -51,7 +50,7 @@ fn main() -> Result<()> {
         }
         let (loss, accuracy) = evaluate(&*network, &validation)?;
         println!(
-            "epoch {epoch}: loss of mixed batches {:.3}, validation loss {loss:.3}, accuracy {accuracy:.3}",
+            "epoch {epoch}: loss of mixed batches {:.3}, validation loss {loss:.3}, balanced accuracy {accuracy:.3}",
             sum / batches_per_epoch as f64
         );
     }
@@ -71,12 +70,17 @@ fn network(name: Option<&str>, builder: VarBuilder<'static>, seed: Seed) -> Resu
     Ok(Box::new(network))
 }
 
-/// Mean cross-entropy and accuracy.
+/// Mean cross-entropy, and the mean of the recalls of all classes.
 fn evaluate(network: &dyn ModuleT, batches: &Batches) -> Result<(f64, f64)> {
     let (values, rows) = batches.all()?;
     let logits = network.forward_t(&values, false)?;
-    let labels = Tensor::new(rows.classes, values.device())?;
+    let labels = Tensor::new(rows.classes.as_slice(), values.device())?;
     let loss = candle_nn::loss::cross_entropy(&logits, &labels)?.to_scalar::<f32>()?;
-    let right = logits.argmax(D::Minus1)?.eq(&labels)?.to_dtype(DType::F32)?.mean_all()?;
-    Ok((f64::from(loss), f64::from(right.to_scalar::<f32>()?)))
+    let mut recalls = vec![(0.0, 0.0); rows.n_classes];
+    for (guess, class) in logits.argmax(D::Minus1)?.to_vec1::<u32>()?.iter().zip(&rows.classes) {
+        let (right, all) = &mut recalls[*class as usize];
+        (*right, *all) = (*right + f64::from(u8::from(guess == class)), *all + 1.0);
+    }
+    let sum: f64 = recalls.iter().map(|(right, all)| right / all).sum();
+    Ok((f64::from(loss), sum / recalls.len() as f64))
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-/// (loss of mixed batches, validation loss, accuracy) of every epoch.
+/// (loss of mixed batches, validation loss, balanced accuracy) of every epoch.
 fn epochs(arguments: &[&str]) -> (Vec<[f64; 3]>, tempfile::TempDir) {
     let desk = tempfile::tempdir().unwrap();
     let mut program = Command::new(env!("CARGO_BIN_EXE_candle_loop"));
@@ -19,9 +19,9 @@ fn epochs(arguments: &[&str]) -> (Vec<[f64; 3]>, tempfile::TempDir) {
 fn learns(epochs: &[[f64; 3]]) {
     let (first, last) = (epochs[0], epochs[epochs.len() - 1]);
     assert_eq!(epochs.len(), 8);
-    assert!(last[0] < 0.95 * first[0], "{epochs:?}");
-    // 67 % of the lesions are of one class.
-    assert!(last[2] > 0.70, "{epochs:?}");
+    assert!(last[0] < 0.85 * first[0], "{epochs:?}");
+    // A seventh is chance.
+    assert!(last[2] > 0.3, "{epochs:?}");
 }
 
 #[test]

@@ -39,7 +39,8 @@ fn open(options: &Options) -> Result<Parts> {
         return Err(Error::missing(file.display(), "no such file", remedy));
     }
     // Beside a file of the working directory stands its name alone.
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf();
+    let folder =
+        file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf();
     let root = options.path("root")?.unwrap_or(folder);
     let csv = CsvFile::read_as(&file, options.text("encoding")?.as_deref())?;
     let named = |key: &str, default: &str| Ok(options.text(key)?.unwrap_or_else(|| default.to_string()));
