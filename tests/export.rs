@@ -170,7 +170,17 @@ fn timm_and_torchvision_load_what_is_exported() {
     // What was exported for one library is weights for the next training, whatever the file.
     desk.tallow(&["eval", "timm"])
         .complains(2, &["timm: holds weights alone", "export", "model.weights=timm"]);
-    let said = desk.train(&["tiny.yaml", "model.name=resnet18", "model.weights=timm", "--dry-run"]).ok();
+    let said = desk
+        .train(&[
+            "tiny.yaml",
+            "model.name=resnet18",
+            "model.weights=timm",
+            "model.input=32",
+            "images=[ { resize: [32, 32] } ]",
+            "evaluation=[ { resize: [32, 32] } ]",
+            "--dry-run",
+        ])
+        .ok();
     assert!(said.err.contains("mean and std are those of timm/config.json"), "{}", said.err);
 }
 

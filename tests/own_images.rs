@@ -1,6 +1,6 @@
 //! Somebody's own images: a recipe from a look at them, groups from names, classes left out, copies found.
 
-use crate::program::Desk;
+use crate::program::{Desk, Program};
 use std::fs;
 
 /// A picture of its own for each number.
@@ -118,4 +118,32 @@ fn copies_on_two_sides_or_under_two_labels_stop_a_run() {
     picture(&desk, "train/b/again.png", 0);
     run("train", ", split: { validation: 0.3 }")
         .complains(3, &["1 image is under two labels, the same to the byte: "]);
+}
+
+/// Weights in the hub's cache begin the recipe, without a question to the hub.
+#[test]
+fn weights_at_hand_are_taken() {
+    let desk = Desk::empty();
+    let jpeg = image::RgbImage::from_fn(160, 160, |x, y| image::Rgb([x as u8, y as u8, 90]));
+    for class in ["a", "b"] {
+        for index in 0..6 {
+            let name = format!("images/{class}/{class}{index}.png");
+            desk.write(&name, "");
+            let mut picture = jpeg.clone();
+            picture.put_pixel(0, index, image::Rgb([class.as_bytes()[0], index as u8, 0]));
+            picture.save(desk.path(&name)).unwrap();
+        }
+    }
+    let new =
+        || desk.program(Program::Tallow).args(&["new", "images"]).env("HF_HUB_CACHE", "cache").say().ok().out;
+    let began = std::time::Instant::now();
+    assert!(new().contains("name: resnet18\n  stem: imagenet"), "{}", new());
+    assert!(began.elapsed().as_secs() < 20, "nothing is asked of a network");
+    desk.write("cache/models--timm--resnet34.tv_in1k/refs/main", "c0ffee");
+    desk.write("cache/models--timm--resnet34.tv_in1k/snapshots/c0ffee/model.safetensors", "weights");
+    let recipe = new();
+    assert!(
+        recipe.contains("weights: hub:timm/resnet34.tv_in1k") && !recipe.contains("evaluation"),
+        "{recipe}"
+    );
 }

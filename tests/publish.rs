@@ -114,7 +114,7 @@ fn the_card_says_what_was_measured() {
         "policy cutmix_zeta_mixup. It tells 7 classes apart: MEL,",
         &format!("On the validation part, {images} images"),
         &share,
-        "95 %, bootstrap over",
+        "95 % percentile bootstrap over",
         "Expected calibration error",
         "drawn by a program",
         "counted when this was written; the same ids",

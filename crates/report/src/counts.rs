@@ -8,7 +8,7 @@ const COLUMN: usize = 11;
 
 /// A line for each class, of images in each part (name, images per class), below a heading; two columns further in.
 pub fn counts(classes: &[String], parts: &[(&str, &[u64])]) -> String {
-    let room = 80 - 2 - COLUMN * parts.len();
+    let room = 78_usize.saturating_sub(COLUMN * parts.len());
     let longest = classes.iter().map(|class| class.chars().count()).max().unwrap_or(0);
     let width = longest.clamp(5, room.max(5));
     let numbers =

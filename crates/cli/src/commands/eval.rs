@@ -64,7 +64,7 @@ fn of_recipe(arguments: &Eval, registry: &Registry, progress: &Progress) -> anyh
 
 /// The folder of the run or checkpoint that a recipe was written into.
 fn run_of(recipe: &Path) -> Option<&Path> {
-    let folder = recipe.parent()?;
+    let folder = recipe.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let is_run =
         ["state.json", "best/state.json", "last/state.json"].iter().any(|file| folder.join(file).is_file());
     is_run.then_some(folder)

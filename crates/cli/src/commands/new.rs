@@ -77,6 +77,11 @@ fn groups(found: &Survey) -> String {
     let own = found.parts.all().find_map(|part| part.group_name().map(str::to_owned));
     match (own, &found.groups) {
         (Some(name), _) => format!("groups: {name}; they stay on one side of a split"),
+        (None, Some(guess)) if guess.on_two_sides > 0 => format!(
+            "names suggest {} groups, such as `{}` of {}, and {} of them are in several parts: what was learned of a patient would be \
+             judged by; move their images into one part, then write split: {{ group: {{ path: '{}' }} }}",
+            guess.groups, guess.example.1, guess.example.0, guess.on_two_sides, guess.pattern
+        ),
         (None, Some(guess)) => format!(
             "names suggest {} groups, such as `{}` of {}: they stay on one side of a split",
             guess.groups, guess.example.1, guess.example.0
@@ -129,8 +134,15 @@ impl Start {
 /// The smallest network whose weights are in the hub's cache, and their repository.
 #[cfg(feature = "hub")]
 fn at_hand() -> Option<(&'static ModelSpec, &'static str)> {
-    let hub = tallow_hub::Hub { offline: true, ..tallow_hub::Hub::from_env() };
-    let is_there = |weights: &&&str| hub.pull(weights, &[], &mut |_| ()).is_ok();
+    // By the folders of the standard cache: a client for each of some fifty repositories would take a minute.
+    let cache = tallow_hub::Hub::from_env().cache;
+    let is_there = |weights: &&&str| {
+        let folder = cache.join(format!("models--{}", weights.replace('/', "--")));
+        let commit = std::fs::read_to_string(folder.join("refs/main")).unwrap_or_default();
+        let snapshot = folder.join("snapshots").join(commit.trim());
+        !commit.is_empty()
+            && ["model.safetensors", "pytorch_model.bin"].iter().any(|file| snapshot.join(file).is_file())
+    };
     let there = MODELS.iter().filter_map(|spec| Some((*spec, *spec.weights.iter().find(is_there)?)));
     there.min_by_key(|(spec, _)| parameters(spec))
 }

@@ -205,9 +205,10 @@ impl Dataset for Windowed {
 
     fn image(&self, index: usize) -> Result<Encoded> {
         let encoded = self.dataset.image(index)?.load()?;
-        Ok(match deep(&encoded)? {
-            Some(deep) => Encoded::Pixels(deep.image(self.window)),
-            None => encoded,
+        Ok(match deep(&encoded) {
+            Ok(Some(deep)) => Encoded::Pixels(deep.image(self.window)),
+            // What cannot be read is told, with its name, by those who decode.
+            Ok(None) | Err(_) => encoded,
         })
     }
 }
@@ -217,6 +218,15 @@ mod tests {
     use super::*;
     use crate::written::file;
     use crate::{Images, Row, Table};
+
+    #[test]
+    fn a_broken_picture_is_left_to_those_who_decode() {
+        let (folder, pictures) = pictures(&[&[0, 1]]);
+        std::fs::write(folder.path().join("0.png"), "").unwrap();
+        let windowed = Windowed { dataset: pictures, window: Window::Levels { min: 0, max: 9 } };
+        assert_eq!(crate::broken(&windowed, 1, &|_| ()).len(), 1);
+        assert!(windowed.image(0).is_ok());
+    }
 
     /// One 16-bit grey PNG for each list of levels, a row of pixels.
     fn pictures(levels: &[&[u16]]) -> (tempfile::TempDir, Arc<dyn Dataset>) {

@@ -12,7 +12,7 @@ use tallow_seed::Rng;
 pub static SPEC: Spec = Spec {
     name: "clahe",
     summary: "equalizes the lightness L of CIELAB in each of tiles × tiles regions, no level counting more than clip_limit times the \
-              mean; a pixel takes the maps of the four regions about it, by distance",
+              mean; a pixel interpolates between the maps of the four nearest",
     source: "Zuiderveld 1994 (Graphics Gems IV); Albumentations' CLAHE; levels as OpenCV's createCLAHE",
     parameters: &[
         (
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
     use serde_json::Value;
 
-    /// OpenCV's `createCLAHE(clipLimit, (tiles, tiles)).apply(grey)`, to the bit: `tests/golden/clahe.py`.
+    /// OpenCV's `createCLAHE(clipLimit, (tiles, tiles)).apply(grey)`, to the bit: `clahes` of `tests/golden/image.py`.
     #[test]
     fn levels_are_opencvs() {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/image/clahe.json");

@@ -76,7 +76,7 @@ pub const ELSEWHERE: &Elsewhere = &[
     (&["clip_limit", "adaptive_equalize", "equalize_adapthist"], "`{ clahe: {} }`"),
     (
         &["normalize", "normalise", "normalization", "rescale", "scale_intensity", "normalize_intensity"],
-        "nothing: values are normalised by `model: { mean: […], std: […] }`, which are the weights' own when left out",
+        "nothing; values are normalised by `model: { mean: […], std: […] }`, which are the weights' own when left out",
     ),
     (
         &[
@@ -90,7 +90,7 @@ pub const ELSEWHERE: &Elsewhere = &[
             "load_image",
             "to_pil_image",
         ],
-        "nothing: images are read and made tensors by themselves",
+        "nothing; images are read and made tensors by themselves",
     ),
     (
         &["random_choice", "random_apply", "compose", "some_of", "sequential", "random_order"],

@@ -15,7 +15,7 @@ fn tolerance(case: &Value) -> u8 {
     match case["policy"].as_str().unwrap() {
         "resize" | "random_resized_crop" => u8::from(interpolation == "bilinear"),
         "gaussian_blur" | "elastic" => 1,
-        // OpenCV's tables of CIELAB have fewer bits than the formulas; a step of L is up to three levels.
+        // The way back from CIELAB is OpenCV's in whole numbers, ours in f32.
         "clahe" => 4,
         // Made by numpy; sines and powers may differ in their last bit.
         "hair" | "ruler" | "color_constancy" => 1,

@@ -52,6 +52,7 @@ pub fn same_run(place: &Path, plan: &Plan) -> Result<Vec<String>> {
                 "  this run began with length {} and goes on to {}: the schedule is that of {1} from here",
                 change.then, change.now
             ),
+            "device" => format!("  taken from {name}, and another device may round otherwise: {change}"),
             _ => format!("  taken from {name}, as it moves no bit of a step: {change}"),
         });
     }

@@ -5,7 +5,7 @@ use super::sections::duration;
 use super::{Plan, RunLength};
 use crate::recipe::Node;
 use serde_yaml::Value;
-use tallow_policy::Duration;
+use tallow_policy::{Duration, Mistake};
 
 /// Which stages are frozen, their batch norms on running statistics, and until when.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -60,6 +60,16 @@ fn named(node: &Node, stages: &[&'static str]) -> Option<Vec<String>> {
         _ => return node.expected("true, a stage, a list of stages, or { until: 3 epochs }"),
     };
     Some(stages.iter().filter(|stage| chosen.contains(stage)).map(|stage| (*stage).to_owned()).collect())
+}
+
+/// What of a freezing ends no more before its run does. `share` is the part of the run that a duration takes, where that is known.
+pub fn misfit(freeze: &FreezePlan, share: impl Fn(Duration) -> Option<f64>) -> Option<Mistake> {
+    let is_too_late = freeze.until.and_then(share).is_some_and(|share| share >= 1.0);
+    is_too_late.then(|| {
+        let problem = "is not before the end of the run, so that nothing ever thaws; write a shorter one, such as `until: 0.3` (of the \
+                       run), or leave it out";
+        Mistake::new("model.freeze.until", problem)
+    })
 }
 
 impl Plan {

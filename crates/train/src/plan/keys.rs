@@ -174,7 +174,7 @@ pub const SECTIONS: &[Section] = &[
                 "sampler",
                 "shuffled",
                 "`shuffled`, `sequential`, `balanced`, `no_singletons`, `{ weighted: { MEL: 4 } }`, `{ weighted: [ 1, 4, … ] }`",
-                "which images make an epoch: each once in random order; as stored; the same number of each class; each once, and never one of its class alone in a batch; drawn by the weight of their class",
+                "which images make an epoch: each once in random order; as stored; the same number of each class; each once, and for each class that would be alone in a batch one more of its images; drawn by the weight of their class",
                 "data: { sampler: balanced }",
             ),
             key(
@@ -242,7 +242,7 @@ pub const SECTIONS: &[Section] = &[
             key(
                 "folds",
                 "",
-                "a whole number, 2 or more",
+                "a whole number from 2 to 10000",
                 "cross-validation: the number of parts of the same size",
                 "data: { split: { folds: 5, fold: 0 } }",
             ),
@@ -527,7 +527,13 @@ pub const SECTIONS: &[Section] = &[
         keys: &[
             LR,
             WARMUP,
-            FACTOR,
+            key(
+                "factor",
+                "0.1",
+                "above 0, below 1",
+                "of each step down",
+                "schedule: { plateau: { lr: 0.1, factor: 0.5 } }",
+            ),
             key(
                 "patience",
                 "10",
@@ -622,7 +628,7 @@ const LR: Key = key(
 const WARMUP: Key = key(
     "warmup",
     "",
-    "a duration, shorter than the run, such as `1 epochs`, `500 steps` or `0.05` (of the run)",
+    "a duration, at most the run, such as `1 epochs`, `500 steps` or `0.05` (of the run)",
     "the learning rate rises linearly to lr first",
     "schedule: { cosine: { lr: 0.01, warmup: 0.05 } }",
 );

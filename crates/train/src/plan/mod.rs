@@ -12,7 +12,7 @@ mod sections;
 mod shortened;
 mod smallest;
 
-pub use freeze::FreezePlan;
+pub use freeze::{FreezePlan, misfit};
 pub use images::{evaluation_nodes, evaluation_of};
 pub use keys::SECTIONS;
 pub use length::{RunLength, misfits};

@@ -1,6 +1,7 @@
 //! Reading a whole recipe: every section is walked, whatever the others hold.
 
 use super::Plan;
+use super::freeze::misfit;
 use super::images::{crops, evaluation_of, images};
 use super::length::{length, misfits, share_of};
 use super::policy::{policy, resolve};
@@ -47,6 +48,9 @@ pub fn plan(
     let schedule = root.get("schedule").and_then(|node| schedule(&node));
     if let (Some(schedule), Some(length)) = (&schedule, length) {
         root.adopt(misfits(schedule, share_of(length)));
+    }
+    if let (Some(model), Some(length)) = (&model, length) {
+        root.adopt(misfit(&model.freeze, share_of(length)).into_iter().collect());
     }
     let loss = loss(root);
     let accumulate = root.get("accumulate").map_or(Some(1), |node| node.count(1));

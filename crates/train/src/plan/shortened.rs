@@ -23,7 +23,7 @@ pub fn fit_to_length(document: &mut Document) -> Vec<String> {
         let place = format!("schedule.{}", text(name));
         notes.extend(fit(map, &place, &DURATIONS, written, now));
     }
-    if !document.is_overridden("model")
+    if !document.is_overridden("model.freeze")
         && let Some(Value::Mapping(map)) = document.value.get_mut("model").and_then(|m| m.get_mut("freeze"))
     {
         notes.extend(fit(map, "model.freeze", &["until"], written, now));
@@ -34,27 +34,22 @@ pub fn fit_to_length(document: &mut Document) -> Vec<String> {
 /// All durations of a mapping, or none: they belong together.
 fn fit(map: &mut Mapping, place: &str, keys: &[&str], written: Duration, now: Duration) -> Vec<String> {
     let parse = |value: &Value| Duration::parse(value).ok().filter(|d| !matches!(d, Duration::Fraction(_)));
-    let all = |map: &Mapping| -> Vec<Duration> {
-        let of = |key: &&str| match map.get(*key) {
-            Some(Value::Sequence(items)) => items.iter().filter_map(parse).collect(),
-            other => other.and_then(parse).into_iter().collect::<Vec<_>>(),
-        };
-        keys.iter().flat_map(of).collect()
+    let written_at = |key: &str| match map.get(key) {
+        Some(Value::Sequence(items)) => items.iter().filter_map(parse).collect(),
+        other => other.and_then(parse).into_iter().collect::<Vec<_>>(),
     };
-    let durations = all(map);
-    let warmup = map.get("warmup").and_then(parse);
+    let (warmup, later): (Vec<&str>, Vec<&str>) = keys.iter().partition(|key| **key == "warmup");
+    let all = |keys: &[&str]| keys.iter().flat_map(|key| written_at(key)).collect::<Vec<Duration>>();
+    let (warmup, later) = (all(&warmup), all(&later));
     // The part of a run that the warm-up and what follows it longest take together.
     let taken = |length: Duration| -> Option<f64> {
-        let shares: Option<Vec<f64>> = durations.iter().map(|d| share_of(length)(*d)).collect();
-        let warmup = warmup.map_or(Some(0.0), share_of(length))?;
-        Some(
-            shares?
-                .into_iter()
-                .fold(warmup, |most, share| most.max(warmup + share * f64::from(share != warmup))),
-        )
+        let longest = |durations: &[Duration]| {
+            durations.iter().map(|d| share_of(length)(*d)).try_fold(0.0, |most, share| Some(share?.max(most)))
+        };
+        Some(longest(&warmup)? + longest(&later)?)
     };
     let did_fit = taken(written).is_some_and(|taken| taken < 1.0);
-    if durations.is_empty() || !did_fit || taken(now).is_some_and(|taken| taken < 1.0) {
+    if (warmup.is_empty() && later.is_empty()) || !did_fit || taken(now).is_some_and(|taken| taken < 1.0) {
         return Vec::new();
     }
     let share = share_of(written);
@@ -130,6 +125,8 @@ schedule: { multistep: { lr: 0.1, warmup: 10 epochs, at: [ 100 epochs, 150 epoch
         assert_eq!(notes.len(), 3, "{notes:?}");
         let (schedule, notes) = shortened(recipe, &["length=180 epochs"]);
         assert!(schedule.contains("150 epochs") && notes.is_empty(), "{schedule}");
+        let recipe = "length: 100 epochs\nschedule: { step: { lr: 1, every: 5 epochs, warmup: 5 epochs } }\n";
+        assert_eq!(shortened(recipe, &["length=8 epochs"]).1.len(), 2, "a step as long as the warm-up");
         // What never fitted is the recipe's own mistake.
         let recipe = "length: 10 epochs\nschedule: { cosine: { lr: 0.1, warmup: 20 epochs } }\n";
         assert!(shortened(recipe, &["length=5 epochs"]).1.is_empty());

@@ -67,7 +67,7 @@ pub const ELSEWHERE: &Elsewhere = &[
     (&["tta", "test_time_augmentation", "n_crops", "ten_crop", "five_crop"], "`evaluation_crops: 9`"),
     (
         &["num_classes", "n_classes", "nb_classes", "nc", "n_out", "num_labels", "class_names"],
-        "nothing: the classes are those of the data; `data: { only: [ … ] }` and `drop` choose among them",
+        "nothing; the classes are those of the data; `data: { only: [ … ] }` and `drop` choose among them",
     ),
     (
         &["workers", "num_workers", "n_workers", "threads", "num_threads", "nw", "workers_per_gpu"],
@@ -87,7 +87,7 @@ pub const ELSEWHERE: &Elsewhere = &[
     ),
     (
         &["momentum", "nesterov", "betas"],
-        "it below the optimizer: `optimizer: { sgd: { momentum: 0.9 } }`, or beta1 and beta2 of adam and adamw",
+        "`optimizer: { sgd: { momentum: 0.9 } }`, or beta1 and beta2 of adam and adamw",
     ),
     (&["opt", "opt_func", "solver", "optim", "optim_wrapper"], "`optimizer: { adamw: {} }`"),
     (&["label_smoothing", "smoothing", "label_smooth"], "`loss: { smoothing: 0.1 }`"),
@@ -163,14 +163,14 @@ pub const ELSEWHERE: &Elsewhere = &[
         ],
         "`model: { input: 224 }`",
     ),
-    (&["in_chans", "in_channels", "channels", "num_channels"], "nothing: every image is read as RGB"),
+    (&["in_chans", "in_channels", "channels", "num_channels"], "nothing; every image is read as RGB"),
     (
         &["drop_path", "drop_path_rate", "dropout", "drop_rate", "drop"],
-        "nothing: a model has the rates that it was published with",
+        "nothing; a model has the rates that it was published with",
     ),
     (
         &["amp", "fp16", "bf16", "mixed_precision", "precision", "autocast", "half", "to_fp16"],
-        "nothing: training is in f32",
+        "nothing; training is in f32",
     ),
     (
         &["class_weight", "class_weights", "pos_weight", "weight", "balance"],
@@ -250,12 +250,9 @@ pub const ELSEWHERE: &Elsewhere = &[
             "project",
             "experiment_dir",
         ],
-        "it on the command line: `train RECIPE --out DIR`",
+        "`train RECIPE --out DIR`, on the command line",
     ),
-    (
-        &["resume", "resume_from", "auto_resume", "continue"],
-        "it on the command line: `train RECIPE --resume`",
-    ),
+    (&["resume", "resume_from", "auto_resume", "continue"], "`train RECIPE --resume`, on the command line"),
     (
         &["min_lr", "eta_min", "end_lr", "final_lr", "lr_min", "lrf"],
         "`floor` below cosine or plateau: `schedule: { cosine: { lr: 0.01, floor: 1e-5 } }`",
@@ -273,7 +270,7 @@ pub const ELSEWHERE: &Elsewhere = &[
         "`warmup` below the schedule: `schedule: { cosine: { lr: 0.01, warmup: 5 epochs } }`",
     ),
     (
-        &["gamma", "decay_rate", "lr_gamma", "drop_factor"],
+        &["decay_rate", "lr_gamma", "drop_factor"],
         "`factor`: `schedule: { step: { lr: 0.1, every: 10 epochs, factor: 0.1 } }`",
     ),
     (
@@ -286,7 +283,7 @@ pub const ELSEWHERE: &Elsewhere = &[
     ),
     (
         &["t_max", "cycle_epochs", "t_0", "cosine_epochs"],
-        "nothing: a cosine spans the run, whose length is `length`",
+        "nothing; a cosine spans the run, whose length is `length`",
     ),
     (&["pct_start"], "`rise`: `schedule: { one_cycle: { lr: 0.1, rise: 0.3 } }`"),
     (&["div_factor", "div"], "`start_divisor`"),
@@ -340,7 +337,7 @@ pub const ELSEWHERE: &Elsewhere = &[
             "save_freq",
             "cudnn_benchmark",
         ],
-        "nothing: there is no such choice here",
+        "nothing; there is no such choice here",
     ),
     (&["focal", "focal_loss", "focal_gamma"], "`loss: { focal: 2.0 }`"),
     (

@@ -31,6 +31,13 @@ pub fn heading(text: &str) -> Option<(&str, Option<&str>)> {
 pub fn translated(text: &str, mut value: Value) -> Value {
     if heading(text).is_some() {
         rename(&mut value, "");
+        // Once, a rule stood in the place of the source's own validation part without a word.
+        if let Some(Value::Mapping(split)) = value.get_mut("data").and_then(|data| data.get_mut("split"))
+            && ["file", "folds", "validation"].iter().any(|rule| split.contains_key(*rule))
+            && !split.contains_key("replace")
+        {
+            split.insert("replace".into(), true.into());
+        }
     }
     value
 }
@@ -69,6 +76,11 @@ mod tests {
         let new = "optimizer: { sgd: { head_lr_scale: 2 } }\nschedule: { cosine: { lr: 0.1, floor: 0 } }\nrate: 3\n";
         assert_eq!(read(&old), serde_yaml::from_str::<Value>(new).unwrap());
         assert_eq!(heading(&old), Some(("x", Some("mixup"))));
+        let split =
+            |text: &str| read(&write("x", None, &serde_yaml::from_str(text).unwrap()))["data"].clone();
+        let replaced = serde_yaml::from_str::<Value>("split: { folds: 5, fold: 0, replace: true }").unwrap();
+        assert_eq!(split("data: { split: { folds: 5, fold: 0 } }"), replaced);
+        assert_eq!(split("data: { split: { group: id } }")["split"].get("replace"), None);
         // One that is written by hand is not.
         assert_eq!(read(body), serde_yaml::from_str::<Value>(body).unwrap());
         assert_eq!((renamed("schedule", "rate"), renamed("data", "rate")), (Some("lr"), None));

@@ -26,7 +26,7 @@ pub use upload::Statistics;
 pub use weights::Transfers;
 
 use crate::fit::{Loss, Optimizer, Schedule};
-use crate::plan::{Plan, RunLength};
+use crate::plan::{Plan, RunLength, misfit};
 use crate::{Error, Result};
 use tallow_policy::Mistake;
 use tallow_report::Progress;
@@ -123,6 +123,11 @@ pub fn check_with_data(plan: &Plan, data: &Data) -> Result<(RunLength, Loss)> {
     let loss = loss.map_err(|Mistake { path, message }| plan.mistake(&path, message))?;
     fixed_size(plan, data)?;
     Schedule::of(plan, batches.length)?;
+    if let Some(Mistake { path, message }) =
+        misfit(&plan.model.freeze, |duration| Some(batches.length.share_of(duration)))
+    {
+        return Err(plan.mistake(&path, message));
+    }
     Ok((batches.length, loss))
 }
 

@@ -90,7 +90,10 @@ impl Model {
             }
             (Start::Recipe | Start::Weights(_), None) => (Vec::new(), None),
         };
-        network.freeze(&params, &plan.model.freeze.stages)?;
+        // Stages that thaw are frozen step by step, see `freeze_at`.
+        if plan.model.freeze.until.is_none() {
+            network.freeze(&params, &plan.model.freeze.stages)?;
+        }
         let config = describe(&plan, &options, &classes, theirs.as_ref());
         let transforms = Transforms::new(&plan, &config)?;
         Ok((Model { plan, classes, params, network, options, config, transforms, device }, notes))

@@ -79,7 +79,11 @@ STEPS = {
 
 def prepare(path):
     """The values of an image file, float32 (crops, 3, height, width), as the evaluation of the training makes them."""
-    image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+    image = ImageOps.exif_transpose(Image.open(path))
+    if image.mode.startswith("I"):
+        # 16 bits: the upper eight, as the training has them; Pillow would cut at 255.
+        image = Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8))
+    image = image.convert("RGB")
     steps = [next(iter(step.items())) for step in PREPROCESSING["steps"]]
     crops = PREPROCESSING["crops_per_side"]
     images = None

@@ -64,7 +64,7 @@ impl Preprocessing {
         }
         lines.push("as numbers from 0 to 1: byte / 255".to_owned());
         lines.push(format!(
-            "less the mean {:?}, over the deviation {:?}, of red, green, blue",
+            "minus the mean {:?}, divided by the standard deviation {:?}, of red, green, blue",
             self.mean, self.std
         ));
         let [channels, height, width] = self.input;
@@ -105,7 +105,8 @@ fn written(nodes: &[serde_yaml::Value], input: u32) -> Vec<Value> {
 }
 
 /// The first parameter may stand alone.
-const FIRST: [(&str, &str); 6] = [
+const FIRST: [(&str, &str); 7] = [
+    ("clahe", "clip_limit"),
     ("resize", "size"),
     ("center_crop", "size"),
     ("color_constancy", "norm"),
@@ -118,12 +119,15 @@ fn parameters(name: &str, value: Value, input: u32) -> Map<String, Value> {
     let first = FIRST.iter().find(|(of, _)| *of == name).map(|(_, first)| *first);
     let mut given = match (value, first) {
         (Value::Object(given), _) => given,
-        (Value::Null, _) | (_, None) => Map::new(),
+        (Value::Null, _) => Map::new(),
+        // Of a policy that is not ours: as it was written.
+        (alone, None) => Map::from_iter([("value".to_owned(), alone)]),
         (alone, Some(first)) => Map::from_iter([(first.to_owned(), alone)]),
     };
     let defaults = match name {
         "resize" => json!({ "size": [input, input], "interpolation": "bilinear" }),
         "center_crop" => json!({ "size": [input, input] }),
+        "clahe" => json!({ "clip_limit": [1.0, 4.0], "tiles": 8 }),
         "color_constancy" => json!({ "norm": 6.0 }),
         "field_of_view" => json!({ "margin": 0.1, "darkness": 0.3 }),
         "posterize" => json!({ "bits": 4 }),
