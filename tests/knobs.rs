@@ -71,6 +71,10 @@ fn a_shorter_run_keeps_its_schedule() {
     desk.tallow(&["check", "run/recipe.yaml"]).ok();
     let recipe = desk.read("run/recipe.yaml");
     assert!(recipe.contains("warmup: 0.25") && recipe.contains("length: 2 epochs"), "{recipe}");
+    // Where the warm-up fits again it is that of the recipe again.
+    let said = desk.train(&["long.yaml", "length=12 epochs", "--out", "run", "--resume"]).ok();
+    let words = "taken from long, with its length: schedule.cosine.warmup: 0.25 → 10 epochs";
+    assert!(said.err.contains(words), "{}", said.err);
 }
 
 #[test]

@@ -68,6 +68,7 @@ pub struct Snapshot<'a> {
     pub run: &'a Run,
     pub position: &'a Position,
     pub state: &'a State,
+    pub plateau: Option<&'a Plateau>,
     pub ema: Option<&'a Ema>,
     /// The text of the resolved recipe.
     pub recipe: &'a str,
@@ -81,7 +82,7 @@ pub struct Snapshot<'a> {
 /// # Errors
 /// Files that cannot be written.
 pub fn save(folder: &Path, name: &str, snapshot: &Snapshot) -> Result<()> {
-    let &Snapshot { run, position, state, ema, recipe, summary } = snapshot;
+    let &Snapshot { run, position, state, plateau, ema, recipe, summary } = snapshot;
     let fresh = folder.join(format!(".{name}.new"));
     if fresh.exists() {
         fs::remove_dir_all(&fresh).map_err(Error::io(&fresh))?;
@@ -102,6 +103,7 @@ pub fn save(folder: &Path, name: &str, snapshot: &Snapshot) -> Result<()> {
     weights::save(&tensors(&state.slots), &fresh.join("optimizer.safetensors"), &BTreeMap::new())?;
     let config = run.model.config.to_json(&run.model.network, serde_json::Map::new());
     let position = Position {
+        plateau: plateau.cloned(),
         optimizer_updates: state.updates,
         ema_updates: ema.map_or(0, |ema| ema.updates),
         data: run.data.manifest.clone(),

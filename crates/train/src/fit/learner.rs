@@ -4,15 +4,19 @@ use super::checkpoint::Restored;
 use super::clip::clip;
 use super::ema::Ema;
 use super::optimizer::{Gradients, Rates, State};
-use super::schedule::Schedule;
+use super::plateau::Plateau;
+use super::schedule::{Schedule, Shape};
 use crate::Result;
 use crate::run::Run;
+use tallow_metrics::Metric;
 
 /// A run's optimizer and average, under way.
 pub struct Learner {
     pub state: State,
     pub ema: Option<Ema>,
     pub schedule: Schedule,
+    /// Where the schedule follows the metric.
+    pub plateau: Option<Plateau>,
 }
 
 impl Learner {
@@ -23,7 +27,9 @@ impl Learner {
     pub fn new(run: &Run) -> Result<Learner> {
         let ema = run.plan().ema.map(|plan| Ema::new(plan, &run.model.params)).transpose()?;
         let state = run.optimizer().state(&run.model.params, |stage| run.begins(stage))?;
-        Ok(Learner { state, ema, schedule: run.schedule()? })
+        let schedule = run.schedule()?;
+        let plateau = Plateau::of(&schedule, run.plan().select.better);
+        Ok(Learner { state, ema, schedule, plateau })
     }
 
     /// As a checkpoint left it; the position stays the caller's.
@@ -31,9 +37,29 @@ impl Learner {
     /// # Errors
     /// A warm-up or a milestone beyond the run's end.
     pub fn restored(restored: Restored, run: &Run) -> Result<Learner> {
-        let lowered = restored.position.plateau.as_ref().map(|plateau| plateau.lr);
-        let schedule = Schedule { lowered, ..run.schedule()? };
-        Ok(Learner { state: restored.state, ema: restored.ema, schedule })
+        let Restored { position, state, ema } = restored;
+        let schedule = run.schedule()?;
+        let plateau = position.plateau.or_else(|| Plateau::of(&schedule, run.plan().select.better));
+        Ok(Learner { state, ema, schedule, plateau })
+    }
+
+    /// The learning rate of a step.
+    pub fn lr(&self, step: u64) -> f64 {
+        match &self.plateau {
+            Some(plateau) if step >= self.schedule.warmup => plateau.lr,
+            _ => self.schedule.lr(step),
+        }
+    }
+
+    /// Tells a schedule that follows the metric what it is after an epoch; what people should know where the learning rate fell.
+    pub fn observe(&mut self, value: f64, select: &Metric) -> Option<String> {
+        let (Some(plateau), Shape::Plateau(rule)) = (&mut self.plateau, &self.schedule.shape) else {
+            return None;
+        };
+        plateau.observe(value, rule, select.better).then(|| {
+            let (name, epochs, lr) = (select.name, rule.patience + 1, plateau.lr);
+            format!("  no better {name} for {epochs} epochs: the learning rate is {lr:.3e} after the warm-up")
+        })
     }
 
     /// Clips the gradients of a step (from 0), and steps the optimizer and the average; returns the learning rate.
@@ -41,7 +67,7 @@ impl Learner {
     /// # Errors
     /// A parameter without a gradient; those of the ops.
     pub fn update(&mut self, run: &Run, gradients: &mut Gradients, step: u64) -> Result<f64> {
-        let rates = Rates { lr: self.schedule.lr(step), momentum: self.schedule.momentum(step) };
+        let rates = Rates { lr: self.lr(step), momentum: self.schedule.momentum(step) };
         if let Some(max_norm) = run.plan().clip {
             clip(gradients, max_norm)?;
         }

@@ -36,7 +36,6 @@ use branch::cuts;
 use checkpoint::Position;
 use divergence::Divergence;
 use evaluate::evaluate;
-use plateau::Plateau;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -293,13 +292,15 @@ impl<'a> Trainer<'a> {
             train_loss: self.mean_loss(),
             val_loss: Some(summary.log_loss),
             metrics: columns(&summary),
-            lr: self.learner.schedule.lr(self.position.step - 1),
+            lr: self.learner.lr(self.position.step - 1),
         })?;
         let is_best = self.position.best.as_ref().is_none_or(|best| select.better.beats(value, best.value));
         if is_best {
             self.position.best = Some(Best { value, epoch });
         }
-        self.observe(value);
+        if let Some(note) = self.learner.observe(value, select) {
+            self.progress.note(&note);
+        }
         self.progress.note(&format!(
             "  val loss {}  accuracy {:.4}  macro F1 {:.4}  balanced {:.4}{}",
             step::shown(summary.log_loss),
@@ -319,22 +320,6 @@ impl<'a> Trainer<'a> {
         }
         self.save("last", Some(&summary))?;
         Ok((predictions, summary))
-    }
-
-    /// Tells a schedule that follows the metric what it is now.
-    fn observe(&mut self, value: f64) {
-        let Shape::Plateau(rule) = &self.learner.schedule.shape else { return };
-        let (select, base) = (self.run.plan().select, self.learner.schedule.lr);
-        let plateau = self.position.plateau.get_or_insert_with(|| Plateau::new(base, select.better));
-        if plateau.observe(value, rule, select.better) {
-            self.progress.note(&format!(
-                "  no better {} for {} epochs: the learning rate is {:.3e} from here",
-                select.name,
-                rule.patience + 1,
-                plateau.lr
-            ));
-        }
-        self.learner.schedule.lowered = Some(plateau.lr);
     }
 
     /// At the end of the run.
@@ -357,6 +342,7 @@ impl<'a> Trainer<'a> {
             run: self.run,
             position: &self.position,
             state: &self.learner.state,
+            plateau: self.learner.plateau.as_ref(),
             ema: self.learner.ema.as_ref(),
             recipe: &self.run.recipe(),
             summary,

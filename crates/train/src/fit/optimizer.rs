@@ -109,8 +109,7 @@ impl Optimizer {
                 Rule::Adam(moments) | Rule::AdamW(moments) => {
                     let Moments { beta1, beta2, eps } = moments;
                     let beta1 = momentum.unwrap_or(beta1);
-                    let step =
-                        state.updates.saturating_sub(begins(param.stage()).unwrap_or(0)).max(1) as usize;
+                    let step = (state.updates - begins(param.stage()).unwrap_or(0)) as usize;
                     let is_coupled = matches!(self.rule, Rule::Adam(_));
                     let rule =
                         AdamW { lr, beta1, beta2, eps, decay: if is_coupled { 0.0 } else { decay }, step };
@@ -158,6 +157,34 @@ mod tests {
             let got: Vec<f64> = param.var().to_vec1()?;
             assert!(got.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-14), "{got:?}");
         }
+        Ok(())
+    }
+
+    /// What thaws after two updates takes the steps of an optimizer that begins there.
+    #[test]
+    fn moments_are_corrected_for_the_updates_since_a_thaw() -> Result<()> {
+        let rule = Rule::AdamW(Moments { beta1: 0.9, beta2: 0.999, eps: 1e-8 });
+        let adamw = Optimizer { rule, decay: 0.1, decay_all: true, head_lr_scale: 1.0 };
+        let run = |frozen: u64| -> Result<Vec<f64>> {
+            let mut params = Params::blank(DType::F64, &Device::Cpu);
+            let param = params.parameter("w", &[2], Init::Ones)?;
+            let mut state = adamw.state(&params, |_| Some(frozen))?;
+            for update in 0..frozen + 3 {
+                param.set_frozen(update < frozen);
+                let gradient =
+                    Tensor::new(&[0.5, -1.0 - (update - update.min(frozen)) as f64], &Device::Cpu)?;
+                let gradients = Gradients::from([("w".to_owned(), gradient)]);
+                adamw.update(
+                    &params,
+                    &gradients,
+                    &mut state,
+                    |_| Some(frozen),
+                    Rates { lr: 0.1, momentum: None },
+                )?;
+            }
+            Ok(param.var().to_vec1()?)
+        };
+        assert_eq!(run(2)?, run(0)?);
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! torch's `ReduceLROnPlateau`, `threshold_mode="rel"`: the learning rate falls where the metric stays.
 
 use super::checkpoint::exact;
+use super::schedule::{Schedule, Shape};
 use serde::{Deserialize, Serialize};
 use tallow_metrics::Better;
 
@@ -30,8 +31,12 @@ pub struct Plateau {
 }
 
 impl Plateau {
-    /// Before the first epoch.
-    pub fn new(lr: f64, better: Better) -> Plateau {
+    /// Before the first epoch, where the schedule is one.
+    pub fn of(schedule: &Schedule, better: Better) -> Option<Plateau> {
+        matches!(schedule.shape, Shape::Plateau(_)).then(|| Plateau::new(schedule.lr, better))
+    }
+
+    fn new(lr: f64, better: Better) -> Plateau {
         let best = if better == Better::Higher { f64::NEG_INFINITY } else { f64::INFINITY };
         Plateau { lr, best, bad: 0, cooldown: 0 }
     }

@@ -1,8 +1,9 @@
 //! Whether a recipe goes on with the run of a checkpoint: what must agree, and what may differ.
 
 use super::checkpoint;
-use crate::plan::{Plan, completed};
+use crate::plan::{Plan, completed, evaluation_nodes};
 use crate::recipe::resolved;
+use crate::run::config_of;
 use crate::{Error, Result};
 use serde_yaml::{Mapping, Value};
 use std::path::Path;
@@ -23,13 +24,15 @@ pub fn same_run(place: &Path, plan: &Plan) -> Result<Vec<String>> {
     let read = read.map_err(|error| Error::Checkpoint(format!("{}: {error}", path.display())))?;
     // An earlier version wrote no defaults.
     let mut then = completed(resolved::translated(&then, read));
-    if plan.resolved.get("evaluation").is_none() {
+    if plan.resolved.get("evaluation").is_none() && then.get("evaluation") == of_config(place).as_ref() {
         // What the weights' config.json said is written down, and is the checkpoint's from here.
         then.as_mapping_mut().map(|map| map.remove("evaluation"));
     }
     let mut changed = Vec::new();
     differences(&then, &plan.resolved, "", &mut changed);
-    let (allowed, refused): (Vec<Change>, Vec<Change>) = changed.into_iter().partition(Change::is_allowed);
+    let is_longer = changed.iter().any(|change| change.path == "length");
+    let (allowed, refused): (Vec<Change>, Vec<Change>) =
+        changed.into_iter().partition(|change| change.is_allowed() || (is_longer && change.is_of_length()));
     let shown = path.display();
     if !refused.is_empty() {
         let list: Vec<String> = refused.iter().map(Change::to_string).collect();
@@ -53,10 +56,16 @@ pub fn same_run(place: &Path, plan: &Plan) -> Result<Vec<String>> {
                 change.then, change.now
             ),
             "device" => format!("  taken from {name}, and another device may round otherwise: {change}"),
+            _ if change.is_of_length() => format!("  taken from {name}, with its length: {change}"),
             _ => format!("  taken from {name}, as it moves no bit of a step: {change}"),
         });
     }
     Ok(notes)
+}
+
+/// The evaluation that a checkpoint's `config.json` says.
+fn of_config(place: &Path) -> Option<Value> {
+    evaluation_nodes(&config_of(place).ok()?).ok().map(Value::from)
 }
 
 /// The run's folder of one of its checkpoints.
@@ -77,6 +86,13 @@ impl Change {
         MAY_DIFFER.iter().any(|key| {
             self.path.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         })
+    }
+
+    /// A duration of the schedule or of a freezing, which a run that was shortened has as a part of its length.
+    fn is_of_length(&self) -> bool {
+        let of_schedule = self.path.starts_with("schedule.")
+            && ["warmup", "every", "at"].iter().any(|key| self.path.ends_with(&format!(".{key}")));
+        of_schedule || self.path == "model.freeze.until"
     }
 }
 

@@ -15,8 +15,6 @@ pub struct Schedule {
     /// Steps of linear warm-up before the shape starts, from `lr / warmup` to `lr`; 0 for none.
     pub warmup: u64,
     pub total: u64,
-    /// The learning rate to which a plateau has lowered it.
-    pub lowered: Option<f64>,
 }
 
 /// The shape after the warm-up, its durations in steps (or, in a plan, as written). Steps here are counted from its end.
@@ -45,7 +43,7 @@ pub enum Shape<D> {
         linear: bool,
         momentum: Option<(f64, f64)>,
     },
-    /// lr, until a plateau of the metric lowers it.
+    /// lr, until a plateau of the metric lowers it, which the learner knows.
     Plateau(PlateauRule),
 }
 
@@ -73,7 +71,7 @@ impl Schedule {
             }
         };
         let (lr, warmup) = (plan.schedule.lr, plan.schedule.warmup.map_or(0, steps));
-        Ok(Schedule { shape, lr, warmup, total: length.steps, lowered: None })
+        Ok(Schedule { shape, lr, warmup, total: length.steps })
     }
 
     /// The learning rate of a step.
@@ -87,8 +85,7 @@ impl Schedule {
         }
         let step = step - self.warmup;
         match &self.shape {
-            Shape::Constant => self.lr,
-            Shape::Plateau(_) => self.lowered.unwrap_or(self.lr),
+            Shape::Constant | Shape::Plateau(_) => self.lr,
             Shape::Step { every, factor } => self.lr * factor.powi((step / every) as i32),
             Shape::Multistep { milestones, factor } => {
                 self.lr * factor.powi(milestones.iter().filter(|m| **m <= step).count() as i32)
@@ -134,7 +131,7 @@ mod tests {
     use super::*;
 
     fn schedule(shape: Shape<u64>, warmup: u64) -> Schedule {
-        Schedule { shape, lr: 0.1, warmup, total: 10, lowered: None }
+        Schedule { shape, lr: 0.1, warmup, total: 10 }
     }
 
     fn lrs(schedule: &Schedule) -> Vec<f64> {
@@ -178,7 +175,7 @@ mod tests {
                 linear: false,
                 momentum: None,
             };
-            let lrs = lrs(&Schedule { shape, lr: 0.1, warmup: 0, total, lowered: None });
+            let lrs = lrs(&Schedule { shape, lr: 0.1, warmup: 0, total });
             assert!(lrs.iter().all(|lr| (0.0..=0.1 + 1e-12).contains(lr)), "{total}, {rise}: {lrs:?}");
         }
     }

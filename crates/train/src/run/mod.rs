@@ -24,6 +24,7 @@ pub use transforms::Transforms;
 pub use upload::Statistics;
 #[cfg(feature = "hub")]
 pub use weights::Transfers;
+pub use weights::config_of;
 
 use crate::fit::{Loss, Optimizer, Schedule};
 use crate::plan::{Plan, RunLength, misfit};
@@ -134,7 +135,10 @@ pub fn check_with_data(plan: &Plan, data: &Data) -> Result<(RunLength, Loss)> {
 /// Refuses chains whose images do not have the model's size: known from the chain alone, or from the first image.
 fn fixed_size(plan: &Plan, data: &Data) -> Result<()> {
     let stored =
-        data.train.image(0).and_then(|image| tallow_data::size(&image)).map_err(|error| plan.place(error))?;
+        data.train.image(0).and_then(|image| tallow_data::size(&image)).map_err(|error| match error {
+            tallow_data::Error::Option { .. } => plan.place(error),
+            error => Error::Data(format!("{}: {error}", data.train.id(0))),
+        })?;
     let input = (plan.model.input, plan.model.input);
     for (key, policies) in [("images", &plan.images), ("evaluation", &plan.evaluation)] {
         let mut sizes = policies.output_sizes_from(Some(stored)).flatten();
