@@ -5,6 +5,7 @@ use super::sections::duration;
 use super::{Plan, RunLength};
 use crate::recipe::Node;
 use serde_yaml::Value;
+use tallow_data::suggestion;
 use tallow_policy::{Duration, Mistake};
 
 /// Which stages are frozen, their batch norms on running statistics, and until when.
@@ -56,7 +57,14 @@ fn named(node: &Node, stages: &[&'static str]) -> Option<Vec<String>> {
         Value::Sequence(_) => {
             node.list()?.iter().map(|item| item.one_of("stage", &choices)).collect::<Option<_>>()?
         }
-        Value::String(_) => vec![node.one_of("stage", &choices)?],
+        Value::String(name) => match stages.iter().find(|stage| *stage == name) {
+            Some(stage) => vec![*stage],
+            None => {
+                let near = suggestion(name, stages.iter().copied());
+                node.mistake(format!("unknown stage `{name}`{near}; `true` is all but the head"));
+                return None;
+            }
+        },
         _ => return node.expected("true, a stage, a list of stages, or { until: 3 epochs }"),
     };
     Some(stages.iter().filter(|stage| chosen.contains(stage)).map(|stage| (*stage).to_owned()).collect())

@@ -1,6 +1,7 @@
 //! A recipe as written: its text, what it extends, what the command line overrides; and the place of each of its values.
 
 use super::marks::{Mark, Marks, join};
+use super::path::{Segment, path_of, segments};
 use super::resolved::translated;
 use serde_yaml::{Mapping, Value};
 use std::path::{Path, PathBuf};
@@ -72,7 +73,12 @@ impl Document {
         };
         let value: Value = serde_yaml::from_str(value).map_err(|e| {
             let message = e.to_string();
-            let shown = too_long(&message).unwrap_or_else(|| format!("{message}; quote the value"));
+            let remedy = if message.contains("escape character") {
+                "use single quotes inside"
+            } else {
+                "quote the value"
+            };
+            let shown = too_long(&message).unwrap_or_else(|| format!("{message}; {remedy}"));
             format!("{name}: {shown}")
         })?;
         let mut node = &mut self.value;
@@ -289,32 +295,6 @@ fn merge(base: &mut Value, over: &Value, path: &str) {
         }
         (base, over) => *base = over.clone(),
     }
-}
-
-enum Segment {
-    Key(String),
-    Index(usize),
-}
-
-/// `a.b[2].c` as segments.
-fn segments(key: &str) -> Option<Vec<Segment>> {
-    let mut segments = Vec::new();
-    for part in key.split('.') {
-        let mut pieces = part.split('[');
-        let name = pieces.next().filter(|name| !name.is_empty())?;
-        segments.push(Segment::Key(name.to_owned()));
-        for piece in pieces {
-            segments.push(Segment::Index(piece.strip_suffix(']')?.parse().ok()?));
-        }
-    }
-    Some(segments)
-}
-
-fn path_of(segments: &[Segment]) -> String {
-    segments.iter().fold(String::new(), |path, segment| match segment {
-        Segment::Key(key) => join(&path, key),
-        Segment::Index(index) => format!("{path}[{index}]"),
-    })
 }
 
 /// What a value is, for messages: `a number (3)`, `a list`.

@@ -267,7 +267,7 @@ pub const ELSEWHERE: &Elsewhere = &[
             "warmup_ratio",
             "warmup_lr",
         ],
-        "`warmup` below the schedule: `schedule: { cosine: { lr: 0.01, warmup: 5 epochs } }`",
+        "`schedule: { cosine: { lr: 0.01, warmup: 5 epochs } }`; one_cycle has `rise`",
     ),
     (
         &["decay_rate", "lr_gamma", "drop_factor"],

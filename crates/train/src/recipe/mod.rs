@@ -4,6 +4,7 @@
 mod document;
 mod elsewhere;
 mod marks;
+mod path;
 pub mod resolved;
 mod walk;
 
