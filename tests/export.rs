@@ -74,8 +74,8 @@ fn image(desk: &Desk) {
     picture.save(desk.path("image.png")).unwrap();
 }
 
-/// A path of an image is enough for `load.py`, whatever the evaluation: what timm's words cannot say, several crops, and all
-/// image policies that draw nothing.
+/// A path of an image is enough for `load.py`, whatever the evaluation: what timm's words cannot say, several crops, and
+/// image policies that draw nothing (of ours all but CLAHE, which is OpenCV's).
 #[test]
 fn the_loader_prepares_images_as_the_evaluation_does() {
     let evaluations = [

@@ -25,7 +25,7 @@ def ordered_crops(image, size, crops):
     """crops × crops of that size from border to border, row by row."""
     height, width = size
     if image.width < width or image.height < height:
-        sys.exit(f"expected an image of {width} by {height} pixels or more to crop from, got {image.width} by {image.height}")
+        raise ValueError(f"expected an image of {width} by {height} pixels or more to crop from, got {image.width} by {image.height}")
     place = lambda length, side, k: round(k * (length - side) / (crops - 1))
     corners = [(place(image.width, width, k % crops), place(image.height, height, k // crops)) for k in range(crops**2)]
     return [image.crop((left, top, left + width, top + height)) for left, top in corners]
@@ -89,7 +89,7 @@ def prepare(path):
     images = None
     for at, (name, parameters) in enumerate(steps):
         if name not in STEPS:
-            sys.exit(f"`{name}` is an image policy that this file cannot do; prepare the images in tallow, and call model(values)")
+            raise ValueError(f"`{name}` is an image policy that this file cannot do; prepare the images in tallow, and call model(values)")
         if crops > 1 and at == len(steps) - 1:
             images = ordered_crops(image, parameters["size"], crops)
         else:
@@ -113,5 +113,8 @@ if __name__ == "__main__":
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(["image", "predicted", *LABELS])
     for path in sys.argv[1:]:
-        found = probabilities(path)
+        try:
+            found = probabilities(path)
+        except (OSError, ValueError) as problem:
+            sys.exit(f"{path}: {problem}")
         table.writerow([path, LABELS[found.argmax()], *(f"{p:.6g}" for p in found)])

@@ -4,6 +4,7 @@ use crate::plan::evaluation_nodes;
 use crate::run::Model;
 use crate::{Error, Result};
 use serde_json::{Map, Value, json};
+use tallow_policy::Registry;
 
 /// In words that another program can follow, every default written out.
 pub struct Preprocessing {
@@ -25,9 +26,9 @@ impl Preprocessing {
     pub fn of(model: &Model) -> Result<Preprocessing> {
         let (plan, config) = (&model.plan, &model.config);
         let input = plan.model.input;
-        let theirs = evaluation_nodes(config).map(|nodes| written(&nodes, input));
+        let theirs = evaluation_nodes(config).map(|nodes| written(&nodes, input, &plan.registry));
         let steps = match plan.resolved.get("evaluation").and_then(|list| list.as_sequence()) {
-            Some(nodes) if plan.has_own_evaluation => written(nodes, input),
+            Some(nodes) if plan.has_own_evaluation => written(nodes, input, &plan.registry),
             _ => theirs.clone().map_err(|problem| Error::Data(format!("config.json: {problem}")))?,
         };
         let crops = model.transforms.crops.unwrap_or(1);
@@ -87,55 +88,38 @@ impl Preprocessing {
     }
 }
 
-/// What the readers of policies take for each parameter of `resize` and the crop is written out; others stay as they are.
-fn written(nodes: &[serde_yaml::Value], input: u32) -> Vec<Value> {
+/// Every parameter of every policy is written out.
+fn written(nodes: &[serde_yaml::Value], input: u32, registry: &Registry) -> Vec<Value> {
     let mut steps = Vec::new();
     for node in nodes {
         let Ok(Value::Object(node)) = serde_json::to_value(node) else { continue };
         if let Some(Value::Array(_)) = node.get("policies") {
             let inner = serde_yaml::to_value(&node["policies"]).unwrap_or_default();
-            steps.extend(written(inner.as_sequence().map_or(&[], Vec::as_slice), input));
+            steps.extend(written(inner.as_sequence().map_or(&[], Vec::as_slice), input, registry));
             continue;
         }
         let Some((name, value)) = node.into_iter().next() else { continue };
-        let given = parameters(&name, value, input);
+        let given = parameters(&name, value, input, registry);
         steps.push(Value::Object(Map::from_iter([(name, Value::Object(given))])));
     }
     steps
 }
 
-/// The first parameter may stand alone.
-const FIRST: [(&str, &str); 7] = [
-    ("clahe", "clip_limit"),
-    ("resize", "size"),
-    ("center_crop", "size"),
-    ("color_constancy", "norm"),
-    ("field_of_view", "margin"),
-    ("posterize", "bits"),
-    ("solarize", "threshold"),
-];
-
-fn parameters(name: &str, value: Value, input: u32) -> Map<String, Value> {
-    let first = FIRST.iter().find(|(of, _)| *of == name).map(|(_, first)| *first);
-    let mut given = match (value, first) {
+/// Every parameter of the policy's card: as written, else its default. The first may stand alone.
+fn parameters(name: &str, value: Value, input: u32, registry: &Registry) -> Map<String, Value> {
+    let card = registry.find(name).map_or(&[][..], |spec| spec.parameters);
+    let mut given = match (value, card.first()) {
         (Value::Object(given), _) => given,
         (Value::Null, _) => Map::new(),
-        // Of a policy that is not ours: as it was written.
-        (alone, None) => Map::from_iter([("value".to_owned(), alone)]),
-        (alone, Some(first)) => Map::from_iter([(first.to_owned(), alone)]),
+        (alone, first) => Map::from_iter([(first.map_or("value", |first| first.0).to_owned(), alone)]),
     };
-    let defaults = match name {
-        "resize" => json!({ "size": [input, input], "interpolation": "bilinear" }),
-        "center_crop" => json!({ "size": [input, input] }),
-        "clahe" => json!({ "clip_limit": [1.0, 4.0], "tiles": 8 }),
-        "color_constancy" => json!({ "norm": 6.0 }),
-        "field_of_view" => json!({ "margin": 0.1, "darkness": 0.3 }),
-        "posterize" => json!({ "bits": 4 }),
-        "solarize" => json!({ "threshold": 128 }),
-        _ => json!({}),
-    };
-    for (key, default) in defaults.as_object().into_iter().flatten() {
-        given.entry(key.clone()).or_insert_with(|| default.clone());
+    for (parameter, range, _) in card {
+        let default = match range.split(';').next() {
+            Some(text) if text.starts_with("the model's input") => json!([input, input]),
+            Some(text) => serde_yaml::from_str(text).unwrap_or_default(),
+            None => Value::Null,
+        };
+        given.entry((*parameter).to_owned()).or_insert(default);
     }
     // A crop of one number is a square, a resize to one number is not.
     if name == "center_crop"
@@ -187,7 +171,7 @@ mod tests {
 
     fn steps(yaml: &str) -> Vec<Value> {
         let value: serde_yaml::Value = serde_yaml::from_str(yaml).unwrap();
-        written(value.as_sequence().unwrap(), 64)
+        written(value.as_sequence().unwrap(), 64, &Registry::builtin())
     }
 
     #[test]
@@ -200,6 +184,17 @@ mod tests {
             { "center_crop": { "size": [64, 64] } },
             { "solarize": { "threshold": 9 } },
             { "grayscale": {} },
+        ]);
+        assert_eq!(json!(found), expected);
+        // Every policy that can stand under `evaluation`, by its card.
+        let found = steps(
+            "[ { clahe: 2 }, { clahe: { tiles: 4 } }, { color_constancy: {} }, { field_of_view: 0.2 } ]",
+        );
+        let expected = json!([
+            { "clahe": { "clip_limit": 2, "tiles": 8 } },
+            { "clahe": { "tiles": 4, "clip_limit": [1, 4] } },
+            { "color_constancy": { "norm": 6 } },
+            { "field_of_view": { "margin": 0.2, "darkness": 0.3 } },
         ]);
         assert_eq!(json!(found), expected);
         let found = steps("[ { resize: { size: [60, 80], interpolation: bicubic } }, { center_crop: 50 } ]");
