@@ -44,8 +44,8 @@ impl Mistakes {
                 "{wrong} of {images} validation images {}, the most confident first.",
                 if wrong == 1 { "was predicted wrong" } else { "were predicted wrong" }
             ),
-            (wrong, shown) => format!(
-                "{wrong} of {images} validation images were predicted wrong: here are the {shown} that the network was surest of."
+            (wrong, _) => format!(
+                "{wrong} of {images} validation images were predicted wrong; shown are those that the network was surest of."
             ),
         };
         let figures = worst.iter().map(Mistake::html).collect::<Result<Vec<_>>>()?;

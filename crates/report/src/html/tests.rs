@@ -92,7 +92,7 @@ fn well_formed_and_self_contained() {
         "<p class=\"note below\">In brackets: 95 % over 4 lesions.</p>",
         "<dd class=\"small\">of 3 classes</dd>",
         "stopped after epoch 3: no better macro_f1",
-        "2 of 9 validation images were predicted wrong: here are the 1 that the network was surest of.",
+        "2 of 9 validation images were predicted wrong; shown are those that the network was surest of.",
         "<b>&lt;MEL&gt;\u{a0}0.970</b>",
         "<small>ISIC_<wbr>&lt;2&gt;<wbr></small>",
         "&lt;MEL&gt; taken for N&amp;V: 2 of 6, 33.3 %",

@@ -67,6 +67,7 @@ fn plural(group: Option<&str>) -> String {
     let of = group.strip_suffix("_id").unwrap_or("");
     match (group, of) {
         (COPIES, _) => "sets of copies".to_owned(),
+        ("group", _) => "groups".to_owned(),
         (_, of) if !of.is_empty() && of.bytes().all(|byte| byte.is_ascii_lowercase()) => format!("{of}s"),
         _ => format!("groups ({group})"),
     }
@@ -108,7 +109,7 @@ pub fn ending(run: &Run, fitted: &Fitted) -> Option<String> {
 /// Writes `report.html` into the run's folder.
 ///
 /// # Errors
-/// Logs or images that cannot be read, a file that cannot be written.
+/// Logs that cannot be read, a batch whose images cannot, a file that cannot be written.
 pub fn report(run: &Run, folder: &Folder, fitted: &Fitted) -> Result<()> {
     let plan = run.plan();
     let weights =
@@ -123,7 +124,7 @@ pub fn report(run: &Run, folder: &Folder, fitted: &Fitted) -> Result<()> {
         evaluated: format!("validation part, epoch {} (best {})", fitted.best.epoch, plan.select.name),
         ending: ending(run, fitted).map_or(String::new(), |ending| sentence(&ending)),
         headline: headline(&fitted.predictions, run.data.validation.group_name()),
-        mistakes: Some(mistakes(&*run.data.validation, &fitted.predictions, WORST)?),
+        mistakes: Some(mistakes(&*run.data.validation, &fitted.predictions, WORST)),
         training_loss: training_loss(run),
         epochs: history(&folder.path)?,
         best_epoch: Some(fitted.best.epoch),
@@ -142,7 +143,7 @@ pub fn report(run: &Run, folder: &Folder, fitted: &Fitted) -> Result<()> {
 }
 
 /// The wrong predictions, with the images of the `most` that the network was surest of.
-fn mistakes(data: &dyn Dataset, predictions: &Predictions, most: usize) -> Result<Mistakes> {
+fn mistakes(data: &dyn Dataset, predictions: &Predictions, most: usize) -> Mistakes {
     let surest = |index: &usize| predictions.row(*index)[predictions.predicted(*index) as usize];
     let mut wrong: Vec<usize> =
         (0..predictions.len()).filter(|&at| predictions.predicted(at) != predictions.labels[at]).collect();
@@ -152,9 +153,11 @@ fn mistakes(data: &dyn Dataset, predictions: &Predictions, most: usize) -> Resul
     for &at in &wrong {
         // A run that is resumed after its end has the predictions of that time, and perhaps other images.
         let Some(&index) = places.get(&*predictions.ids[at]).filter(|_| worst.len() < most) else { continue };
+        // One that has become unreadable since is no reason to lose the report.
+        let Ok(image) = data.image(index).and_then(|image| decode(&image)) else { continue };
         let class = |label: u32| predictions.classes[label as usize].clone();
         worst.push(Mistake {
-            image: decode(&data.image(index)?)?,
+            image,
             id: predictions.ids[at].clone(),
             truth: class(predictions.labels[at]),
             predicted: class(predictions.predicted(at)),
@@ -162,7 +165,7 @@ fn mistakes(data: &dyn Dataset, predictions: &Predictions, most: usize) -> Resul
             of_truth: predictions.row(at)[predictions.labels[at] as usize],
         });
     }
-    Ok(Mistakes { wrong: wrong.len() as u64, images: predictions.len() as u64, worst })
+    Mistakes { wrong: wrong.len() as u64, images: predictions.len() as u64, worst }
 }
 
 /// What the mean in the log is of.
@@ -258,7 +261,7 @@ mod tests {
         let rows = ids.iter().enumerate().map(row).rev().collect();
         let images = Images::Pixels { width: 1, height: 1, channels: 1, bytes: vec![3, 2, 1, 0] };
         let data = Table::new("a test", classes.to_vec(), None, rows, images).unwrap();
-        let found = mistakes(&data, &predictions, 2).unwrap();
+        let found = mistakes(&data, &predictions, 2);
         assert_eq!((found.wrong, found.images), (3, 4));
         let shown: Vec<_> =
             found.worst.iter().map(|m| (&*m.id, &*m.truth, &*m.predicted, m.image.pixels[0])).collect();
