@@ -75,8 +75,8 @@ fn the_loss_curve_is_the_recorded_one() {
     let got = losses(&desk, "run");
     assert_eq!(got.len(), CURVE.len());
     for (got, expected) in got.iter().zip(CURVE) {
-        // 1e-4 with AVX-512, 2.5e-4 without.
-        assert!((got - expected).abs() < 5e-4, "{:?}", losses(&desk, "run"));
+        // Recorded with AVX-512; without it the ninth loss is 1.3e-4 apart.
+        assert!((got - expected).abs() < 2e-4, "{:?}", losses(&desk, "run"));
     }
 }
 
@@ -123,7 +123,8 @@ fn a_whole_run_on_the_fallback_ops_ends_near() {
     let arguments = arguments("fallback");
     desk.program(Program::Train).args(&arguments).env("TALLOW_FALLBACK", "1").say().ok();
     for (a, b) in losses(&desk, "kernels").iter().zip(losses(&desk, "fallback")) {
-        assert!((a - b).abs() < 5e-4, "{a} != {b}");
+        // 1.3e-4 without AVX-512.
+        assert!((a - b).abs() < 2e-4, "{a} != {b}");
     }
 }
 

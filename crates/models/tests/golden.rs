@@ -25,7 +25,8 @@ struct Tolerance {
 
 const F64: Tolerance = Tolerance { logits: 1e-9, statistics: 1e-9, gradients: 1e-9 };
 /// PyTorch's own two memory layouts differ by up to 4e-2 in resnet50's gradients: signs flip at relu.
-const F32: Tolerance = Tolerance { logits: 2e-4, statistics: 1e-4, gradients: 5e-2 };
+/// Logits of ResNeXt-50 are 1.001e-4 apart without AVX-512.
+const F32: Tolerance = Tolerance { logits: 1.1e-4, statistics: 1e-4, gradients: 5e-2 };
 
 #[test]
 fn resnet18_f64() {
