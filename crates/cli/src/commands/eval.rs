@@ -47,7 +47,7 @@ fn of_checkpoint(arguments: &Eval, registry: &Registry, progress: &Progress) -> 
 
 fn of_recipe(arguments: &Eval, registry: &Registry, progress: &Progress) -> anyhow::Result<Subject> {
     let recipe = &arguments.subject;
-    if let Some(run) = run_of(recipe) {
+    if let Some(run) = run_around(recipe) {
         let problem = format!(
             "is what a run was trained by, and names the weights that it began with; evaluate the run: tallow eval {}",
             run.display()
@@ -63,7 +63,7 @@ fn of_recipe(arguments: &Eval, registry: &Registry, progress: &Progress) -> anyh
 }
 
 /// The folder of the run or checkpoint that a recipe was written into.
-fn run_of(recipe: &Path) -> Option<&Path> {
+fn run_around(recipe: &Path) -> Option<&Path> {
     let folder = recipe.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let is_run =
         ["state.json", "best/state.json", "last/state.json"].iter().any(|file| folder.join(file).is_file());
