@@ -2,6 +2,8 @@
 //!
 //! `tests/golden/models.py` makes the files and says how weights and sketches are defined.
 
+#[path = "../../../tests/golden/device.rs"]
+mod device;
 #[path = "../../../tests/golden/formula.rs"]
 mod formula;
 
@@ -145,6 +147,21 @@ fn a_sketch_measures_a_difference() {
 }
 
 fn check(file: &str, model: &str, stem: Option<Stem>, shape: [usize; 4], dtype: DType, tolerance: Tolerance) {
+    check_on(&Device::Cpu, file, model, stem, shape, dtype, &tolerance);
+    if let (Some(device), DType::F32) = (device::gpu(), dtype) {
+        check_on(device, file, model, stem, shape, dtype, &tolerance);
+    }
+}
+
+fn check_on(
+    device: &Device,
+    file: &str,
+    model: &str,
+    stem: Option<Stem>,
+    shape: [usize; 4],
+    dtype: DType,
+    tolerance: &Tolerance,
+) {
     let path = format!("{}/../../tests/golden/models/{file}.safetensors", env!("CARGO_MANIFEST_DIR"));
     let golden: BTreeMap<String, Vec<f64>> = weights::read(Path::new(&path))
         .unwrap()
@@ -154,14 +171,18 @@ fn check(file: &str, model: &str, stem: Option<Stem>, shape: [usize; 4], dtype: 
         .collect();
     let classes = golden["logits"].len() / shape[0];
     let options = ModelOptions { stem, input: Some(shape[2]), ..ModelOptions::new(classes) };
-    let (params, network) = build(model, &options, dtype);
+    let (params, network) = build(model, &options, dtype, device);
     let images = unit("images", shape.iter().product()).into_iter().map(|u| u * 3f64.sqrt()).collect();
-    let images = Var::from_tensor(&tensor(images, &shape, dtype)).unwrap();
-    let targets = tensor(soft_targets(shape[0], classes), &[shape[0], classes], dtype);
+    let images = Var::from_tensor(&tensor(images, &shape, dtype, device)).unwrap();
+    let targets = tensor(soft_targets(shape[0], classes), &[shape[0], classes], dtype, device);
 
     let mut worst = BTreeMap::from([("logits", 0f64), ("statistics", 0.0), ("gradients", 0.0)]);
     let mut see = |kind: &'static str, name: &str, difference: f64, limit: f64| {
-        assert!(difference <= limit, "{file} {dtype:?}: {name}: {difference:e}, at most {limit:e}");
+        assert!(
+            difference <= limit,
+            "{file} {dtype:?} {:?}: {name}: {difference:e}, at most {limit:e}",
+            device.location()
+        );
         *worst.get_mut(kind).unwrap() = worst[kind].max(difference);
     };
 
@@ -200,11 +221,11 @@ fn check(file: &str, model: &str, stem: Option<Stem>, shape: [usize; 4], dtype: 
         seen += 1;
     }
     assert_eq!(seen, golden.len(), "every golden tensor is compared");
-    println!("{file} {dtype:?}: {worst:?}");
+    println!("{file} {dtype:?} {:?}: {worst:?}", device.location());
 }
 
-fn build(model: &str, options: &ModelOptions, dtype: DType) -> (Params, Network) {
-    let mut params = Params::new(Seed::new(0), dtype, &Device::Cpu);
+fn build(model: &str, options: &ModelOptions, dtype: DType, device: &Device) -> (Params, Network) {
+    let mut params = Params::new(Seed::new(0), dtype, device);
     let network = (find(model).unwrap().build)(&mut params, options).unwrap();
     for (name, param) in params.trainable.iter().chain(&params.buffers) {
         let shape = param.var().dims();
@@ -213,7 +234,7 @@ fn build(model: &str, options: &ModelOptions, dtype: DType) -> (Params, Network)
         if model == "efficientnet_v2_s" && shape.len() == 1 && name.ends_with("weight") {
             values.iter_mut().for_each(|value| *value *= 0.9);
         }
-        param.var().set(&tensor(values, shape, dtype)).unwrap();
+        param.var().set(&tensor(values, shape, dtype, device)).unwrap();
     }
     (params, network)
 }
@@ -247,11 +268,13 @@ fn soft_cross_entropy(logits: &Tensor, targets: &Tensor) -> Tensor {
     rows.mean(0).unwrap().neg().unwrap()
 }
 
-fn tensor(values: Vec<f64>, shape: &[usize], dtype: DType) -> Tensor {
-    Tensor::from_vec(values, shape, &Device::Cpu).unwrap().to_dtype(dtype).unwrap()
+fn tensor(values: Vec<f64>, shape: &[usize], dtype: DType, device: &Device) -> Tensor {
+    let values = Tensor::from_vec(values, shape, &Device::Cpu).unwrap();
+    values.to_dtype(dtype).unwrap().to_device(device).unwrap()
 }
 
 fn numbers(tensor: &Tensor) -> Vec<f64> {
+    let tensor = tensor.to_device(&Device::Cpu).unwrap();
     tensor.flatten_all().unwrap().to_dtype(DType::F64).unwrap().to_vec1().unwrap()
 }
 

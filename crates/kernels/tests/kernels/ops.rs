@@ -1,7 +1,7 @@
 //! Every op against finite differences, its fallback, and its f64 self.
 
 use crate::support;
-use crate::support::{check, numbers, positive};
+use crate::support::{beside, check, numbers, positive};
 use candle_core::{DType, Device, Result, Tensor, Var};
 use tallow_kernels::*;
 
@@ -78,8 +78,8 @@ fn normalisation() -> Result<()> {
                     &inputs,
                     |t| {
                         let stats = RunningStats {
-                            mean: Var::from_tensor(&numbers(&[c], 7).to_dtype(t[0].dtype())?)?,
-                            var: Var::from_tensor(&positive(&[c], 8).to_dtype(t[0].dtype())?)?,
+                            mean: Var::from_tensor(&beside(&numbers(&[c], 7), &t[0])?)?,
+                            var: Var::from_tensor(&beside(&positive(&[c], 8), &t[0])?)?,
                         };
                         batch_norm(&t[0], support::norm(&t[1], &t[2], &stats, training), t.get(3), relu)
                     },
@@ -331,14 +331,14 @@ fn losses() -> Result<()> {
         let targets = positive(&[r, c], 12);
         for weights in [None, Some(&weights[..])] {
             check(&format!("cross-entropy {r} {c}"), &[(numbers(&[r, c], 11) * 4.0)?], |t| {
-                soft_cross_entropy(&t[0], &targets.to_dtype(t[0].dtype())?, weights)
+                soft_cross_entropy(&t[0], &beside(&targets, &t[0])?, weights)
             })?;
             for gamma in [0.0, 0.5, 1.0, 2.0] {
                 if c == 1 && gamma > 0.0 {
                     continue; // p = 1 exactly: candle's powf has no gradient there
                 }
                 check(&format!("focal {r} {c} {gamma}"), &[(numbers(&[r, c], 11) * 4.0)?], |t| {
-                    focal_loss(&t[0], &targets.to_dtype(t[0].dtype())?, gamma, weights)
+                    focal_loss(&t[0], &beside(&targets, &t[0])?, gamma, weights)
                 })?;
             }
         }

@@ -1,5 +1,6 @@
 //! Numbers, and the comparison of an op with finite differences, its fallback, and its f64 self.
 
+use crate::device::gpu;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use tallow_kernels::{BatchNorm, RunningStats, Stats, composed, count_kernels};
 use tallow_seed::Seed;
@@ -58,17 +59,31 @@ pub fn flat(x: &Tensor) -> Vec<f64> {
     x.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
+/// `x` in the type and on the device of `like`.
+pub fn beside(x: &Tensor, like: &Tensor) -> Result<Tensor> {
+    x.to_dtype(like.dtype())?.to_device(like.device())
+}
+
 /// The result, then the gradients of Σ result · (fixed normal numbers).
 pub fn all(
     inputs: &[Tensor],
     dtype: DType,
     f: impl Fn(&[Tensor]) -> Result<Tensor>,
 ) -> Result<Vec<Vec<f64>>> {
-    let vars: Vec<Var> =
-        inputs.iter().map(|t| Var::from_tensor(&t.to_dtype(dtype)?)).collect::<Result<_>>()?;
+    all_on(&Device::Cpu, inputs, dtype, f)
+}
+
+fn all_on(
+    device: &Device,
+    inputs: &[Tensor],
+    dtype: DType,
+    f: impl Fn(&[Tensor]) -> Result<Tensor>,
+) -> Result<Vec<Vec<f64>>> {
+    let var = |t: &Tensor| Var::from_tensor(&t.to_dtype(dtype)?.to_device(device)?);
+    let vars: Vec<Var> = inputs.iter().map(var).collect::<Result<_>>()?;
     let tensors: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
     let y = f(&tensors)?;
-    let loss = (&y * numbers(y.dims(), 99).to_dtype(dtype)?)?.sum_all()?;
+    let loss = (&y * beside(&numbers(y.dims(), 99), &y)?)?.sum_all()?;
     let grads = tallow_kernels::backward(&loss)?;
     let mut out = vec![flat(&y)];
     for (i, var) in vars.iter().enumerate() {
@@ -94,11 +109,10 @@ pub fn check(case: &str, inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tens
             );
         }
     }
-    for (part, (a, b)) in single.iter().zip(&ours).enumerate() {
-        let size = b.iter().map(|x| x * x).sum::<f64>().sqrt();
-        let error = distance(a, b);
-        // Sums that cancel to nearly 0 (a gradient through batch norm) are measured against 1.
-        assert!(error <= 1e-5 || error * size <= 1e-5, "{case}: part {part}: f32 is {error:e} from f64");
+    is_single(&format!("{case}: f32"), &single, &ours);
+    if let Some(device) = gpu() {
+        let of_gpu = all_on(device, inputs, DType::F32, &f)?;
+        is_single(&format!("{case}: f32 of {:?}", device.location()), &of_gpu, &ours);
     }
     // The loss is Σ y · c; central differences at up to 12 places of each operand.
     let weights = |y: &Tensor| flat(&numbers(y.dims(), 99));
@@ -128,4 +142,14 @@ pub fn check(case: &str, inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tens
         }
     }
     Ok(())
+}
+
+/// Each part within single precision of what f64 gives.
+fn is_single(case: &str, single: &[Vec<f64>], double: &[Vec<f64>]) {
+    for (part, (a, b)) in single.iter().zip(double).enumerate() {
+        let size = b.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let error = distance(a, b);
+        // Sums that cancel to nearly 0 (a gradient through batch norm) are measured against 1.
+        assert!(error <= 1e-5 || error * size <= 1e-5, "{case}: part {part} is {error:e} from f64");
+    }
 }
