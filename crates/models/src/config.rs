@@ -45,7 +45,8 @@ impl Config {
             mean: channels(spec.mean),
             std: channels(spec.std),
             interpolation: spec.interpolation.into(),
-            crop: spec.crop,
+            // A CIFAR stem is for images of few pixels: all of them count.
+            crop: if options.stem == Some(Stem::Cifar) { 1.0 } else { spec.crop },
             crop_mode: "center".into(),
             stem: options.stem.filter(|stem| *stem != spec.stem),
         }

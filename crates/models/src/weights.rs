@@ -167,6 +167,7 @@ fn set(
         difference.unexpected.push(format!("+ {name} {dims:?}"));
     }
     if !difference.is_empty() {
+        difference.head = renamed_head(params, &strange);
         return Err(Error::Mismatch(format!("{}: {difference}", path.display())));
     }
 
@@ -280,6 +281,22 @@ fn other_head(params: &Params, tensors: &BTreeMap<String, Tensor>) -> Option<Str
     }
     let name = head[0].0.split('.').next().unwrap_or_default();
     Some(format!("head {name}: {theirs} classes in the file, {ours} here"))
+}
+
+/// What the file calls the head and what it is called here, where all that is strange in the file has the head's tensors, but for
+/// the number of classes.
+fn renamed_head(params: &Params, strange: &[(String, Vec<usize>)]) -> Option<(String, String)> {
+    let head: Vec<_> = params.trainable.iter().filter(|(_, param)| param.stage() == "head").collect();
+    let (theirs, ours) = (strange.first()?.0.rsplit_once('.')?.0, head.first()?.0.rsplit_once('.')?.0);
+    let fits = |(name, dims): &(String, Vec<usize>)| {
+        let ours = name.strip_prefix(theirs).map(|rest| format!("{ours}{rest}"));
+        let like = head.iter().find(|(name, _)| Some(*name) == ours.as_ref());
+        like.is_some_and(|(_, param)| {
+            let here = param.var().dims();
+            here.len() == dims.len() && here[1..] == dims[1..]
+        })
+    };
+    (strange.len() == head.len() && strange.iter().all(fits)).then(|| (theirs.to_owned(), ours.to_owned()))
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ pub(crate) const fn imagenet(
 }
 
 /// The same of a spec of 32 px for CIFAR, three stages and `fc`: CIFAR-10's mean and standard deviation over all pixels of the
-/// training images.
+/// training images, and evaluations that see the whole image.
 pub(crate) const fn cifar(
     name: &'static str,
     source: &'static str,
@@ -97,6 +97,7 @@ pub(crate) const fn cifar(
         stem: Stem::Cifar,
         mean: [0.4914, 0.4822, 0.4465],
         std: [0.2470, 0.2435, 0.2616],
+        crop: 1.0,
         first_conv: "conv1",
         classifier: "fc",
         ..imagenet(name, source, build)

@@ -37,6 +37,10 @@ fn what_timm_lacks_is_told_apart() {
     let options = ModelOptions { channels: 1, stem: Some(Stem::Cifar), ..ModelOptions::new(2) };
     let (spec, network) = network("resnet18", &options);
     let config = Config::new(spec, &options, 28, &[]);
+    // Images of few pixels are seen whole.
+    assert_eq!((config.crop, Config::new(spec, &ModelOptions::new(2), 224, &[]).crop), (1.0, 0.875));
+    let cifar = find("resnet20").unwrap();
+    assert_eq!(Config::new(cifar, &ModelOptions::new(10), 32, &[]).crop, 1.0);
     let file = config.to_json(&network, Map::new());
     assert_eq!(file["model_args"], json!({ "in_chans": 1 }));
     assert_eq!(file["tallow"], json!({ "stem": "cifar" }));

@@ -10,6 +10,8 @@ pub(super) struct Difference {
     pub changed: Vec<String>,
     /// The file's stem, where that is another.
     pub stem: Option<Stem>,
+    /// What the file calls the head, and what it is called here.
+    pub head: Option<(String, String)>,
 }
 
 impl Difference {
@@ -44,6 +46,12 @@ impl std::fmt::Display for Difference {
                 f,
                 "; the file's stem is another: write `stem: {}` below model (model.stem)",
                 stem.name()
+            )?;
+        }
+        if let Some((theirs, ours)) = &self.head {
+            write!(
+                f,
+                "; the head may be `{theirs}`: write `rename: {{ {theirs}: {ours} }}` below model (model.rename)"
             )?;
         }
         let all = [&self.missing, &self.unexpected, &self.changed];

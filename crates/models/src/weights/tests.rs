@@ -99,6 +99,24 @@ fn every_float_type_is_read_into_that_of_the_model() {
 }
 
 #[test]
+fn a_head_by_another_name_is_proposed_a_rename() {
+    let (folder, from, to) = (folder(), model(10, 1), model(7, 2));
+    let path = folder.path().join("model.safetensors");
+    let tensors = from.tensors().unwrap().into_iter();
+    let tensors: BTreeMap<_, _> =
+        tensors.map(|(name, tensor)| (name.replace("fc.", "linear."), tensor)).collect();
+    save(&tensors, &path, &BTreeMap::new()).unwrap();
+    let error = load(&to, &path, Head::ReplaceIfClassesDiffer).unwrap_err().to_string();
+    let remedy = "the head may be `linear`: write `rename: { linear: fc }` below model (model.rename)\n  + linear.bias [10]";
+    assert!(error.contains(remedy), "{error}");
+    let mut more = tensors;
+    more.insert("linear.scale".to_owned(), Tensor::zeros(10, DType::F32, &Device::Cpu).unwrap());
+    save(&more, &path, &BTreeMap::new()).unwrap();
+    let error = load(&to, &path, Head::ReplaceIfClassesDiffer).unwrap_err().to_string();
+    assert!(!error.contains("rename"), "{error}");
+}
+
+#[test]
 fn a_head_of_other_classes_is_kept_where_that_is_allowed() {
     let (folder, from, to) = (folder(), model(10, 1), model(7, 2));
     let path = folder.path().join("model.safetensors");

@@ -30,7 +30,8 @@ pub fn plan(
     let has_own_evaluation = root.get("evaluation").is_some();
     let evaluation = match &model {
         Some(model) if !has_own_evaluation => {
-            let own = Config::new(model.spec, &ModelOptions::new(1), model.input as usize, &[]);
+            let options = ModelOptions { stem: model.stem, ..ModelOptions::new(1) };
+            let own = Config::new(model.spec, &options, model.input as usize, &[]);
             root.take(evaluation_of(&own, registry))
         }
         None if !has_own_evaluation => None,

@@ -53,7 +53,8 @@ impl Transforms {
     /// As [`Transforms::new`]; a `config.json` that cannot be read.
     pub fn without_network(plan: &Plan) -> Result<Transforms> {
         let theirs = super::weights::local_config(plan)?;
-        Transforms::new(plan, &describe(plan, &ModelOptions::new(1), &[], theirs.as_ref()))
+        let options = ModelOptions { stem: plan.model.stem, ..ModelOptions::new(1) };
+        Transforms::new(plan, &describe(plan, &options, &[], theirs.as_ref()))
     }
 }
 
