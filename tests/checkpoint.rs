@@ -58,9 +58,13 @@ fn resumed_is_uninterrupted() {
     assert!(before > 0.0 && seconds > before, "{before}, {seconds}");
     // After the end there is nothing to do, and that is said.
     let said = desk.train(&["long.yaml", "--out", "run", "--resume", "--json"]).ok();
-    assert!(said.err.contains("is finished after 3 epochs, 120 steps"), "{}", said.err);
-    assert!(said.err.contains("resume with a longer length"), "{}", said.err);
-    let said = said.json();
+    let (err, said) = (said.err.clone(), said.json());
+    let (best, value) = (&said["best"]["epoch"], said["best"]["value"].as_f64().unwrap());
+    let words = format!(
+        "this run is finished after 3 epochs, 120 steps; its best macro_f1 is {value:.4}, of epoch {best}: there"
+    );
+    assert!(err.contains(&words), "{words} in {err}");
+    assert!(err.contains("resume with a longer length, such as length='6 epochs'"), "{err}");
     assert_eq!((&said["steps"], &said["epochs"]), (&120.into(), &3.into()));
     assert_eq!(said["seconds"].as_f64(), Some(seconds));
     assert_same(&whole, &desk.bytes("run"));

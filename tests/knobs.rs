@@ -54,6 +54,34 @@ fn a_run_that_thaws_is_resumed_as_if_it_had_not_stopped() {
     assert_eq!(lrs(&desk, "run"), [0.002, 0.002, 0.001]);
 }
 
+/// `until: 0.5` of two epochs, of four steps each, and of four: what was trained for an epoch is not frozen again for another.
+#[test]
+fn what_has_thawed_stays_so_in_a_longer_run() {
+    let desk = Desk::new();
+    let run = |until: &str, length: &str, place: &str, more: &[&str]| {
+        let (freeze, length) =
+            (format!("model.freeze={{ until: {until} }}"), format!("length={length} epochs"));
+        let still = "schedule={ constant: { lr: 0.02 } }";
+        let arguments = ["tiny.yaml", "optimizer={ adamw: {} }", still, &freeze, &length, "--out", place];
+        desk.train(&[&arguments[..], more].concat()).ok().err
+    };
+    run("0.5", "2", "run", &[]);
+    assert!(!desk.read("run/last/state.json").contains("thawed"));
+    let said = run("0.5", "6", "run", &["--resume"]);
+    let words = "what was trained before is not frozen again: penultimate (step 5), stage1 (step 5), ";
+    assert!(said.contains(words), "{said}");
+    assert_eq!(desk.json("run/last/state.json")["thawed"]["stem"], 4);
+    // The same as a run whose stages thaw after the fourth step in any case.
+    run("4 steps", "6", "whole", &[]);
+    assert_eq!(losses(&desk, "run"), losses(&desk, "whole"));
+    let weights = |run: &str| tensors(&desk.path(run).join("last/model.safetensors"));
+    assert_eq!(weights("run"), weights("whole"));
+    // Resumed once more, it is still so.
+    run("0.5", "9", "run", &["--resume"]);
+    run("4 steps", "9", "whole", &["--resume"]);
+    assert_eq!(losses(&desk, "run"), losses(&desk, "whole"));
+}
+
 #[test]
 fn a_shorter_run_keeps_its_schedule() {
     let desk = Desk::new();
@@ -87,6 +115,32 @@ fn classes_have_weights_by_name() {
     assert_eq!(run("named", "{ MEL: 3, DF: 0.5 }"), run("listed", "[3, 1, 1, 1, 1, 0.5, 1]"));
     let said = desk.train(&["tiny.yaml", "loss.class_weights={ MELL: 3 }", "--dry-run"]);
     said.complains(2, &["loss.class_weights.MELL: no class is called `MELL`", "did you mean `MEL`?"]);
+}
+
+#[test]
+fn weights_that_are_none_are_refused() {
+    let desk = Desk::new();
+    for (weights, place, words) in [
+        ("0", "loss.class_weights", "expected `none`, `balanced`, a map of classes"),
+        ("-1", "loss.class_weights", "expected `none`, `balanced`, a map of classes"),
+        ("[]", "loss.class_weights", "expected `none`, `balanced`, a map of classes"),
+        ("{}", "loss.class_weights", "expected `none`, `balanced`, a map of classes"),
+        ("[0, 0, 0, 0, 0, 0, 0]", "loss.class_weights", "expected a weight above 0, got none"),
+        ("[1, -1, 1, 1, 1, 1, 1]", "loss.class_weights[1]", "expected a weight: 0, or a number from"),
+        ("{ MEL: 1e39 }", "loss.class_weights.MEL", "expected a weight: 0, or a number from"),
+        ("{ MEL: heavy }", "loss.class_weights.MEL", "expected a weight: 0, or a number from"),
+    ] {
+        let written = format!("loss={{ class_weights: {weights} }}");
+        let said = desk.tallow(&["check", "tiny.yaml", &written]);
+        said.complains(2, &[&format!("override `{written}`: {place}: {words}")]);
+    }
+    // With the data open: every class of theirs weighs nothing.
+    let nothing = "{ MEL: 0, NV: 0, BCC: 0, AKIEC: 0, BKL: 0, DF: 0, VASC: 0 }";
+    let written = format!("loss={{ class_weights: {nothing} }}");
+    desk.tallow(&["check", "tiny.yaml", &written]).ok();
+    desk.tallow(&["check", "--data", "tiny.yaml", &written])
+        .complains(2, &["loss.class_weights: expected a weight above 0, got none"]);
+    desk.train(&["tiny.yaml", "loss={ class_weights: { MEL: 0 } }", "--dry-run"]).ok();
 }
 
 #[test]

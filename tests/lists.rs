@@ -157,6 +157,47 @@ fn every_model_and_metric_is_found_by_its_name() {
     assert!(tallow_models::MODELS.len() >= 10 && names.len() >= 16);
 }
 
+/// A number that may be 1 has its noun from `tallow_data::counted`: no text writes the plural behind it. Parts of a whole, "2 of 5
+/// images", and rates are as they are.
+#[test]
+fn no_plural_is_fixed() {
+    const NOUNS: [&str; 10] = [
+        "images", "files", "epochs", "steps", "batches", "tensors", "threads", "groups", "entries",
+        "branches",
+    ];
+    // At least ten.
+    const LARGE: [&str; 1] = ["{epochs} epochs\").into()"];
+    let mut seen = 0;
+    for name in ["data", "train", "report", "cli"] {
+        for path in below(&root().join(format!("crates/{name}/src")), "rs") {
+            if path.ends_with("tests.rs") {
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+                for (at, _) in line.match_indices("} ") {
+                    let (before, after) =
+                        (line[..at].rsplit_once('{').map_or("", |(before, _)| before), &line[at + 2..]);
+                    let is_noun = |noun: &&str| {
+                        after
+                            .strip_prefix(*noun)
+                            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '/'))
+                    };
+                    let fixed = NOUNS.iter().any(|noun| is_noun(&noun)) && !before.ends_with(" of ");
+                    assert!(
+                        !fixed || LARGE.iter().any(|large| line.contains(large)),
+                        "{}: {line}",
+                        path.display()
+                    );
+                }
+                seen += line.matches("counted(").count();
+            }
+        }
+    }
+    assert!(seen > 20, "{seen}");
+}
+
 /// What each crate may use, by the table of ARCHITECTURE.md: `name` | names, without what stands in brackets or after a `;`.
 fn arrows() -> BTreeMap<String, BTreeSet<String>> {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();

@@ -49,7 +49,7 @@ fn a_recipe_for_a_folder_trains_as_it_is() {
     let rows = desk.read("run/predictions.csv");
     assert!(rows.lines().skip(1).all(|row| row.contains(",person")), "{rows}");
     // A recipe that is there is not written over; without -o it goes to standard output.
-    desk.tallow(&["new", "mine", "-o", "mine.yaml"]).complains(2, &["-o mine.yaml: cannot be written"]);
+    desk.tallow(&["new", "mine", "-o", "mine.yaml"]).complains(2, &["--out mine.yaml: cannot be written"]);
     assert_eq!(desk.tallow(&["new", "mine"]).ok().out.lines().count(), recipe.lines().count());
     desk.tallow(&["new", "nowhere"]).complains(3, &["nowhere: no such file or folder"]);
 }

@@ -204,7 +204,7 @@ fn a_folder_in_use() {
         |mode: &[&str]| desk.train(&[&["tiny.yaml", "length=1 steps", "--out", "run"], mode].concat());
     train(&["--dry-run", "--resume"]).complains(2, &["--dry-run", "--resume", "leave one of them out"]);
     let said = train(&["--resume"]).ok();
-    assert!(said.err.contains("after 1 epoch, 1 step:"), "{}", said.err);
+    assert!(said.err.contains("after 1 epoch, 1 step; its best macro_f1 is 0."), "{}", said.err);
     desk.write("new/.lock", "4711\n");
     desk.train(&["tiny.yaml", "--out", "new", "length=1 steps"]).ok();
     assert!(!desk.path("new/.lock").exists() && !desk.path("run/.lock").exists());

@@ -122,7 +122,10 @@ branches:
 fn as_a_person_types_it() {
     let desk = Desk::new();
     desk.train(&["tiny.yaml", "policy=cutmix_zeta_mixup", "--out", "run"]).ok();
-    let said = desk.tallow(&["replay", "run", "--step", "3", "--json", "-o", "batch.safetensors"]).ok();
+    let said =
+        desk.tallow(&["replay", "run", "--step", "3", "--json", "--tensors", "batch.safetensors"]).ok();
+    desk.tallow(&["replay", "run", "--step", "3", "-o", "other.safetensors"])
+        .complains(2, &["--out other.safetensors: ", "--tensors other.safetensors"]);
     let record = said.json();
     let batch = tensors(&desk.path("batch.safetensors"));
     let names: Vec<&String> = batch.keys().collect();

@@ -117,7 +117,7 @@ def replays(programs: Programs) -> dict:
         kept = programs.scratch / f"{name}.safetensors"
         said = programs.run(
             "tallow", "replay", programs.scratch / name, "--step", "1", "--json",
-            "-o", kept, "--out", programs.scratch / f"{name}.png",
+            "--tensors", kept, "--out", programs.scratch / f"{name}.png",
         )
         found[f"replay {preset} json"] = lines(said)
         found[f"replay {preset} tensors"] = tensors(kept)

@@ -285,6 +285,9 @@ fn training_stops_early() {
     assert_eq!(epochs, said["best"]["epoch"].as_u64().unwrap() + 2);
     let again = desk.train(&[&arguments[..], &["--resume"]].concat()).ok().json();
     assert_eq!((&again["stopped_early"], again["epochs"].as_u64()), (&true.into(), Some(epochs)));
+    let patient = ["early_stop.patience=3", "--resume"];
+    let said = desk.train(&[&arguments[..], &patient[1..]].concat()).ok().err;
+    assert!(said.contains("to go on, resume with more patience, such as early_stop.patience=4"), "{said}");
     // Said in the terminal and in the report.
     let words: Vec<&str> =
         arguments.iter().copied().filter(|word| *word != "--json").chain(["--resume"]).collect();

@@ -58,3 +58,22 @@ fn a_finite_divergence_is_told() {
     let (_, healthy) = trained();
     assert_eq!(healthy["warnings"], serde_json::json!([]));
 }
+
+/// It is told when it happens, and at the end of the run; a part of the run that is resumed does not tell it anew.
+#[test]
+fn a_finite_divergence_is_told_once_a_run() {
+    let desk = Desk::new();
+    let train = |more: &[&str]| {
+        let arguments = ["tiny.yaml", "schedule={ constant: { lr: 5 } }", "--out", "run"];
+        let said = desk.train(&[&arguments[..], more].concat()).ok().err;
+        ["diverged: its training loss of ", "and did not recover"].map(|words| said.matches(words).count())
+    };
+    assert_eq!(train(&["length=1 epochs"]), [1, 1]);
+    assert_eq!(desk.json("run/last/state.json")["diverged"], 1);
+    assert_eq!(train(&["length=2 epochs", "--resume"]), [0, 1]);
+    // Resumed after its end it has not recovered either.
+    assert_eq!(train(&["length=2 epochs", "--resume"]), [0, 1]);
+    assert!(desk.read("run/report.html").contains("diverged in epoch 1 and did not recover"));
+    let (healthy, _) = trained();
+    assert!(!healthy.read("run/last/state.json").contains("diverged"));
+}

@@ -10,8 +10,7 @@ fn preview_draws_a_sheet_for_each_branch() {
     assert_eq!(said.out.trim(), "checkpoints/tiny/preview.png");
     let sheet = image::open(desk.path("checkpoints/tiny/preview.png")).unwrap();
     assert!(sheet.width() > 100 && sheet.height() > 100, "{} by {}", sheet.width(), sheet.height());
-    let said =
-        desk.tallow(&["preview", "tiny.yaml", "policy=synermix", "--out", "s.png", "--batch", "3"]).ok();
+    let said = desk.tallow(&["preview", "tiny.yaml", "policy=synermix", "-o", "s.png", "--batch", "3"]).ok();
     assert_eq!(said.out.lines().collect::<Vec<_>>(), ["s_0.png", "s_1.png"]);
     image::open(desk.path("s_1.png")).unwrap();
     // A map of 16 lines and 16 columns, 8 pixels or more each, below the same tiles.
@@ -88,6 +87,36 @@ fn list_shows_everything_and_each() {
     assert_eq!(desk.tallow(&["list", "modles"]).code, 2);
 }
 
+/// A name that is listed under another word.
+#[test]
+fn list_points_to_where_a_name_is() {
+    let desk = Desk::empty();
+    for (what, name, words) in [
+        (
+            "recipe",
+            "cutmix",
+            "no key of a recipe is called `cutmix`; see `tallow list policies cutmix` and `tallow list presets cutmix`",
+        ),
+        ("recipe", "zeta-mixup", "see `tallow list policies zeta_mixup`"),
+        ("recipe", "resnet18", "see `tallow list models resnet18`"),
+        ("policies", "warmup", "no `warmup` among the policies; see `tallow list recipe warmup`"),
+        ("policies", "schedule", "see `tallow list recipe schedule`"),
+        ("policies", "synermix", "see `tallow list presets synermix`"),
+        ("models", "isic2018", "see `tallow list datasets isic2018`"),
+        ("recipe", "wormup", "did you mean `warmup`?"),
+        ("recipe", "crops", "did you mean `evaluation_crops`?"),
+        ("recipe", "learning_rate", "in its place: the learning rate of a schedule"),
+        ("recipe", "unheard_of", "known: those of `tallow list recipe`"),
+    ] {
+        desk.tallow(&["list", what, name]).complains(2, &[words]);
+    }
+    // What is pointed to is there.
+    for place in [["policies", "cutmix"], ["presets", "cutmix"], ["recipe", "warmup"], ["recipe", "schedule"]]
+    {
+        desk.tallow(&[&["list"], &place[..]].concat()).ok();
+    }
+}
+
 #[test]
 fn check_finds_and_runs_nothing() {
     let desk = Desk::new();
@@ -120,12 +149,51 @@ fn check_finds_and_runs_nothing() {
     assert_eq!(desk.names("."), ["mine.yaml", "tiny.yaml"]);
 }
 
+/// What `train` says of a recipe before it begins, `check` says too.
+#[test]
+fn check_tells_how_a_recipe_is_read() {
+    let desk = Desk::new();
+    desk.write(
+        "long.yaml",
+        "extends: tiny.yaml\nlength: 40 epochs\nschedule: { cosine: { lr: 0.05, warmup: 10 epochs } }\n",
+    );
+    let said = desk.tallow(&["check", "long.yaml", "length=2 epochs"]).ok().out;
+    let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let note = "long.yaml: ok schedule.cosine.warmup: 10 epochs of 40 epochs are taken as 0.25 of 2 epochs, which `length` is now";
+    assert_eq!(words, note);
+    assert!(said.lines().all(|line| line.chars().count() <= 80), "{said}");
+    assert!(
+        desk.train(&["long.yaml", "length=2 epochs", "--dry-run"]).ok().err.contains("are taken as 0.25")
+    );
+    assert_eq!(desk.tallow(&["check", "long.yaml"]).ok().out, "long.yaml: ok\n");
+}
+
+/// What is frozen and was never trained is random.
+#[test]
+fn frozen_without_weights_is_doubted() {
+    let desk = Desk::new();
+    let said = |freeze: &str, more: &[&str]| {
+        let checked = desk.tallow(&[&["check", "tiny.yaml", freeze], more].concat()).ok().out;
+        checked.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let words = "warning: model.freeze: stem, stage1, stage2, stage3, penultimate are not trained, and without weights are random";
+    assert!(said("model.freeze=true", &[]).contains(words), "{}", said("model.freeze=true", &[]));
+    let dry = desk.train(&["tiny.yaml", "model.freeze=true", "--dry-run"]).ok().err;
+    assert!(dry.contains(words) && dry.contains("or train all of it: `freeze: false`"), "{dry}");
+    assert!(said("model.freeze=stem", &[]).contains("stem is not trained, and without weights is random"));
+    assert!(said("model.freeze={ until: 1 epochs }", &[]).contains("are not trained at first"));
+    for freeze in ["model.freeze=false", "model.freeze=[]", "model.freeze={ until: 0 }"] {
+        assert!(!said(freeze, &[]).contains("warning"), "{freeze}");
+    }
+    assert!(!said("model.freeze=true", &["model.weights=there.safetensors"]).contains("warning"));
+}
+
 #[test]
 fn help_fits_and_shows_examples() {
     let desk = Desk::empty();
     let commands = [
-        "", "train", "eval", "predict", "preview", "stats", "replay", "pull", "export", "publish", "check",
-        "list", "bench",
+        "", "new", "train", "eval", "predict", "preview", "stats", "replay", "pull", "export", "publish",
+        "check", "list", "bench",
     ];
     let benches = ["step", "eval", "mix", "load", "epoch"].map(|work| format!("bench {work}"));
     for command in commands.into_iter().chain(benches.iter().map(String::as_str)) {

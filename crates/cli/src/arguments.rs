@@ -90,7 +90,7 @@ pub struct Train {
     #[arg(long)]
     pub dry_run: bool,
     /// The run's folder [default: checkpoints/<recipe>]
-    #[arg(long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Print the result as JSON
     #[arg(long)]
@@ -162,7 +162,7 @@ pub struct Predict {
 #[derive(Args)]
 #[command(after_help = "examples:
   tallow preview recipes/quickstart.yaml policy=cutmix_zeta_mixup
-  tallow preview recipes/isic2018_resnet50.yaml --batch 3 --out sheet.png")]
+  tallow preview recipes/isic2018_resnet50.yaml --batch 3 -o sheet.png")]
 pub struct Preview {
     /// The recipe
     pub recipe: PathBuf,
@@ -177,7 +177,7 @@ pub struct Preview {
     pub tiles: u16,
     /// The PNG to write; with several branches, one file each (…_0.png, …_1.png)
     /// [default: checkpoints/<recipe>/preview.png]
-    #[arg(long, value_name = "PNG")]
+    #[arg(short, long, value_name = "PNG")]
     pub out: Option<PathBuf>,
 }
 
@@ -185,7 +185,7 @@ pub struct Preview {
 #[command(after_help = "examples:
   tallow replay checkpoints/quickstart --step 12
   tallow replay checkpoints/x --step 12 --json data.root=isic
-  tallow replay checkpoints/x/best --step 901 -o batch.safetensors")]
+  tallow replay checkpoints/x/best --step 901 --tensors batch.safetensors")]
 pub struct Replay {
     /// A run's folder, or one of its checkpoints
     pub checkpoint: PathBuf,
@@ -200,10 +200,10 @@ pub struct Replay {
     pub tiles: u16,
     /// The PNG to write; with several branches, one file each (…_0.png, …_1.png)
     /// [default: replay_step<N>.png in the run's folder]
-    #[arg(long, value_name = "PNG")]
+    #[arg(short, long, value_name = "PNG")]
     pub out: Option<PathBuf>,
     /// Write images, values, shares and targets too
-    #[arg(short = 'o', long, value_name = "SAFETENSORS")]
+    #[arg(long, value_name = "SAFETENSORS")]
     pub tensors: Option<PathBuf>,
     /// Print the records as JSON: images, mixes with taps and shares, targets
     #[arg(long)]
@@ -249,8 +249,74 @@ pub struct List {
 
 #[cfg(test)]
 mod tests {
-    use super::Tallow;
-    use clap::CommandFactory;
+    use super::{Tallow, Train};
+    use clap::{Command, CommandFactory};
+
+    /// All commands, those within others too, by what is typed before their arguments.
+    fn commands() -> Vec<(String, Command)> {
+        let mut open = vec![("tallow".to_owned(), Tallow::command()), ("train".to_owned(), Train::command())];
+        let mut found = Vec::new();
+        while let Some((typed, command)) = open.pop() {
+            let below = |inner: &Command| (format!("{typed} {}", inner.get_name()), inner.clone());
+            open.extend(command.get_subcommands().map(below));
+            found.push((typed, command));
+        }
+        found
+    }
+
+    /// The words of a command line, as a shell reads them; what follows two spaces is a comment on it.
+    fn words(line: &str) -> Vec<String> {
+        let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+        for (at, letter) in line.char_indices() {
+            match (letter, quote) {
+                (' ', None) if line[at..].starts_with("  ") => break,
+                (' ', None) => words.extend(word.take()),
+                ('\'' | '"', None) => {
+                    quote = Some(letter);
+                    word.get_or_insert_default();
+                }
+                (letter, Some(open)) if letter == open => quote = None,
+                (letter, _) => word.get_or_insert_default().push(letter),
+            }
+        }
+        words.extend(word);
+        words
+    }
+
+    #[test]
+    fn examples_are_commands() {
+        let mut seen = 0;
+        for (typed, command) in commands() {
+            let Some(help) = command.get_after_help().map(ToString::to_string) else { continue };
+            // A backslash at the end of a line goes on with the next.
+            let help = help.replace("\\\n      ", "");
+            for line in
+                help.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '))
+            {
+                let words = words(line.split(" > ").next().unwrap());
+                let program = if words[0] == "train" { Train::command() } else { Tallow::command() };
+                let read = program.try_get_matches_from(&words);
+                assert!(read.is_ok(), "{typed}: {line}: {}", read.unwrap_err());
+                seen += 1;
+            }
+        }
+        assert!(seen > 40, "{seen}");
+    }
+
+    /// One word for one thing: what a command writes is `--out`, in short `-o`, and nothing else is.
+    #[test]
+    fn what_is_written_is_out() {
+        let mut seen = 0;
+        for (typed, command) in commands() {
+            for argument in command.get_arguments() {
+                let (long, short) = (argument.get_long(), argument.get_short());
+                assert_eq!(long == Some("out"), short == Some('o'), "{typed}: {long:?}");
+                assert_ne!(long, Some("output"), "{typed}");
+                seen += usize::from(short == Some('o'));
+            }
+        }
+        assert!(seen >= 6, "{seen}");
+    }
 
     /// Longer lines are broken at 80 columns: whole paragraphs may be, examples and their columns not.
     #[test]

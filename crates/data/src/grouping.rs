@@ -13,7 +13,7 @@ use crate::options::shown;
 use crate::readers::csv::CsvFile;
 use crate::readers::files::stem;
 use crate::subset::Groups;
-use crate::{Dataset, Error, Options, Result, Subset, suggestion};
+use crate::{Dataset, Error, Options, Result, Subset, counted, suggestion};
 
 /// Where the groups come from that `split.group` asks for.
 #[derive(Clone, Debug)]
@@ -118,9 +118,9 @@ impl Grouping {
             return Err(Error::option(
                 "split.group",
                 format!(
-                    "expected groups from {}, but it fits none of the {} images, such as `{example}`",
+                    "expected groups from {}, but it fits none of {}, such as `{example}`",
                     groups.place,
-                    dataset.len()
+                    counted(dataset.len(), "image")
                 ),
             ));
         }
@@ -205,7 +205,7 @@ mod tests {
             parsed(r#"{ path: "x(\\d)" }"#).unwrap().apply(Arc::new(table(&[(0, "")]))).err().unwrap();
         assert_eq!(
             error.to_string(),
-            "data.split.group: expected groups from the pattern x(\\d), but it fits none of the 1 images, such as `image 0`"
+            "data.split.group: expected groups from the pattern x(\\d), but it fits none of 1 image, such as `image 0`"
         );
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::first_few;
-use crate::{Dataset, Encoded, Error, Result, fingerprint};
+use crate::{Dataset, Encoded, Error, Result, counted, fingerprint};
 
 /// Sets of two and more images of the same bytes, in the order of their first image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -93,9 +93,8 @@ impl Identical {
                         .join(" = ")
                 })
                 .collect();
-            let many =
-                if sets.len() == 1 { "1 image is".to_owned() } else { format!("{} images are", sets.len()) };
-            (!sets.is_empty()).then(|| format!("{many} {what}: {} – {remedy}", first_few(&named)))
+            let (many, are) = (counted(sets.len(), "image"), if sets.len() == 1 { "is" } else { "are" });
+            (!sets.is_empty()).then(|| format!("{many} {are} {what}: {} – {remedy}", first_few(&named)))
         };
         let parts = told(
             self.across_parts(),

@@ -48,9 +48,9 @@ pub use options::Options;
 pub use readers::files::{EXTENSIONS, images_below};
 pub use sampler::Sampler;
 pub use sources::{Parts, SOURCES, SourceSpec, find};
-pub use split::{COPIES, Divided, Rule, Split, check_disjoint, divide};
+pub use split::{COPIES, Divided, ELSEWHERE as SPLIT_ELSEWHERE, Rule, Split, check_disjoint, divide};
 pub use subset::Subset;
-pub use suggestion::{Elsewhere, elsewhere, listed, nearest, suggestion};
+pub use suggestion::{Elsewhere, counted, elsewhere, listed, nearest, suggestion};
 pub use survey::{Facts, GroupGuess, Sides, Survey, survey};
 pub use table::{Images, Row, Table};
 

@@ -4,7 +4,7 @@ use serde_yaml::Value;
 use tallow_seed::{Rng, Seed};
 
 use crate::options::shown;
-use crate::{Error, Result, suggestion};
+use crate::{Error, Result, counted, suggestion};
 
 /// How an epoch walks over the training images.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,8 +134,11 @@ fn weighted(weights: &Value, classes: &[String]) -> Result<Sampler> {
             numbered.map(|(item, class)| weight(key(class), item)).collect::<Result<Vec<f64>>>()?
         }
         Value::Sequence(items) => {
-            let problem =
-                format!("expected {} weights, one for each class, got {}", classes.len(), items.len());
+            let problem = format!(
+                "expected {}, one for each class, got {}",
+                counted(classes.len(), "weight"),
+                items.len()
+            );
             return Err(Error::option("sampler.weighted", problem));
         }
         Value::Mapping(map) => {

@@ -1,4 +1,21 @@
-//! Which known name was meant by one that is not known.
+//! Words of messages: which known name was meant by one that is not known; numbers with their nouns.
+
+/// `1 image`, `2 images`: a number and its noun, which is given in the singular.
+pub fn counted(count: impl std::fmt::Display, noun: &str) -> String {
+    let count = count.to_string();
+    let noun = if count == "1" { noun.to_owned() } else { plural(noun) };
+    format!("{count} {noun}")
+}
+
+/// The regular plural: `classes`, `copies`, `images`.
+fn plural(noun: &str) -> String {
+    let vowel = |letter: char| "aeiou".contains(letter);
+    match noun.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(vowel) => format!("{stem}ies"),
+        _ if ["s", "x", "ch", "sh"].iter().any(|end| noun.ends_with(end)) => format!("{noun}es"),
+        _ => format!("{noun}s"),
+    }
+}
 
 /// ``; did you mean `x`? known: a, b``, the first part only where a known name is near. Empty if nothing is known.
 pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
@@ -21,6 +38,10 @@ pub fn listed<'a>(kind: &str, name: &str, known: impl IntoIterator<Item = &'a st
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let (name, known) = (name.to_lowercase(), known.into_iter().map(|known| (known.to_lowercase(), known)));
     let known: Vec<(String, &str)> = known.collect();
+    // `AdamW` is `adamw`, not `adam`.
+    if let Some((_, same)) = known.iter().find(|(known, _)| *known == name) {
+        return Some(same);
+    }
     // One slip of the fingers first: `resnet21` is `resnet20`, not `resnet152`.
     if name.len() > 2
         && let Some((_, slip)) = known.iter().find(|(known, _)| strsim::osa_distance(&name, known) <= 1)
@@ -54,6 +75,21 @@ pub fn elsewhere(word: &str, table: &Elsewhere) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_no_plural() {
+        let said = [counted(1, "image"), counted(0, "image"), counted(1_u64, "class"), counted(2, "class")];
+        assert_eq!(said, ["1 image", "0 images", "1 class", "2 classes"]);
+        assert_eq!(
+            [counted(3, "batch"), counted(2, "entry"), counted(2, "key")],
+            ["3 batches", "2 entries", "2 keys"]
+        );
+    }
+
+    #[test]
+    fn a_name_in_another_case_is_that_name() {
+        assert_eq!(nearest("AdamW", ["sgd", "adam", "adamw"]), Some("adamw"));
+    }
 
     #[test]
     fn words_of_others_are_found_in_any_spelling() {

@@ -181,7 +181,7 @@ fn a_first_convolution_of_other_channels_is_adapted() {
         assert!(refused.contains("~ conv1.weight [64,"), "{refused}");
         let report = import(&to, spec, &path, Head::ReplaceIfClassesDiffer).unwrap();
         let note =
-            format!("first convolution conv1: 3 channels in the file, {channels} here: {how}, as timm does");
+            format!("first convolution conv1, channels: 3 in the file, {channels} here: {how}, as timm does");
         assert_eq!(report.notes, [note]);
         let expected = adapt_input(from.trainable["conv1.weight"].var(), channels).unwrap();
         assert_eq!(numbers(to.trainable["conv1.weight"].var()), numbers(&expected));

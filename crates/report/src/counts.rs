@@ -1,6 +1,7 @@
 //! Images of each class in each part, as text of at most 80 columns.
 
 use crate::table::ellipsis;
+use tallow_data::counted;
 
 /// Classes that are shown; of more, the commonest and the rarest.
 const SHOWN: usize = 24;
@@ -28,7 +29,7 @@ pub fn counts(classes: &[String], parts: &[(&str, &[u64])]) -> String {
     order.sort_by_key(|class| std::cmp::Reverse(images(class)));
     let half = SHOWN / 2;
     order[..half].iter().for_each(|class| text += &line(*class));
-    text += &format!("  … {} classes between these …\n", classes.len() - 2 * half);
+    text += &format!("  … {} between these …\n", counted(classes.len() - 2 * half, "class"));
     order[classes.len() - half..].iter().for_each(|class| text += &line(*class));
     text
 }

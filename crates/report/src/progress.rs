@@ -4,6 +4,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tallow_data::counted;
 
 /// Where progress is shown. Clones show in the same place.
 #[derive(Clone)]
@@ -234,8 +235,8 @@ fn rate(unit: Unit, per_second: f64) -> String {
 fn amount(unit: Unit, count: u64) -> String {
     match unit {
         Unit::Bytes => bytes(count as f64),
-        Unit::Images => format!("{count} images"),
-        Unit::Files => format!("{count} files"),
+        Unit::Images => counted(count, "image"),
+        Unit::Files => counted(count, "file"),
     }
 }
 

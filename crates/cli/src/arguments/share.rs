@@ -76,6 +76,6 @@ pub struct Publish {
     #[arg(long, value_name = "TEXT")]
     pub data_license: Option<String>,
     /// Where the files are put together [default: `publish` beside the checkpoint of a run; required for others]
-    #[arg(long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }

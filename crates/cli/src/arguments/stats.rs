@@ -47,6 +47,6 @@ pub struct Stats {
     #[arg(long)]
     pub json: bool,
     /// Write a page with the figures of the policies
-    #[arg(short = 'o', long, value_name = "HTML", conflicts_with = "points")]
+    #[arg(short, long, value_name = "HTML", conflicts_with = "points")]
     pub out: Option<PathBuf>,
 }

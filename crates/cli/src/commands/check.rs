@@ -24,10 +24,13 @@ pub fn check(arguments: &Check, registry: &Registry) -> anyhow::Result<()> {
     let (mut mistakes, mut of_data) = (Vec::new(), Vec::new());
     for file in &files {
         let path = Path::new(file.as_str());
+        // What `train` says of the plan before it begins.
+        let (mut notes, mut doubts) = (Vec::new(), Vec::new());
         let checked = match is_preset(path) {
             true => check_preset(path, registry).map(|()| None),
             false => Plan::read(path, &overrides, registry).and_then(|plan| {
                 plan.open_device()?;
+                (notes, doubts) = (plan.notes.clone(), plan.doubts());
                 Ok(Some(plan))
             }),
         };
@@ -39,6 +42,8 @@ pub fn check(arguments: &Check, registry: &Registry) -> anyhow::Result<()> {
         if found.is_empty() {
             println!("{file}: ok");
         }
+        notes.iter().for_each(|note| println!("{}", wrapped(note, 2)));
+        doubts.iter().for_each(|doubt| println!("{}", wrapped(&format!("warning: {doubt}"), 2)));
         if let Some(data) = data {
             print!("{}", data.counts());
             data.notes.iter().for_each(|note| println!("{}", wrapped(note, 2)));

@@ -5,7 +5,7 @@ use crate::arguments::Eval;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
-use tallow_data::Dataset;
+use tallow_data::{Dataset, counted};
 use tallow_metrics::Summary;
 use tallow_policy::Registry;
 use tallow_report::Progress;
@@ -28,7 +28,7 @@ pub fn eval(arguments: &Eval, registry: &Registry) -> anyhow::Result<()> {
         json["intervals"] = intervals(&predictions, &headline);
         writeln!(out, "{}", serde_json::to_string_pretty(&json)?)?;
     } else {
-        writeln!(out, "{name}: {} part, {} images\n", arguments.split, predictions.len())?;
+        writeln!(out, "{name}: {} part, {}\n", arguments.split, counted(predictions.len(), "image"))?;
         write!(out, "{}", tallow_report::table(&summary.per_class, &headline))?;
     }
     Ok(())

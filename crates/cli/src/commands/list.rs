@@ -4,7 +4,7 @@ use crate::arguments::List;
 use crate::wrap::{message, wrapped};
 use serde_json::{Value, json};
 use std::io::Write;
-use tallow_data::SOURCES;
+use tallow_data::{SOURCES, counted};
 use tallow_metrics::{Better, METRICS};
 use tallow_models::{MODELS, ModelOptions, Params};
 use tallow_policy::{PRESETS, Registry, Spec};
@@ -30,21 +30,20 @@ pub fn list(arguments: &List, registry: &Registry) -> anyhow::Result<()> {
         };
     }
     if arguments.what.as_deref() == Some("recipe") {
-        return super::reference::show(arguments.name.as_deref(), arguments.json);
+        return super::reference::show(arguments.name.as_deref(), arguments.json, registry);
     }
-    let kinds = ["models", "policies", "presets", "datasets", "metrics"];
     let mut out = std::io::stdout().lock();
     let Some(what) = arguments.what.as_deref() else {
         if arguments.json {
             let mut all = serde_json::Map::new();
-            for kind in kinds {
+            for kind in KINDS {
                 let entries = entries(kind, registry)?.into_iter().map(|entry| entry.json).collect();
                 all.insert(kind.to_owned(), Value::Array(entries));
             }
             all.insert("recipe".to_owned(), super::reference::json());
             return Ok(writeln!(out, "{}", serde_json::to_string_pretty(&all)?)?);
         }
-        for kind in kinds {
+        for kind in KINDS {
             let names: Vec<String> = entries(kind, registry)?.into_iter().map(|entry| entry.name).collect();
             writeln!(out, "{kind}\n{}", wrapped(&names.join(", "), 2))?;
         }
@@ -56,7 +55,8 @@ pub fn list(arguments: &List, registry: &Registry) -> anyhow::Result<()> {
         Some(name) => {
             let Some(entry) = entries.iter().find(|entry| entry.name == *name) else {
                 let known = entries.iter().map(|entry| entry.name.as_str());
-                let near = tallow_data::listed(what, name, known);
+                let near =
+                    elsewhere(what, name, registry).unwrap_or_else(|| tallow_data::listed(what, name, known));
                 return Err(Error::recipe(format!("no `{name}` among the {what}{near}")).into());
             };
             match arguments.json {
@@ -75,6 +75,33 @@ pub fn list(arguments: &List, registry: &Registry) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What is listed, but for the keys of a recipe.
+const KINDS: [&str; 5] = ["models", "policies", "presets", "datasets", "metrics"];
+
+/// The names of a kind.
+fn names(kind: &str, registry: &Registry) -> Vec<&'static str> {
+    match kind {
+        "models" => MODELS.iter().map(|model| model.name).collect(),
+        "policies" => registry.policies.iter().map(|policy| policy.name).collect(),
+        "presets" => PRESETS.iter().map(|(name, _)| *name).collect(),
+        "datasets" => SOURCES.iter().map(|source| source.name).collect(),
+        _ => METRICS.iter().map(|metric| metric.name).collect(),
+    }
+}
+
+/// Where a name that is none of this kind is listed: "; see `tallow list policies cutmix`".
+pub fn elsewhere(what: &str, name: &str, registry: &Registry) -> Option<String> {
+    let plain = |name: &str| name.to_lowercase().replace(['-', ' '], "_");
+    let kinds = KINDS.iter().filter(|kind| **kind != what);
+    let there = kinds.filter_map(|kind| {
+        let known = names(kind, registry).into_iter().find(|known| *known == plain(name))?;
+        Some(format!("`tallow list {kind} {known}`"))
+    });
+    let is_key = what != "recipe" && super::reference::is_key(name);
+    let places: Vec<String> = there.chain(is_key.then(|| format!("`tallow list recipe {name}`"))).collect();
+    (!places.is_empty()).then(|| format!("; see {}", places.join(" and ")))
 }
 
 fn entries(what: &str, registry: &Registry) -> anyhow::Result<Vec<Entry>> {
@@ -103,10 +130,11 @@ fn model(spec: &tallow_models::ModelSpec) -> anyhow::Result<Entry> {
         format!("  {name:<12} {shape:<18} {:>10} {:>9.3}", parameters(name), 2.0 * o.macs as f64 / 1e9)
     }));
     let summary = format!(
-        "{:.2} M parameters, {:.2} G multiply-adds at {} px, {classes} classes",
+        "{:.2} M parameters, {:.2} G multiply-adds at {} px, {}",
         size as f64 / 1e6,
         macs as f64 / 1e9,
-        spec.input
+        spec.input,
+        counted(classes, "class")
     );
     let list = |values: [f64; 3]| values.map(|value| format!("{value}")).join(", ");
     let arguments: Vec<String> =

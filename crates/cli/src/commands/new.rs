@@ -6,7 +6,7 @@ use serde_yaml::{Mapping, Value};
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use tallow_data::{Survey, survey};
+use tallow_data::{Survey, counted, survey};
 use tallow_models::ModelSpec;
 #[cfg(feature = "hub")]
 use tallow_models::{MODELS, ModelOptions, Params};
@@ -28,8 +28,8 @@ pub fn new(arguments: &New) -> anyhow::Result<()> {
         return Ok(());
     };
     let file = OpenOptions::new().write(true).create_new(true).open(out);
-    let mut file = file.map_err(|error| refused("-o", out, error))?;
-    file.write_all(recipe.as_bytes()).map_err(|error| refused("-o", out, error))?;
+    let mut file = file.map_err(|error| refused("--out", out, error))?;
+    file.write_all(recipe.as_bytes()).map_err(|error| refused("--out", out, error))?;
     eprintln!("\nwritten: {0}\ntrain it: tallow train {0}", out.display());
     Ok(())
 }
@@ -78,13 +78,19 @@ fn groups(found: &Survey) -> String {
     match (own, &found.groups) {
         (Some(name), _) => format!("groups: {name}; they stay on one side of a split"),
         (None, Some(guess)) if guess.on_two_sides > 0 => format!(
-            "names suggest {} groups, such as `{}` of {}, and {} of them are in several parts: what was learned of a patient would be \
+            "names suggest {}, such as `{}` of {}, and {} of them are in several parts: what was learned of a patient would be \
              judged by; move their images into one part, then write split: {{ group: {{ path: '{}' }} }}",
-            guess.groups, guess.example.1, guess.example.0, guess.on_two_sides, guess.pattern
+            counted(guess.groups, "group"),
+            guess.example.1,
+            guess.example.0,
+            guess.on_two_sides,
+            guess.pattern
         ),
         (None, Some(guess)) => format!(
-            "names suggest {} groups, such as `{}` of {}: they stay on one side of a split",
-            guess.groups, guess.example.1, guess.example.0
+            "names suggest {}, such as `{}` of {}: they stay on one side of a split",
+            counted(guess.groups, "group"),
+            guess.example.1,
+            guess.example.0
         ),
         (None, None) => {
             "no patient or lesion ids are to be seen: images of one patient may be on both sides of a split"
@@ -214,9 +220,9 @@ fn recipe(name: &str, found: &Survey, start: &Start) -> String {
     }
 
     let mut text = format!(
-        "# {name}: {} images of {} classes, as `tallow new` found them.\n#   run    tallow train {name}.yaml\n#   claim  draft, not yet run\n",
-        found.parts.all().map(|part| part.len()).sum::<usize>(),
-        found.facts.classes.len()
+        "# {name}: {} of {}, as `tallow new` found them.\n#   run    tallow train {name}.yaml\n#   claim  draft, not yet run\n",
+        counted(found.parts.all().map(|part| part.len()).sum::<usize>(), "image"),
+        counted(found.facts.classes.len(), "class")
     );
     let mut section = |comments: &[String], key: &str, value: Value| {
         comments.iter().for_each(|comment| text += &format!("# {comment}\n"));
@@ -234,8 +240,10 @@ fn recipe(name: &str, found: &Survey, start: &Start) -> String {
     }
     section(&["what mixes samples: `tallow list presets`".to_owned()], "policy", "none".into());
     if is_long {
-        let why =
-            format!("the rarest class has {fewest} images, the commonest {most}: each class counts alike");
+        let why = format!(
+            "the rarest class has {}, the commonest {most}: each class counts alike",
+            counted(fewest, "image")
+        );
         section(&[why], "loss", yaml("{ class_weights: balanced }"));
     }
     section(&[], "optimizer", yaml("{ sgd: { momentum: 0.9, nesterov: true, decay: 5e-4 } }"));

@@ -1,6 +1,7 @@
 //! `pull REPO[@REVISION]`: a model of the hub into the cache.
 
 use crate::arguments::Pull;
+use tallow_data::counted;
 use tallow_train::Error;
 
 #[cfg(feature = "hub")]
@@ -19,7 +20,11 @@ pub fn pull(arguments: &Pull) -> anyhow::Result<()> {
         false => hub.fetch(repository, &files, &mut |at| transfers.show(at)),
     };
     let fetched = fetched.map_err(Error::from)?;
-    progress.note(&format!("{repository}: {} files of commit {}", fetched.files.len(), fetched.commit));
+    progress.note(&format!(
+        "{repository}: {} of commit {}",
+        counted(fetched.files.len(), "file"),
+        fetched.commit
+    ));
     Ok(writeln!(std::io::stdout(), "{}", fetched.folder.display())?)
 }
 

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use tallow_data::SOURCES;
+use tallow_policy::Registry;
 use tallow_train::{Error, RECIPE, RecipeKey, RecipeSection};
 
 const HEAD: &str = "# Recipes
@@ -39,10 +40,10 @@ fn one(section: &RecipeSection, key: &RecipeKey) -> Value {
 }
 
 /// All keys in a line each; those of a name in full: a path, the end of one, or a section.
-pub fn show(name: Option<&str>, as_json: bool) -> anyhow::Result<()> {
+pub fn show(name: Option<&str>, as_json: bool, registry: &Registry) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let found = match name {
-        Some(name) => named(name)?,
+        Some(name) => named(name, registry)?,
         None => keys().collect(),
     };
     if as_json {
@@ -67,28 +68,51 @@ fn default(key: &RecipeKey) -> &'static str {
     if key.default.is_empty() { "may be left out" } else { key.default }
 }
 
+/// Whether `list recipe` shows something of that name.
+pub fn is_key(name: &str) -> bool {
+    !matching(name).is_empty()
+}
+
 /// The key of that path; else those that end so, or are below it.
-fn named(name: &str) -> Result<Vec<(&'static RecipeSection, &'static RecipeKey)>, Error> {
-    let matching = |is: &dyn Fn(&str) -> bool| -> Vec<_> {
+fn matching(name: &str) -> Vec<(&'static RecipeSection, &'static RecipeKey)> {
+    let those = |is: &dyn Fn(&str) -> bool| -> Vec<_> {
         keys().filter(|(section, key)| is(&section.path_of(key))).collect()
     };
     let below = format!("{name}.");
-    let mut found = matching(&|path| path == name || path.starts_with(&below));
-    if found.is_empty() {
-        found = matching(&|path| path.ends_with(&format!(".{name}")) || path.contains(&format!(".{below}")));
+    let found = those(&|path| path == name || path.starts_with(&below));
+    if !found.is_empty() {
+        return found;
     }
-    if found.is_empty() {
-        let near = match tallow_train::elsewhere(name) {
-            Some(ours) => format!("; in its place: {ours}"),
-            None => {
-                let known: Vec<String> = keys().map(|(section, key)| section.path_of(key)).collect();
-                let ends = known.iter().map(|path| path.rsplit('.').next().unwrap_or(path));
-                tallow_data::listed("recipe", name, ends)
-            }
-        };
-        return Err(Error::recipe(format!("no key of a recipe is called `{name}`{near}")));
+    those(&|path| path.ends_with(&format!(".{name}")) || path.contains(&format!(".{below}")))
+}
+
+/// The same, or what to look for in its place.
+fn named(
+    name: &str,
+    registry: &Registry,
+) -> Result<Vec<(&'static RecipeSection, &'static RecipeKey)>, Error> {
+    let found = matching(name);
+    if !found.is_empty() {
+        return Ok(found);
     }
-    Ok(found)
+    let hint = match (super::list::elsewhere("recipe", name, registry), tallow_train::elsewhere(name)) {
+        (Some(place), _) => place,
+        (None, Some(ours)) => format!("; in its place: {ours}"),
+        (None, None) => near(name),
+    };
+    Err(Error::recipe(format!("no key of a recipe is called `{name}`{hint}")))
+}
+
+/// The keys that a name is a part of, else the nearest one.
+fn near(name: &str) -> String {
+    let mut parts: Vec<&str> = keys().map(|(_, key)| key.name).filter(|key| key.contains(name)).collect();
+    parts.sort_unstable();
+    parts.dedup();
+    if name.len() < 3 || parts.is_empty() {
+        return tallow_data::listed("recipe", name, keys().map(|(_, key)| key.name));
+    }
+    let parts: Vec<String> = parts.into_iter().map(|key| format!("`{key}`")).collect();
+    format!("; did you mean {}? known: those of `tallow list recipe`", parts.join(" or "))
 }
 
 /// Writes DIR/recipe.md.

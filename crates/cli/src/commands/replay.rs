@@ -17,6 +17,10 @@ pub fn replay(arguments: &Replay, registry: &Registry) -> anyhow::Result<()> {
         let problem = "there is no such folder; name that of a run, or one of its checkpoints";
         return Err(Error::recipe(format!("{}: {problem}", place.display())).into());
     }
+    if out.extension().is_some_and(|extension| extension == "safetensors") {
+        let problem = "this is where the picture goes; write the tensors with";
+        return Err(Error::recipe(format!("--out {0}: {problem} --tensors {0}", out.display())).into());
+    }
     ready(&out)?;
     if let Some(path) = &arguments.tensors {
         writable("--tensors", path)?;

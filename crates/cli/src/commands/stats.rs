@@ -9,6 +9,7 @@ use candle_core::{DType, Tensor};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::Path;
+use tallow_data::counted;
 use tallow_metrics::{Points, local_dimension};
 use tallow_policy::{Policy, Registry};
 use tallow_report::Progress;
@@ -102,10 +103,10 @@ fn as_json(name: &str, found: &tallow_train::stats::Stats) -> Value {
 
 fn table(name: &str, found: &tallow_train::stats::Stats) -> String {
     let mut out = format!(
-        "{name}: {} batches, {} images, {} classes; an image and the nearest other: {:.4}\n\n",
-        found.batches,
-        found.images,
-        found.classes.len(),
+        "{name}: {}, {}, {}; an image and the nearest other: {:.4}\n\n",
+        counted(found.batches, "batch"),
+        counted(found.images, "image"),
+        counted(found.classes.len(), "class"),
         found.spacing
     );
     let _ = writeln!(

@@ -7,6 +7,7 @@ use anyhow::Context;
 use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use tallow_data::counted;
 use tallow_policy::Registry;
 use tallow_report::Progress;
 use tallow_train::{Earlier, Error, Folder, Plan, Run, Start};
@@ -70,10 +71,10 @@ pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
         writeln!(out, "{}", wrapped(&tallow_train::claim(&run, &fitted), 0))?;
         writeln!(out, "report: {}", place.join("report.html").display())?;
         if let Some(test) = &run.data.test {
-            let images = test.len();
+            let images = counted(test.len(), "image");
             writeln!(
                 out,
-                "test:   {images} images, not looked at yet: tallow eval {} --split test",
+                "test:   {images}, not looked at yet: tallow eval {} --split test",
                 quoted(&place)
             )?;
         }
@@ -105,9 +106,9 @@ fn introduce(run: &Run, progress: &Progress) -> anyhow::Result<()> {
     let test = run.data.test.as_ref().map_or(String::new(), |test| format!(", test {}", test.len()));
     let (train, validation) = (run.data.train.len(), run.data.validation.len());
     progress.note(&format!(
-        "{}: {} classes, train {train}, validation {validation}{test}; {}",
+        "{}: {}, train {train}, validation {validation}{test}; {}",
         plan.data.source.name,
-        model.classes.len(),
+        counted(model.classes.len(), "class"),
         tallow_train::device_name(&model.device)
     ));
     run.data.counts().lines().for_each(|line| progress.note(line));

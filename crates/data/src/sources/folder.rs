@@ -8,7 +8,7 @@ use super::{Parts, SourceSpec};
 use crate::error::first_few;
 use crate::part::Part;
 use crate::readers::files::{EXTENSIONS, is_image, relative, sorted, walk};
-use crate::{Dataset, Error, Images, Options, Result, Row, Table};
+use crate::{Dataset, Error, Images, Options, Result, Row, Table, counted};
 
 pub const SPEC: SourceSpec = SourceSpec {
     name: "folder",
@@ -102,11 +102,8 @@ fn read(root: &Path, part: &str, labels: &Labels, notes: &mut Vec<String>) -> Re
     }
     if !others.is_empty() {
         let place = place.display();
-        notes.push(format!(
-            "{place}: {} files are no images and were left out: {}",
-            others.len(),
-            first_few(&others)
-        ));
+        let (number, named) = (counted(others.len(), "file"), first_few(&others));
+        notes.push(format!("{place}: left out, as not images: {number}: {named}"));
     }
     Table::new(&place.display().to_string(), labels.classes.clone(), None, rows, Images::Files(paths))
 }

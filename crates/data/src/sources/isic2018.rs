@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Parts, SourceSpec};
 use crate::error::{Mistakes, first_few};
 use crate::readers::csv::CsvFile;
-use crate::{Dataset, Error, Images, Options, Result, Row, Table};
+use crate::{Dataset, Error, Images, Options, Result, Row, Table, counted};
 
 pub const SPEC: SourceSpec = SourceSpec {
     name: "isic2018",
@@ -88,7 +88,8 @@ fn read(root: &Path, part: &str, folder: &Path, table: &Path, notes: &mut Vec<St
     spare.sort_unstable();
     if !spare.is_empty() {
         let (folder, table) = (folder.display(), table.display());
-        notes.push(format!("{folder}: {} images have no row in {table}: {}", spare.len(), first_few(&spare)));
+        let (number, named) = (counted(spare.len(), "image"), first_few(&spare));
+        notes.push(format!("{folder}: {number} without a row in {table}: {named}"));
     }
     let groupings = root.join(GROUPINGS);
     let lesions = if part == "Training" { lesions(&groupings, notes)? } else { None };

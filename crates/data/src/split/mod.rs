@@ -14,8 +14,10 @@ use crate::subset::Groups;
 use crate::{Dataset, Encoded, Error, Grouping, Options, Result, Subset, identical, suggestion};
 
 mod assign;
+mod elsewhere;
 mod leak;
 
+pub use elsewhere::ELSEWHERE;
 pub use leak::check_disjoint;
 
 /// What a group is where nothing but copies of one image makes one: no patient or lesion is known.
@@ -152,7 +154,11 @@ fn text(key: &Value) -> String {
 
 fn unknown(key: &str) -> Option<Error> {
     (!Split::KEYS.contains(&key)).then(|| {
-        Error::option(format!("split.{key}"), format!("no such key{}", suggestion(key, Split::KEYS)))
+        let near = match crate::elsewhere(key, ELSEWHERE) {
+            Some(ours) => format!("; in its place: {ours}"),
+            None => suggestion(key, Split::KEYS),
+        };
+        Error::option(format!("split.{key}"), format!("no such key{near}"))
     })
 }
 

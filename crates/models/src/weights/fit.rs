@@ -34,7 +34,7 @@ pub(super) fn fit(
         {
             let how = if *here == 1 { "summed" } else { "repeated and scaled" };
             notes.push(format!(
-                "first convolution {}: {there} channels in the file, {here} here: {how}, as timm does",
+                "first convolution {}, channels: {there} in the file, {here} here: {how}, as timm does",
                 spec.first_conv
             ));
             tensors.insert(name.clone(), adapt_input(tensor, *here)?);

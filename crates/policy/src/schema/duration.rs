@@ -60,6 +60,14 @@ impl Duration {
         }
     }
 
+    /// Whether it is over at once.
+    pub fn is_zero(self) -> bool {
+        match self {
+            Duration::Steps(n) | Duration::Images(n) => n == 0,
+            Duration::Epochs(n) | Duration::Fraction(n) => n == 0.0,
+        }
+    }
+
     /// The step, perhaps between two, that lies this long after the start of the run.
     fn place(self, progress: &TrainingProgress) -> f64 {
         match self {

@@ -3,7 +3,7 @@
 use super::ema::Ema;
 use super::optimizer::State;
 use super::plateau::Plateau;
-use crate::plan::Plan;
+use crate::plan::{Plan, RunLength};
 use crate::run::Run;
 use crate::{Error, Result};
 use candle_core::{Tensor, Var};
@@ -33,10 +33,23 @@ pub struct Position {
     /// Of the schedule `plateau`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plateau: Option<Plateau>,
+    /// The step from which a stage is trained, where the run was resumed with another length than it had, see `thawed`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub thawed: BTreeMap<String, u64>,
+    /// The epoch, from 1, of which it was told that it diverged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diverged: Option<u64>,
     pub optimizer_updates: u64,
     pub ema_updates: u64,
     /// The manifest of the data.
     pub data: String,
+}
+
+impl Position {
+    /// The step, from 0, from which a stage is trained; `None` where it never is.
+    pub fn begins(&self, stage: &str, plan: &Plan, length: RunLength) -> Option<u64> {
+        self.thawed.get(stage).copied().or_else(|| plan.begins(stage, length))
+    }
 }
 
 /// The best epoch so far, by the recipe's `select`.

@@ -14,31 +14,27 @@ const FAR: f64 = 1.25;
 pub struct Divergence {
     /// The training loss of a network that gives every class the same probability: ln C, where no weights or focus change it.
     even: f64,
-    /// The epoch that was told of.
-    told: Option<u64>,
+    /// The epoch that was told of, in this part of the run or an earlier one.
+    pub told: Option<u64>,
     /// The class of all images after the last epoch.
     only: Option<String>,
 }
 
 impl Divergence {
-    /// For a run's loss, weights of branches and classes.
+    /// For a run's loss, weights of branches and classes; `told` is what an earlier part of it told.
     ///
     /// # Errors
     /// Those of the ops.
-    pub fn of(run: &Run) -> Result<Divergence> {
+    pub fn of(run: &Run, told: Option<u64>) -> Result<Divergence> {
         let train = &run.data.train;
         let labels = (0..train.len()).map(|index| train.label(index));
         let weight: f64 = run.plan().policy.running().map(|branch| branch.weight).sum();
-        Ok(Divergence {
-            even: weight * even(&run.loss, labels, train.classes().len())?,
-            told: None,
-            only: None,
-        })
+        Ok(Divergence { even: weight * even(&run.loss, labels, train.classes().len())?, told, only: None })
     }
 
     /// The warning after an epoch (from 1) that diverged; once a run.
     pub fn look(&mut self, epoch: u64, loss: f64, validation: &Predictions, advice: &str) -> Option<String> {
-        self.only = only(validation);
+        self.see(validation);
         let class = self.only.as_ref().filter(|_| loss > FAR * self.even && self.told.is_none())?;
         self.told = Some(epoch);
         Some(format!(
@@ -48,6 +44,11 @@ impl Divergence {
             self.even,
             validation.len()
         ))
+    }
+
+    /// What the validation part is called now.
+    pub fn see(&mut self, validation: &Predictions) {
+        self.only = only(validation);
     }
 
     /// What is left of it at the end of the run.

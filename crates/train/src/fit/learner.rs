@@ -8,6 +8,7 @@ use super::plateau::Plateau;
 use super::schedule::{Schedule, Shape};
 use crate::Result;
 use crate::run::Run;
+use tallow_data::counted;
 use tallow_metrics::Metric;
 
 /// A run's optimizer and average, under way.
@@ -57,8 +58,8 @@ impl Learner {
             return None;
         };
         plateau.observe(value, rule, select.better).then(|| {
-            let (name, epochs, lr) = (select.name, rule.patience + 1, plateau.lr);
-            format!("  no better {name} for {epochs} epochs: the learning rate is {lr:.3e} after the warm-up")
+            let (name, epochs, lr) = (select.name, counted(rule.patience + 1, "epoch"), plateau.lr);
+            format!("  no better {name} for {epochs}: the learning rate is {lr:.3e} after the warm-up")
         })
     }
 

@@ -6,6 +6,7 @@ mod branch_gradients;
 pub mod checkpoint;
 mod clip;
 mod divergence;
+mod dry_run;
 mod ema;
 pub mod evaluate;
 mod folder;
@@ -17,9 +18,11 @@ mod plateau;
 mod same_run;
 mod schedule;
 mod step;
+pub mod thawed;
 
 pub use branch_gradients::{BranchStep, MixStep};
 pub use checkpoint::Best;
+pub use dry_run::{DryRun, dry_run};
 pub use folder::{Earlier, Folder};
 pub use learner::Learner;
 pub use loss::{Loss, LossKind, balanced_weights};
@@ -37,11 +40,11 @@ use checkpoint::Position;
 use divergence::Divergence;
 use evaluate::evaluate;
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Instant;
-use tallow_data::{Dataset, Subset};
+use tallow_data::counted;
 use tallow_metrics::{Predictions, Summary};
+use tallow_policy::Duration;
 use tallow_report::{Applied, BranchMetrics, Epoch, Log, Progress};
 
 /// What came of a training.
@@ -90,7 +93,11 @@ fn train(run: &Run, folder: &Folder, progress: &Progress, signal: &AtomicI32) ->
     let (last, seconds) = match evaluated {
         Some((_, summary)) => (summary, trainer.seconds()),
         // Resumed after the end: nothing to do but to look again.
-        None => (trainer.validate()?.1, trainer.before),
+        None => {
+            let (predictions, summary) = trainer.validate()?;
+            trainer.divergence.see(&predictions);
+            (summary, trainer.before)
+        }
     };
     let best = trainer.position.best.clone().expect("every run evaluates at least once");
     let predictions = Predictions::read_csv(&folder.path.join("predictions.csv"))?;
@@ -105,43 +112,6 @@ fn train(run: &Run, folder: &Folder, progress: &Progress, signal: &AtomicI32) ->
         seconds,
         warnings: trainer.warnings(),
     })
-}
-
-/// What a step and an evaluation of a run showed, without a training.
-pub struct DryRun {
-    pub steps_per_epoch: u64,
-    pub steps: u64,
-    pub loss: f64,
-    pub lr: f64,
-    /// Rows of the evaluation batch.
-    pub evaluated: usize,
-    /// How many kernels ran in the step, as [`tallow_kernels::count_kernels`] counts them; 0 where ops are composed of candle's.
-    pub kernel_calls: u64,
-}
-
-/// One step and one evaluation batch; writes nothing.
-///
-/// # Errors
-/// As of [`fit`], but for files.
-pub fn dry_run(run: &Run, progress: &Progress) -> Result<DryRun> {
-    let batches = run.batches()?;
-    check_cuts(run, &batches)?;
-    let (mut loss, mut lr, mut kernel_calls) = (f64::NAN, 0.0, 0);
-    for batch in batches.load(&run.model.transforms, 0, 0..1)? {
-        let batch = batch?;
-        let (stepped, kernels) = tallow_kernels::count_kernels(|| -> Result<(f64, f64)> {
-            let mut step = training_step(run, &batch)?;
-            step.check(run, 0, &[])?;
-            Ok((step.loss, Learner::new(run)?.update(run, &mut step.gradients, 0)?))
-        });
-        (loss, lr) = stepped?;
-        kernel_calls = kernels;
-    }
-    let rows = run.data.validation.len().min(run.plan().data.batch) as u32;
-    let few: Arc<dyn Dataset> = Arc::new(Subset::new(run.data.validation.clone(), (0..rows).collect()));
-    let evaluated = evaluate(&run.model, &few, "validation", progress)?.len();
-    let (steps_per_epoch, steps) = (run.length.batches_per_epoch, run.length.steps);
-    Ok(DryRun { steps_per_epoch, steps, loss, lr, evaluated, kernel_calls })
 }
 
 /// Refuses rows that batch norm cannot take.
@@ -181,13 +151,15 @@ impl<'a> Trainer<'a> {
         let (position, learner) = match &folder.resume {
             Some(place) => {
                 let restored = checkpoint::restore(place, run)?;
-                (restored.position.clone(), Learner::restored(restored, run)?)
+                let position = Position { thawed: run.thawed.clone(), ..restored.position.clone() };
+                (position, Learner::restored(restored, run)?)
             }
             None => (Position::default(), Learner::new(run)?),
         };
         folder.prepare()?;
         let log = Log::open(&folder.path, folder.resume.as_ref().map(|_| position.step))?;
         checkpoint::write(&folder.path.join("recipe.yaml"), run.recipe().as_bytes())?;
+        let divergence = Divergence::of(run, position.diverged)?;
         Ok(Trainer {
             run,
             folder,
@@ -197,26 +169,52 @@ impl<'a> Trainer<'a> {
             learner,
             batches,
             recent: VecDeque::new(),
-            divergence: Divergence::of(run)?,
+            divergence,
             began,
             before: folder.seconds(),
         })
     }
 
-    /// What to say of a run that is resumed after its end.
+    /// What to say of a run that is resumed after its end: that, its result, and how it goes on. Its exit code is 0: the run is
+    /// done, and a script that resumes until it is may ask once more.
     fn nothing_to_do(&self, stopped_early: bool) -> Option<String> {
-        let Position { step, epoch, batch, .. } = self.position;
-        let done = step >= self.total() && batch == 0;
-        (self.folder.resume.is_some() && (done || stopped_early)).then(|| {
-            let (why, remedy) = if stopped_early {
-                ("stopped early (early_stop.patience)", "train with another recipe, and --out DIR")
-            } else {
-                ("is finished", "to train longer, resume with a longer length, such as length='100 epochs'")
-            };
-            let ending = |n: u64| if n == 1 { "" } else { "s" };
-            let (of_epochs, of_steps) = (ending(epoch), ending(step));
-            format!("  this run {why} after {epoch} epoch{of_epochs}, {step} step{of_steps}: there is nothing left to train; {remedy}")
-        })
+        let Position { step, epoch, batch, best, .. } = &self.position;
+        let done = *step >= self.total() && *batch == 0;
+        self.folder.resume.as_ref().filter(|_| done || stopped_early)?;
+        let (epochs, steps) = (counted(*epoch, "epoch"), counted(*step, "step"));
+        let result = best.as_ref().map_or(String::new(), |best| {
+            format!(
+                "; its best {} is {:.4}, of epoch {}",
+                self.run.plan().select.name,
+                best.value,
+                best.epoch
+            )
+        });
+        let (why, remedy) = match self.run.plan().patience.filter(|_| stopped_early) {
+            Some(patience) => (
+                "stopped early (early_stop.patience)",
+                format!("to go on, resume with more patience, such as early_stop.patience={}", 2 * patience),
+            ),
+            None => (
+                "is finished",
+                format!("to train longer, resume with a longer length, such as {}", self.longer()),
+            ),
+        };
+        Some(format!(
+            "  this run {why} after {epochs}, {steps}{result}: there is nothing left to train; {remedy}"
+        ))
+    }
+
+    /// Twice the length of the run, as it is typed.
+    fn longer(&self) -> String {
+        let twice = match self.run.plan().length {
+            Duration::Epochs(n) => Duration::Epochs(2.0 * n),
+            Duration::Steps(n) => Duration::Steps(2 * n),
+            Duration::Images(n) => Duration::Images(2 * n),
+            // No length is one.
+            Duration::Fraction(_) => Duration::Steps(2 * self.total()),
+        };
+        format!("length='{twice}'")
     }
 
     /// Of the whole run.
@@ -313,6 +311,7 @@ impl<'a> Trainer<'a> {
         if let Some(warning) = self.divergence.look(epoch, self.mean_loss(), &predictions, &advice) {
             self.progress.note(&format!("warning: {warning}"));
         }
+        self.position.diverged = self.divergence.told;
         self.position = Position { epoch, batch: 0, loss: 0.0, rows: 0, ..self.position.clone() };
         if is_best {
             self.save("best", Some(&summary))?;

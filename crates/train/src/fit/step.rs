@@ -22,7 +22,7 @@ pub struct Step {
 /// # Errors
 /// Those of the ops and the mixes.
 pub fn training_step(run: &Run, batch: &Batch) -> Result<Step> {
-    run.model.freeze_at(batch.training_progress.step, run.length)?;
+    run.model.freeze_at(batch.training_progress.step, |stage| run.begins(stage))?;
     let objective = Objective::of(&run.model, &run.loss);
     objective.gradients(StepContext::of(batch), |view| run.model.upload(batch.pixels(view)), |_| Ok(()))
 }

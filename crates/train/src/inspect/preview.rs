@@ -6,7 +6,7 @@ use super::dry_batch::BranchOutput;
 use crate::plan::Plan;
 use crate::run::Batch;
 use crate::{Error, Result};
-use tallow_data::{Image, Pixels};
+use tallow_data::{Image, Pixels, counted};
 use tallow_policy::{Branch, View};
 use tallow_report::{Matrix, Progress, Sheet, Source, Tile};
 
@@ -33,8 +33,8 @@ pub fn preview(plan: Plan, index: u64, tiles: usize, progress: &Progress) -> Res
 /// A batch that the epoch does not have; those of the ops and the mixes.
 pub fn sheets(subject: Subject, index: u64, tiles: usize) -> Result<Vec<Preview>> {
     let Some(batch) = subject.batch(0, index)? else {
-        let count = subject.batches()?.length.batches_per_epoch;
-        return Err(Error::recipe(format!("--batch {index}: an epoch has {count} batches, from 0")));
+        let batches = counted(subject.batches()?.length.batches_per_epoch, "batch");
+        return Err(Error::recipe(format!("--batch {index}: an epoch has {batches}, from 0")));
     };
     let sheet = |branch: &Branch| -> Result<Preview> {
         let output = subject.branch(&batch, branch, "a mix looks at the network")?;

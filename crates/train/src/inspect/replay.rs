@@ -11,6 +11,7 @@ use candle_core::{DType, Device, Tensor};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use tallow_data::counted;
 use tallow_models::weights::Head;
 use tallow_policy::{Applied, Branch, Registry, Shares, text};
 use tallow_report::{Progress, Sheet};
@@ -64,7 +65,7 @@ pub fn replay(
         let raw = place.join("raw.safetensors");
         tallow_models::weights::load(&model.params, &raw, Head::MustFit)?;
     }
-    model.freeze_at(step - 1, length)?;
+    model.freeze_at(step - 1, |stage| position.begins(stage, &model.plan, length))?;
     let is_there = exact.is_some() || fresh;
     let subject = Subject::of_model(&model, &data, is_there.then_some(&loss));
     let batch = batch_of(subject, step)?;
@@ -100,8 +101,8 @@ fn batch_of(subject: Subject, step: u64) -> Result<Batch> {
     let (epoch, batch) = (index / length.batches_per_epoch, index % length.batches_per_epoch);
     let batch = if index < length.steps { subject.batch(epoch, batch)? } else { None };
     batch.ok_or_else(|| {
-        let (total, length) = (length.steps, text(&subject.plan.resolved["length"]));
-        Error::recipe(format!("--step {step}: the run has {total} steps (length {length}), from 1"))
+        let (steps, length) = (counted(length.steps, "step"), text(&subject.plan.resolved["length"]));
+        Error::recipe(format!("--step {step}: the run has {steps} (length {length}), from 1"))
     })
 }
 

@@ -41,9 +41,9 @@ impl FreezePlan {
         Some(if self.gradual { until * k / n } else { until })
     }
 
-    /// The stages that are frozen at a step, from 0.
-    pub fn at(&self, step: u64, length: RunLength) -> Vec<&str> {
-        let is_frozen = |stage: &&String| self.begins(stage, length).is_none_or(|begins| step < begins);
+    /// The stages that are frozen at a step, from 0; `begins` says from which step a stage is trained.
+    pub fn at(&self, step: u64, begins: impl Fn(&str) -> Option<u64>) -> Vec<&str> {
+        let is_frozen = |stage: &&String| begins(stage).is_none_or(|begins| step < begins);
         self.stages.iter().filter(is_frozen).map(String::as_str).collect()
     }
 }
@@ -81,6 +81,26 @@ pub fn misfit(freeze: &FreezePlan, share: impl Fn(Duration) -> Option<f64>) -> O
 }
 
 impl Plan {
+    /// What people should doubt of the plan itself, one sentence each.
+    ///
+    /// A warning and no mistake: a head on random features is a baseline that people measure, and a run that thaws learns all the
+    /// same; but who forgot the weights should not wait for the result.
+    pub fn doubts(&self) -> Vec<String> {
+        let (spec, FreezePlan { stages, until, .. }) = (self.model.spec, &self.model.freeze);
+        if self.model.weights.is_some() || stages.is_empty() || until.is_some_and(Duration::is_zero) {
+            return Vec::new();
+        }
+        let (at_first, are) =
+            (if until.is_some() { " at first" } else { "" }, if stages.len() == 1 { "is" } else { "are" });
+        let weights = if spec.weights.is_empty() { "weights: PATH" } else { "weights: imagenet" };
+        vec![format!(
+            "model.freeze: {} {are} not trained{at_first}, and without weights {are} random; begin with weights, such as `model: {{ name: \
+             {}, {weights} }}`, or train all of it: `freeze: false`",
+            stages.join(", "),
+            spec.name
+        )]
+    }
+
     /// The step, from 0, from which a stage (`head` is one too) is trained; `None` where it never is.
     pub fn begins(&self, stage: &str, length: RunLength) -> Option<u64> {
         self.model.freeze.begins(stage, length)
@@ -101,12 +121,13 @@ mod tests {
             ["stem", "stage1", "stage2", "stage3", "head"].map(begins),
             [Some(40), Some(30), Some(20), Some(10), Some(0)]
         );
-        assert_eq!(plan.at(0, length), ["stem", "stage1", "stage2", "stage3"]);
-        assert_eq!(plan.at(20, length), ["stem", "stage1"]);
-        assert!(plan.at(40, length).is_empty());
+        let at = |plan: &FreezePlan, step: u64| plan.at(step, |stage| plan.begins(stage, length)).len();
+        assert_eq!(plan.at(0, begins), ["stem", "stage1", "stage2", "stage3"]);
+        assert_eq!(plan.at(20, begins), ["stem", "stage1"]);
+        assert!(plan.at(40, begins).is_empty());
         let at_once = FreezePlan { gradual: false, ..plan.clone() };
-        assert_eq!((at_once.at(39, length).len(), at_once.at(40, length).len()), (4, 0));
-        let for_ever = FreezePlan { until: None, ..plan };
-        assert_eq!((for_ever.begins("stem", length), for_ever.at(99, length).len()), (None, 4));
+        assert_eq!((at(&at_once, 39), at(&at_once, 40)), (4, 0));
+        let for_ever = FreezePlan { until: None, ..plan.clone() };
+        assert_eq!((for_ever.begins("stem", length), at(&for_ever, 99)), (None, 4));
     }
 }

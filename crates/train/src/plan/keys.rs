@@ -192,7 +192,7 @@ pub const SECTIONS: &[Section] = &[
         summary: "soft cross-entropy −Σ y_c log p_c, averaged over the rows",
         keys: &[
             key("smoothing", "0.0", "from 0, below 1", "label smoothing ε: targets become (1 − ε)·y + ε / classes", "loss: { smoothing: 0.1 }"),
-            key("class_weights", "none", "`none`, `balanced` (images / (classes · images of the class)), a map of classes (others 1), or a list of one number per class", "a factor of each class's term", "loss: { class_weights: balanced }"),
+            key("class_weights", "none", "`none`, `balanced` (images / (classes · images of the class)), a map of classes (others 1), or a list of one number per class; a weight is 0, or from 0.000001 to 1000000", "a factor of each class's term", "loss: { class_weights: balanced }"),
             key("focal", "", "γ, 0 or more", "focal loss: each term times (1 − p_c)^γ, so that what is known well counts little", "loss: { focal: 2.0 }"),
         ],
     },

@@ -1,6 +1,7 @@
 //! The plan: a recipe resolved and checked. After it, no mistake can come from the recipe's text, and nothing changes it. What
 //! needs the data or the weights open is not here: see `run`.
 
+mod class_weights;
 mod freeze;
 mod images;
 mod keys;
@@ -12,6 +13,7 @@ mod sections;
 mod shortened;
 mod smallest;
 
+pub use class_weights::ClassWeights;
 pub use freeze::{FreezePlan, misfit};
 pub use images::{evaluation_nodes, evaluation_of};
 pub use keys::SECTIONS;
@@ -19,7 +21,7 @@ pub use length::{RunLength, misfits};
 pub use policy::{check_preset, is_preset};
 pub use reference::{Key, Section, completed};
 
-use crate::fit::{Loss, LossKind, Optimizer, Shape, balanced_weights};
+use crate::fit::{Loss, LossKind, Optimizer, Shape};
 use crate::recipe::{Document, Node, resolved};
 use crate::run::DeviceChoice;
 use crate::{Error, Result};
@@ -27,7 +29,7 @@ use candle_core::Device;
 use serde_yaml::{Mapping, Value};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use tallow_data::{SourceSpec, Split, suggestion};
+use tallow_data::{SourceSpec, Split};
 use tallow_metrics::Metric;
 use tallow_models::{ModelSpec, Stem};
 use tallow_policy::{Duration, ImagePolicies, Mistake, Policy, Registry};
@@ -123,53 +125,17 @@ pub struct LossPlan {
     pub class_weights: ClassWeights,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-pub enum ClassWeights {
-    None,
-    /// N / (C · n_c) of the training part.
-    Balanced,
-    Given(Vec<f64>),
-    /// By name; the others weigh 1.
-    Named(Vec<(String, f64)>),
-}
-
 impl LossPlan {
     /// The loss, given the training labels and the classes.
     ///
     /// # Errors
-    /// What is wrong with `loss.class_weights`: another number of weights than classes, a class that is none.
+    /// What is wrong with `loss.class_weights`, see [`ClassWeights::of`].
     pub fn build(
         &self,
         labels: impl Iterator<Item = u32>,
         classes: &[String],
     ) -> std::result::Result<Loss, Mistake> {
-        let path = "loss.class_weights";
-        let class_weights = match &self.class_weights {
-            ClassWeights::None => None,
-            ClassWeights::Balanced => Some(balanced_weights(labels, classes.len())),
-            ClassWeights::Given(weights) if weights.len() == classes.len() => Some(weights.clone()),
-            ClassWeights::Given(weights) => {
-                let (expected, got) = (classes.len(), weights.len());
-                return Err(Mistake::new(
-                    path,
-                    format!("expected {expected} weights, one per class, got {got}"),
-                ));
-            }
-            ClassWeights::Named(named) => {
-                let mut weights = vec![1.0; classes.len()];
-                for (name, weight) in named {
-                    let Some(class) = classes.iter().position(|class| class == name) else {
-                        let near = suggestion(name, classes.iter().map(String::as_str));
-                        return Err(Mistake::new(
-                            format!("{path}.{name}"),
-                            format!("no class is called `{name}`{near}"),
-                        ));
-                    };
-                    weights[class] = *weight;
-                }
-                Some(weights)
-            }
-        };
+        let class_weights = self.class_weights.of(labels, classes)?;
         Ok(Loss { kind: self.kind, smoothing: self.smoothing, class_weights })
     }
 }

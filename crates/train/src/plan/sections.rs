@@ -1,7 +1,8 @@
 //! Reading the sections of a recipe.
 
+use super::class_weights::class_weights;
 use super::reference::section;
-use super::{ClassWeights, DataPlan, EmaPlan, FreezePlan, LossPlan, ModelPlan, SchedulePlan, Weights};
+use super::{DataPlan, EmaPlan, FreezePlan, LossPlan, ModelPlan, SchedulePlan, Weights};
 use crate::fit::{LossKind, Moments, Optimizer, PlateauRule, Rule, Shape};
 use crate::recipe::Node;
 use serde_yaml::{Mapping, Value};
@@ -288,33 +289,14 @@ pub fn loss(root: &Node) -> Option<LossPlan> {
     let node = node.section("{ smoothing: 0.1 }")?;
     node.only(&section("loss").names());
     let smoothing = node.get("smoothing").and_then(|n| n.fraction());
+    let gamma = |n: Node| {
+        n.number_in("γ, a number that is not negative, such as `focal: 2.0`", |x| x >= 0.0 && x.is_finite())
+    };
     let kind = node
         .get("focal")
-        .map_or(Some(LossKind::CrossEntropy), |n| n.nonnegative().map(|gamma| LossKind::Focal { gamma }));
+        .map_or(Some(LossKind::CrossEntropy), |n| gamma(n).map(|gamma| LossKind::Focal { gamma }));
     let class_weights = node.get("class_weights").and_then(|n| class_weights(&n));
     Some(LossPlan { kind: kind?, smoothing: smoothing?, class_weights: class_weights? })
-}
-
-fn class_weights(node: &Node) -> Option<ClassWeights> {
-    match node.value() {
-        Value::String(word) if word == "none" => Some(ClassWeights::None),
-        Value::String(word) if word == "balanced" => Some(ClassWeights::Balanced),
-        Value::Sequence(_) => node
-            .list()?
-            .iter()
-            .map(|n| n.nonnegative())
-            .collect::<Option<Vec<f64>>>()
-            .map(ClassWeights::Given),
-        Value::Mapping(map) => {
-            let weight = |name: &Value| {
-                let name = tallow_policy::text(name);
-                Some((name.clone(), node.get(&name)?.nonnegative()?))
-            };
-            map.keys().map(weight).collect::<Option<Vec<_>>>().map(ClassWeights::Named)
-        }
-        _ => node
-            .expected("`balanced`, a map of classes such as { MEL: 2 }, or a list of numbers, one per class"),
-    }
 }
 
 /// Epochs to wait for a better `select`.

@@ -5,6 +5,7 @@ use super::path::{Segment, path_of, segments};
 use super::resolved::translated;
 use serde_yaml::{Mapping, Value};
 use std::path::{Path, PathBuf};
+use tallow_data::counted;
 use tallow_policy::Mistake;
 
 /// A recipe before it is understood: one YAML value, merged from texts whose places are known.
@@ -113,7 +114,7 @@ impl Document {
                         .ok_or_else(|| format!("{}: expected a list, got {got}", at()))?;
                     let len = list.len();
                     list.get_mut(*index)
-                        .ok_or_else(|| format!("{}: has {len} entries, no [{index}]", at()))?
+                        .ok_or_else(|| format!("{}: has {}, no [{index}]", at(), counted(len, "entry")))?
                 }
             };
         }
@@ -304,8 +305,8 @@ pub fn kind(value: &Value) -> String {
         Value::Bool(b) => b.to_string(),
         Value::Number(n) => n.to_string(),
         Value::String(s) => format!("`{s}`"),
-        Value::Sequence(_) => "a list".into(),
-        Value::Mapping(_) => "a mapping".into(),
+        Value::Sequence(items) => if items.is_empty() { "an empty list" } else { "a list" }.into(),
+        Value::Mapping(map) => if map.is_empty() { "an empty mapping" } else { "a mapping" }.into(),
         Value::Tagged(tagged) => format!("a tag {}", tagged.tag),
     }
 }

@@ -1,5 +1,8 @@
 //! What other tools call the keys of a recipe: suggested, never accepted.
 
+mod by_section;
+
+pub use by_section::BY_SECTION;
 use tallow_data::Elsewhere;
 
 /// Words of PyTorch, timm, MONAI, fastai, Keras, Lightning, MMPretrain and Ultralytics, and what to write in their place.
@@ -92,16 +95,11 @@ pub const ELSEWHERE: &Elsewhere = &[
     (&["opt", "opt_func", "solver", "optim", "optim_wrapper"], "`optimizer: { adamw: {} }`"),
     (&["label_smoothing", "smoothing", "label_smooth"], "`loss: { smoothing: 0.1 }`"),
     (
-        &[
-            "mixup",
-            "mixup_alpha",
-            "cutmix",
-            "cutmix_alpha",
-            "mix",
-            "batch_augments",
-            "mixup_prob",
-            "mixmethod",
-        ],
+        &["cutmix", "cutmix_alpha", "cutmix_prob"],
+        "`policy: cutmix` (`tallow list presets`), or `branches: [ { policies: [ { cutmix: { alpha: 1.0 } } ] } ]`",
+    ),
+    (
+        &["mixup", "mixup_alpha", "mix", "batch_augments", "mixup_prob", "mixmethod"],
         "`policy: mixup` (`tallow list presets`), or `branches: [ { policies: [ { mixup: { alpha: 0.2 } } ] } ]`",
     ),
     (
@@ -339,6 +337,41 @@ pub const ELSEWHERE: &Elsewhere = &[
         ],
         "nothing; there is no such choice here",
     ),
+    (
+        &["tensorboard", "wandb", "mlflow", "comet", "log", "logger", "logging", "csv_logger"],
+        "nothing; every run writes metrics.jsonl, summary.csv and event files that TensorBoard reads",
+    ),
+    (
+        &["name", "experiment", "experiment_name", "run_name", "title", "exp_name"],
+        "`train RECIPE --out DIR`, on the command line; the run bears the recipe's name",
+    ),
+    (
+        &[
+            "trainer",
+            "training",
+            "train_cfg",
+            "solver",
+            "callbacks",
+            "hooks",
+            "default_hooks",
+            "hyperparameters",
+        ],
+        "nothing; the keys stand at the root of the recipe, such as `length: 30 epochs` and `early_stop: { patience: 10 }`",
+    ),
+    (
+        &[
+            "eval_every",
+            "eval_interval",
+            "val_interval",
+            "val_every",
+            "test_every",
+            "save_every",
+            "save_interval",
+            "check_val_every_n_epoch",
+            "checkpoint_interval",
+        ],
+        "nothing; the validation part is looked at after each epoch, and the last and the best one are saved",
+    ),
     (&["focal", "focal_loss", "focal_gamma"], "`loss: { focal: 2.0 }`"),
     (
         &["test", "test_dir", "val_dir", "valid", "val", "validation"],
@@ -346,7 +379,16 @@ pub const ELSEWHERE: &Elsewhere = &[
     ),
 ];
 
-/// What to write in the place of a word that no key of its section is.
+/// What to write in the place of a word that is no key of any section.
 pub fn elsewhere(word: &str) -> Option<&'static str> {
     tallow_data::elsewhere(word, ELSEWHERE)
+}
+
+/// The same of a word in the section of this path, where it may mean something else than in others: first what it means there.
+pub fn elsewhere_below(path: &str, word: &str) -> Option<&'static str> {
+    let holds = |section: &str| {
+        path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let own = BY_SECTION.iter().filter(|(section, _)| holds(section));
+    own.filter_map(|(_, table)| tallow_data::elsewhere(word, table)).next().or_else(|| elsewhere(word))
 }

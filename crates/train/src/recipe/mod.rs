@@ -9,7 +9,7 @@ pub mod resolved;
 mod walk;
 
 pub use document::Document;
-#[cfg(test)]
-pub use elsewhere::ELSEWHERE;
 pub use elsewhere::elsewhere;
+#[cfg(test)]
+pub use elsewhere::{BY_SECTION, ELSEWHERE};
 pub use walk::Node;

@@ -1,12 +1,12 @@
 //! Walking a recipe node by node: every mistake is collected, none stops the walk.
 
 use super::document::kind;
-use super::elsewhere::elsewhere;
+use super::elsewhere::elsewhere_below;
 use super::marks::join;
 use super::resolved::renamed;
 use serde_yaml::{Mapping, Value};
 use std::cell::RefCell;
-use tallow_data::suggestion;
+use tallow_data::{counted, suggestion};
 use tallow_policy::Mistake;
 
 /// A node of a recipe, its path, and the collector it shares with all others.
@@ -67,7 +67,14 @@ impl<'a> Node<'a> {
             return Some(self);
         }
         let key = self.path.rsplit('.').next().unwrap_or_default();
-        self.expected(&format!("a mapping such as `{key}: {example}`"))
+        // `loss: focal`
+        match self.value.as_str().and_then(|word| elsewhere_below(&self.path, word)) {
+            Some(ours) => {
+                self.mistake(format!("expected a mapping, got {}; in its place: {ours}", kind(self.value)))
+            }
+            None => return self.expected(&format!("a mapping such as `{key}: {example}`")),
+        }
+        None
     }
 
     /// Reports keys other than these, with the nearest of them.
@@ -80,7 +87,7 @@ impl<'a> Node<'a> {
                 // `warm_up` is `warmup` before it is anybody else's word.
                 let plain = |name: &str| name.to_lowercase().replace(['_', '-'], "");
                 let is_own = known.iter().any(|known| plain(known) == plain(&name));
-                let near = match (new, elsewhere(&name).filter(|_| !is_own)) {
+                let near = match (new, elsewhere_below(&self.path, &name).filter(|_| !is_own)) {
                     (Some(new), _) => format!("; it is `{new}` now"),
                     (None, Some(ours)) => format!("; in its place: {ours}"),
                     (None, None) => suggestion(&name, known.iter().copied()),
@@ -116,7 +123,11 @@ impl<'a> Node<'a> {
         let map = self.mapping()?;
         self.only(known);
         if map.len() != 1 {
-            self.mistake(format!("expected exactly one of {}, got {} keys", known.join(", "), map.len()));
+            self.mistake(format!(
+                "expected exactly one of {}, got {}",
+                known.join(", "),
+                counted(map.len(), "key")
+            ));
             return None;
         }
         let (key, value) = map.iter().next()?;

@@ -5,7 +5,9 @@ use crate::plan::Plan;
 use crate::{Error, Result};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use tallow_data::{Dataset, Encoded, Grouping, HostBatch, Options, Parts, Rule, Subset, Window, Windowed};
+use tallow_data::{
+    Dataset, Encoded, Grouping, HostBatch, Options, Parts, Rule, Subset, Window, Windowed, counted,
+};
 use tallow_report::{Progress, SplitNote, Unit};
 
 /// The parts of a dataset, disjoint by image and group.
@@ -247,9 +249,9 @@ fn distinct(parts: &Named, plan: &Plan, notes: &mut Vec<String>) -> Result<()> {
     let named: Vec<(&str, &dyn Dataset)> = parts.iter().map(|(name, part)| (*name, &**part)).collect();
     let problems = tallow_data::identical(&named, plan.data.workers)?.problems();
     if problems.is_empty() {
-        let images: usize = parts.iter().map(|(_, part)| part.len()).sum();
+        let images = counted(parts.iter().map(|(_, part)| part.len()).sum::<usize>(), "image");
         notes.push(format!(
-            "no two of {images} images in different parts or classes are the same to the byte (checked)"
+            "no two of {images} in different parts or classes are the same to the byte (checked)"
         ));
     } else if plan.data.allow_leak {
         notes.extend(problems.iter().map(|problem| format!("allowed by data.allow_leak: {problem}")));
@@ -272,9 +274,9 @@ fn divided(plan: &Plan, parts: Parts) -> Result<(Named, Vec<String>)> {
         && !split.replace
     {
         let problem = format!(
-            "{source} has a validation part of its own here, of {} images, which this rule would leave unused; take the rule \
+            "{source} has a validation part of its own here, of {}, which this rule would leave unused; take the rule \
              out, or write `replace: true` beside it",
-            own.len()
+            counted(own.len(), "image")
         );
         return Err(plan.mistake("data.split", problem));
     }

@@ -1,6 +1,7 @@
 //! `device: auto | cpu | cuda:N | metal`.
 
 use candle_core::Device;
+use tallow_data::counted;
 
 /// Where a run computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +72,7 @@ fn metal() -> Result<Device, String> {
 pub fn name(device: &Device) -> String {
     match device.location() {
         candle_core::DeviceLocation::Cpu => {
-            let threads = rayon::current_num_threads();
-            format!("cpu ({threads} threads)")
+            format!("cpu ({})", counted(rayon::current_num_threads(), "thread"))
         }
         candle_core::DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
         candle_core::DeviceLocation::Metal { .. } => "metal".into(),

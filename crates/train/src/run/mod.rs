@@ -26,9 +26,10 @@ pub use upload::Statistics;
 pub use weights::Transfers;
 pub use weights::config_of;
 
-use crate::fit::{Loss, Optimizer, Schedule};
+use crate::fit::{Loss, Optimizer, Schedule, thawed};
 use crate::plan::{Plan, RunLength, misfit};
 use crate::{Error, Result};
+use std::collections::BTreeMap;
 use tallow_policy::Mistake;
 use tallow_report::Progress;
 use warnings::{enlarged, is_undefined, large_batch, warnings};
@@ -39,6 +40,8 @@ pub struct Run {
     pub data: Data,
     pub loss: Loss,
     pub length: RunLength,
+    /// Of a run that is resumed with another length: the step, from 0, from which a stage is trained.
+    pub thawed: BTreeMap<String, u64>,
     /// What people should know, one sentence each.
     pub notes: Vec<String>,
     /// What people should doubt before they wait for the result.
@@ -61,6 +64,7 @@ impl Run {
         // Before the weights, which may be large or far.
         let (length, loss) = check_with_data(&plan, &data)?;
         let mut warnings = warnings(&*data.train, &*data.validation);
+        warnings.extend(plan.doubts());
         if is_undefined(plan.select, &*data.validation) {
             warnings.push(format!(
                 "select: {} is undefined on the validation part, whose images are all of one class, so that no epoch is \
@@ -70,10 +74,18 @@ impl Run {
             ));
         }
         let of_sizes = [large_batch(&plan, &*data.train), enlarged(&plan, &*data.train)];
+        let thawed = match start {
+            Start::Checkpoint(place) => thawed::thawed(place, &plan, length)?,
+            Start::Recipe | Start::Weights(_) => BTreeMap::new(),
+        };
         let (model, of_weights) = Model::build(plan, classes, device, start, progress)?;
         let notes = model.plan.notes.iter().chain(&data.notes).cloned();
-        let notes = notes.chain(of_sizes.into_iter().flatten()).chain(of_weights).collect();
-        Ok(Run { model, data, loss, length, notes, warnings })
+        let notes = notes
+            .chain(of_sizes.into_iter().flatten())
+            .chain(of_weights)
+            .chain(thawed::note(&thawed))
+            .collect();
+        Ok(Run { model, data, loss, length, thawed, notes, warnings })
     }
 
     pub fn plan(&self) -> &Plan {
@@ -86,7 +98,7 @@ impl Run {
 
     /// The step, from 0, from which a stage is trained; `None` where it never is.
     pub fn begins(&self, stage: &str) -> Option<u64> {
-        self.plan().begins(stage, self.length)
+        self.thawed.get(stage).copied().or_else(|| self.plan().begins(stage, self.length))
     }
 
     /// Its training batches.

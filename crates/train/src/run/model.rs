@@ -4,7 +4,7 @@ use super::transforms::{Transforms, describe};
 use super::{keys, pretrained, weights};
 use crate::Result;
 use crate::fit::checkpoint;
-use crate::plan::{ModelPlan, Plan, RunLength, Weights};
+use crate::plan::{ModelPlan, Plan, Weights};
 use candle_core::{DType, Device, Tensor};
 use std::path::Path;
 use tallow_data::Pixels;
@@ -125,14 +125,14 @@ impl Model {
             .any(|(_, outline)| outline.shape.len() == 3 && outline.shape[1] * outline.shape[2] == 1)
     }
 
-    /// Freezes what is frozen at a step, and thaws what is not any more.
+    /// Freezes what is frozen at a step, and thaws what is not any more; `begins` says from which step a stage is trained.
     ///
     /// # Errors
     /// None that building the model did not find.
-    pub fn freeze_at(&self, step: u64, length: RunLength) -> Result<()> {
+    pub fn freeze_at(&self, step: u64, begins: impl Fn(&str) -> Option<u64>) -> Result<()> {
         let freeze = &self.plan.model.freeze;
         match freeze.until {
-            Some(_) => Ok(self.network.freeze(&self.params, &freeze.at(step, length))?),
+            Some(_) => Ok(self.network.freeze(&self.params, &freeze.at(step, begins))?),
             None => Ok(()),
         }
     }

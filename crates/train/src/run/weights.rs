@@ -4,6 +4,7 @@ use super::transforms::has_channels_of;
 use crate::plan::{Plan, Weights};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
+use tallow_data::counted;
 use tallow_models::config::Config;
 use tallow_models::weights::Head;
 use tallow_models::{ModelOptions, ModelSpec, Params};
@@ -42,7 +43,7 @@ pub fn load(weights: &Weights, file: &Path, plan: &Plan, params: &Params) -> Res
         tallow_models::Error::Option(problem) => plan.mistake("model.rename", problem),
         other => other.into(),
     })?;
-    let mut notes = vec![format!("weights: {} ({} tensors)", weights.describe(), report.loaded)];
+    let mut notes = vec![format!("weights: {} ({})", weights.describe(), counted(report.loaded, "tensor"))];
     notes.extend(report.notes);
     let theirs = beside(file)?;
     if let Some(theirs) = &theirs {

@@ -7,6 +7,7 @@ use crate::run::{Data, Model};
 use serde_yaml::{Mapping, Value};
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use tallow_data::counted;
 use tallow_metrics::Summary;
 use tallow_policy::Registry;
 use tallow_report::Headline;
@@ -153,14 +154,14 @@ impl Card<'_> {
         };
         format!(
             "{} with {:.2} M parameters for images of {side}×{side} pixels, trained {weights} by \
-             tallow {} ({}) on {}, policy {}. It tells {} classes apart: {}.\n\n**Not for diagnosis.** No use on people was tested.\n",
+             tallow {} ({}) on {}, policy {}. It tells {} apart: {}.\n\n**Not for diagnosis.** No use on people was tested.\n",
             plan.model.spec.name,
             self.model.params.size() as f64 / 1e6,
             crate::VERSION,
             crate::COMMIT,
             self.source(),
             self.preset(),
-            classes.len(),
+            counted(classes.len(), "class"),
             classes.join(", "),
             side = plan.model.input,
         )
@@ -169,7 +170,7 @@ impl Card<'_> {
     fn measures(&self) -> String {
         let mut text = "## What was measured\n\nOn the validation part".to_owned();
         if let Some(summary) = self.summary {
-            write!(text, ", {} images", summary.images).expect("a string takes it");
+            write!(text, ", {}", counted(summary.images, "image")).expect("a string takes it");
         }
         let select = self.model.plan.select.name;
         text += &format!(

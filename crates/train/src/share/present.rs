@@ -6,7 +6,7 @@ use crate::inspect::{Subject, sheets};
 use crate::run::{Run, device_name, keys};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use tallow_data::{COPIES, Dataset, decode};
+use tallow_data::{COPIES, Dataset, counted, decode};
 use tallow_metrics::{Better, Metric, Predictions, interval};
 use tallow_report::{DataNotes, Headline, Mistake, Mistakes, Report, history};
 
@@ -35,8 +35,8 @@ const WORST: usize = 12;
 pub fn headline(predictions: &Predictions, group: Option<&str>) -> Vec<Headline> {
     let (units, by_group) = units(predictions);
     let metric = |name: &&str| tallow_metrics::find(name);
-    let over = if by_group { plural(group) } else { "images".to_owned() };
-    let basis = format!("95 % percentile bootstrap over {units} {over}");
+    let over = if by_group { groups(units, group) } else { counted(units, "image") };
+    let basis = format!("95 % percentile bootstrap over {over}");
     let line = |metric: &Metric| {
         let value = (metric.of)(predictions);
         let ends = || interval(predictions, metric, RESAMPLES, LEVEL, by_group, keys::bootstrap()).ok();
@@ -61,15 +61,15 @@ fn note(metric: &Metric) -> &'static str {
     }
 }
 
-/// `lesion_id` → lesions.
-fn plural(group: Option<&str>) -> String {
-    let Some(group) = group else { return "groups".to_owned() };
-    let of = group.strip_suffix("_id").unwrap_or("");
-    match (group, of) {
-        (COPIES, _) => "sets of copies".to_owned(),
-        ("group", _) => "groups".to_owned(),
-        (_, of) if !of.is_empty() && of.bytes().all(|byte| byte.is_ascii_lowercase()) => format!("{of}s"),
-        _ => format!("groups ({group})"),
+/// So many groups by their name: of `lesion_id` lesions.
+fn groups(count: usize, name: Option<&str>) -> String {
+    let Some(name) = name else { return counted(count, "group") };
+    let of = name.strip_suffix("_id").unwrap_or("");
+    match (name, of) {
+        (COPIES, _) => format!("{} of copies", counted(count, "set")),
+        ("group", _) => counted(count, "group"),
+        (_, of) if !of.is_empty() && of.bytes().all(|byte| byte.is_ascii_lowercase()) => counted(count, of),
+        _ => format!("{} ({name})", counted(count, "group")),
     }
 }
 
@@ -181,7 +181,7 @@ fn training_loss(run: &Run) -> String {
         parts.push(format!("soft targets of {}", plan.preset.as_deref().unwrap_or("its mixes")));
     }
     if branches.len() > 1 {
-        parts.push(format!("a weighted sum over {} branches", branches.len()));
+        parts.push(format!("a weighted sum over {}", counted(branches.len(), "branch")));
     }
     if loss.smoothing > 0.0 {
         parts.push(format!("label smoothing {}", loss.smoothing));
@@ -243,8 +243,10 @@ mod tests {
 
     #[test]
     fn groups_have_their_name() {
-        let of = [Some("lesion_id"), Some("patient_id"), Some("Fall Nr."), Some(COPIES), None].map(plural);
-        assert_eq!(of, ["lesions", "patients", "groups (Fall Nr.)", "sets of copies", "groups"]);
+        let of = [Some("lesion_id"), Some("patient_id"), Some("Fall Nr."), Some(COPIES), None];
+        let many = of.map(|name| groups(2, name));
+        assert_eq!(many, ["2 lesions", "2 patients", "2 groups (Fall Nr.)", "2 sets of copies", "2 groups"]);
+        assert_eq!([groups(1, of[0]), groups(1, of[3])], ["1 lesion", "1 set of copies"]);
     }
 
     #[test]

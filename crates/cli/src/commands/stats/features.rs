@@ -5,6 +5,7 @@ use crate::commands::checkpoint;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::PathBuf;
+use tallow_data::counted;
 use tallow_metrics::Separation;
 use tallow_policy::Registry;
 use tallow_report::{Chart, Figure, Grid, Line, Progress, Section};
@@ -101,12 +102,12 @@ pub fn section(all: &[Features]) -> Option<Section> {
         ..Grid::default()
     };
     let note = format!(
-        "Features z at the penultimate tap of the {} images of the validation part, μ the mean of a class. Cohesion: mean over \
+        "Features z at the penultimate tap of {} of the validation part, μ the mean of a class. Cohesion: mean over \
          classes of the mean of cos(z, μ of its class). Separability: mean over pairs of classes of 1 − cos(μ, μ′). Silhouette: \
          mean of (b − a) / max(a, b), a the mean Euclidean distance within the class, b that to the nearest other class. \
          SynerMix's words for what its two mixes are to raise; the formulas are ours. The curves are the shares of the images by \
          their cosine to the mean of their own class, and to that of the nearest other.",
-        first.found.own.len()
+        counted(first.found.own.len(), "image")
     );
     Some(Section {
         title: "Cohesion and separability".into(),

@@ -1,6 +1,7 @@
 //! The page of `stats`: the figures of the papers, of the data of a recipe.
 
 use super::three;
+use tallow_data::counted;
 use tallow_policy::Registry;
 use tallow_report::{Bars, Chart, Figure, Grid, Line, Page, Scatter, Section};
 use tallow_train::Error;
@@ -20,10 +21,10 @@ pub fn page(name: &str, found: &Stats, registry: &Registry) -> Result<Page, Erro
         weights(found.images.div_ceil(found.batches)),
     ];
     let subject = format!(
-        "What policies do to {} training images of {} classes ({} batches), without training.",
-        found.images,
-        found.classes.len(),
-        found.batches
+        "What policies do to {} of {} ({}), without training.",
+        counted(found.images, "training image"),
+        counted(found.classes.len(), "class"),
+        counted(found.batches, "batch")
     );
     Ok(Page { title: format!("{name}: policies on data"), subject, sections })
 }
@@ -212,8 +213,12 @@ fn weights(batch: usize) -> Section {
         line("all others together", &|weights| 1.0 - weights[0]),
     ];
     let mark = Some((DOMINANT, format!("γ = {DOMINANT}")));
-    let figure =
-        Figure::Chart(Chart { title: format!("Weights of {batch} images"), x: "γ".into(), lines, mark });
+    let figure = Figure::Chart(Chart {
+        title: format!("Weights of {}", counted(batch, "image")),
+        x: "γ".into(),
+        lines,
+        mark,
+    });
     Section {
         title: "ζ-mixup's weights".into(),
         note: "w_r = r^−γ / Σ s^−γ. Right of the mark the own image outweighs all others together, however many they are.".into(),

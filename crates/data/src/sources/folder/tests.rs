@@ -39,7 +39,7 @@ fn reads_class_folders_of_any_format() {
     );
     assert_eq!((train.label(4), train.label(5)), (0, 1));
     assert_eq!(parts.notes.len(), 1);
-    assert!(parts.notes[0].ends_with("1 files are no images and were left out: melanoma/Thumbs.db"));
+    assert!(parts.notes[0].ends_with("left out, as not images: 1 file: melanoma/Thumbs.db"));
     assert!(parts.validation.is_none() && parts.test.is_none());
     assert_eq!(crate::broken(&*train, 2, &|_| {}), []);
     for index in 0..5 {

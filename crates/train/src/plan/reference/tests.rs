@@ -146,7 +146,9 @@ fn the_keys_of_data_are_the_engines_and_the_sources() {
 #[test]
 fn what_stands_for_words_of_others_is_a_recipes() {
     let mut seen = 0;
-    for (words, ours) in crate::recipe::ELSEWHERE {
+    let by_section = crate::recipe::BY_SECTION.iter().flat_map(|(_, table)| table.iter());
+    let all = crate::recipe::ELSEWHERE.iter().chain(by_section).chain(tallow_data::SPLIT_ELSEWHERE);
+    for (words, ours) in all {
         for snippet in ours.split('`').skip(1).step_by(2) {
             let known = section("").names();
             let is_recipe = snippet.split_once(':').is_some_and(|(key, _)| known.contains(&key));
@@ -156,5 +158,32 @@ fn what_stands_for_words_of_others_is_a_recipes() {
             }
         }
     }
-    assert!(seen > 35, "{seen}");
+    assert!(seen > 90, "{seen}");
+}
+
+/// Each section's words are looked up below it alone, and none is said in vain.
+#[test]
+fn words_of_others_mean_what_they_mean_in_their_section() {
+    let said = |over: &str| mistakes(&yaml(over)).join("\n");
+    for (over, ours) in [
+        ("loss: { gamma: 2 }", "`loss: { focal: 2.0 }`"),
+        ("schedule: { step: { lr: 0.1, every: 1 epochs, gamma: 0.1 } }", "`factor` of step"),
+        ("schedule: { gamma: 0.1 }", "`factor` of step"),
+        ("ema: { momentum: 0.999 }", "in its place: `ema: { decay: 0.999 }`"),
+        ("optimizer: { sgd: { learning_rate: 0.1 } }", "`schedule: { cosine: { lr: 0.01 } }`"),
+        ("loss: focal", "expected a mapping, got `focal`; in its place: `loss: { focal: 2.0 }`"),
+        ("optimizer: adamw", "`optimizer: { adamw: { decay: 0.05 } }`"),
+        ("optimizer: sgd", "a mapping such as `optimizer: { sgd: { momentum: 0.9 } }`, got `sgd`"),
+        ("optimizer: { AdamW: {} }", "did you mean `adamw`?"),
+        ("data: { split: { val: 0.1 } }", "`data: { split: { validation: 0.15 } }`"),
+        ("model: { freeze: { epochs: 3 } }", "`model: { freeze: { until: 3 epochs } }`"),
+    ] {
+        assert!(said(over).contains(ours), "{over}: {}", said(over));
+    }
+    for (path, table) in crate::recipe::BY_SECTION {
+        let is_there =
+            |section: &&Section| section.path == *path || section.path.starts_with(&format!("{path}."));
+        assert!(SECTIONS.iter().any(|section| is_there(&section)), "{path}");
+        assert!(!table.is_empty());
+    }
 }

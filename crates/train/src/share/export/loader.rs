@@ -4,6 +4,7 @@ use super::preprocessing::Preprocessing;
 use super::{Library, has_windows};
 use crate::run::Model;
 use std::fmt::Write;
+use tallow_data::counted;
 use tallow_models::Peer;
 
 pub struct Loader {
@@ -77,10 +78,10 @@ impl Library {
 pub fn readme(to: Library, model: &Model, preprocessing: &Preprocessing, loader: &Loader) -> String {
     let (plan, classes) = (&model.plan, &model.classes);
     let mut text = format!(
-        "# {} for {}\n\nTells {} classes apart; from tallow {} ({}).\n\n",
+        "# {} for {}\n\nTells {} apart; from tallow {} ({}).\n\n",
         plan.model.spec.name,
         to.name(),
-        classes.len(),
+        counted(classes.len(), "class"),
         crate::VERSION,
         crate::COMMIT
     );
