@@ -13,6 +13,7 @@
 //! - [`hub`]: weights from the hub, against a small one on loopback.
 //! - [`publish`]: a checkpoint to a small hub on loopback and back: the same bytes, the same predictions.
 //! - [`own_images`]: a recipe from a look at somebody's images; groups, classes, copies.
+//! - [`odd_folders`]: folders as people have them, and that what `tallow new` writes of them trains and does not leak.
 //! - [`guides`]: what the guides of docs/ say can be done: recipes, commands, links.
 //! - [`knobs`]: what changes in the course of a run: stages that thaw, a plateau, a length; defaults.
 //! - [`lists`]: lists and folders agree; the arrows between the crates are those of ARCHITECTURE.md.
@@ -27,6 +28,7 @@ mod guides;
 mod hub;
 mod knobs;
 mod lists;
+mod odd_folders;
 mod own_images;
 /// The built programs, each started in a folder of its own.
 mod program;

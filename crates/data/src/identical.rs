@@ -1,9 +1,10 @@
 //! Images that are the same to the byte: on two sides of a split they leak, under two labels one of them is wrong.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::first_few;
+use crate::part::Part;
 use crate::{Dataset, Encoded, Error, Result, counted, fingerprint};
 
 /// Sets of two and more images of the same bytes, in the order of their first image.
@@ -74,6 +75,22 @@ impl Identical {
     /// Those with two labels.
     pub fn across_classes(&self) -> Vec<&[Place]> {
         self.differing(|place| &place.class)
+    }
+
+    /// The images, as (part, id), without which nothing is learned that is judged by: of an image in several parts all but those of the
+    /// last of them (test, else validation), of one under two labels all but those of the test part, which stays as it was given.
+    pub fn surplus(&self) -> HashSet<(&str, &str)> {
+        let mut surplus = HashSet::new();
+        for set in &self.0 {
+            let rank = |place: &Place| Part::parse(&place.part);
+            let last = set.iter().map(rank).max().flatten();
+            let labels = set.iter().map(|place| &place.class).collect::<BTreeSet<_>>().len();
+            let stays =
+                |place: &&Place| rank(place) == Some(Part::Test) || (labels == 1 && rank(place) == last);
+            let gone = set.iter().filter(|place| !stays(place));
+            surplus.extend(gone.map(|place| (place.part.as_str(), place.id.as_str())));
+        }
+        surplus
     }
 
     fn differing<'a>(&'a self, by: impl Fn(&'a Place) -> &'a str) -> Vec<&'a [Place]> {
@@ -175,6 +192,29 @@ mod tests {
         assert!(identical(&[("test", &test)], 3).unwrap().problems().is_empty());
         std::fs::remove_file(others.path().join("6.jpg")).unwrap();
         assert!(identical(&[("test", &test)], 1).is_err());
+    }
+
+    #[test]
+    fn the_test_part_keeps_its_images_and_others_give_theirs() {
+        let place = |text: &str| {
+            let words: Vec<&str> = text.split('/').collect();
+            Place { part: words[0].into(), class: words[1].into(), id: text.into() }
+        };
+        let surplus = |places: &[&str]| {
+            let found = Identical(vec![places.iter().map(|text| place(text)).collect()]);
+            let mut ids: Vec<String> = found.surplus().iter().map(|(_, id)| (*id).to_owned()).collect();
+            ids.sort();
+            ids
+        };
+        assert!(surplus(&["train/a/1", "train/a/2"]).is_empty(), "copies in one part and class leak nothing");
+        assert_eq!(surplus(&["train/a/1", "train/a/2", "validation/a/3"]), ["train/a/1", "train/a/2"]);
+        assert_eq!(
+            surplus(&["train/a/1", "validation/a/2", "test/a/3", "test/a/4"]),
+            ["train/a/1", "validation/a/2"]
+        );
+        assert_eq!(surplus(&["train/a/1", "train/b/2"]), ["train/a/1", "train/b/2"]);
+        assert_eq!(surplus(&["train/a/1", "validation/b/2"]), ["train/a/1", "validation/b/2"]);
+        assert_eq!(surplus(&["validation/a/1", "test/a/2", "test/b/3"]), ["validation/a/1"]);
     }
 
     #[test]

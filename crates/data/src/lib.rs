@@ -35,7 +35,8 @@ mod table;
 #[cfg(test)]
 mod written;
 
-pub use decode::broken::{Broken, broken, complaint};
+pub use decode::broken::{Broken, broken, complaint, truncated};
+pub use decode::whole::check_whole;
 pub use decode::window::{Window, Windowed, check_depth};
 pub use decode::{decode, size};
 pub use error::{Error, Result};
@@ -51,7 +52,7 @@ pub use sources::{Parts, SOURCES, SourceSpec, find};
 pub use split::{COPIES, Divided, ELSEWHERE as SPLIT_ELSEWHERE, Rule, Split, check_disjoint, divide};
 pub use subset::Subset;
 pub use suggestion::{Elsewhere, counted, elsewhere, listed, nearest, suggestion};
-pub use survey::{Facts, GroupGuess, Sides, Survey, survey};
+pub use survey::{Facts, GroupGuess, GroupLeak, Sides, Survey, survey};
 pub use table::{Images, Row, Table};
 
 /// Labelled images, read one at a time. Everything but [`Dataset::image`] is known without decoding.

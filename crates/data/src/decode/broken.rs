@@ -3,7 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::{Dataset, decode};
+use super::whole::check_whole;
+use crate::{Dataset, Encoded, Result, decode};
 
 /// An image that cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,20 @@ pub fn complaint(broken: &[Broken], images: usize, part: &str, most: usize) -> S
 
 /// Decodes every image on `workers` threads and returns those that fail, in order. `progress` hears the number done.
 pub fn broken(dataset: &dyn Dataset, workers: usize, progress: &(dyn Fn(usize) + Sync)) -> Vec<Broken> {
+    failing(dataset, workers, progress, &|image| decode(image).map(|_| ()))
+}
+
+/// Those that [`check_whole`] refuses, by their first and last bytes: a small part of the time of [`broken`], which finds more.
+pub fn truncated(dataset: &dyn Dataset, workers: usize) -> Vec<Broken> {
+    failing(dataset, workers, &|_| {}, &check_whole)
+}
+
+fn failing(
+    dataset: &dyn Dataset,
+    workers: usize,
+    progress: &(dyn Fn(usize) + Sync),
+    check: &(dyn Fn(&Encoded) -> Result<()> + Sync),
+) -> Vec<Broken> {
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let look = || {
         let mut found = Vec::new();
@@ -40,10 +55,10 @@ pub fn broken(dataset: &dyn Dataset, workers: usize, progress: &(dyn Fn(usize) +
             if index >= dataset.len() {
                 return found;
             }
-            let decoded =
-                catch_unwind(AssertUnwindSafe(|| dataset.image(index).and_then(|encoded| decode(&encoded))));
-            let reason = match decoded {
-                Ok(Ok(_)) => None,
+            let checked =
+                catch_unwind(AssertUnwindSafe(|| dataset.image(index).and_then(|encoded| check(&encoded))));
+            let reason = match checked {
+                Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(error.to_string()),
                 Err(_) => Some("the decoder gave up on it (a panic)".to_string()),
             };
@@ -95,6 +110,8 @@ mod tests {
             complaint(&found, 20, "train", 1),
             "2 of 20 train images cannot be read:\n  image 4: expected an image, got an empty file\n  … and 1 more"
         );
+        let by_their_ends = truncated(&*table, 3);
+        assert_eq!(by_their_ends.iter().map(|image| image.index).collect::<Vec<_>>(), [4, 13]);
         let named = Broken { index: 0, id: "x.png".into(), reason: "x.png: denied".into() };
         for part in ["all", ""] {
             let said = complaint(std::slice::from_ref(&named), 1, part, 9);

@@ -40,6 +40,11 @@ pub fn header(bytes: &[u8]) -> Result<((u32, u32), Orientation)> {
     Ok(((width as u32, height as u32), orientation(&decoder)))
 }
 
+/// The file reaches its end-of-image marker.
+pub fn check_end(bytes: &[u8]) -> Result<()> {
+    layout(bytes).map(|_| ())
+}
+
 fn attempt(bytes: &[u8], strict: bool) -> std::result::Result<(Image, Orientation), String> {
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options(strict));
     decoder.decode_headers().map_err(|error| error.to_string())?;

@@ -10,6 +10,7 @@ use crate::{Encoded, Error, Image, Result};
 
 pub mod broken;
 mod jpeg;
+pub mod whole;
 pub mod window;
 
 /// Upright RGB8, as Pillow's `exif_transpose` and `convert("RGB")` make it: grey is repeated, a palette looked up,
@@ -31,7 +32,7 @@ pub fn decode(encoded: &Encoded) -> Result<Image> {
         let (image, orientation) = jpeg::decode(&bytes)?;
         return Ok(upright(image, orientation));
     }
-    webp_is_whole(&bytes)?;
+    webp_is_whole(&bytes, bytes.len() as u64)?;
     let (image, orientation) = dynamic(reader(&bytes)?.into_decoder().map_err(broken)?)?;
     Ok(upright(rgb8(image)?, orientation))
 }
@@ -101,16 +102,18 @@ fn is_jpeg(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0xff, 0xd8, 0xff])
 }
 
-/// A WebP says its length (RIFF: from byte 8 on), which the decoder does not hold it to.
-fn webp_is_whole(bytes: &[u8]) -> Result<()> {
-    let Some(header) =
-        bytes.get(..12).filter(|header| header.starts_with(b"RIFF") && header.ends_with(b"WEBP"))
-    else {
+fn is_webp(bytes: &[u8]) -> bool {
+    bytes.get(..12).is_some_and(|header| header.starts_with(b"RIFF") && header.ends_with(b"WEBP"))
+}
+
+/// A WebP says its length (RIFF: from byte 8 on), which the decoder does not hold it to. `bytes` are the first of `length`.
+fn webp_is_whole(bytes: &[u8], length: u64) -> Result<()> {
+    if !is_webp(bytes) {
         return Ok(());
-    };
-    let expected = 8 + u64::from(u32::from_le_bytes([header[4], header[5], header[6], header[7]]));
-    if (bytes.len() as u64) < expected {
-        return Err(Error::Image(format!("truncated WebP: expected {expected} bytes, got {}", bytes.len())));
+    }
+    let expected = 8 + u64::from(u32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]));
+    if length < expected {
+        return Err(Error::Image(format!("truncated WebP: expected {expected} bytes, got {length}")));
     }
     Ok(())
 }

@@ -32,15 +32,15 @@ fn open(options: &Options) -> Result<Parts> {
         let remedy = "put one folder of images for each class there, or say where they are with data.root=…";
         return Err(Error::missing(root.display(), "no such folder", remedy));
     }
+    let classes = options.texts("classes")?;
     let folders = folders(&root)?;
-    let parts: Vec<(Part, &str)> =
-        folders.iter().filter_map(|name| Part::parse(name).map(|part| (part, name.as_str()))).collect();
-    // A class may be called `train` (pictures of vehicles): folders are parts where all have parts' names, or where several
-    // do that have folders of their own.
-    let several = parts.len() > 1
-        && parts.iter().all(|(_, name)| self::folders(&root.join(name)).is_ok_and(|inner| !inner.is_empty()));
-    let in_parts = !parts.is_empty() && (parts.len() == folders.len() || several);
-    let found: Vec<(Part, &str)> = if in_parts { parts } else { vec![(Part::Train, "")] };
+    let mut result = Parts::default();
+    let divided = divided(&root, &folders, &mut result.notes);
+    let in_parts = divided.is_some();
+    if !in_parts && classes.is_none() {
+        check_classes(&root, &folders)?;
+    }
+    let found = divided.unwrap_or_else(|| vec![(Part::Train, String::new())]);
     for (number, (part, name)) in found.iter().enumerate() {
         if let Some((_, other)) = found[..number].iter().find(|(earlier, _)| earlier == part) {
             let problem = format!("expected one folder for {}, got `{other}` and `{name}`", part.name());
@@ -54,11 +54,9 @@ fn open(options: &Options) -> Result<Parts> {
     } else {
         folders.clone()
     };
-    let labels = Labels::new(options.texts("classes")?, names.iter().map(String::as_str));
-    let mut result = Parts::default();
-    if in_parts && found.len() < folders.len() {
-        let is_part = |folder: &&String| found.iter().any(|(_, name)| name == folder);
-        let others: Vec<&String> = folders.iter().filter(|folder| !is_part(folder)).collect();
+    let labels = Labels::new(classes, names.iter().map(String::as_str));
+    let others: Vec<&String> = folders.iter().filter(|folder| Part::parse(folder).is_none()).collect();
+    if in_parts && !others.is_empty() {
         result.notes.push(format!(
             "{}: beside the parts, and left out: {}",
             root.display(),
@@ -66,10 +64,49 @@ fn open(options: &Options) -> Result<Parts> {
         ));
     }
     for (part, name) in found {
-        let table: Arc<dyn Dataset> = Arc::new(read(&root, name, &labels, &mut result.notes)?);
+        let table: Arc<dyn Dataset> = Arc::new(read(&root, &name, &labels, &mut result.notes)?);
         *result.slot(part) = Some(table);
     }
     Ok(result)
+}
+
+/// The parts, and the folder of each. A class may be called `train` (pictures of vehicles): folders are parts where all have parts' names,
+/// or where several do that have folders of their own.
+fn divided(root: &Path, folders: &[String], notes: &mut Vec<String>) -> Option<Vec<(Part, String)>> {
+    let parts =
+        folders.iter().filter_map(|name| Part::parse(name).map(|part| (part, innermost(root, name, part))));
+    let has_classes = |name: &str| self::folders(&root.join(name)).is_ok_and(|inner| !inner.is_empty());
+    let (labelled, plain): (Vec<_>, Vec<_>) = parts.partition(|(_, name)| has_classes(name));
+    let all = !folders.is_empty() && labelled.len() + plain.len() == folders.len();
+    let trains = labelled.iter().any(|(part, _)| *part == Part::Train);
+    // Beside class folders, without a training part, they are for another rule.
+    let beside = || !trains && holding_classes_again(root, folders).is_ok_and(|found| !found.is_empty());
+    if !all && (labelled.len() < 2 || beside()) {
+        return None;
+    }
+    if !trains {
+        return Some([labelled, plain].concat());
+    }
+    notes.extend(plain.iter().map(|(_, name)| {
+        format!("{}: no class folders, so its images have no labels; left out", root.join(name).display())
+    }));
+    Some(labelled)
+}
+
+/// No folder of these is a part or a copy of the others.
+fn check_classes(root: &Path, folders: &[String]) -> Result<()> {
+    let found = holding_classes_again(root, folders)?;
+    let Some((name, again)) = found.first() else { return Ok(()) };
+    let is_class = |folder: &&String| found.iter().all(|(name, _)| name != *folder);
+    let classes: Vec<&str> = folders.iter().filter(is_class).map(String::as_str).collect();
+    let problem = format!(
+        "{}: `{name}` holds folders of classes that are beside it ({}), as a part or a copy does, and no class – to leave it out, \
+         name the classes: `classes: [{}]`; to use it as a part, move the class folders beside it into a folder `train`",
+        root.display(),
+        first_few(again),
+        classes.join(", ")
+    );
+    Err(Error::option("classes", problem))
 }
 
 fn read(root: &Path, part: &str, labels: &Labels, notes: &mut Vec<String>) -> Result<Table> {
@@ -108,8 +145,31 @@ fn read(root: &Path, part: &str, labels: &Labels, notes: &mut Vec<String>) -> Re
     Table::new(&place.display().to_string(), labels.classes.clone(), None, rows, Images::Files(paths))
 }
 
+/// A part's folder may hold one of the part's name alone, as archives are unpacked: `training_set/training_set/cat`.
+fn innermost(root: &Path, name: &str, part: Part) -> String {
+    match folders(&root.join(name)).as_deref() {
+        Ok([only]) if Part::parse(only) == Some(part) => innermost(root, &format!("{name}/{only}"), part),
+        _ => name.to_owned(),
+    }
+}
+
+/// Of class folders those that hold folders of the other classes once more, which are a part (one such folder and a part's name are
+/// enough) or a copy, and which they hold.
+pub fn holding_classes_again(root: &Path, folders: &[String]) -> Result<Vec<(String, Vec<String>)>> {
+    let mut found = Vec::new();
+    for name in folders {
+        let is_other =
+            |inner: &String| folders.iter().any(|other| other != name && other.eq_ignore_ascii_case(inner));
+        let again: Vec<String> = self::folders(&root.join(name))?.into_iter().filter(is_other).collect();
+        if again.len() > usize::from(Part::parse(name).is_none()) {
+            found.push((name.clone(), again));
+        }
+    }
+    Ok(found)
+}
+
 /// Names of the folders in a folder, sorted, without hidden ones.
-fn folders(folder: &Path) -> Result<Vec<String>> {
+pub fn folders(folder: &Path) -> Result<Vec<String>> {
     let entries = sorted(folder)?;
     Ok(entries.iter().filter(|path| path.is_dir()).map(|path| relative(folder, path)).collect())
 }

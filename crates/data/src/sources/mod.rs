@@ -20,6 +20,7 @@ mod mnist;
 mod parquet;
 
 pub(crate) use csv::unpadded;
+pub(crate) use folder::{folders, holding_classes_again};
 pub(crate) use parquet::below as parquet_below;
 
 /// A kind of dataset that a recipe can name: `data: { name: …, <keys> }`.

@@ -1,9 +1,9 @@
 //! Counts, sizes, formats and depths.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::identical::in_threads;
-use crate::{Dataset, Encoded, Result, decode};
+use crate::{Broken, Dataset, Encoded, Result, decode, truncated};
 
 /// Headers read at most.
 pub const SAMPLE: usize = 2000;
@@ -20,7 +20,7 @@ pub struct Facts {
     pub heights: Sides,
     /// Images of each kind, such as `JPEG, RGB, 8 bits`, in the sample.
     pub kinds: BTreeMap<String, usize>,
-    /// (id, reason) of headers that cannot be read.
+    /// (id, reason) of files that end early or are no images, of all that there are, and of headers in the sample that cannot be read.
     pub unreadable: Vec<(String, String)>,
 }
 
@@ -38,6 +38,11 @@ impl Facts {
         self.counts.iter().map(|(_, counts)| counts[class]).sum()
     }
 
+    /// Of [`Facts::unreadable`] how many are images that end early.
+    pub fn ending_early(&self) -> usize {
+        self.unreadable.iter().filter(|(_, reason)| reason.starts_with("truncated")).count()
+    }
+
     /// Images of a part.
     pub fn images(&self, part: &str) -> usize {
         self.counts.iter().filter(|(name, _)| name == part).flat_map(|(_, counts)| counts).sum()
@@ -51,6 +56,9 @@ pub(super) fn facts(parts: &[(&str, &dyn Dataset)], workers: usize) -> Result<Fa
         let mut counts = vec![0; facts.classes.len()];
         (0..part.len()).for_each(|index| counts[part.label(index) as usize] += 1);
         facts.counts.push(((*name).to_owned(), counts));
+        facts
+            .unreadable
+            .extend(truncated(*part, workers).into_iter().map(|Broken { id, reason, .. }| (id, reason)));
     }
     let all: Vec<(&dyn Dataset, usize)> =
         parts.iter().flat_map(|(_, part)| (0..part.len()).map(|index| (*part, index))).collect();
@@ -62,6 +70,7 @@ pub(super) fn facts(parts: &[(&str, &dyn Dataset)], workers: usize) -> Result<Fa
         Ok(part.image(index).and_then(|image| header(&image)))
     })?;
     let mut sizes = [Vec::new(), Vec::new()];
+    let known: HashSet<String> = facts.unreadable.iter().map(|(id, _)| id.clone()).collect();
     for ((part, index), header) in sample.into_iter().zip(headers) {
         match header {
             Ok((width, height, kind)) => {
@@ -69,7 +78,12 @@ pub(super) fn facts(parts: &[(&str, &dyn Dataset)], workers: usize) -> Result<Fa
                 sizes[1].push(height);
                 *facts.kinds.entry(kind).or_default() += 1;
             }
-            Err(error) => facts.unreadable.push((part.id(index).to_owned(), error.to_string())),
+            Err(error) => {
+                let id = part.id(index);
+                if !known.contains(id) {
+                    facts.unreadable.push((id.to_owned(), error.to_string()));
+                }
+            }
         }
     }
     [facts.widths, facts.heights] = sizes.map(sides);

@@ -1,6 +1,6 @@
 //! Groups (patients, lesions) that the names of images suggest.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use regex::Regex;
 
@@ -17,8 +17,46 @@ pub struct GroupGuess {
     pub images: usize,
     /// An image, and the group it would get.
     pub example: (String, String),
-    /// Groups with images in two parts, as the parts are now.
-    pub on_two_sides: usize,
+    /// What of them is in several parts, as the parts are now.
+    pub leak: GroupLeak,
+}
+
+/// Groups with images in several parts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupLeak {
+    pub groups: usize,
+    /// Of them in the test part.
+    pub in_test: usize,
+    /// The first by its name.
+    pub example: Option<String>,
+}
+
+/// The parts in which each group has images.
+#[derive(Default)]
+struct Places<'a>(BTreeMap<&'a str, BTreeSet<&'a str>>);
+
+impl<'a> Places<'a> {
+    fn add(&mut self, group: &'a str, part: &'a str) {
+        self.0.entry(group).or_default().insert(part);
+    }
+
+    fn leak(&self) -> GroupLeak {
+        let several: Vec<_> = self.0.iter().filter(|(_, parts)| parts.len() > 1).collect();
+        GroupLeak {
+            groups: several.len(),
+            in_test: several.iter().filter(|(_, parts)| parts.contains("test")).count(),
+            example: several.first().map(|(group, _)| (**group).to_owned()),
+        }
+    }
+}
+
+/// Of the groups that the dataset has itself.
+pub(super) fn own_leak(parts: &[(&str, &dyn Dataset)]) -> GroupLeak {
+    let mut places = Places::default();
+    for (name, part) in parts {
+        (0..part.len()).filter_map(|index| part.group(index)).for_each(|group| places.add(group, name));
+    }
+    places.leak()
 }
 
 /// Words that stand before the number of a person or a lesion.
@@ -33,7 +71,7 @@ const PATTERNS: [&str; 3] = [
 pub(super) fn guess(parts: &[(&str, &dyn Dataset)]) -> Option<GroupGuess> {
     PATTERNS.iter().find_map(|pattern| {
         let regex = Regex::new(pattern).expect("ours");
-        let (mut found, mut images, mut all) = (HashMap::<String, HashSet<&str>>::new(), 0, 0);
+        let (mut found, mut images, mut all) = (Places::default(), 0, 0);
         let mut example = None;
         for (name, part) in parts {
             for index in 0..part.len() {
@@ -42,18 +80,13 @@ pub(super) fn guess(parts: &[(&str, &dyn Dataset)]) -> Option<GroupGuess> {
                 let Some(group) = regex.captures(id).and_then(|found| found.get(1)) else { continue };
                 images += 1;
                 example.get_or_insert_with(|| (id.to_owned(), group.as_str().to_owned()));
-                found.entry(group.as_str().to_owned()).or_default().insert(name);
+                found.add(group.as_str(), name);
             }
         }
-        let fits = images * 10 >= all * 9 && found.len() > 1 && found.len() < images;
-        let on_two_sides = found.values().filter(|parts| parts.len() > 1).count();
-        let guess = GroupGuess {
-            pattern: (*pattern).to_owned(),
-            groups: found.len(),
-            images,
-            example: example?,
-            on_two_sides,
-        };
+        let groups = found.0.len();
+        let fits = images * 10 >= all * 9 && groups > 1 && groups < images;
+        let pattern = (*pattern).to_owned();
+        let guess = GroupGuess { pattern, groups, images, example: example?, leak: found.leak() };
         fits.then_some(guess)
     })
 }

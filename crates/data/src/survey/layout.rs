@@ -18,14 +18,14 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    fn new(source: &str, options: impl IntoIterator<Item = (&'static str, Value)>) -> Layout {
+    pub fn new(source: &str, options: impl IntoIterator<Item = (&'static str, Value)>) -> Layout {
         let source = crate::find(source).expect("a source of this crate");
         let options = options.into_iter().map(|(key, value)| (Value::from(key), value)).collect();
         Layout { source, options, notes: Vec::new() }
     }
 }
 
-fn text(path: &Path) -> Value {
+pub(super) fn text(path: &Path) -> Value {
     Value::from(path.display().to_string())
 }
 
@@ -50,7 +50,8 @@ pub(super) fn recognise(path: &Path) -> Result<Layout> {
     }
 }
 
-fn folder(root: &Path) -> Result<Layout> {
+/// A folder of class folders, of one of the datasets that are known by name, of tables or of files of many images.
+pub(super) fn folder(root: &Path) -> Result<Layout> {
     let has = |name: &str| root.join(name).exists();
     let here = |source| Ok(Layout::new(source, [("root", text(root))]));
     let entries = sorted(root)?;
@@ -86,11 +87,8 @@ fn folder(root: &Path) -> Result<Layout> {
         .copied()
         .filter(|path| images_below(path).is_ok_and(|images| !images.is_empty()))
         .collect();
-    let parts: Vec<&PathBuf> =
-        holding.iter().copied().filter(|path| Part::parse(&name(path)).is_some()).collect();
-    let divided = parts.len() > 1 && parts.iter().all(|part| has_class_folders(part));
-    if divided || (holding.len() > 1 && parts.len() < holding.len()) {
-        return classes(root, &folders, &holding, divided);
+    if let Some(layout) = super::folders::class_folders(root, &folders, &holding)? {
+        return Ok(layout);
     }
     let tables = [of_kind("csv"), of_kind("tsv")].concat();
     if !tables.is_empty() {
@@ -125,45 +123,6 @@ fn parquet(key: &'static str, place: &Path, first: &Path) -> Result<Layout> {
         if let Some(column) = found.filter(|column| *column != key) {
             layout.options.insert(key.into(), column.as_str().into());
         }
-    }
-    Ok(layout)
-}
-
-fn has_class_folders(part: &Path) -> bool {
-    sorted(part).is_ok_and(|entries| entries.iter().any(|path| path.is_dir()))
-}
-
-/// Class folders, or parts of class folders. A folder that has the other classes' folders in it once more is a copy of them.
-fn classes(root: &Path, folders: &[&PathBuf], holding: &[&PathBuf], divided: bool) -> Result<Layout> {
-    let mut layout = Layout::new("folder", [("root", text(root))]);
-    if divided {
-        return Ok(layout);
-    }
-    let name = |path: &Path| relative(root, path);
-    let names: HashSet<String> = holding.iter().map(|path| name(path).to_lowercase()).collect();
-    let is_copy = |path: &Path| {
-        let inner = sorted(path).unwrap_or_default();
-        let again = inner
-            .iter()
-            .filter(|inner| inner.is_dir() && names.contains(&relative(path, inner).to_lowercase()));
-        again.count() > 1
-    };
-    let (copies, kept): (Vec<&PathBuf>, Vec<&PathBuf>) =
-        holding.iter().copied().partition(|path| is_copy(path));
-    let empty: Vec<String> =
-        folders.iter().filter(|path| !holding.contains(path)).map(|path| name(path)).collect();
-    for copy in &copies {
-        layout.notes.push(format!(
-            "`{}` holds the classes once more (a copy, or augmented images): left out",
-            name(copy)
-        ));
-    }
-    if !empty.is_empty() {
-        layout.notes.push(format!("no images in {}: left out", first_few(&empty)));
-    }
-    if !copies.is_empty() || !empty.is_empty() {
-        let classes = kept.iter().map(|path| Value::from(name(path))).collect();
-        layout.options.insert("classes".into(), Value::Sequence(classes));
     }
     Ok(layout)
 }

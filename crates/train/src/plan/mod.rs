@@ -94,6 +94,8 @@ pub struct DataPlan {
     pub drop: Vec<String>,
     /// What becomes black and white of 16-bit pictures; understood when the data are open.
     pub window: Option<Value>,
+    /// Whether images that are the same to the byte in two parts or under two labels are left out, all but those of the last part.
+    pub drop_copies: bool,
     /// Whether a run goes on where images are the same to the byte in two parts or under two labels.
     pub allow_leak: bool,
 }

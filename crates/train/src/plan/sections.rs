@@ -57,6 +57,8 @@ pub fn data(node: &Node) -> Option<DataPlan> {
     };
     let (only, drop) = (names("only"), names("drop"));
     let window = node.get("window").map(|window| window.value().clone());
+    let copies = [("refuse", false), ("drop", true)];
+    let drop_copies = node.get("copies").and_then(|n| n.one_of("way to treat copies", &copies));
     let allow_leak = node.get("allow_leak").and_then(|n| n.boolean());
     Some(DataPlan {
         source: source?,
@@ -70,6 +72,7 @@ pub fn data(node: &Node) -> Option<DataPlan> {
         only: only?,
         drop: drop?,
         window,
+        drop_copies: drop_copies?,
         allow_leak: allow_leak?,
     })
 }

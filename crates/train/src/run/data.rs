@@ -1,12 +1,13 @@
 //! The data of a plan: opened, divided, checked.
 
+use super::copies::{distinct, without_copies};
 use super::keys;
 use crate::plan::Plan;
 use crate::{Error, Result};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tallow_data::{
-    Dataset, Encoded, Grouping, HostBatch, Options, Parts, Rule, Subset, Window, Windowed, counted,
+    Broken, Dataset, Encoded, Grouping, HostBatch, Options, Parts, Rule, Subset, Window, Windowed, counted,
 };
 use tallow_report::{Progress, SplitNote, Unit};
 
@@ -34,7 +35,27 @@ impl Data {
         Data::of(parts, notes)
     }
 
-    /// The same, without decoding an image.
+    /// The same without decoding an image, and what is wrong with images and can be told so: files that end early, copies.
+    ///
+    /// # Errors
+    /// Data that are not there, not divided, or with a group on two sides.
+    pub fn looked_at(plan: &Plan) -> Result<(Data, Vec<Error>)> {
+        let (mut parts, mut notes) = divided(plan, official(plan)?)?;
+        disjoint(&parts)?;
+        let look = |part: &dyn Dataset| tallow_data::truncated(part, plan.data.workers);
+        let cut = without(&mut parts, plan, look, &mut notes).map(|whole| {
+            if whole > 0 {
+                notes.push(format!(
+                    "{} looked at: begun as images are, and not cut short (a training decodes them)",
+                    counted(whole, "file")
+                ));
+            }
+        });
+        let copies = distinct(&parts, plan, &mut notes);
+        Ok((Data::of(parts, notes)?, [cut, copies].into_iter().filter_map(Result::err).collect()))
+    }
+
+    /// The same, without a look at the images.
     ///
     /// # Errors
     /// Data that are not there, not divided, or with a group on two sides.
@@ -178,7 +199,7 @@ pub fn part(plan: &Plan, name: &str, progress: &Progress) -> Result<Arc<dyn Data
 }
 
 /// Datasets by name: train and validation, and test where there is one.
-type Named = Vec<(&'static str, Arc<dyn Dataset>)>;
+pub(super) type Named = Vec<(&'static str, Arc<dyn Dataset>)>;
 
 /// The official parts of a plan's data.
 fn official(plan: &Plan) -> Result<Parts> {
@@ -240,28 +261,6 @@ fn windowed(plan: &Plan, parts: Parts) -> tallow_data::Result<Parts> {
     })
 }
 
-/// No image is in two parts or under two labels, the same to the byte, unless the plan allows it.
-fn distinct(parts: &Named, plan: &Plan, notes: &mut Vec<String>) -> Result<()> {
-    // Drawn images are made when they are asked for.
-    if plan.data.source.name == "synthetic" {
-        return Ok(());
-    }
-    let named: Vec<(&str, &dyn Dataset)> = parts.iter().map(|(name, part)| (*name, &**part)).collect();
-    let problems = tallow_data::identical(&named, plan.data.workers)?.problems();
-    if problems.is_empty() {
-        let images = counted(parts.iter().map(|(_, part)| part.len()).sum::<usize>(), "image");
-        notes.push(format!(
-            "no two of {images} in different parts or classes are the same to the byte (checked)"
-        ));
-    } else if plan.data.allow_leak {
-        notes.extend(problems.iter().map(|problem| format!("allowed by data.allow_leak: {problem}")));
-    } else {
-        let remedy = "or go on in spite of it, which is recorded: `allow_leak: true` below data, on a command line data.allow_leak=true";
-        return Err(Error::Data(format!("{}\n{remedy}", problems.join("\n"))));
-    }
-    Ok(())
-}
-
 /// The parts that a plan trains with, and the source's notes.
 fn divided(plan: &Plan, parts: Parts) -> Result<(Named, Vec<String>)> {
     let source = plan.data.source.name;
@@ -295,7 +294,9 @@ fn divided(plan: &Plan, parts: Parts) -> Result<(Named, Vec<String>)> {
     };
     let mut named = vec![("train", train), ("validation", validation)];
     named.extend(test.map(|test| ("test", test)));
-    Ok((named, parts.notes))
+    let mut notes = parts.notes;
+    without_copies(&mut named, plan, &mut notes)?;
+    Ok((named, notes))
 }
 
 /// A part with the groups that the plan finds in names or a file. The dataset's own are looked for in what is divided alone.
@@ -313,10 +314,7 @@ fn disjoint(parts: &Named) -> Result<()> {
 
 /// Leaves the broken images out of every part; an error that names those of all parts, unless the plan skips them.
 fn readable(parts: &mut Named, plan: &Plan, progress: &Progress, notes: &mut Vec<String>) -> Result<()> {
-    const NAMED: usize = 20;
-    // Pixels in memory cannot be broken.
-    let drawn = |part: &dyn Dataset| part.is_empty() || matches!(part.image(0), Ok(Encoded::Pixels(_)));
-    let mut stored: Vec<_> = parts.iter_mut().filter(|(_, part)| !drawn(&**part)).collect();
+    let stored: Vec<_> = parts.iter().filter(|(_, part)| !in_memory(&**part)).collect();
     if stored.is_empty() {
         return Ok(());
     }
@@ -324,9 +322,28 @@ fn readable(parts: &mut Named, plan: &Plan, progress: &Progress, notes: &mut Vec
     let names: Vec<&str> = stored.iter().map(|(name, _)| *name).collect();
     let label = format!("checking {}", names.join(", "));
     let bar = progress.bar(&label, Unit::Images, Some(images as u64));
-    let mut complaints = Vec::new();
-    for (name, part) in &mut stored {
-        let broken = tallow_data::broken(&**part, plan.data.workers, &|_| bar.tick(1, &[]));
+    let look = |part: &dyn Dataset| tallow_data::broken(part, plan.data.workers, &|_| bar.tick(1, &[]));
+    without(parts, plan, look, notes).map(|_| ())
+}
+
+/// Pixels in memory cannot be broken.
+fn in_memory(part: &dyn Dataset) -> bool {
+    part.is_empty() || matches!(part.image(0), Ok(Encoded::Pixels(_)))
+}
+
+/// Leaves the images that `look` finds broken out of every part, and says how many are whole; an error that names those of all parts,
+/// unless the plan skips them.
+fn without(
+    parts: &mut Named,
+    plan: &Plan,
+    look: impl Fn(&dyn Dataset) -> Vec<Broken>,
+    notes: &mut Vec<String>,
+) -> Result<usize> {
+    const NAMED: usize = 20;
+    let (mut complaints, mut whole) = (Vec::new(), 0);
+    for (name, part) in parts.iter_mut().filter(|(_, part)| !in_memory(&**part)) {
+        let broken = look(&**part);
+        whole += part.len() - broken.len();
         if !broken.is_empty() {
             complaints.push(tallow_data::complaint(&broken, part.len(), name, NAMED));
             *part = Arc::new(Subset::without(part.clone(), &broken));
@@ -337,5 +354,5 @@ fn readable(parts: &mut Named, plan: &Plan, progress: &Progress, notes: &mut Vec
         return Err(Error::Data(format!("{}\n{remedy}", complaints.join("\n"))));
     }
     notes.extend(complaints.iter().map(|complaint| format!("left out: {complaint}")));
-    Ok(())
+    Ok(whole)
 }

@@ -2,6 +2,7 @@
 //! done with it is not here, but in `fit`, `inspect` and `share`.
 
 mod batches;
+mod copies;
 mod data;
 mod device;
 pub mod keys;
@@ -118,12 +119,16 @@ impl Run {
     }
 }
 
-/// The data of a plan, without decoding the images, and every mistake that can be told with data and weights there. Weights of the
-/// hub are not looked for.
+/// The data of a plan, without decoding the images, and every mistake that can be told with data and weights there: files that end early
+/// and copies too. Weights of the hub are not looked for.
 pub fn inspect(plan: &Plan) -> (Option<Data>, Vec<Error>) {
-    let data = Data::undecoded(plan).and_then(|data| check_with_data(plan, &data).map(|_| data));
-    let (data, of_data) = data.map_or_else(|error| (None, Some(error)), |data| (Some(data), None));
-    (data, of_data.into_iter().chain(weights::inspect(plan).err()).collect())
+    let (data, mut errors) = match Data::looked_at(plan) {
+        Ok((data, errors)) => (Some(data), errors),
+        Err(error) => (None, vec![error]),
+    };
+    errors.extend(data.as_ref().and_then(|data| check_with_data(plan, data).err()));
+    errors.extend(weights::inspect(plan).err());
+    (data, errors)
 }
 
 /// What of a plan can be checked only with its data open.

@@ -96,3 +96,55 @@ fn says_what_is_missing() {
     std::fs::remove_dir_all(folder.path().join("cat")).unwrap();
     assert_eq!(message(read(&folder, "")), "ROOT: expected one folder for train, got `train` and `training`");
 }
+
+#[test]
+fn parts_have_names_of_many_forms_and_may_be_nested() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = [
+        "training_set/training_set/cat/1.jpg",
+        "training_set/training_set/dog/1.jpg",
+        "Test-Images/dog/1.jpg",
+    ];
+    paths.iter().for_each(|path| jpeg_file(folder.path().join(path)));
+    file(folder.path().join("docs/readme.txt"), "");
+    let parts = read(&folder, "").unwrap();
+    assert_eq!(ids(&*parts.train.unwrap()), paths[..2]);
+    assert_eq!(ids(&*parts.test.unwrap()), paths[2..]);
+}
+
+#[test]
+fn a_test_part_without_labels_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in ["train/cat/1.jpg", "train/dog/1.jpg", "test/1.jpg", "test/2.jpg"] {
+        jpeg_file(folder.path().join(path));
+    }
+    let parts = read(&folder, "").unwrap();
+    assert_eq!(parts.train.unwrap().classes(), ["cat", "dog"]);
+    assert!(parts.test.is_none());
+    assert!(parts.notes[0].ends_with("test: no class folders, so its images have no labels; left out"));
+}
+
+#[test]
+fn a_part_or_a_copy_beside_class_folders_is_no_class_unless_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in ["cat/1.jpg", "dog/1.jpg", "val/Cat/1.jpg"] {
+        jpeg_file(folder.path().join(path));
+    }
+    let text = refused(&folder, read(&folder, ""));
+    assert!(
+        text.starts_with(
+            "data.classes: ROOT: `val` holds folders of classes that are beside it (Cat), as a part"
+        ),
+        "{text}"
+    );
+    assert!(text.contains("`classes: [cat, dog]`"), "{text}");
+    let told = |classes: &str| {
+        read(&folder, &format!(", classes: {classes}")).unwrap().train.unwrap().classes().to_vec()
+    };
+    assert_eq!(told("[cat, dog]"), ["cat", "dog"]);
+    assert_eq!(told("[cat, dog, val]"), ["cat", "dog", "val"]);
+    std::fs::rename(folder.path().join("val"), folder.path().join("more")).unwrap();
+    assert_eq!(read(&folder, "").unwrap().train.unwrap().classes().len(), 3, "one such folder tells nothing");
+    jpeg_file(folder.path().join("more/dog/1.jpg"));
+    assert!(refused(&folder, read(&folder, "")).contains("`more` holds folders of classes"));
+}
