@@ -64,14 +64,26 @@ def network(options, classes):
 
 
 def laid_out(options, tensor_or_net):
-    """bf16 is autocast on channels_last, its faster layout."""
-    if options.variant in ("channels_last", "bf16"):
-        return tensor_or_net.to(memory_format=torch.channels_last)
-    return tensor_or_net
+    """On the device; tf32 and bf16 (autocast) on channels_last, their faster layout."""
+    moved = tensor_or_net.to(options.device)
+    if options.variant in ("channels_last", "tf32", "bf16", "bf16_compiled"):
+        return moved.to(memory_format=torch.channels_last)
+    return moved
 
 
 def precision(options):
-    return torch.autocast("cpu", dtype=torch.bfloat16) if options.variant == "bf16" else contextlib.nullcontext()
+    """fp32 is strict but in the variant tf32."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = options.variant == "tf32"
+    if options.variant.startswith("bf16"):
+        return torch.autocast(options.device, dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def done(options):
+    """What was asked of the device has happened."""
+    if options.device != "cpu":
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def sgd(net):
@@ -81,20 +93,22 @@ def sgd(net):
 def step(options):
     net = laid_out(options, network(options, options.classes))
     x = laid_out(options, torch.randn(options.batch, 3, options.input, options.input))
-    targets = F.one_hot(torch.arange(options.batch) % options.classes, options.classes).float()
+    targets = F.one_hot(torch.arange(options.batch) % options.classes, options.classes).float().to(options.device)
     optimizer = sgd(net)
+    if options.variant == "bf16_compiled":
+        net = torch.compile(net)
 
     def work(_):
-        began = time.perf_counter()
+        began = done(options)
         optimizer.zero_grad()
         with precision(options):
             loss = F.cross_entropy(net(x), targets)
         value = loss.item()
         forward = time.perf_counter()
         loss.backward()
-        backward = time.perf_counter()
+        backward = done(options)
         optimizer.step()
-        end = time.perf_counter()
+        end = done(options)
         assert value == value, "the loss is not a number"
         return {
             "step_seconds": end - began,
@@ -112,10 +126,10 @@ def evaluate(options):
     x = laid_out(options, torch.randn(options.batch, 3, options.input, options.input))
 
     def work(_):
-        began = time.perf_counter()
+        began = done(options)
         with torch.inference_mode(), precision(options):
             net(x)
-        return {"forward_seconds": time.perf_counter() - began}
+        return {"forward_seconds": done(options) - began}
 
     result = medians(timed(work, options.warmup, options.steps))
     return {"images_per_second": options.batch / result["forward_seconds"], **result, "peak_rss_bytes": peak_rss()}
@@ -236,6 +250,7 @@ def main():
     parser.add_argument("--warmup", type=int, default=2)
     parser.add_argument("--steps", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", help="of step and eval: cpu, cuda")
     parser.add_argument("--root")
     parser.add_argument("--images", type=int)
     parser.add_argument("--workers", type=int, default=2)
