@@ -191,7 +191,7 @@ fn files_cut_short_are_counted_and_skipped() {
     assert!(recipe.contains("\n  broken: skip\n"), "{recipe}");
     let said = desk.tallow(&["check", "--data", "new.yaml"]).ok().out;
     assert!(said.contains("cannot be read:") && said.contains("new.yaml: ok"), "{said}");
-    assert!(said.contains("  13 files begin as images"), "{said}");
+    assert!(said.contains("  13 files looked at"), "{said}");
     train(&desk, "new.yaml").ok();
     desk.write("new.yaml", recipe.replace("broken: skip", "broken: refuse"));
     let words = ["images cannot be read:", "x3.png: truncated PNG", "x9.png", "x10.png", "broken: skip"];

@@ -7,11 +7,12 @@ pub fn counted(count: impl std::fmt::Display, noun: &str) -> String {
     format!("{count} {noun}")
 }
 
-/// The regular plural: `classes`, `copies`, `images`.
+/// The regular plural: `classes`, `copies`, `images`; and `epochs`, whose ch is a k.
 fn plural(noun: &str) -> String {
     let vowel = |letter: char| "aeiou".contains(letter);
     match noun.strip_suffix('y') {
         Some(stem) if !stem.ends_with(vowel) => format!("{stem}ies"),
+        _ if noun == "epoch" => "epochs".to_owned(),
         _ if ["s", "x", "ch", "sh"].iter().any(|end| noun.ends_with(end)) => format!("{noun}es"),
         _ => format!("{noun}s"),
     }

@@ -375,7 +375,7 @@ mod tests {
             mistakes,
             [
                 "override `policy.branches=1`: policy: expected a mapping, got `mixup`",
-                "override `list[3]=1`: list: has 1 entries, no [3]",
+                "override `list[3]=1`: list: has 1 entry, no [3]",
                 "override `novalue`: expected key=value, such as optimizer.sgd.momentum=0.9"
             ]
         );
