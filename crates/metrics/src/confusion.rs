@@ -35,6 +35,12 @@ impl Confusion {
         confusion
     }
 
+    /// The counts, row-major.
+    pub(crate) fn from_counts(classes: usize, counts: Vec<u64>) -> Confusion {
+        assert_eq!(counts.len(), classes * classes, "confusion of {classes} classes");
+        Confusion { classes, counts }
+    }
+
     /// Counts one image. Panics if truth or prediction is not below the number of classes.
     pub fn add(&mut self, truth: u32, predicted: u32) {
         let (truth, predicted) = (truth as usize, predicted as usize);

@@ -5,22 +5,29 @@ use crate::Predictions;
 /// −mean ln p_label, with p clipped to [ε, 1 − ε], ε = 2⁻⁵² as scikit-learn's for doubles. In nats; lower is better.
 /// NaN without images.
 pub fn log_loss(predictions: &Predictions) -> f64 {
-    let clipped = |p: f64| p.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
-    mean(predictions, |row, label| -clipped(row[label]).ln())
+    mean(predictions, surprise)
 }
 
 /// mean Σ_c (p_c − y_c)², halved for fewer than three classes (then it is Brier's (p_1 − y_1)²). Lower is better.
 /// NaN without images.
 pub fn brier(predictions: &Predictions) -> f64 {
-    let scale = if predictions.classes.len() < 3 { 0.5 } else { 1.0 };
-    scale
-        * mean(predictions, |row, label| {
-            row.iter().enumerate().map(|(class, p)| (p - f64::from(u8::from(class == label))).powi(2)).sum()
-        })
+    mean(predictions, square)
+}
+
+/// One image's part of [`log_loss`].
+pub(crate) fn surprise(row: &[f64], label: usize) -> f64 {
+    -row[label].clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln()
+}
+
+/// One image's part of [`brier`].
+pub(crate) fn square(row: &[f64], label: usize) -> f64 {
+    let scale = if row.len() < 3 { 0.5 } else { 1.0 };
+    let of = |(class, p): (usize, &f64)| (p - f64::from(u8::from(class == label))).powi(2);
+    scale * row.iter().enumerate().map(of).sum::<f64>()
 }
 
 /// Bins of [`ece`], as Guo et al.
-const BINS: usize = 15;
+pub(crate) const BINS: usize = 15;
 
 /// Expected calibration error, Σ_b (n_b / n) |accuracy_b − confidence_b|: an image's confidence is its largest probability,
 /// bin b of 15 holds the images with confidence in (b/15, (b + 1)/15], accuracy_b is the share of them predicted right,
@@ -29,16 +36,27 @@ const BINS: usize = 15;
 pub fn ece(predictions: &Predictions) -> f64 {
     // Σ (right − confidence) of each bin: its size times accuracy − confidence.
     let mut gaps = [0.0; BINS];
-    for (index, &label) in predictions.labels.iter().enumerate() {
-        let predicted = predictions.predicted(index);
-        let confidence = predictions.row(index)[predicted as usize];
-        let bin = (1..BINS).take_while(|&edge| confidence > edge as f64 / BINS as f64).count();
-        gaps[bin] += f64::from(u8::from(predicted == label)) - confidence;
+    for index in 0..predictions.len() {
+        let (confidence, gap) = gap(predictions, index);
+        gaps[bin(confidence)] += gap;
     }
     gaps.iter().map(|gap| gap.abs()).sum::<f64>() / predictions.len() as f64
 }
 
-fn mean(predictions: &Predictions, of: impl Fn(&[f64], usize) -> f64) -> f64 {
+/// The largest probability of image `index`, and how much less that is than being right: right − confidence.
+pub(crate) fn gap(predictions: &Predictions, index: usize) -> (f64, f64) {
+    let predicted = predictions.predicted(index);
+    let confidence = predictions.row(index)[predicted as usize];
+    (confidence, f64::from(u8::from(predicted == predictions.labels[index])) - confidence)
+}
+
+/// The bin of equal width that holds a probability: (b/15, (b + 1)/15], the first with 0.
+pub(crate) fn bin(p: f64) -> usize {
+    (1..BINS).take_while(|&edge| p > edge as f64 / BINS as f64).count()
+}
+
+/// Mean over images of a number of row and label. NaN without images.
+pub(crate) fn mean(predictions: &Predictions, of: fn(&[f64], usize) -> f64) -> f64 {
     let sum: f64 =
         predictions.rows().zip(&predictions.labels).map(|(row, &label)| of(row, label as usize)).sum();
     sum / predictions.len() as f64
