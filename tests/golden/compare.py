@@ -11,6 +11,7 @@ areas, and an image's influence is the mean of its influences. With groups the i
 """
 
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -26,8 +27,9 @@ OUT = Path(__file__).parent / "metrics" / "compare.json"
 
 
 def softmax(logits):
-    exp = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exp / exp.sum(axis=1, keepdims=True)
+    # The C library's exp: numpy's own differs in the last bit from one processor to another.
+    exp = np.vectorize(math.exp)(logits - logits.max(axis=1, keepdims=True))
+    return exp / np.array([[math.fsum(row)] for row in exp])
 
 
 def pair(rng, n, classes, skill, decimals=None):
@@ -74,8 +76,8 @@ def auroc(y, p):
 
 def delong(y, a, b, groups):
     influence_a, influence_b = influences(y, a, groups), influences(y, b, groups)
-    variance_a, variance_b = influence_a @ influence_a, influence_b @ influence_b
-    covariance = influence_a @ influence_b
+    variance_a, variance_b = math.fsum(influence_a**2), math.fsum(influence_b**2)
+    covariance = math.fsum(influence_a * influence_b)
     if a.shape[1] == 2 and len(set(groups)) == len(y):
         for p, got in ((a, variance_a), (b, variance_b)):
             area, variance = delong_roc_variance((y == 1).astype(int), p[:, 1])
