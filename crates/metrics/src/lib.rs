@@ -35,6 +35,7 @@ mod normal;
 mod points;
 mod predictions;
 mod probability;
+mod proportion;
 #[cfg(test)]
 mod random;
 mod ranking;
@@ -51,7 +52,8 @@ pub use interval::{interval, intervals};
 pub use metric::{Better, METRICS, Metric, find};
 pub use points::Points;
 pub use predictions::Predictions;
-pub use probability::{brier, ece, log_loss};
+pub use probability::{brier, classwise_ece, ece, equal_mass_ece, log_loss};
+pub use proportion::{f1_interval, wilson};
 pub use ranking::{
     auroc, auroc_of_class, auroc_weighted, average_precision, average_precision_of_class,
     average_precision_weighted, top_k_accuracy,

@@ -43,8 +43,10 @@ pub(crate) enum Form {
     Counts(fn(&Confusion) -> f64),
     /// The mean over images of a number of row and label.
     Mean(fn(&[f64], usize) -> f64),
-    /// The calibration error in bins of equal width.
-    Bins,
+    /// The calibration error in bins of equal width, of the largest probability or, as a mean, of that of each class.
+    Bins { classwise: bool },
+    /// The calibration error in bins of equal mass.
+    Masses,
     /// The mean over classes of an area, by support or not.
     Areas(Area, bool),
 }
@@ -145,7 +147,7 @@ pub const METRICS: &[Metric] = &[
         summary: "expected calibration error: Σ (n_b / n) |accuracy_b − confidence_b| over 15 bins of equal width of the largest probability",
         of: probability::ece,
         better: Better::Lower,
-        form: Form::Bins,
+        form: Form::Bins { classwise: false },
     },
     counts!(
         Higher,
@@ -189,6 +191,47 @@ pub const METRICS: &[Metric] = &[
         "images whose label is among the 5 most probable classes / images",
         |row, label| top(row, label, 5)
     ),
+    counts!(
+        Higher,
+        "quadratic_kappa",
+        "Cohen's kappa with weights (i − j)², for classes that have an order, such as grades",
+        |c| c.quadratic_kappa()
+    ),
+    counts!(Higher, "macro_f2", "mean over classes of 5 TP / (5 TP + 4 FN + FP): recall counts more", |c| c
+        .mean_f_beta(Macro, 2.0)),
+    counts!(
+        Higher,
+        "macro_f0_5",
+        "mean over classes of 5 TP / (5 TP + FN + 4 FP): precision counts more",
+        |c| c.mean_f_beta(Macro, 0.5)
+    ),
+    counts!(
+        Higher,
+        "macro_npv",
+        "mean over classes of TN / (TN + FN), the negative predictive value; classes always predicted count 0",
+        |c| c.macro_negative_predictive_value()
+    ),
+    areas!(
+        Higher,
+        "partial_auroc",
+        "auroc up to a false positive rate of 0.1, standardised: ½ is chance, 1 perfect",
+        Area::Partial(0.1),
+        false
+    ),
+    Metric {
+        name: "classwise_ece",
+        summary: "mean over classes of Σ (n_b / n) |share_b − probability_b| over 15 bins of equal width of the class's probability",
+        of: probability::classwise_ece,
+        better: Better::Lower,
+        form: Form::Bins { classwise: true },
+    },
+    Metric {
+        name: "equal_mass_ece",
+        summary: "ece over 15 bins that hold equally many images (adaptive binning)",
+        of: probability::equal_mass_ece,
+        better: Better::Lower,
+        form: Form::Masses,
+    },
 ];
 
 /// 1 where the label is among the `k` most probable classes, else 0.

@@ -1,10 +1,26 @@
-//! The normal distribution's tails.
+//! The normal distribution's tails and quantiles.
 
 use std::f64::consts::{PI, SQRT_2};
 
 /// P(|Z| ≥ |z|), Z standard normal: the two-sided p-value of a z score. To 1e-13 of itself.
 pub(crate) fn two_sided(z: f64) -> f64 {
     complement(z.abs() / SQRT_2)
+}
+
+/// The z with P(|Z| < z) = level, such as 1.96 for 0.95.
+pub(crate) fn z_of(level: f64) -> f64 {
+    let (mut low, mut high) = (0.0, 40.0);
+    loop {
+        let z = (low + high) / 2.0;
+        if z <= low || z >= high {
+            return z;
+        }
+        if two_sided(z) > 1.0 - level {
+            low = z;
+        } else {
+            high = z;
+        }
+    }
 }
 
 /// 1 − erf(x) = 2 / √π ∫ₓ^∞ exp(−t²) dt for x ≥ 0.
@@ -30,7 +46,7 @@ fn complement(x: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::two_sided;
+    use super::{two_sided, z_of};
 
     #[test]
     fn as_scipy() {
@@ -49,5 +65,8 @@ mod tests {
             assert!((got / expected - 1.0f64).abs() < 1e-12, "{z}: {got}");
         }
         assert!(two_sided(f64::NAN).is_nan() && two_sided(f64::INFINITY) == 0.0);
+        for (level, expected) in [(0.95, 1.959_963_984_540_054), (0.5, 0.674_489_750_196_081_7)] {
+            assert!((z_of(level) - expected).abs() < 1e-12, "{level}: {}", z_of(level));
+        }
     }
 }

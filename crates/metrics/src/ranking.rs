@@ -40,6 +40,8 @@ pub fn average_precision_weighted(predictions: &Predictions) -> f64 {
 pub(crate) enum Area {
     Roc,
     Precision,
+    /// Of the ROC curve up to a false positive rate, standardised.
+    Partial(f64),
 }
 
 impl Area {
@@ -54,6 +56,7 @@ impl Area {
         match self {
             Area::Roc => roc(thresholds, positives, negatives),
             Area::Precision => precision(thresholds, positives, negatives),
+            Area::Partial(end) => partial(thresholds, positives, negatives, end),
         }
     }
 
@@ -96,6 +99,31 @@ fn precision(thresholds: impl Iterator<Item = (u32, u32)>, positives: u64, negat
         }
     }
     sum / positives as f64
+}
+
+/// McClish's standard form of the area up to a false positive rate of `end`: ½ (1 + (area − ½ end²) / (end − ½ end²)), 1 of a
+/// perfect order, ½ of none. NaN where [`roc`] is.
+fn partial(thresholds: impl Iterator<Item = (u32, u32)>, positives: u64, negatives: u64, end: f64) -> f64 {
+    if positives == 0 || negatives == 0 {
+        return f64::NAN;
+    }
+    let last = end * negatives as f64;
+    let (mut twice_area, mut above, mut passed) = (0.0, 0.0, 0.0);
+    for (hits, misses) in thresholds {
+        let (hits, misses) = (f64::from(hits), f64::from(misses));
+        if passed + misses > last {
+            // Straight to the next threshold, as far as the end.
+            let wide = last - passed;
+            twice_area += wide * (2.0 * above + hits * wide / misses);
+            break;
+        }
+        twice_area += misses * (2.0 * above + hits);
+        above += hits;
+        passed += misses;
+    }
+    let area = twice_area / 2.0 / (positives as f64 * negatives as f64);
+    let by_chance = end * end / 2.0;
+    0.5 * (1.0 + (area - by_chance) / (end - by_chance))
 }
 
 /// Share of the images whose label is among the `k` most probable classes; 1 if `k` is at least the number of classes.
@@ -183,6 +211,22 @@ mod tests {
         // Descending: .8 (yes): P = 1; .6 (no); .5 (yes, no): P = 2/4 at R = 1.
         let p = binary(&[1, 1, 0, 0, 0], &[0.8, 0.5, 0.5, 0.3, 0.6]);
         assert_eq!(average_precision(&p), 0.5 * 1.0 + 0.5 * 0.5);
+    }
+
+    #[test]
+    fn partial_area_by_hand() {
+        // Of ten negatives one is above both positives, two are between them: from a rate of 0.1 to 0.3 the curve is at 0.5.
+        let scores = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.85, 0.65];
+        let labels: Vec<u32> = (0..12).map(|at| u32::from(at >= 10)).collect();
+        let p = binary(&labels, &scores);
+        let standard = |area: f64, end: f64| 0.5 * (1.0 + (area - end * end / 2.0) / (end - end * end / 2.0));
+        let got = |end| Area::Partial(end).of_class(&p, 1);
+        assert!((got(0.1) - standard(0.0, 0.1)).abs() < 1e-15);
+        assert!((got(0.15) - standard(0.05 * 0.5, 0.15)).abs() < 1e-15);
+        assert!((got(1.0) - auroc(&p)).abs() < 1e-15);
+        // A tie: half of the way to (0.1, 0.5).
+        let p = binary(&labels, &[0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.9, 0.65]);
+        assert!((Area::Partial(0.05).of_class(&p, 1) - standard(0.05 * 0.125, 0.05)).abs() < 1e-15);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use super::Draw;
 use crate::metric::Form;
-use crate::probability::{BINS, bin, gap};
+use crate::probability::{BINS, bin, class_gap, gap, in_equal_masses};
 use crate::ranking::{self, Area};
 use crate::{Confusion, Metric, Predictions};
 
@@ -19,8 +19,10 @@ enum Prepared {
     Counts { cells: Vec<u32>, of: fn(&Confusion) -> f64 },
     /// The number whose mean it is.
     Mean(Vec<f64>),
-    /// Bin and right − confidence.
-    Bins(Vec<(u32, f64)>),
+    /// Bin and right − confidence of each image, once or for each class.
+    Bins(Vec<Vec<(u32, f64)>>),
+    /// The order of the images by confidence, whether the next one's is another; right − confidence of each.
+    Masses { order: Vec<(u32, bool)>, gaps: Vec<f64> },
     /// The order of the images by the score of each class; of two classes, of class 1.
     Areas { labels: Vec<u32>, orders: Vec<Order>, area: Area, weighted: bool },
 }
@@ -38,9 +40,28 @@ impl Scorer {
             Form::Mean(of) => Prepared::Mean(
                 images.map(|image| of(predictions.row(image), label(image) as usize)).collect(),
             ),
-            Form::Bins => {
-                let binned = |(confidence, gap)| (bin(confidence) as u32, gap);
-                Prepared::Bins(images.map(|image| binned(gap(predictions, image))).collect())
+            Form::Bins { classwise } => {
+                let binned = |(p, gap)| (bin(p) as u32, gap);
+                Prepared::Bins(if classwise {
+                    let of = |class| {
+                        images.clone().map(|image| binned(class_gap(predictions, image, class))).collect()
+                    };
+                    (0..classes).map(of).collect()
+                } else {
+                    vec![images.map(|image| binned(gap(predictions, image))).collect()]
+                })
+            }
+            Form::Masses => {
+                let (confidences, gaps): (Vec<f64>, Vec<f64>) =
+                    images.map(|image| gap(predictions, image)).unzip();
+                let confidence = |image: u32| confidences[image as usize];
+                let mut order: Vec<u32> = (0..predictions.len() as u32).collect();
+                order.sort_unstable_by(|&a, &b| confidence(a).total_cmp(&confidence(b)));
+                let last = |at: usize| {
+                    order.get(at + 1).is_none_or(|&next| confidence(next) != confidence(order[at]))
+                };
+                let order = order.iter().enumerate().map(|(at, &image)| (image, last(at))).collect();
+                Prepared::Masses { order, gaps }
             }
             Form::Areas(area, weighted) => {
                 let order = |class| Order::of(predictions, class);
@@ -63,13 +84,32 @@ impl Scorer {
             Prepared::Mean(terms) => {
                 draw.images.iter().map(|&image| terms[image as usize]).sum::<f64>() / drawn
             }
-            Prepared::Bins(images) => {
-                let mut gaps = [0.0; BINS];
-                for &image in &draw.images {
-                    let (bin, gap) = images[image as usize];
-                    gaps[bin as usize] += gap;
-                }
-                gaps.iter().map(|gap| gap.abs()).sum::<f64>() / drawn
+            Prepared::Bins(sets) => {
+                let of = |images: &Vec<(u32, f64)>| {
+                    let mut gaps = [0.0; BINS];
+                    for &image in &draw.images {
+                        let (bin, gap) = images[image as usize];
+                        gaps[bin as usize] += gap;
+                    }
+                    gaps.iter().map(|gap| gap.abs()).sum::<f64>() / drawn
+                };
+                sets.iter().map(of).sum::<f64>() / sets.len() as f64
+            }
+            Prepared::Masses { order, gaps } => {
+                let mut images = order.iter();
+                let tied = std::iter::from_fn(|| {
+                    let (mut count, mut gap) = (0, 0.0);
+                    for &(image, last) in images.by_ref() {
+                        let times = draw.times[image as usize];
+                        count += u64::from(times);
+                        gap += f64::from(times) * gaps[image as usize];
+                        if last {
+                            return Some((count, gap));
+                        }
+                    }
+                    None
+                });
+                in_equal_masses(tied, draw.images.len() as u64)
             }
             Prepared::Areas { labels, orders, area, weighted } => {
                 let mut supports = vec![0; self.classes];

@@ -7,7 +7,10 @@ use crate::run::{Run, device_name, keys};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tallow_data::{COPIES, Dataset, decode};
-use tallow_metrics::{Better, Metric, Predictions, Resampling, intervals as bootstrapped};
+use tallow_metrics::{
+    Average, Better, Confusion, Metric, Predictions, Resampling, f1_interval, intervals as bootstrapped,
+    wilson,
+};
 use tallow_report::{DataNotes, Headline, Mistake, Mistakes, Report, history};
 
 /// The metrics at the top of a table or report.
@@ -85,6 +88,20 @@ pub fn intervals(predictions: &Predictions, headline: &[Headline]) -> Value {
         "over": if by_group { "groups" } else { "images" },
         "units": units,
         "metrics": metrics,
+        "by_formula": by_formula(predictions),
+    })
+}
+
+/// Intervals that count images as independent, beside those of the bootstrap: Wilson's of accuracy, Takahashi's of micro and macro F1.
+fn by_formula(predictions: &Predictions) -> Value {
+    let confusion = Confusion::of(predictions);
+    let line = |method: &str, ends: tallow_metrics::Result<(f64, f64)>| {
+        ends.map_or(Value::Null, |ends| json!({ "method": method, "interval": ends }))
+    };
+    json!({
+        "accuracy": line("Wilson", wilson(confusion.correct(), confusion.total(), LEVEL)),
+        "micro_f1": line("Takahashi", f1_interval(&confusion, Average::Micro, LEVEL)),
+        "macro_f1": line("Takahashi", f1_interval(&confusion, Average::Macro, LEVEL)),
     })
 }
 
