@@ -1,6 +1,7 @@
 //! The commands as a person types them.
 
 mod aloud;
+mod compare;
 mod eval;
 mod look;
 mod predict;

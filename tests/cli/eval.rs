@@ -47,6 +47,12 @@ fn eval_says_what_the_training_said() {
             ([0, 1].map(|end| of[metric][end].as_f64().unwrap()), best[metric].as_f64().unwrap());
         assert!(low <= value && value <= high && low < high, "{metric}: {low} {value} {high}");
     }
+    for (metric, method) in [("accuracy", "Wilson"), ("micro_f1", "Takahashi"), ("macro_f1", "Takahashi")] {
+        let of = &intervals["by_formula"][metric];
+        let ([low, high], value) =
+            ([0, 1].map(|end| of["interval"][end].as_f64().unwrap()), best[metric].as_f64().unwrap());
+        assert!(low < value && value < high && of["method"] == method, "{metric}: {low} {value} {high}");
+    }
     assert!(of["ece"].is_null() && best["ece"].as_f64().is_some());
     // Drawn lesions have one to four images: what is drawn are lesions.
     let csv = desk.read("run/predictions.csv");

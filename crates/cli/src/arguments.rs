@@ -1,11 +1,13 @@
 //! What can be typed.
 
 mod bench;
+mod compare;
 mod share;
 mod stats;
 
 pub use bench::*;
 use clap::{Args, Parser, Subcommand};
+pub use compare::Compare;
 pub use share::*;
 pub use stats::Stats;
 use std::path::PathBuf;
@@ -20,6 +22,7 @@ use std::path::PathBuf;
   tallow preview recipes/quickstart.yaml       a picture of what policies do
   tallow stats recipes/quickstart.yaml         the same in numbers
   tallow eval checkpoints/quickstart --json    metrics of the best checkpoint
+  tallow compare checkpoints/a checkpoints/b   is b better, and how sure is it
   tallow list policies                         what can be composed
   tallow list recipe loss                      what a recipe can say
   tallow export checkpoints/quickstart --to onnx out
@@ -41,6 +44,8 @@ pub enum Command {
     Train(Train),
     /// Metrics of a checkpoint, or of the weights that a recipe names, on a part of the data
     Eval(Eval),
+    /// Which of several models is better, and how sure that is
+    Compare(Compare),
     /// What a checkpoint says of images, as CSV
     Predict(Predict),
     /// A contact sheet of what a recipe's policies do to a batch

@@ -35,6 +35,12 @@ impl Confusion {
         confusion
     }
 
+    /// The counts, row-major.
+    pub(crate) fn from_counts(classes: usize, counts: Vec<u64>) -> Confusion {
+        assert_eq!(counts.len(), classes * classes, "confusion of {classes} classes");
+        Confusion { classes, counts }
+    }
+
     /// Counts one image. Panics if truth or prediction is not below the number of classes.
     pub fn add(&mut self, truth: u32, predicted: u32) {
         let (truth, predicted) = (truth as usize, predicted as usize);
@@ -102,6 +108,21 @@ impl Confusion {
         ratio(2 * self.count(class, class), self.support(class) + self.predicted(class))
     }
 
+    /// (1 + β²) TP / ((1 + β²) TP + β² FN + FP); 0 if the class is absent and was never predicted.
+    pub fn f_beta(&self, class: usize, beta: f64) -> f64 {
+        let square = beta * beta;
+        let hits = (1.0 + square) * self.count(class, class) as f64;
+        let all = square * self.support(class) as f64 + self.predicted(class) as f64;
+        if all == 0.0 { 0.0 } else { hits / all }
+    }
+
+    /// TN / (TN + FN), the negative predictive value; 0 if every image was predicted as the class.
+    pub fn negative_predictive_value(&self, class: usize) -> f64 {
+        let called_negative = self.total() - self.predicted(class);
+        let false_negatives = self.support(class) - self.count(class, class);
+        ratio(called_negative - false_negatives, called_negative)
+    }
+
     /// Correct / images. NaN without images.
     pub fn accuracy(&self) -> f64 {
         self.correct() as f64 / self.total() as f64
@@ -120,6 +141,16 @@ impl Confusion {
     /// [`Confusion::f1`] of all classes. NaN without images.
     pub fn mean_f1(&self, average: Average) -> f64 {
         self.mean(average, |class| self.f1(class))
+    }
+
+    /// [`Confusion::f_beta`] of all classes. NaN without images. Macro and weighted; micro is the accuracy.
+    pub fn mean_f_beta(&self, average: Average, beta: f64) -> f64 {
+        self.mean(average, |class| self.f_beta(class, beta))
+    }
+
+    /// Mean of [`Confusion::negative_predictive_value`] over all classes. NaN without images.
+    pub fn macro_negative_predictive_value(&self) -> f64 {
+        self.mean(Average::Macro, |class| self.negative_predictive_value(class))
     }
 
     /// Mean of [`Confusion::specificity`] over all classes. NaN without images.
@@ -159,6 +190,25 @@ impl Confusion {
         let (n, agreement, ..) = self.moments();
         let by_chance = u128::from(n) * u128::from(n) - agreement;
         let observed = u128::from(n) * u128::from(n - self.correct());
+        if by_chance == 0 { f64::NAN } else { 1.0 - observed as f64 / by_chance as f64 }
+    }
+
+    /// Cohen's kappa with quadratic weights, 1 − Σ (i − j)² n_ij / Σ (i − j)² t_i p_j / n: for classes that have an order, such as
+    /// grades. NaN if all truths and all predictions are of one and the same class, and without images.
+    pub fn quadratic_kappa(&self) -> f64 {
+        let (mut observed, mut by_chance) = (0u128, 0u128);
+        let sums =
+            |of: fn(&Confusion, usize) -> u64| (0..self.classes).map(|class| of(self, class)).collect();
+        let (truths, predictions): (Vec<u64>, Vec<u64>) =
+            (sums(Confusion::support), sums(Confusion::predicted));
+        for (i, &truth) in truths.iter().enumerate() {
+            for (j, &predicted) in predictions.iter().enumerate() {
+                let weight = (i.abs_diff(j) as u128).pow(2);
+                observed += weight * u128::from(self.count(i, j));
+                by_chance += weight * u128::from(truth) * u128::from(predicted);
+            }
+        }
+        let observed = observed * u128::from(self.total());
         if by_chance == 0 { f64::NAN } else { 1.0 - observed as f64 / by_chance as f64 }
     }
 
@@ -231,6 +281,12 @@ mod tests {
         // Σ t p = 3·3 + 4·4 + 3·3 = 34 = Σ t² = Σ p²; (7·10 − 34) / (100 − 34).
         close(c.mcc(), 36.0 / 66.0);
         close(c.kappa(), 1.0 - 30.0 / 66.0);
+        close(c.f_beta(0, 2.0), 10.0 / (4.0 * 3.0 + 3.0)); // 5 · 2 / (4 · 3 + 3)
+        close(c.f_beta(1, 1.0), c.f1(1));
+        close(c.negative_predictive_value(1), 5.0 / 6.0); // 6 called negative, one of class 1
+        // Weights 1 beside the diagonal, 4 in the corners: 1 + 1 + 4 observed; by chance four times 3 · 4, twice 4 · 3 · 3.
+        let by_chance = (3.0 * 4.0 * 4.0 + 2.0 * 4.0 * 3.0 * 3.0) / 10.0;
+        close(c.quadratic_kappa(), 1.0 - 6.0 / by_chance);
     }
 
     #[test]
@@ -239,7 +295,8 @@ mod tests {
         close(absent.balanced_accuracy(), (0.5 + 1.0) / 2.0);
         close(absent.mean_recall(Average::Macro), (0.5 + 1.0 + 0.0) / 3.0);
         let one = confusion(&[&[3, 0], &[0, 0]]);
-        assert!(one.kappa().is_nan());
+        assert!(one.kappa().is_nan() && one.quadratic_kappa().is_nan());
+        assert_eq!((one.negative_predictive_value(0), one.f_beta(1, 2.0)), (0.0, 0.0));
         assert_eq!((one.mcc(), one.specificity(0), one.f1(1), one.accuracy()), (0.0, 0.0, 0.0, 1.0));
         let none = confusion(&[&[0, 0], &[0, 0]]);
         let numbers = [

@@ -24,31 +24,40 @@
 //! # Ok::<(), tallow_metrics::Error>(())
 //! ```
 
+mod compare;
 mod confusion;
 mod dimension;
 mod error;
 mod file;
 mod interval;
 mod metric;
+mod normal;
 mod points;
 mod predictions;
 mod probability;
+mod proportion;
+#[cfg(test)]
+mod random;
 mod ranking;
+mod resample;
 mod separation;
 mod spectrum;
 mod summary;
 
+pub use compare::{Comparison, DeLong, NonInferiority, compare, compare_runs, delong, holm};
 pub use confusion::{Average, Confusion};
 pub use dimension::local_dimension;
 pub use error::{Error, Result};
-pub use interval::{Comparison, compare, interval};
+pub use interval::{interval, intervals};
 pub use metric::{Better, METRICS, Metric, find};
 pub use points::Points;
 pub use predictions::Predictions;
-pub use probability::{brier, ece, log_loss};
+pub use probability::{brier, classwise_ece, ece, equal_mass_ece, log_loss};
+pub use proportion::{f1_interval, wilson};
 pub use ranking::{
     auroc, auroc_of_class, auroc_weighted, average_precision, average_precision_of_class,
     average_precision_weighted, top_k_accuracy,
 };
+pub use resample::Resampling;
 pub use separation::{ClassSeparation, Separation};
 pub use summary::{ClassSummary, Summary};

@@ -1,7 +1,8 @@
 //! The list of metrics: what `select:` and `tallow list` know.
 
 use crate::confusion::Average::{Macro, Micro, Weighted};
-use crate::{Confusion, Predictions, probability, ranking};
+use crate::ranking::{self, Area};
+use crate::{Confusion, Predictions, probability};
 
 /// Which way a metric is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,101 +32,216 @@ pub struct Metric {
     pub summary: &'static str,
     pub of: fn(&Predictions) -> f64,
     pub better: Better,
+    /// What it is of, for those who compute it of thousands of resamples.
+    pub(crate) form: Form,
+}
+
+/// What a metric is a function of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Form {
+    /// Of how many images of each class were predicted as which.
+    Counts(fn(&Confusion) -> f64),
+    /// The mean over images of a number of row and label.
+    Mean(fn(&[f64], usize) -> f64),
+    /// The calibration error in bins of equal width, of the largest probability or, as a mean, of that of each class.
+    Bins { classwise: bool },
+    /// The calibration error in bins of equal mass.
+    Masses,
+    /// The mean over classes of an area, by support or not.
+    Areas(Area, bool),
+}
+
+/// A metric of the confusion.
+macro_rules! counts {
+    ($better:ident, $name:literal, $summary:literal, $of:expr) => {
+        Metric {
+            name: $name,
+            summary: $summary,
+            of: |predictions| {
+                let of: fn(&Confusion) -> f64 = $of;
+                of(&Confusion::of(predictions))
+            },
+            better: Better::$better,
+            form: Form::Counts($of),
+        }
+    };
+}
+
+/// A mean over images.
+macro_rules! means {
+    ($better:ident, $name:literal, $summary:literal, $of:expr) => {
+        Metric {
+            name: $name,
+            summary: $summary,
+            of: |predictions| probability::mean(predictions, $of),
+            better: Better::$better,
+            form: Form::Mean($of),
+        }
+    };
+}
+
+/// A mean over classes of the area under a curve.
+macro_rules! areas {
+    ($better:ident, $name:literal, $summary:literal, $area:expr, $weighted:literal) => {
+        Metric {
+            name: $name,
+            summary: $summary,
+            of: |predictions| $area.mean(predictions, $weighted),
+            better: Better::$better,
+            form: Form::Areas($area, $weighted),
+        }
+    };
 }
 
 /// Every metric, in the order in which they are listed.
 pub const METRICS: &[Metric] = &[
-    higher("accuracy", "images predicted right / images", |p| Confusion::of(p).accuracy()),
-    higher("micro_f1", "F1 of the counts summed over classes; equals accuracy", |p| {
-        Confusion::of(p).mean_f1(Micro)
-    }),
-    higher("macro_f1", "mean over classes of 2 TP / (2 TP + FP + FN); absent classes count 0", |p| {
-        Confusion::of(p).mean_f1(Macro)
-    }),
-    higher("weighted_f1", "mean F1, weighted by support", |p| Confusion::of(p).mean_f1(Weighted)),
-    higher("balanced_accuracy", "mean recall over the classes that are present", |p| {
-        Confusion::of(p).balanced_accuracy()
-    }),
-    higher(
+    counts!(Higher, "accuracy", "images predicted right / images", |c| c.accuracy()),
+    counts!(Higher, "micro_f1", "F1 of the counts summed over classes; equals accuracy", |c| c
+        .mean_f1(Micro)),
+    counts!(
+        Higher,
+        "macro_f1",
+        "mean over classes of 2 TP / (2 TP + FP + FN); absent classes count 0",
+        |c| c.mean_f1(Macro)
+    ),
+    counts!(Higher, "weighted_f1", "mean F1, weighted by support", |c| c.mean_f1(Weighted)),
+    counts!(Higher, "balanced_accuracy", "mean recall over the classes that are present", |c| c
+        .balanced_accuracy()),
+    areas!(
+        Higher,
         "auroc",
         "mean one-vs-rest area under the ROC curve, where defined; of two classes, of class 1",
-        ranking::auroc,
+        Area::Roc,
+        false
     ),
-    higher(
+    areas!(
+        Higher,
         "auroc_weighted",
         "one-vs-rest area under the ROC curve, weighted by support",
-        ranking::auroc_weighted,
+        Area::Roc,
+        true
     ),
-    higher(
+    areas!(
+        Higher,
         "average_precision",
         "mean one-vs-rest Σ (R_k − R_(k−1)) P_k; absent classes count 0; of two classes, of class 1",
-        ranking::average_precision,
+        Area::Precision,
+        false
     ),
-    higher(
+    areas!(
+        Higher,
         "average_precision_weighted",
         "one-vs-rest average precision, weighted by support",
-        ranking::average_precision_weighted,
+        Area::Precision,
+        true
     ),
-    lower(
+    means!(
+        Lower,
         "log_loss",
         "−mean ln p of the label, in nats, p clipped to [2⁻⁵², 1 − 2⁻⁵²]",
-        probability::log_loss,
+        probability::surprise
     ),
-    lower("brier", "mean Σ (p − y)², halved for two classes", probability::brier),
-    lower(
-        "ece",
-        "expected calibration error: Σ (n_b / n) |accuracy_b − confidence_b| over 15 bins of equal width of the largest probability",
-        probability::ece,
+    means!(Lower, "brier", "mean Σ (p − y)², halved for two classes", probability::square),
+    Metric {
+        name: "ece",
+        summary: "expected calibration error: Σ (n_b / n) |accuracy_b − confidence_b| over 15 bins of equal width of the largest probability",
+        of: probability::ece,
+        better: Better::Lower,
+        form: Form::Bins { classwise: false },
+    },
+    counts!(
+        Higher,
+        "mcc",
+        "Matthews' correlation of truth and prediction; 0 if one of them is constant",
+        |c| c.mcc()
     ),
-    higher("mcc", "Matthews' correlation of truth and prediction; 0 if one of them is constant", |p| {
-        Confusion::of(p).mcc()
-    }),
-    higher("kappa", "Cohen's kappa, 1 − disagreement / disagreement by chance", |p| {
-        Confusion::of(p).kappa()
-    }),
-    higher("macro_precision", "mean over classes of TP / (TP + FP); classes never predicted count 0", |p| {
-        Confusion::of(p).mean_precision(Macro)
-    }),
-    higher("macro_recall", "mean over classes of TP / (TP + FN); absent classes count 0", |p| {
-        Confusion::of(p).mean_recall(Macro)
-    }),
-    higher("macro_specificity", "mean over classes of TN / (TN + FP)", |p| {
-        Confusion::of(p).macro_specificity()
-    }),
-    higher("weighted_precision", "mean precision, weighted by support", |p| {
-        Confusion::of(p).mean_precision(Weighted)
-    }),
-    higher("weighted_recall", "mean recall, weighted by support; equals accuracy", |p| {
-        Confusion::of(p).mean_recall(Weighted)
-    }),
-    higher("micro_precision", "precision of the counts summed over classes; equals accuracy", |p| {
-        Confusion::of(p).mean_precision(Micro)
-    }),
-    higher("micro_recall", "recall of the counts summed over classes; equals accuracy", |p| {
-        Confusion::of(p).mean_recall(Micro)
-    }),
-    higher("top_2_accuracy", "images whose label is among the 2 most probable classes / images", |p| {
-        ranking::top_k_accuracy(p, 2)
-    }),
-    higher("top_3_accuracy", "images whose label is among the 3 most probable classes / images", |p| {
-        ranking::top_k_accuracy(p, 3)
-    }),
-    higher("top_5_accuracy", "images whose label is among the 5 most probable classes / images", |p| {
-        ranking::top_k_accuracy(p, 5)
-    }),
+    counts!(Higher, "kappa", "Cohen's kappa, 1 − disagreement / disagreement by chance", |c| c.kappa()),
+    counts!(
+        Higher,
+        "macro_precision",
+        "mean over classes of TP / (TP + FP); classes never predicted count 0",
+        |c| c.mean_precision(Macro)
+    ),
+    counts!(Higher, "macro_recall", "mean over classes of TP / (TP + FN); absent classes count 0", |c| c
+        .mean_recall(Macro)),
+    counts!(Higher, "macro_specificity", "mean over classes of TN / (TN + FP)", |c| c.macro_specificity()),
+    counts!(Higher, "weighted_precision", "mean precision, weighted by support", |c| c
+        .mean_precision(Weighted)),
+    counts!(Higher, "weighted_recall", "mean recall, weighted by support; equals accuracy", |c| c
+        .mean_recall(Weighted)),
+    counts!(Higher, "micro_precision", "precision of the counts summed over classes; equals accuracy", |c| c
+        .mean_precision(Micro)),
+    counts!(Higher, "micro_recall", "recall of the counts summed over classes; equals accuracy", |c| c
+        .mean_recall(Micro)),
+    means!(
+        Higher,
+        "top_2_accuracy",
+        "images whose label is among the 2 most probable classes / images",
+        |row, label| top(row, label, 2)
+    ),
+    means!(
+        Higher,
+        "top_3_accuracy",
+        "images whose label is among the 3 most probable classes / images",
+        |row, label| top(row, label, 3)
+    ),
+    means!(
+        Higher,
+        "top_5_accuracy",
+        "images whose label is among the 5 most probable classes / images",
+        |row, label| top(row, label, 5)
+    ),
+    counts!(
+        Higher,
+        "quadratic_kappa",
+        "Cohen's kappa with weights (i − j)², for classes that have an order, such as grades",
+        |c| c.quadratic_kappa()
+    ),
+    counts!(Higher, "macro_f2", "mean over classes of 5 TP / (5 TP + 4 FN + FP): recall counts more", |c| c
+        .mean_f_beta(Macro, 2.0)),
+    counts!(
+        Higher,
+        "macro_f0_5",
+        "mean over classes of 5 TP / (5 TP + FN + 4 FP): precision counts more",
+        |c| c.mean_f_beta(Macro, 0.5)
+    ),
+    counts!(
+        Higher,
+        "macro_npv",
+        "mean over classes of TN / (TN + FN), the negative predictive value; classes always predicted count 0",
+        |c| c.macro_negative_predictive_value()
+    ),
+    areas!(
+        Higher,
+        "partial_auroc",
+        "auroc up to a false positive rate of 0.1, standardised: ½ is chance, 1 perfect",
+        Area::Partial(0.1),
+        false
+    ),
+    Metric {
+        name: "classwise_ece",
+        summary: "mean over classes of Σ (n_b / n) |share_b − probability_b| over 15 bins of equal width of the class's probability",
+        of: probability::classwise_ece,
+        better: Better::Lower,
+        form: Form::Bins { classwise: true },
+    },
+    Metric {
+        name: "equal_mass_ece",
+        summary: "ece over 15 bins that hold equally many images (adaptive binning)",
+        of: probability::equal_mass_ece,
+        better: Better::Lower,
+        form: Form::Masses,
+    },
 ];
+
+/// 1 where the label is among the `k` most probable classes, else 0.
+fn top(row: &[f64], label: usize, k: usize) -> f64 {
+    f64::from(u8::from(ranking::among_top(row, label, k)))
+}
 
 /// The metric of that name.
 pub fn find(name: &str) -> Option<&'static Metric> {
     METRICS.iter().find(|metric| metric.name == name)
-}
-
-const fn higher(name: &'static str, summary: &'static str, of: fn(&Predictions) -> f64) -> Metric {
-    Metric { name, summary, of, better: Better::Higher }
-}
-
-const fn lower(name: &'static str, summary: &'static str, of: fn(&Predictions) -> f64) -> Metric {
-    Metric { name, summary, of, better: Better::Lower }
 }
 
 #[cfg(test)]

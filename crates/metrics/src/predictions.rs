@@ -119,6 +119,7 @@ impl Predictions {
     }
 
     /// The images at `indices`, which may repeat, without ids and groups: all that a metric reads.
+    #[cfg(test)]
     pub(crate) fn resampled(&self, indices: &[u32]) -> Predictions {
         let mut probabilities = Vec::with_capacity(indices.len() * self.classes.len());
         for &index in indices {

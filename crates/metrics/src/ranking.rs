@@ -6,56 +6,124 @@ use crate::{Confusion, Predictions};
 /// (Σ over positives of (negatives scored lower + ½ negatives scored the same)) / (positives · negatives).
 /// NaN without positives or without negatives. O(n log n).
 pub fn auroc_of_class(predictions: &Predictions, class: usize) -> f64 {
-    let (positives, negatives) = sides(predictions, class);
-    if positives == 0 || negatives == 0 {
-        return f64::NAN;
-    }
-    // Whole numbers: twice the trapezoids between neighbouring thresholds.
-    let (mut twice_area, mut above) = (0u128, 0);
-    for (hits, misses) in thresholds(predictions, class) {
-        twice_area += u128::from(misses) * u128::from(2 * above + hits);
-        above += hits;
-    }
-    twice_area as f64 / (2 * u128::from(positives) * u128::from(negatives)) as f64
+    Area::Roc.of_class(predictions, class)
 }
 
 /// Mean of [`auroc_of_class`] over the classes where it is defined; of two classes, that of class 1. NaN if nowhere.
 pub fn auroc(predictions: &Predictions) -> f64 {
-    mean(predictions, auroc_of_class, false)
+    Area::Roc.mean(predictions, false)
 }
 
 /// Mean of [`auroc_of_class`], weighted by support, over the classes where it is defined; of two classes, that of class 1.
 pub fn auroc_weighted(predictions: &Predictions) -> f64 {
-    mean(predictions, auroc_of_class, true)
+    Area::Roc.mean(predictions, true)
 }
 
 /// Average precision of `class` against the rest, Σ (R_k − R_{k−1}) P_k over descending thresholds (no
 /// interpolation). 0 if the class is absent; NaN without images.
 pub fn average_precision_of_class(predictions: &Predictions, class: usize) -> f64 {
-    if predictions.is_empty() {
-        return f64::NAN;
-    }
-    let (positives, _) = sides(predictions, class);
-    if positives == 0 {
-        return 0.0;
-    }
-    let (mut sum, mut hits_above, mut above) = (0.0, 0, 0);
-    for (hits, misses) in thresholds(predictions, class) {
-        hits_above += hits;
-        above += hits + misses;
-        sum += hits as f64 * (hits_above as f64 / above as f64);
-    }
-    sum / positives as f64
+    Area::Precision.of_class(predictions, class)
 }
 
 /// Mean of [`average_precision_of_class`] over all classes, absent ones with 0; of two classes, that of class 1.
 pub fn average_precision(predictions: &Predictions) -> f64 {
-    mean(predictions, average_precision_of_class, false)
+    Area::Precision.mean(predictions, false)
 }
 
 /// Mean of [`average_precision_of_class`], weighted by support; of two classes, that of class 1.
 pub fn average_precision_weighted(predictions: &Predictions) -> f64 {
-    mean(predictions, average_precision_of_class, true)
+    Area::Precision.mean(predictions, true)
+}
+
+/// An area under a curve of a class against the rest, which the order of the scores gives.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Area {
+    Roc,
+    Precision,
+    /// Of the ROC curve up to a false positive rate, standardised.
+    Partial(f64),
+}
+
+impl Area {
+    /// The area from (positives, negatives) of each different score, in descending order, and their sums.
+    #[inline]
+    pub(crate) fn of(
+        self,
+        thresholds: impl Iterator<Item = (u32, u32)>,
+        positives: u64,
+        negatives: u64,
+    ) -> f64 {
+        match self {
+            Area::Roc => roc(thresholds, positives, negatives),
+            Area::Precision => precision(thresholds, positives, negatives),
+            Area::Partial(end) => partial(thresholds, positives, negatives, end),
+        }
+    }
+
+    pub(crate) fn of_class(self, predictions: &Predictions, class: usize) -> f64 {
+        let (positives, negatives) = sides(predictions, class);
+        self.of(thresholds(predictions, class).into_iter(), positives, negatives)
+    }
+
+    pub(crate) fn mean(self, predictions: &Predictions, weighted: bool) -> f64 {
+        mean(predictions.classes.len(), weighted, |class| {
+            (self.of_class(predictions, class), sides(predictions, class).0)
+        })
+    }
+}
+
+fn roc(thresholds: impl Iterator<Item = (u32, u32)>, positives: u64, negatives: u64) -> f64 {
+    if positives == 0 || negatives == 0 {
+        return f64::NAN;
+    }
+    // Whole numbers: twice the trapezoids between neighbouring thresholds. At most 2 n²: 64 bits hold it to n = 2³¹.
+    let (mut twice_area, mut above) = (0, 0);
+    for (hits, misses) in thresholds {
+        let (hits, misses) = (u64::from(hits), u64::from(misses));
+        twice_area += misses * (2 * above + hits);
+        above += hits;
+    }
+    twice_area as f64 / (2 * positives * negatives) as f64
+}
+
+fn precision(thresholds: impl Iterator<Item = (u32, u32)>, positives: u64, negatives: u64) -> f64 {
+    if positives == 0 {
+        return if negatives == 0 { f64::NAN } else { 0.0 };
+    }
+    let (mut sum, mut hits_above, mut above) = (0.0, 0, 0);
+    for (hits, misses) in thresholds {
+        hits_above += hits;
+        above += hits + misses;
+        if hits > 0 {
+            sum += f64::from(hits) * (f64::from(hits_above) / f64::from(above));
+        }
+    }
+    sum / positives as f64
+}
+
+/// McClish's standard form of the area up to a false positive rate of `end`: ½ (1 + (area − ½ end²) / (end − ½ end²)), 1 of a
+/// perfect order, ½ of none. NaN where [`roc`] is.
+fn partial(thresholds: impl Iterator<Item = (u32, u32)>, positives: u64, negatives: u64, end: f64) -> f64 {
+    if positives == 0 || negatives == 0 {
+        return f64::NAN;
+    }
+    let last = end * negatives as f64;
+    let (mut twice_area, mut above, mut passed) = (0.0, 0.0, 0.0);
+    for (hits, misses) in thresholds {
+        let (hits, misses) = (f64::from(hits), f64::from(misses));
+        if passed + misses > last {
+            // Straight to the next threshold, as far as the end.
+            let wide = last - passed;
+            twice_area += wide * (2.0 * above + hits * wide / misses);
+            break;
+        }
+        twice_area += misses * (2.0 * above + hits);
+        above += hits;
+        passed += misses;
+    }
+    let area = twice_area / 2.0 / (positives as f64 * negatives as f64);
+    let by_chance = end * end / 2.0;
+    0.5 * (1.0 + (area - by_chance) / (end - by_chance))
 }
 
 /// Share of the images whose label is among the `k` most probable classes; 1 if `k` is at least the number of classes.
@@ -66,12 +134,15 @@ pub fn top_k_accuracy(predictions: &Predictions, k: usize) -> f64 {
     if predictions.classes.len() <= 2 && k == 1 {
         return Confusion::of(predictions).accuracy();
     }
-    let hits = predictions.rows().zip(&predictions.labels).filter(|(row, label)| {
-        let label = **label as usize;
-        let before = |(class, &p): (usize, &f64)| p > row[label] || (p == row[label] && class > label);
-        row.iter().enumerate().filter(|&entry| before(entry)).count() < k
-    });
+    let hits = predictions.rows().zip(&predictions.labels);
+    let hits = hits.filter(|(row, label)| among_top(row, **label as usize, k));
     hits.count() as f64 / predictions.len() as f64
+}
+
+/// Whether `label` is among the `k` most probable classes.
+pub(crate) fn among_top(row: &[f64], label: usize, k: usize) -> bool {
+    let before = |(class, &p): (usize, &f64)| p > row[label] || (p == row[label] && class > label);
+    row.iter().enumerate().filter(|&entry| before(entry)).count() < k
 }
 
 /// Images of `class` and images of the rest.
@@ -81,7 +152,7 @@ fn sides(predictions: &Predictions, class: usize) -> (u64, u64) {
 }
 
 /// For each different score of `class`, in descending order: how many of its images are of the class, how many are not.
-fn thresholds(predictions: &Predictions, class: usize) -> Vec<(u64, u64)> {
+fn thresholds(predictions: &Predictions, class: usize) -> Vec<(u32, u32)> {
     let scores = predictions.rows().map(|row| row[class]);
     let positive = predictions.labels.iter().map(|&label| label as usize == class);
     let mut scored: Vec<(f64, bool)> = scores.zip(positive).collect();
@@ -90,21 +161,22 @@ fn thresholds(predictions: &Predictions, class: usize) -> Vec<(u64, u64)> {
     same_score
         .map(|images| {
             let hits = images.iter().filter(|(_, positive)| *positive).count();
-            (hits as u64, (images.len() - hits) as u64)
+            (hits as u32, (images.len() - hits) as u32)
         })
         .collect()
 }
 
-/// Mean over the classes where `of` is defined, by support if `weighted`; of two classes, that of class 1. NaN if nowhere.
-fn mean(predictions: &Predictions, of: fn(&Predictions, usize) -> f64, weighted: bool) -> f64 {
-    if predictions.classes.len() == 2 {
-        return of(predictions, 1);
+/// Mean over the classes where the value of `of` (value, support) is a number, by support if `weighted`; of two classes, that of
+/// class 1. NaN if nowhere.
+pub(crate) fn mean(classes: usize, weighted: bool, of: impl Fn(usize) -> (f64, u64)) -> f64 {
+    if classes == 2 {
+        return of(1).0;
     }
     let (mut sum, mut weights) = (0.0, 0.0);
-    for class in 0..predictions.classes.len() {
-        let value = of(predictions, class);
+    for class in 0..classes {
+        let (value, support) = of(class);
         if !value.is_nan() {
-            let weight = if weighted { sides(predictions, class).0 as f64 } else { 1.0 };
+            let weight = if weighted { support as f64 } else { 1.0 };
             sum += weight * value;
             weights += weight;
         }
@@ -139,6 +211,22 @@ mod tests {
         // Descending: .8 (yes): P = 1; .6 (no); .5 (yes, no): P = 2/4 at R = 1.
         let p = binary(&[1, 1, 0, 0, 0], &[0.8, 0.5, 0.5, 0.3, 0.6]);
         assert_eq!(average_precision(&p), 0.5 * 1.0 + 0.5 * 0.5);
+    }
+
+    #[test]
+    fn partial_area_by_hand() {
+        // Of ten negatives one is above both positives, two are between them: from a rate of 0.1 to 0.3 the curve is at 0.5.
+        let scores = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.85, 0.65];
+        let labels: Vec<u32> = (0..12).map(|at| u32::from(at >= 10)).collect();
+        let p = binary(&labels, &scores);
+        let standard = |area: f64, end: f64| 0.5 * (1.0 + (area - end * end / 2.0) / (end - end * end / 2.0));
+        let got = |end| Area::Partial(end).of_class(&p, 1);
+        assert!((got(0.1) - standard(0.0, 0.1)).abs() < 1e-15);
+        assert!((got(0.15) - standard(0.05 * 0.5, 0.15)).abs() < 1e-15);
+        assert!((got(1.0) - auroc(&p)).abs() < 1e-15);
+        // A tie: half of the way to (0.1, 0.5).
+        let p = binary(&labels, &[0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.9, 0.65]);
+        assert!((Area::Partial(0.05).of_class(&p, 1) - standard(0.05 * 0.125, 0.05)).abs() < 1e-15);
     }
 
     #[test]

@@ -3,9 +3,16 @@
 use std::path::Path;
 
 use serde_json::Value;
-use tallow_metrics::{Confusion, METRICS, Predictions, Summary};
+use tallow_metrics::{Average, Confusion, METRICS, Predictions, Summary, f1_interval, wilson};
 
 const TOLERANCE: f64 = 1e-12;
+
+/// What the first file does not have: `tests/golden/more_metrics.py`.
+fn more() -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/metrics/more.json");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap()
+}
 
 fn cases() -> Vec<Value> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/metrics/cases.json");
@@ -41,12 +48,14 @@ fn same(got: f64, expected: &Value, what: &str) {
 #[test]
 fn metrics_equal_scikit_learn() {
     let (mut compared, mut without) = (0, 0);
+    let more = more();
     for case in cases() {
+        let more = &more["cases"][case["name"].as_str().unwrap()];
         let predictions = predictions(&case);
         for metric in METRICS {
             let what = format!("{} of {}", metric.name, case["name"]);
             let got = (metric.of)(&predictions);
-            match case["expected"].get(metric.name) {
+            match case["expected"].get(metric.name).or_else(|| more.get(metric.name)) {
                 Some(expected) => {
                     same(got, expected, &what);
                     compared += 1;
@@ -63,7 +72,7 @@ fn metrics_equal_scikit_learn() {
             }
         }
     }
-    assert_eq!((compared + without, without), (23 * 24, 5 * 3)); // cases · metrics; cases of two classes · top-k
+    assert_eq!((compared + without, without), (23 * 31, 5 * 3)); // cases · metrics; cases of two classes · top-k
 }
 
 #[test]
@@ -91,4 +100,29 @@ fn classes_and_confusion_equal_scikit_learn() {
         }
     }
     assert_eq!(compared, 7 * 85); // numbers · classes of all cases
+}
+
+#[test]
+fn intervals_by_formula_equal_statsmodels_and_the_delta_method() {
+    let more = more();
+    let ends = |got: (f64, f64), expected: &Value, what: &str| {
+        same(got.0, &expected[0], what);
+        same(got.1, &expected[1], what);
+    };
+    for case in more["wilson"].as_array().unwrap() {
+        let number = |key: &str| case[key].as_u64().unwrap();
+        let level = case["level"].as_f64().unwrap();
+        ends(wilson(number("successes"), number("trials"), level).unwrap(), &case["interval"], "wilson");
+    }
+    assert_eq!(more["wilson"].as_array().unwrap().len(), 6);
+    let mut compared = 0;
+    for case in cases() {
+        let confusion = Confusion::of(&predictions(&case));
+        let name = case["name"].as_str().unwrap();
+        for (average, key) in [(Average::Micro, "micro_f1_interval"), (Average::Macro, "macro_f1_interval")] {
+            ends(f1_interval(&confusion, average, 0.95).unwrap(), &more["cases"][name][key], name);
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 2 * 23);
 }

@@ -1,7 +1,7 @@
 //! A page of charts and tables: one file, no network, no scripts.
 
 use crate::html::shell::{Part, document, note, scroll};
-use crate::{Bars, Chart, Error, Result, Scatter};
+use crate::{Bars, Chart, Error, Intervals, Result, Scatter};
 use maud::{Markup, PreEscaped, html};
 use std::path::Path;
 
@@ -26,6 +26,7 @@ pub struct Section {
 pub enum Figure {
     Bars(Bars),
     Chart(Chart),
+    Intervals(Intervals),
     Scatter(Scatter),
 }
 
@@ -81,6 +82,7 @@ impl Figure {
         match self {
             Figure::Bars(bars) => bars.inline(),
             Figure::Chart(chart) => chart.inline(),
+            Figure::Intervals(intervals) => intervals.inline(),
             Figure::Scatter(scatter) => scatter.inline(),
         }
     }

@@ -236,7 +236,8 @@ fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     out
 }
 
-struct Axis {
+/// The numbers along a side of a plot.
+pub(crate) struct Axis {
     low: f64,
     high: f64,
     step: f64,
@@ -245,7 +246,7 @@ struct Axis {
 impl Axis {
     /// Around all finite values; steps of 1, 2 or 5 times a power of ten, about `count` of them. `tight`: from the first to the
     /// last value, in whole steps of at least 1; a single one is in the middle and has the only tick.
-    fn over(values: impl Iterator<Item = f64>, count: usize, tight: bool) -> Option<Axis> {
+    pub(crate) fn over(values: impl Iterator<Item = f64>, count: usize, tight: bool) -> Option<Axis> {
         let (mut low, mut high) =
             values.filter(|v| v.is_finite()).fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(v), h.max(v)));
         if low > high {
@@ -269,17 +270,17 @@ impl Axis {
         })
     }
 
-    fn share(&self, value: f64) -> f64 {
+    pub(crate) fn share(&self, value: f64) -> f64 {
         (value - self.low) / (self.high - self.low)
     }
 
-    fn ticks(&self) -> impl Iterator<Item = f64> {
+    pub(crate) fn ticks(&self) -> impl Iterator<Item = f64> {
         let (first, last) =
             ((self.low / self.step - 1e-9).ceil() as i64, (self.high / self.step + 1e-9).floor() as i64);
         (first..=last).map(|at| at as f64 * self.step)
     }
 
-    fn label(&self, tick: f64) -> String {
+    pub(crate) fn label(&self, tick: f64) -> String {
         if tick == 0. {
             return "0".into();
         }

@@ -3,6 +3,7 @@
 mod bench;
 mod catalogue;
 mod check;
+mod compare;
 mod eval;
 mod export;
 mod list;
@@ -28,6 +29,7 @@ pub fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
     match command {
         Command::Train(arguments) => train::train(&arguments, registry),
         Command::Eval(arguments) => eval::eval(&arguments, registry),
+        Command::Compare(arguments) => compare::compare(&arguments, registry),
         Command::Predict(arguments) => predict::predict(&arguments, registry),
         Command::Pull(arguments) => pull::pull(&arguments),
         Command::Export(arguments) => export::export(&arguments, registry),

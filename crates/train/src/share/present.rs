@@ -7,7 +7,10 @@ use crate::run::{Run, device_name, keys};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tallow_data::{COPIES, Dataset, counted, decode};
-use tallow_metrics::{Better, Metric, Predictions, interval};
+use tallow_metrics::{
+    Average, Better, Confusion, Metric, Predictions, Resampling, f1_interval, intervals as bootstrapped,
+    wilson,
+};
 use tallow_report::{DataNotes, Headline, Mistake, Mistakes, Report, history};
 
 /// The metrics at the top of a table or report.
@@ -34,22 +37,22 @@ const WORST: usize = 12;
 /// alone raises it, so that its percentiles need not hold its value.
 pub fn headline(predictions: &Predictions, group: Option<&str>) -> Vec<Headline> {
     let (units, by_group) = units(predictions);
-    let metric = |name: &&str| tallow_metrics::find(name);
+    let metrics: Vec<&Metric> = HEADLINE.iter().filter_map(|name| tallow_metrics::find(name)).collect();
     let over = if by_group { groups(units, group) } else { counted(units, "image") };
     let basis = format!("95 % percentile bootstrap over {over}");
-    let line = |metric: &Metric| {
-        let value = (metric.of)(predictions);
-        let ends = || interval(predictions, metric, RESAMPLES, LEVEL, by_group, keys::bootstrap()).ok();
-        let ends = if metric.name == "ece" { None } else { ends() };
+    let how = Resampling { resamples: RESAMPLES, level: LEVEL, by_group, seed: keys::bootstrap() };
+    let ends = bootstrapped(predictions, &metrics, &how).ok();
+    let line = |(at, metric): (usize, &&Metric)| {
+        let ends = ends.as_ref().map(|ends| ends[at]).filter(|_| metric.name != "ece");
         Headline {
             name: metric.name.to_owned(),
-            value,
+            value: (metric.of)(predictions),
             interval: ends.filter(|(low, high)| low.is_finite() && high.is_finite()),
             basis: basis.clone(),
             note: note(metric).to_owned(),
         }
     };
-    HEADLINE.iter().filter_map(metric).map(line).collect()
+    metrics.iter().enumerate().map(line).collect()
 }
 
 /// What a reader must know of a metric: which way it is better, where that is down.
@@ -85,6 +88,20 @@ pub fn intervals(predictions: &Predictions, headline: &[Headline]) -> Value {
         "over": if by_group { "groups" } else { "images" },
         "units": units,
         "metrics": metrics,
+        "by_formula": by_formula(predictions),
+    })
+}
+
+/// Intervals that count images as independent, beside those of the bootstrap: Wilson's of accuracy, Takahashi's of micro and macro F1.
+fn by_formula(predictions: &Predictions) -> Value {
+    let confusion = Confusion::of(predictions);
+    let line = |method: &str, ends: tallow_metrics::Result<(f64, f64)>| {
+        ends.map_or(Value::Null, |ends| json!({ "method": method, "interval": ends }))
+    };
+    json!({
+        "accuracy": line("Wilson", wilson(confusion.correct(), confusion.total(), LEVEL)),
+        "micro_f1": line("Takahashi", f1_interval(&confusion, Average::Micro, LEVEL)),
+        "macro_f1": line("Takahashi", f1_interval(&confusion, Average::Macro, LEVEL)),
     })
 }
 

@@ -1,0 +1,202 @@
+//! `compare A B …`: models on the same images, by what they predicted.
+
+mod page;
+mod runs;
+mod table;
+
+use super::writable;
+use crate::arguments::Compare;
+use runs::{Model, models};
+use serde_json::{Value, json};
+use std::io::Write;
+use tallow_data::counted;
+use tallow_metrics::{
+    Better, Comparison, METRICS, Metric, NonInferiority, Predictions, Resampling, compare_runs, find, holm,
+};
+use tallow_policy::Registry;
+use tallow_report::Progress;
+use tallow_seed::Seed;
+use tallow_train::Error;
+
+/// All that is shown.
+struct Found {
+    metric: &'static Metric,
+    how: Resampling,
+    seed: u64,
+    models: Vec<Model>,
+    /// Of each model but the first, against the first.
+    against: Vec<Against>,
+}
+
+struct Against {
+    comparison: Comparison,
+    /// The permutation test's, corrected where there are several comparisons.
+    p_holm: Option<f64>,
+    margin: Option<NonInferiority>,
+}
+
+pub fn compare(arguments: &Compare, registry: &Registry) -> anyhow::Result<()> {
+    let metric = metric(&arguments.metric)?;
+    if let Some(path) = &arguments.html {
+        writable("--html", path)?;
+    }
+    let models = models(arguments, registry, &Progress::stderr())?;
+    let found = found(arguments, metric, models)?;
+    if let Some(path) = &arguments.html {
+        page::page(&found).write(path)?;
+        eprintln!("{}", path.display());
+    }
+    let text = if arguments.json {
+        serde_json::to_string_pretty(&as_json(&found))? + "\n"
+    } else if arguments.markdown {
+        table::markdown(&found)
+    } else if arguments.latex {
+        table::latex(&found)
+    } else {
+        table::text(&found)
+    };
+    Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
+}
+
+fn metric(name: &str) -> Result<&'static Metric, Error> {
+    find(name).ok_or_else(|| {
+        let names: Vec<&str> = METRICS.iter().map(|metric| metric.name).collect();
+        Error::recipe(format!("--metric {name}: expected a metric, one of {}", names.join(", ")))
+    })
+}
+
+fn found(arguments: &Compare, metric: &'static Metric, models: Vec<Model>) -> Result<Found, Error> {
+    let first = &models[0];
+    let by_group =
+        models.iter().any(|model| model.runs.iter().any(|run| run.groups.iter().any(Option::is_some)));
+    let how = Resampling {
+        resamples: arguments.resamples,
+        level: arguments.level,
+        by_group,
+        seed: Seed::new(arguments.seed),
+    };
+    let mut against = Vec::new();
+    for model in &models[1..] {
+        let (a, b): (Vec<&Predictions>, Vec<&Predictions>) =
+            (first.runs.iter().collect(), model.runs.iter().collect());
+        let failed = |error| mistake(&format!("{} and {}: ", first.name, model.name), error);
+        let comparison = compare_runs(&a, &b, first.is_paired_with(model), metric, &how).map_err(failed)?;
+        let margin = arguments.margin.map(|margin| comparison.non_inferiority(margin, metric.better));
+        let margin = margin.transpose().map_err(failed)?;
+        against.push(Against { comparison, p_holm: None, margin });
+    }
+    if against.len() > 1 {
+        let p: Vec<f64> = against.iter().map(|against| against.comparison.p_permutation).collect();
+        against.iter_mut().zip(holm(&p)).for_each(|(against, p)| against.p_holm = Some(p));
+    }
+    Ok(Found { metric, how, seed: arguments.seed, models, against })
+}
+
+/// An argument out of its range is a mistake of the command, all else one of the data, which has a place.
+fn mistake(place: &str, error: tallow_metrics::Error) -> Error {
+    match error {
+        tallow_metrics::Error::Argument(problem) => Error::recipe(format!("--{problem}")),
+        other => Error::Data(format!("{place}{other}")),
+    }
+}
+
+impl Found {
+    fn is_lower_better(&self) -> bool {
+        self.metric.better == Better::Lower
+    }
+
+    /// What was drawn, such as `120 groups of 400 images`.
+    fn units(&self) -> String {
+        let Comparison { images, units, .. } = self.against[0].comparison;
+        if self.how.by_group {
+            format!("{} of {}", counted(units, "group"), counted(images, "image"))
+        } else {
+            counted(images, "image")
+        }
+    }
+
+    /// How intervals and p-values came about.
+    fn method(&self) -> Vec<String> {
+        let Resampling { resamples, level, .. } = self.how;
+        let percent = 100.0 * level;
+        let seeds = if self.models.iter().any(|model| model.runs.len() > 1) { " and the runs" } else { "" };
+        let mut lines = vec![
+            format!(
+                "difference: of the row and the first, with its {percent} % percentile bootstrap interval over {}{seeds}, \
+                 {resamples} resamples",
+                self.units()
+            ),
+            format!("p: paired permutation test, two-sided, {resamples} swaps of {}", {
+                if self.how.by_group { "groups" } else { "images" }
+            }),
+        ];
+        if self.against.len() > 1 {
+            lines.push(format!("Holm: p corrected for {} comparisons", self.against.len()));
+        }
+        lines
+    }
+
+    /// What else is known of a comparison.
+    fn notes(&self, model: &Model, against: &Against) -> Vec<String> {
+        let first = &self.models[0].name;
+        let mut notes = Vec::new();
+        let c = &against.comparison;
+        if let (Some(p), Some(only_a), Some(only_b)) = (c.p_mcnemar, c.only_a, c.only_b) {
+            notes.push(format!(
+                "only {first} is right about {}, only {} about {only_b}: McNemar's p {}",
+                counted(only_a, "image"),
+                model.name,
+                table::p(p)
+            ));
+        }
+        if let Some(p) = c.p_delong {
+            notes.push(format!("DeLong's p {}", table::p(p)));
+        }
+        if let Some(margin) = &against.margin {
+            let verdict = if margin.non_inferior { "not inferior" } else { "not shown to be not inferior" };
+            notes.push(format!(
+                "{verdict} by a margin of {}: the interval's worse end is {:+.4}, one-sided p {}",
+                margin.margin,
+                margin.bound,
+                table::p(margin.p)
+            ));
+        }
+        notes
+    }
+}
+
+fn as_json(found: &Found) -> Value {
+    let first = &found.models[0];
+    let comparison = |(model, against): (&Model, &Against)| {
+        let mut json = serde_json::to_value(&against.comparison).expect("numbers");
+        json["name_a"] = json!(first.name);
+        json["name_b"] = json!(model.name);
+        json["paired_seeds"] = json!(first.is_paired_with(model));
+        if let Some(p) = against.p_holm {
+            json["p_holm"] = json!(p);
+        }
+        if let Some(margin) = &against.margin {
+            json["non_inferiority"] = json!(margin);
+        }
+        json
+    };
+    let comparisons: Vec<Value> = found.models[1..].iter().zip(&found.against).map(comparison).collect();
+    let mut json = json!({
+        "metric": found.metric.name,
+        "better": if found.is_lower_better() { "lower" } else { "higher" },
+        "method": "percentile bootstrap, paired permutation test",
+        "level": found.how.level,
+        "resamples": found.how.resamples,
+        "seed": found.seed,
+        "over": if found.how.by_group { "groups" } else { "images" },
+        "models": found.models.iter().map(Model::as_json).collect::<Vec<_>>(),
+        "comparisons": comparisons,
+    });
+    // Of one comparison the numbers are at hand.
+    if let [only] = &comparisons[..]
+        && let (Some(only), Some(json)) = (only.as_object(), json.as_object_mut())
+    {
+        json.extend(only.clone());
+    }
+    json
+}

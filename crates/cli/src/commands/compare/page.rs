@@ -1,0 +1,51 @@
+//! The page of a comparison: the table, and a plot of the differences.
+
+use super::{Found, table};
+use tallow_report::{Figure, Grid, Intervals, Page, Section};
+
+pub fn page(found: &Found) -> Page {
+    let (columns, rows) = table::rows(found);
+    let name = found.metric.name;
+    let way = if found.is_lower_better() { "lower" } else { "higher" };
+    let others = || found.models[1..].iter().zip(&found.against);
+    let row = |(model, against): (&super::Model, &super::Against)| {
+        let c = &against.comparison;
+        (model.name.clone(), c.difference, c.low, c.high)
+    };
+    let mut marks = vec![(0.0, "0".to_owned())];
+    if let Some(margin) = &found.against[0].margin {
+        let at = if found.is_lower_better() { margin.margin } else { -margin.margin };
+        marks.push((at, "margin".to_owned()));
+    }
+    let plot = Intervals {
+        title: format!("{name}: difference to {}", found.models[0].name),
+        x: format!("difference ({way} is better)"),
+        rows: others().map(row).collect(),
+        marks,
+    };
+    let notes = others().flat_map(|(model, against)| {
+        let name = model.name.clone();
+        found.notes(model, against).into_iter().map(move |note| vec![name.clone(), note])
+    });
+    let mut tables = vec![Grid { columns, rows, ..Grid::default() }];
+    let notes: Vec<Vec<String>> = notes.collect();
+    if !notes.is_empty() {
+        tables.push(Grid {
+            columns: vec!["model".into(), "further tests".into()],
+            rows: notes,
+            ..Grid::default()
+        });
+    }
+    let section = Section {
+        title: format!("By {name}"),
+        note: format!("{}.", found.method().join("; ")),
+        tables,
+        figures: vec![Figure::Intervals(plot)],
+    };
+    let names: Vec<&str> = found.models.iter().map(|model| &*model.name).collect();
+    Page {
+        title: format!("{} compared", names.join(", ")),
+        subject: format!("{}: {}; {way} is better. On {}.", name, found.metric.summary, found.units()),
+        sections: vec![section],
+    }
+}
