@@ -184,7 +184,7 @@ fn no_plural_is_fixed() {
                             .strip_prefix(*noun)
                             .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '/'))
                     };
-                    let fixed = NOUNS.iter().any(|noun| is_noun(noun))
+                    let fixed = NOUNS.iter().any(is_noun)
                         && ![" of ", " of {} "].iter().any(|part| before.ends_with(part));
                     assert!(
                         !fixed || LARGE.iter().any(|large| line.contains(large)),
