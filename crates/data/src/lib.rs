@@ -14,8 +14,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod check;
 mod decode;
 mod error;
+mod exclusion;
 mod grouping;
 mod identical;
 mod image;
@@ -35,10 +37,12 @@ mod table;
 #[cfg(test)]
 mod written;
 
+pub use check::{Cache, Checked, Findings, Near, Pair, Step, check, known, probability};
 pub use decode::broken::{Broken, broken, complaint};
 pub use decode::window::{Window, Windowed, check_depth};
 pub use decode::{decode, size};
 pub use error::{Error, Result};
+pub use exclusion::{Exclusion, write_exclusion};
 pub use grouping::Grouping;
 pub use identical::{Identical, Place, identical};
 pub use image::{Encoded, Image};
@@ -48,7 +52,7 @@ pub use options::Options;
 pub use readers::files::{EXTENSIONS, images_below};
 pub use sampler::Sampler;
 pub use sources::{Parts, SOURCES, SourceSpec, find};
-pub use split::{COPIES, Divided, Rule, Split, check_disjoint, divide};
+pub use split::{COPIES, Divided, Rule, Split, check_disjoint, divide, groups_across};
 pub use subset::Subset;
 pub use suggestion::{Elsewhere, elsewhere, listed, nearest, suggestion};
 pub use survey::{Facts, GroupGuess, Sides, Survey, survey};

@@ -16,7 +16,7 @@ use crate::{Dataset, Encoded, Error, Grouping, Options, Result, Subset, identica
 mod assign;
 mod leak;
 
-pub use leak::check_disjoint;
+pub use leak::{check_disjoint, groups_across};
 
 /// What a group is where nothing but copies of one image makes one: no patient or lesion is known.
 pub const COPIES: &str = "copies";

@@ -92,8 +92,10 @@ pub struct DataPlan {
     pub drop: Vec<String>,
     /// What becomes black and white of 16-bit pictures; understood when the data are open.
     pub window: Option<Value>,
-    /// Whether a run goes on where images are the same to the byte in two parts or under two labels.
+    /// Whether a run goes on where a group or an image is in two parts, or an image under two labels.
     pub allow_leak: bool,
+    /// A list of images that are left out of every part.
+    pub exclude: Option<PathBuf>,
 }
 
 pub struct ModelPlan {

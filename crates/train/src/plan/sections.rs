@@ -57,6 +57,7 @@ pub fn data(node: &Node) -> Option<DataPlan> {
     let (only, drop) = (names("only"), names("drop"));
     let window = node.get("window").map(|window| window.value().clone());
     let allow_leak = node.get("allow_leak").and_then(|n| n.boolean());
+    let exclude = node.get("exclude").map_or(Some(None), |path| path.text().map(|path| Some(path.into())));
     Some(DataPlan {
         source: source?,
         options,
@@ -70,6 +71,7 @@ pub fn data(node: &Node) -> Option<DataPlan> {
         drop: drop?,
         window,
         allow_leak: allow_leak?,
+        exclude: exclude?,
     })
 }
 

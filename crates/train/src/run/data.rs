@@ -1,6 +1,6 @@
 //! The data of a plan: opened, divided, checked.
 
-use super::keys;
+use super::{keys, leaks};
 use crate::plan::Plan;
 use crate::{Error, Result};
 use std::collections::{HashMap, HashSet};
@@ -23,13 +23,13 @@ impl Data {
     /// Opens, divides and checks the data of a plan.
     ///
     /// # Errors
-    /// Data that are not there, broken, not divided, or with a group on two sides.
+    /// Data that are not there, broken, not divided, or with a group or an image on two sides.
     pub fn open(plan: &Plan, progress: &Progress) -> Result<Data> {
-        let (mut parts, mut notes) = divided(plan, official(plan)?)?;
-        disjoint(&parts)?;
+        let (mut parts, mut notes) = named(plan)?;
+        let is_disjoint = leaks::disjoint(&parts, plan, &mut notes)?;
         readable(&mut parts, plan, progress, &mut notes)?;
-        distinct(&parts, plan, &mut notes)?;
-        Data::of(parts, notes)
+        leaks::distinct(&parts, plan, &mut notes)?;
+        Data::of(parts, notes, is_disjoint)
     }
 
     /// The same, without decoding an image.
@@ -37,12 +37,16 @@ impl Data {
     /// # Errors
     /// Data that are not there, not divided, or with a group on two sides.
     pub fn undecoded(plan: &Plan) -> Result<Data> {
-        let (parts, notes) = divided(plan, official(plan)?)?;
-        disjoint(&parts)?;
-        Data::of(parts, notes)
+        let (parts, mut notes) = named(plan)?;
+        let is_disjoint = leaks::disjoint(&parts, plan, &mut notes)?;
+        // What a plan allows is told wherever its data are described.
+        if plan.data.allow_leak {
+            leaks::distinct(&parts, plan, &mut notes)?;
+        }
+        Data::of(parts, notes, is_disjoint)
     }
 
-    fn of(parts: Named, mut notes: Vec<String>) -> Result<Data> {
+    fn of(parts: Named, mut notes: Vec<String>, is_disjoint: bool) -> Result<Data> {
         let manifests: Vec<String> = parts.iter().map(|(_, part)| tallow_data::manifest(&**part)).collect();
         let mut parts = parts.into_iter().map(|(_, part)| part);
         let (Some(train), Some(validation), test) = (parts.next(), parts.next(), parts.next()) else {
@@ -60,7 +64,8 @@ impl Data {
             groups.entry(group.to_owned()).or_insert(next);
         }
         let leak = match train.group_name().filter(|name| *name != tallow_data::COPIES) {
-            Some(name) => format!("no {name} is on two sides of the split (checked)"),
+            Some(name) if is_disjoint => format!("no {name} is on two sides of the split (checked)"),
+            Some(name) => format!("{name}: on two sides of the split, as allowed"),
             None => "no patient or lesion ids: images of one patient may be on both sides; name them by split.group, the source's \
                      own or { path: 'person(\\d+)_' }"
                 .to_owned(),
@@ -160,8 +165,8 @@ pub fn part(plan: &Plan, name: &str, progress: &Progress) -> Result<Arc<dyn Data
             (vec![(name, train)], notes)
         }
         (_, _, official) => {
-            let (parts, notes) = divided(plan, official)?;
-            disjoint(&parts)?;
+            let (parts, mut notes) = divided(plan, official)?;
+            leaks::disjoint(&parts, plan, &mut notes)?;
             (parts, notes)
         }
     };
@@ -176,7 +181,7 @@ pub fn part(plan: &Plan, name: &str, progress: &Progress) -> Result<Arc<dyn Data
 }
 
 /// Datasets by name: train and validation, and test where there is one.
-type Named = Vec<(&'static str, Arc<dyn Dataset>)>;
+pub(super) type Named = Vec<(&'static str, Arc<dyn Dataset>)>;
 
 /// The official parts of a plan's data.
 fn official(plan: &Plan) -> Result<Parts> {
@@ -238,26 +243,9 @@ fn windowed(plan: &Plan, parts: Parts) -> tallow_data::Result<Parts> {
     })
 }
 
-/// No image is in two parts or under two labels, the same to the byte, unless the plan allows it.
-fn distinct(parts: &Named, plan: &Plan, notes: &mut Vec<String>) -> Result<()> {
-    // Drawn images are made when they are asked for.
-    if plan.data.source.name == "synthetic" {
-        return Ok(());
-    }
-    let named: Vec<(&str, &dyn Dataset)> = parts.iter().map(|(name, part)| (*name, &**part)).collect();
-    let problems = tallow_data::identical(&named, plan.data.workers)?.problems();
-    if problems.is_empty() {
-        let images: usize = parts.iter().map(|(_, part)| part.len()).sum();
-        notes.push(format!(
-            "no two of {images} images in different parts or classes are the same to the byte (checked)"
-        ));
-    } else if plan.data.allow_leak {
-        notes.extend(problems.iter().map(|problem| format!("allowed by data.allow_leak: {problem}")));
-    } else {
-        let remedy = "or go on in spite of it, which is recorded: `allow_leak: true` below data, on a command line data.allow_leak=true";
-        return Err(Error::Data(format!("{}\n{remedy}", problems.join("\n"))));
-    }
-    Ok(())
+/// The parts that a plan trains with, whatever is in two of them, and what people should know.
+pub(super) fn named(plan: &Plan) -> Result<(Named, Vec<String>)> {
+    divided(plan, official(plan)?)
 }
 
 /// The parts that a plan trains with, and the source's notes.
@@ -293,7 +281,9 @@ fn divided(plan: &Plan, parts: Parts) -> Result<(Named, Vec<String>)> {
     };
     let mut named = vec![("train", train), ("validation", validation)];
     named.extend(test.map(|test| ("test", test)));
-    Ok((named, parts.notes))
+    let mut notes = parts.notes;
+    leaks::exclude(&mut named, plan, &mut notes)?;
+    Ok((named, notes))
 }
 
 /// A part with the groups that the plan finds in names or a file. The dataset's own are looked for in what is divided alone.
@@ -302,11 +292,6 @@ fn regrouped(plan: &Plan, part: Arc<dyn Dataset>) -> Result<Arc<dyn Dataset>> {
         None | Some(Grouping::Own(_)) => Ok(part),
         Some(grouping) => grouping.apply(part).map_err(|error| plan.place(error)),
     }
-}
-
-fn disjoint(parts: &Named) -> Result<()> {
-    let parts: Vec<(&str, &dyn Dataset)> = parts.iter().map(|(name, part)| (*name, &**part)).collect();
-    Ok(tallow_data::check_disjoint(&parts)?)
 }
 
 /// Leaves the broken images out of every part; an error that names those of all parts, unless the plan skips them.
