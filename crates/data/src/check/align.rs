@@ -2,8 +2,9 @@
 //!
 //! The first picture is turned and shifted, stretched and cut until it fits the second best: Gauss-Newton on the squared difference
 //! a − (c · b(sx·u + tx, sy·v + ty) + d), with contrast c and brightness d free (Lucas and Kanade 1981; Evangelidis and Psarakis 2008).
-//! Then both lose what is coarser than some pixels, and the correlation of what is left is the result. Pictures of one kind (a dark
-//! spot in the middle, a chest) are alike in what is coarse, and by that not copies.
+//! Then both lose what is coarser than two pixels, what is left is divided by how much there is around each pixel, and the correlation
+//! of that is the result. Pictures of one kind (a dark spot in the middle, a chest) are alike in what is coarse, and two small spots in
+//! the steep border between dark and light: by neither are they copies. Copies agree in the skin too.
 
 use super::look::SIDE;
 use super::signature::{CROPS, Crop, Signature, Signer, Turn, best_turn};
@@ -14,8 +15,8 @@ const MOST_STRETCH: f64 = 0.3;
 /// Correlation of the details at half the size below which nothing is looked at closer.
 const LEAST_COARSE: f64 = 0.55;
 
-/// A level of details (standard deviation, grey levels) below which they are noise.
-const LEAST_DETAIL: f64 = 0.4;
+/// Standard deviation of details, of at most about 1, below which they are noise.
+const LEAST_DETAIL: f64 = 0.15;
 
 /// Where the second picture's pixels are in the first one, both from −1 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,11 +44,12 @@ pub fn correlation(signer: &Signer, first: &[u8], second: &[u8]) -> f64 {
     let start = Fit { scale: [1.0 - left - right, 1.0 - top - bottom], shift: [left - right, top - bottom] };
     let (small_source, small_target) = (source.halved(), target.halved());
     let Some(fit) = align(&small_target, &small_source, start, 6) else { return 0.0 };
-    if details(&small_target, &small_source, fit, 0.4, 1.5) < LEAST_COARSE {
+    let bands = |plane: &Plane| plane.band(0.4, 1.5);
+    if details(&small_target, &small_source, fit, bands) < LEAST_COARSE {
         return 0.0;
     }
     match align(&target, &source, fit, 4) {
-        Some(fit) => details(&target, &source, fit, 0.7, 2.0),
+        Some(fit) => details(&target, &source, fit, |plane| plane.band(0.7, 2.0).evened()),
         None => 0.0,
     }
 }
@@ -106,6 +108,16 @@ impl Plane {
         }
         let ranges = [inside(&columns), inside(&rows)];
         (Plane { side: self.side, levels }, ranges)
+    }
+
+    /// Each level divided by the standard deviation around it (a Gaussian of 4 pixels) and one level more, below which all is noise.
+    fn evened(&self) -> Plane {
+        let squares =
+            Plane { side: self.side, levels: self.levels.iter().map(|level| level * level).collect() };
+        let around = squares.blurred(4.0);
+        let levels =
+            self.levels.iter().zip(&around.levels).map(|(level, around)| level / (around.sqrt() + 1.0));
+        Plane { side: self.side, levels: levels.collect() }
     }
 
     /// Without what is finer than `fine` and coarser than `coarse` pixels (standard deviations of Gaussians).
@@ -233,13 +245,13 @@ fn solved(mut rows: [[f64; 7]; 6]) -> Option<[f64; 6]> {
 }
 
 /// Correlation of the details where the pictures overlap; 0 where either has none.
-fn details(target: &Plane, source: &Plane, fit: Fit, fine: f64, coarse: f64) -> f64 {
+fn details(target: &Plane, source: &Plane, fit: Fit, of: impl Fn(&Plane) -> Plane) -> f64 {
     let (warped, [columns, rows]) = source.warped(fit);
     let least = target.side / 2;
     if columns.len() < least || rows.len() < least {
         return 0.0;
     }
-    let (target, warped) = (target.band(fine, coarse), warped.band(fine, coarse));
+    let (target, warped) = (of(target), of(&warped));
     let (score, [first, second]) = correlated(&target, &warped, &columns, &rows);
     if first.min(second) < LEAST_DETAIL { 0.0 } else { score }
 }

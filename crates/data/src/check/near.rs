@@ -18,11 +18,12 @@ pub const LEAST: f64 = 0.5;
 pub const COARSE: u32 = 48;
 
 /// 1 / (1 + exp(−(a + b · correlation))): of pictures of 48 pixels or more, and of smaller ones.
-const CURVES: [(f64, f64); 2] = [(-30.0, 36.0), (-30.0, 36.0)];
+const CURVES: [(f64, f64); 2] = [(-49.6, 57.0), (-49.0, 57.0)];
 
 /// That two pictures are one, by the correlation of their details; `side` is the shortest of their sides.
 ///
-/// A logistic curve, fitted to as many copies as pairs of different images that look most alike (`docs/data_check.md`).
+/// A logistic curve through the gap between planted copies and the different images that look most alike (`docs/data_check.md`): of such
+/// pairs, copies and others as many, not of all pairs.
 pub fn probability(correlation: f64, side: u32) -> f64 {
     let (a, b) = CURVES[usize::from(side < COARSE)];
     1.0 / (1.0 + (-(a + b * correlation)).exp())

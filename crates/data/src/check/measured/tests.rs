@@ -166,30 +166,39 @@ fn measure(name: &str, dataset: &dyn Dataset, samples: &mut Samples) {
     }
     let coarse = usize::from(originals[0].shorter_side() < COARSE);
     samples[coarse][1].extend(pairs.iter().filter(|pair| !is_near(pair)).map(|pair| pair.2));
+    // All kinds in one search: an original seldom has copies of two.
+    let count = COPIES.min(originals.len());
+    let (mut chosen, mut copies): (Vec<u32>, Vec<Look>) = Default::default();
+    for (kind, changes) in KINDS {
+        let mut rng = Seed::new(7).fold(kind, 0).rng();
+        let some: Vec<u32> = rng.sample(originals.len() as u32, count as u32);
+        copies.extend(some.iter().map(|at| {
+            let copy = changed(picture(dataset, distinct[*at as usize]), changes, &mut rng);
+            Look::of(&pixels(copy), 0).unwrap()
+        }));
+        chosen.extend(some);
+    }
+    let all: Vec<&Look> = originals.iter().copied().chain(&copies).collect();
+    let found = correlated(&all, workers);
+    let original = |at: usize| at.checked_sub(originals.len()).map_or(at, |copy| chosen[copy] as usize);
+    let is_known = |a: usize, b: usize| {
+        let (a, b) = (original(a).min(original(b)), original(a).max(original(b)));
+        a == b || near.iter().any(|pair| (pair.0, pair.1) == (a, b))
+    };
     println!(
         "| planted | found | of all told | candidates | least, 5 % of correlations |\n|---|---|---|---|---|"
     );
-    for (kind, changes) in KINDS {
-        let mut rng = Seed::new(7).fold(kind, 0).rng();
-        let chosen: Vec<u32> = rng.sample(originals.len() as u32, COPIES.min(originals.len()) as u32);
-        let copies: Vec<Look> = chosen
+    for (at, (kind, _)) in KINDS.into_iter().enumerate() {
+        let first = originals.len() + at * count;
+        // Originals with a copy of this kind.
+        let of_kind: Vec<_> = found
             .iter()
-            .map(|at| changed(picture(dataset, distinct[*at as usize]), changes, &mut rng))
-            .map(|copy| Look::of(&pixels(copy), 0).unwrap())
+            .filter(|(a, b, ..)| *a < originals.len() && (first..first + count).contains(b))
             .collect();
-        let all: Vec<&Look> = originals.iter().copied().chain(&copies).collect();
-        let found = correlated(&all, workers);
-        let original = |at: usize| at.checked_sub(originals.len()).map_or(at, |copy| chosen[copy] as usize);
-        let of_copies = || found.iter().filter(|(_, b, ..)| *b >= originals.len());
-        let mut own: Vec<f64> =
-            of_copies().filter(|(a, b, ..)| *a == original(*b)).map(|pair| pair.2).collect();
-        let is_known = |a: usize, b: usize| {
-            let (a, b) = (original(a).min(original(b)), original(a).max(original(b)));
-            a == b || near.iter().any(|pair| (pair.0, pair.1) == (a, b))
-        };
-        let told = of_copies().filter(|pair| is_near(pair));
+        let own = of_kind.iter().filter(|(a, b, ..)| *a == original(*b));
+        let mut own: Vec<f64> = own.map(|pair| pair.2).collect();
         let (mut right, mut wrong) = (0, 0);
-        for (a, b, ..) in told {
+        for (a, b, ..) in of_kind.into_iter().filter(|pair| is_near(pair)) {
             right += usize::from(*a == original(*b));
             wrong += usize::from(!is_known(*a, *b));
         }
@@ -198,9 +207,9 @@ fn measure(name: &str, dataset: &dyn Dataset, samples: &mut Samples) {
         let percent = |count: usize, of: usize| 100.0 * count as f64 / of.max(1) as f64;
         println!(
             "| {kind} | {:.1} % | {:.1} % | {:.1} % | {:.2}, {:.2} |",
-            percent(right, copies.len()),
+            percent(right, count),
             percent(right, right + wrong),
-            percent(own.len(), copies.len()),
+            percent(own.len(), count),
             own.first().unwrap_or(&0.0),
             own.get(own.len() / 20).unwrap_or(&0.0)
         );
