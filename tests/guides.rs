@@ -3,7 +3,7 @@
 use crate::program::{Desk, root};
 use std::collections::BTreeMap;
 
-const GUIDES: [&str; 4] = ["own_images", "fine_tune", "report", "from_others"];
+const GUIDES: [&str; 5] = ["own_images", "data_check", "fine_tune", "report", "from_others"];
 
 /// What a block marked `yaml partial` is written over.
 const BASE: &str = "\
@@ -104,7 +104,7 @@ fn commands_of_a_guide_are_there() {
         for command in commands(&text(guide)) {
             let words: Vec<&str> =
                 command.split_whitespace().skip(1).map(|word| word.trim_end_matches(';')).collect();
-            let asked = &words[..if words[0] == "bench" { 2 } else { 1 }];
+            let asked = &words[..if ["bench", "data"].contains(&words[0]) { 2 } else { 1 }];
             let help = helps
                 .entry(asked.join(" "))
                 .or_insert_with(|| desk.tallow(&[asked, &["--help"]].concat()).ok().out);

@@ -13,6 +13,7 @@
 //! - [`hub`]: weights from the hub, against a small one on loopback.
 //! - [`publish`]: a checkpoint to a small hub on loopback and back: the same bytes, the same predictions.
 //! - [`own_images`]: a recipe from a look at somebody's images; groups, classes, copies.
+//! - [`data_check`]: copies, leaks and wrong labels are found, left out by a list, and known to the training.
 //! - [`odd_folders`]: folders as people have them, and that what `tallow new` writes of them trains and does not leak.
 //! - [`guides`]: what the guides of docs/ say can be done: recipes, commands, links.
 //! - [`knobs`]: what changes in the course of a run: stages that thaw, a plateau, a length; defaults.
@@ -22,6 +23,7 @@
 mod bench;
 mod checkpoint;
 mod cli;
+mod data_check;
 mod drawn;
 mod export;
 mod guides;

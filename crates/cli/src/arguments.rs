@@ -2,12 +2,14 @@
 
 mod bench;
 mod compare;
+mod data;
 mod share;
 mod stats;
 
 pub use bench::*;
 use clap::{Args, Parser, Subcommand};
 pub use compare::Compare;
+pub use data::*;
 pub use share::*;
 pub use stats::Stats;
 use std::path::PathBuf;
@@ -19,6 +21,7 @@ use std::path::PathBuf;
   tallow new images/ -o mine.yaml              a recipe for your images
   tallow train recipes/quickstart.yaml         train, evaluate, report
   tallow check recipes/*.yaml                  every mistake; runs nothing
+  tallow data check recipes/quickstart.yaml    copies, leaks, odd images
   tallow preview recipes/quickstart.yaml       a picture of what policies do
   tallow stats recipes/quickstart.yaml         the same in numbers
   tallow eval checkpoints/quickstart --json    metrics of the best checkpoint
@@ -62,6 +65,8 @@ pub enum Command {
     Publish(Publish),
     /// Find every mistake of recipes and presets; run nothing
     Check(Check),
+    /// What is wrong with the images of a recipe
+    Data(Data),
     /// Speed, and what of the machine it uses: steps, evaluation, mixes, loading, epochs
     Bench(Bench),
     /// What there is: models, policies, presets, datasets, metrics, keys of a recipe

@@ -100,6 +100,11 @@ impl Identical {
 
     /// What is wrong with them, one message for each kind; none where all are of one part and class.
     pub fn problems(&self) -> Vec<String> {
+        self.problems_of("the same to the byte")
+    }
+
+    /// The same of images that are alike in another way.
+    pub fn problems_of(&self, alike: &str) -> Vec<String> {
         let told = |sets: Vec<&[Place]>, what: &str, by: fn(&Place) -> &str, remedy: &str| {
             let named: Vec<String> = sets
                 .iter()
@@ -111,17 +116,13 @@ impl Identical {
                 })
                 .collect();
             let (many, are) = (counted(sets.len(), "image"), if sets.len() == 1 { "is" } else { "are" });
-            (!sets.is_empty()).then(|| format!("{many} {are} {what}: {} – {remedy}", first_few(&named)))
+            (!sets.is_empty())
+                .then(|| format!("{many} {are} {what}, {alike}: {} – {remedy}", first_few(&named)))
         };
-        let parts = told(
-            self.across_parts(),
-            "in two parts, the same to the byte",
-            |place| &place.part,
-            "keep each in one part",
-        );
+        let parts = told(self.across_parts(), "in two parts", |place| &place.part, "keep each in one part");
         let classes = told(
             self.across_classes(),
-            "under two labels, the same to the byte",
+            "under two labels",
             |place| &place.class,
             "keep the right label of each",
         );

@@ -14,8 +14,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod check;
 mod decode;
 mod error;
+mod exclusion;
 mod grouping;
 mod identical;
 mod image;
@@ -35,11 +37,13 @@ mod table;
 #[cfg(test)]
 mod written;
 
+pub use check::{Cache, Checked, Findings, Near, Pair, Step, check, known, probability};
 pub use decode::broken::{Broken, broken, complaint, truncated};
 pub use decode::whole::check_whole;
 pub use decode::window::{Window, Windowed, check_depth};
 pub use decode::{decode, size};
 pub use error::{Error, Result};
+pub use exclusion::{Exclusion, write_exclusion};
 pub use grouping::Grouping;
 pub use identical::{Identical, Place, identical};
 pub use image::{Encoded, Image};
@@ -49,7 +53,9 @@ pub use options::Options;
 pub use readers::files::{EXTENSIONS, images_below};
 pub use sampler::Sampler;
 pub use sources::{Parts, SOURCES, SourceSpec, find};
-pub use split::{COPIES, Divided, ELSEWHERE as SPLIT_ELSEWHERE, Rule, Split, check_disjoint, divide};
+pub use split::{
+    COPIES, Divided, ELSEWHERE as SPLIT_ELSEWHERE, Rule, Split, check_disjoint, divide, groups_across,
+};
 pub use subset::Subset;
 pub use suggestion::{Elsewhere, counted, elsewhere, listed, nearest, suggestion};
 pub use survey::{Facts, GroupGuess, GroupLeak, Sides, Survey, survey};

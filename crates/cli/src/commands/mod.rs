@@ -4,6 +4,7 @@ mod bench;
 mod catalogue;
 mod check;
 mod compare;
+mod data;
 mod eval;
 mod export;
 mod list;
@@ -17,7 +18,7 @@ mod replay;
 mod stats;
 pub mod train;
 
-use crate::arguments::Command;
+use crate::arguments::{Command, DataCommand};
 use candle_core::Device;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -39,6 +40,9 @@ pub fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
         Command::Replay(arguments) => replay::replay(&arguments, registry),
         Command::New(arguments) => new::new(&arguments),
         Command::Check(arguments) => check::check(&arguments, registry),
+        Command::Data(arguments) => match arguments.command {
+            DataCommand::Check(arguments) => data::check(&arguments, registry),
+        },
         Command::Bench(arguments) => bench::bench(&arguments, registry),
         Command::List(arguments) => list::list(&arguments, registry),
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::error::first_few;
 use crate::part::Part;
-use crate::{Dataset, Error, Result};
+use crate::{Dataset, Error, Place, Result};
 
 /// Parts (name, dataset) share no group and no image id.
 ///
@@ -28,6 +28,22 @@ pub fn check_disjoint(parts: &[(&str, &dyn Dataset)]) -> Result<()> {
     let find = |part: &str| parts.iter().find(|(name, _)| *name == part).map(|(_, part)| part);
     groups.check(kind, |part| find(part)?.group_place(), None)?;
     images.check("image", |part| find(part)?.place(), None)
+}
+
+/// Groups that are in two parts, and their images there, in order.
+pub fn groups_across(parts: &[(&str, &dyn Dataset)]) -> Vec<(String, Vec<Place>)> {
+    let mut groups: BTreeMap<&str, Vec<Place>> = BTreeMap::new();
+    for (part, dataset) in parts {
+        for index in 0..dataset.len() {
+            if let Some(group) = dataset.group(index) {
+                let class = dataset.classes()[dataset.label(index) as usize].clone();
+                let place = Place { part: (*part).to_owned(), id: dataset.id(index).to_owned(), class };
+                groups.entry(group).or_default().push(place);
+            }
+        }
+    }
+    groups.retain(|_, places| places.iter().any(|place| place.part != places[0].part));
+    groups.into_iter().map(|(group, places)| (group.to_owned(), places)).collect()
 }
 
 /// The sides of a split file share no group.

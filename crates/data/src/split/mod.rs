@@ -18,7 +18,7 @@ mod elsewhere;
 mod leak;
 
 pub use elsewhere::ELSEWHERE;
-pub use leak::check_disjoint;
+pub use leak::{check_disjoint, groups_across};
 
 /// What a group is where nothing but copies of one image makes one: no patient or lesion is known.
 pub const COPIES: &str = "copies";

@@ -59,7 +59,8 @@ pub const SECTIONS: &[Section] = &[
             key("drop", "[]", "a list of classes", "the classes that are left out", "data: { drop: [ vascular_lesion ] }"),
             key("window", "", "`auto`, `{ min: 0, max: 4095 }`, `{ percentile: 0.5 }`", "of 16-bit pictures: the level that becomes black and the one that becomes white; needed where they use few of their levels", "data: { window: auto }"),
             key("copies", "refuse", "`refuse` or `drop`", "what to do with images that are the same to the byte in two parts or under two labels; `drop` keeps one of two parts in the last of them alone (test, else validation), leaves one of two labels out of training and validation, changes no test part, and notes what is left out", "data: { copies: drop }"),
-            key("allow_leak", "false", "true or false", "whether the run goes on where images are the same to the byte in two parts or under two labels; recorded in the report", "data: { allow_leak: true }"),
+            key("allow_leak", "false", "true or false", "whether the run goes on where a group or the same image is in two parts, or an image under two labels; recorded in the report and the card", "data: { allow_leak: true }"),
+            key("exclude", "", "a path", "a CSV with the column image: images that are left out of every part, after the split; `tallow data check --fix` writes one", "data: { exclude: mine.exclude.csv }"),
         ],
     },
     Section {

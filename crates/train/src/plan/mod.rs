@@ -96,8 +96,10 @@ pub struct DataPlan {
     pub window: Option<Value>,
     /// Whether images that are the same to the byte in two parts or under two labels are left out, all but those of the last part.
     pub drop_copies: bool,
-    /// Whether a run goes on where images are the same to the byte in two parts or under two labels.
+    /// Whether a run goes on where a group or an image is in two parts, or an image under two labels.
     pub allow_leak: bool,
+    /// A list of images that are left out of every part.
+    pub exclude: Option<PathBuf>,
 }
 
 pub struct ModelPlan {

@@ -60,6 +60,7 @@ pub fn data(node: &Node) -> Option<DataPlan> {
     let copies = [("refuse", false), ("drop", true)];
     let drop_copies = node.get("copies").and_then(|n| n.one_of("way to treat copies", &copies));
     let allow_leak = node.get("allow_leak").and_then(|n| n.boolean());
+    let exclude = node.get("exclude").map_or(Some(None), |path| path.text().map(|path| Some(path.into())));
     Some(DataPlan {
         source: source?,
         options,
@@ -74,6 +75,7 @@ pub fn data(node: &Node) -> Option<DataPlan> {
         window,
         drop_copies: drop_copies?,
         allow_leak: allow_leak?,
+        exclude: exclude?,
     })
 }
 

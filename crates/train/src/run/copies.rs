@@ -1,4 +1,4 @@
-//! Images of a plan that are the same to the byte in two parts or under two labels: refused, left out, or allowed.
+//! Images of a plan that are the same to the byte in two parts or under two labels, found, and left out where the plan says so.
 
 use super::data::Named;
 use crate::plan::Plan;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tallow_data::{Dataset, Identical, Subset, counted};
 
 /// Those that there are. Drawn images are made when they are asked for, and not compared.
-fn copies(parts: &Named, plan: &Plan) -> Result<Identical> {
+pub(super) fn copies(parts: &Named, plan: &Plan) -> Result<Identical> {
     if plan.data.source.name == "synthetic" {
         return Ok(Identical::default());
     }
@@ -16,7 +16,7 @@ fn copies(parts: &Named, plan: &Plan) -> Result<Identical> {
 }
 
 /// Leaves them out of the parts, where the plan says so.
-pub fn without_copies(parts: &mut Named, plan: &Plan, notes: &mut Vec<String>) -> Result<()> {
+pub(super) fn without_copies(parts: &mut Named, plan: &Plan, notes: &mut Vec<String>) -> Result<()> {
     if !plan.data.drop_copies {
         return Ok(());
     }
@@ -36,29 +36,5 @@ pub fn without_copies(parts: &mut Named, plan: &Plan, notes: &mut Vec<String>) -
     }
     let problems = found.problems().join("; ");
     notes.push(format!("left out by data.copies: {} ({problems})", left_out.join(", ")));
-    Ok(())
-}
-
-/// No image is in two parts or under two labels, the same to the byte, unless the plan allows it.
-pub fn distinct(parts: &Named, plan: &Plan, notes: &mut Vec<String>) -> Result<()> {
-    if plan.data.source.name == "synthetic" {
-        return Ok(());
-    }
-    let problems = copies(parts, plan)?.problems();
-    if problems.is_empty() {
-        let images = counted(parts.iter().map(|(_, part)| part.len()).sum::<usize>(), "image");
-        notes.push(format!(
-            "no two of {images} in different parts or classes are the same to the byte (checked)"
-        ));
-    } else if plan.data.drop_copies {
-        // A test part stays as it was given.
-        notes.extend(problems.iter().map(|problem| format!("left in the test part: {problem}")));
-    } else if plan.data.allow_leak {
-        notes.extend(problems.iter().map(|problem| format!("allowed by data.allow_leak: {problem}")));
-    } else {
-        let remedy = "or leave them out, `copies: drop` below data, on a command line data.copies=drop; or go on in spite of \
-                      it, which is recorded: `allow_leak: true`, data.allow_leak=true";
-        return Err(Error::Data(format!("{}\n{remedy}", problems.join("\n"))));
-    }
     Ok(())
 }

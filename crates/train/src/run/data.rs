@@ -1,7 +1,7 @@
 //! The data of a plan: opened, divided, checked.
 
-use super::copies::{distinct, without_copies};
-use super::keys;
+use super::copies::without_copies;
+use super::{keys, leaks};
 use crate::plan::Plan;
 use crate::{Error, Result};
 use std::collections::{HashMap, HashSet};
@@ -26,13 +26,13 @@ impl Data {
     /// Opens, divides and checks the data of a plan.
     ///
     /// # Errors
-    /// Data that are not there, broken, not divided, or with a group on two sides.
+    /// Data that are not there, broken, not divided, or with a group or an image on two sides.
     pub fn open(plan: &Plan, progress: &Progress) -> Result<Data> {
-        let (mut parts, mut notes) = divided(plan, official(plan)?)?;
-        disjoint(&parts)?;
+        let (mut parts, mut notes) = named(plan)?;
+        let is_disjoint = leaks::disjoint(&parts, plan, &mut notes)?;
         readable(&mut parts, plan, progress, &mut notes)?;
-        distinct(&parts, plan, &mut notes)?;
-        Data::of(parts, notes)
+        leaks::distinct(&parts, plan, &mut notes)?;
+        Data::of(parts, notes, is_disjoint)
     }
 
     /// The same without decoding an image, and what is wrong with images and can be told so: files that end early, copies.
@@ -40,8 +40,8 @@ impl Data {
     /// # Errors
     /// Data that are not there, not divided, or with a group on two sides.
     pub fn looked_at(plan: &Plan) -> Result<(Data, Vec<Error>)> {
-        let (mut parts, mut notes) = divided(plan, official(plan)?)?;
-        disjoint(&parts)?;
+        let (mut parts, mut notes) = named(plan)?;
+        let is_disjoint = leaks::disjoint(&parts, plan, &mut notes)?;
         let look = |part: &dyn Dataset| tallow_data::truncated(part, plan.data.workers);
         let cut = without(&mut parts, plan, look, &mut notes).map(|whole| {
             if whole > 0 {
@@ -51,8 +51,11 @@ impl Data {
                 ));
             }
         });
-        let copies = distinct(&parts, plan, &mut notes);
-        Ok((Data::of(parts, notes)?, [cut, copies].into_iter().filter_map(Result::err).collect()))
+        let copies = leaks::distinct(&parts, plan, &mut notes);
+        Ok((
+            Data::of(parts, notes, is_disjoint)?,
+            [cut, copies].into_iter().filter_map(Result::err).collect(),
+        ))
     }
 
     /// The same, without a look at the images.
@@ -60,12 +63,16 @@ impl Data {
     /// # Errors
     /// Data that are not there, not divided, or with a group on two sides.
     pub fn undecoded(plan: &Plan) -> Result<Data> {
-        let (parts, notes) = divided(plan, official(plan)?)?;
-        disjoint(&parts)?;
-        Data::of(parts, notes)
+        let (parts, mut notes) = named(plan)?;
+        let is_disjoint = leaks::disjoint(&parts, plan, &mut notes)?;
+        // What a plan allows is told wherever its data are described.
+        if plan.data.allow_leak {
+            leaks::distinct(&parts, plan, &mut notes)?;
+        }
+        Data::of(parts, notes, is_disjoint)
     }
 
-    fn of(parts: Named, mut notes: Vec<String>) -> Result<Data> {
+    fn of(parts: Named, mut notes: Vec<String>, is_disjoint: bool) -> Result<Data> {
         let manifests: Vec<String> = parts.iter().map(|(_, part)| tallow_data::manifest(&**part)).collect();
         let mut parts = parts.into_iter().map(|(_, part)| part);
         let (Some(train), Some(validation), test) = (parts.next(), parts.next(), parts.next()) else {
@@ -83,7 +90,8 @@ impl Data {
             groups.entry(group.to_owned()).or_insert(next);
         }
         let leak = match train.group_name().filter(|name| *name != tallow_data::COPIES) {
-            Some(name) => format!("no {name} is on two sides of the split (checked)"),
+            Some(name) if is_disjoint => format!("no {name} is on two sides of the split (checked)"),
+            Some(name) => format!("{name}: on two sides of the split, as allowed"),
             None => "no patient or lesion ids: images of one patient may be on both sides; name them by split.group, the source's \
                      own or { path: 'person(\\d+)_' }"
                 .to_owned(),
@@ -183,8 +191,8 @@ pub fn part(plan: &Plan, name: &str, progress: &Progress) -> Result<Arc<dyn Data
             (vec![(name, train)], notes)
         }
         (_, _, official) => {
-            let (parts, notes) = divided(plan, official)?;
-            disjoint(&parts)?;
+            let (parts, mut notes) = divided(plan, official)?;
+            leaks::disjoint(&parts, plan, &mut notes)?;
             (parts, notes)
         }
     };
@@ -261,6 +269,11 @@ fn windowed(plan: &Plan, parts: Parts) -> tallow_data::Result<Parts> {
     })
 }
 
+/// The parts that a plan trains with, whatever is in two of them, and what people should know.
+pub(super) fn named(plan: &Plan) -> Result<(Named, Vec<String>)> {
+    divided(plan, official(plan)?)
+}
+
 /// The parts that a plan trains with, and the source's notes.
 fn divided(plan: &Plan, parts: Parts) -> Result<(Named, Vec<String>)> {
     let source = plan.data.source.name;
@@ -295,6 +308,7 @@ fn divided(plan: &Plan, parts: Parts) -> Result<(Named, Vec<String>)> {
     let mut named = vec![("train", train), ("validation", validation)];
     named.extend(test.map(|test| ("test", test)));
     let mut notes = parts.notes;
+    leaks::exclude(&mut named, plan, &mut notes)?;
     without_copies(&mut named, plan, &mut notes)?;
     Ok((named, notes))
 }
@@ -305,11 +319,6 @@ fn regrouped(plan: &Plan, part: Arc<dyn Dataset>) -> Result<Arc<dyn Dataset>> {
         None | Some(Grouping::Own(_)) => Ok(part),
         Some(grouping) => grouping.apply(part).map_err(|error| plan.place(error)),
     }
-}
-
-fn disjoint(parts: &Named) -> Result<()> {
-    let parts: Vec<(&str, &dyn Dataset)> = parts.iter().map(|(name, part)| (*name, &**part)).collect();
-    Ok(tallow_data::check_disjoint(&parts)?)
 }
 
 /// Leaves the broken images out of every part; an error that names those of all parts, unless the plan skips them.

@@ -1,0 +1,241 @@
+//! `data check RECIPE`: images that are there twice, and images that are none.
+
+use super::refused;
+use crate::arguments::DataCheck as Arguments;
+use crate::wrap::wrapped;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use tallow_data::{Exclusion, Near, Pair, Place, write_exclusion};
+use tallow_policy::Registry;
+use tallow_report::Progress;
+use tallow_train::{DataCheck, Error, Plan, check_data};
+
+const LOOKED_FOR: [&str; 6] = [
+    "groups in two parts",
+    "identical images, to the byte or to the pixel",
+    "near images: saved again, resized, cut by up to 10 % a side, mirrored, turned by 90°, brighter or darker",
+    "identical images under different labels",
+    "images that cannot be read",
+    "images of one colour, tiny, or far from all others in brightness, contrast, colour, detail or shape",
+];
+
+pub fn check(arguments: &Arguments, registry: &Registry) -> anyhow::Result<()> {
+    let plan = Plan::read(&arguments.recipe, &arguments.overrides, registry)?;
+    let list =
+        arguments.fix.as_ref().map(|path| list(path.as_deref(), &arguments.recipe, &plan)).transpose()?;
+    let found = check_data(&plan, arguments.fresh, &Progress::stderr())?;
+    let left_out = list.as_ref().map(|list| left_out(&found, list, &plan)).transpose()?;
+    let written = match (&list, &left_out) {
+        (Some(path), Some(rows)) if !rows.is_empty() => {
+            write_exclusion(path, rows).map_err(Error::from)?;
+            Some(path.as_path())
+        }
+        _ => None,
+    };
+    match arguments.json {
+        true => println!("{}", serde_json::to_string_pretty(&as_json(&found, written))?),
+        false => print!("{}", as_text(&found)),
+    }
+    if let (Some(path), Some(rows)) = (written, &left_out) {
+        let use_it = match plan.data.exclude.as_deref() == Some(path) {
+            true => String::new(),
+            false => format!("; to leave them out, write `exclude: {}` below data", path.display()),
+        };
+        eprintln!("written: {}, {} images{use_it}", path.display(), rows.len());
+    } else if arguments.fix.is_some() {
+        eprintln!("nothing to leave out: no list is written");
+    }
+    let problems = problems(&found);
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Data(problems.join("\n")).into()),
+    }
+}
+
+/// What makes the data unfit for use, a line each.
+fn problems(found: &DataCheck) -> Vec<String> {
+    let count = |count: usize, one: &str, many: &str| {
+        (count > 0).then(|| if count == 1 { format!("1 {one}") } else { format!("{count} {many}") })
+    };
+    let findings = &found.checked.findings;
+    let (across, classes) = (findings.across_parts().len(), findings.identical.across_classes().len());
+    let lines = [
+        count(found.groups.len(), "group is in two parts", "groups are in two parts")
+            .map(|line| format!("{line} – put all images of a group on one side")),
+        count(across, "image is in two parts", "images are in two parts")
+            .map(|line| format!("{line} – keep each in one part")),
+        count(classes, "image is under two labels", "images are under two labels")
+            .map(|line| format!("{line} – keep the right label of each")),
+    ];
+    let mut lines: Vec<String> = lines.into_iter().flatten().collect();
+    if let Some(last) = lines.last_mut() {
+        *last += "; `--fix` writes a list to leave out";
+    }
+    lines
+}
+
+fn ids(set: &[Place]) -> Vec<&str> {
+    set.iter().map(|place| place.id.as_str()).collect()
+}
+
+fn as_json(found: &DataCheck, written: Option<&Path>) -> Value {
+    let (checked, findings) = (&found.checked, &found.checked.findings);
+    let parts: BTreeMap<&str, usize> =
+        found.parts.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+    let pair = |pair: &Pair| {
+        json!({
+            "images": [pair.first.id, pair.second.id],
+            "parts": [pair.first.part, pair.second.part],
+            "labels": [pair.first.class, pair.second.class],
+            "correlation": pair.correlation,
+            "probability": pair.probability,
+            "same_group": pair.same_group,
+        })
+    };
+    let broken = checked.broken.iter().flat_map(|(part, images)| {
+        images.iter().map(move |image| json!({ "image": image.id, "part": part, "why": image.reason }))
+    });
+    json!({
+        "images": checked.images,
+        "parts": parts,
+        "looked_for": LOOKED_FOR,
+        "candidates": checked.candidates,
+        "decoded": checked.decoded,
+        "groups": found.groups.iter()
+            .map(|(group, places)| json!({ "group": group, "images": ids(places) })).collect::<Vec<_>>(),
+        "identical": findings.identical.0.iter().map(|set| ids(set)).collect::<Vec<_>>(),
+        "near": findings.near.iter().map(|near| ids(&near.images)).collect::<Vec<_>>(),
+        "conflicting": findings.identical.across_classes().into_iter().map(ids).collect::<Vec<_>>(),
+        "across_parts": findings.across_parts().into_iter().map(ids).collect::<Vec<_>>(),
+        "pairs": findings.near.iter().flat_map(|near| &near.pairs).map(pair).collect::<Vec<_>>(),
+        "odd": checked.odd.iter()
+            .map(|(place, why)| json!({ "image": place.id, "part": place.part, "why": why })).collect::<Vec<_>>(),
+        "broken": broken.collect::<Vec<_>>(),
+        "written": written.map(|path| path.display().to_string()),
+    })
+}
+
+/// What was looked at and for, and what was found.
+fn as_text(found: &DataCheck) -> String {
+    let (checked, findings) = (&found.checked, &found.checked.findings);
+    let parts: Vec<String> = found.parts.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    let mut text = format!(
+        "{} images looked at ({}), {} of them decoded now, the rest known from earlier checks; {} pairs compared closely\nlooked for\n",
+        checked.images,
+        parts.join(", "),
+        checked.decoded,
+        checked.candidates
+    );
+    let mut line = |words: &str, by: usize| text += &format!("{}\n", wrapped(words, by));
+    LOOKED_FOR.iter().for_each(|what| line(what, 2));
+    if found.group_name.is_none() {
+        line("no patient or lesion ids are known: groups could not be looked at", 2);
+    }
+    found.notes.iter().for_each(|note| line(note, 2));
+    let named = |place: &Place| format!("{} ({}, {})", place.id, place.part, place.class);
+    let all = |set: &[Place], by: &str| set.iter().map(&named).collect::<Vec<_>>().join(by);
+    let sections: [(&str, Vec<String>); 5] = [
+        (
+            "groups in two parts",
+            found.groups.iter().map(|(group, set)| format!("{group}: {}", all(set, ", "))).collect(),
+        ),
+        ("identical", findings.identical.0.iter().map(|set| all(set, " = ")).collect()),
+        ("near", findings.near.iter().map(|near| pairs(near, &named)).collect()),
+        ("odd", checked.odd.iter().map(|(place, why)| format!("{}: {why}", named(place))).collect()),
+        (
+            "cannot be read",
+            checked
+                .broken
+                .iter()
+                .flat_map(|(part, images)| {
+                    images.iter().map(move |image| format!("{} ({part}): {}", image.id, image.reason))
+                })
+                .collect(),
+        ),
+    ];
+    for (name, lines) in sections {
+        const SHOWN: usize = 30;
+        line(
+            &format!(
+                "{name}: {}",
+                if lines.is_empty() { "none".to_owned() } else { lines.len().to_string() }
+            ),
+            0,
+        );
+        lines.iter().take(SHOWN).for_each(|words| line(words, 2));
+        if lines.len() > SHOWN {
+            line(&format!("… and {} more (all with --json)", lines.len() - SHOWN), 2);
+        }
+    }
+    text
+}
+
+fn pairs(near: &Near, named: &dyn Fn(&Place) -> String) -> String {
+    let told = |pair: &Pair| {
+        let group = if pair.same_group { ", one group" } else { "" };
+        let percent = 100.0 * pair.probability;
+        format!(
+            "{} ≈ {}, {percent:.0} % (correlation {:.2}{group})",
+            named(&pair.first),
+            named(&pair.second),
+            pair.correlation
+        )
+    };
+    near.pairs.iter().map(told).collect::<Vec<_>>().join("; ")
+}
+
+/// Where a list goes: where it is said to, else where the recipe reads one, else beside the recipe. A file that the recipe does not read
+/// is not written over.
+fn list(said: Option<&Path>, recipe: &Path, plan: &Plan) -> Result<PathBuf, Error> {
+    let own = plan.data.exclude.as_deref();
+    let beside = || recipe.with_extension("exclude.csv");
+    let path = said.or(own).map_or_else(beside, Path::to_path_buf);
+    if own == Some(&path) {
+        return Ok(path);
+    }
+    let file = OpenOptions::new().write(true).create_new(true).open(&path);
+    let mut file = file.map_err(|error| refused("--fix", &path, error))?;
+    file.flush().map_err(|error| refused("--fix", &path, error))?;
+    drop(file);
+    std::fs::remove_file(&path).map_err(|error| refused("--fix", &path, error))?;
+    Ok(path)
+}
+
+/// Images to leave out, and why: those under two labels; of images and groups in several parts all but those of the last of train,
+/// validation, test. What the recipe leaves out already stays on its list. Empty where nothing new is to be left out.
+fn left_out(found: &DataCheck, list: &Path, plan: &Plan) -> Result<Vec<(String, String)>, Error> {
+    let order = |part: &str| ["train", "validation", "test"].iter().position(|name| *name == part);
+    let mut rows: Vec<(String, String)> = Vec::new();
+    if plan.data.exclude.as_deref() == Some(list) {
+        let own = Exclusion::read(list)?;
+        rows.extend(own.images.into_iter().map(|image| (image, "as before".to_owned())));
+    }
+    let before = rows.len();
+    let mut known: BTreeSet<String> = rows.iter().map(|(image, _)| image.clone()).collect();
+    let mut add = |place: &Place, why: String| {
+        if known.insert(place.id.clone()) {
+            rows.push((place.id.clone(), why));
+        }
+    };
+    let findings = &found.checked.findings;
+    for set in findings.identical.across_classes() {
+        let classes: BTreeSet<&str> = set.iter().map(|place| place.class.as_str()).collect();
+        let classes: Vec<&str> = classes.into_iter().collect();
+        set.iter().for_each(|place| add(place, format!("identical under {}", classes.join(" and "))));
+    }
+    let groups = found.groups.iter().map(|(group, set)| (&set[..], format!("of {group}, which is in")));
+    let copies = findings.across_parts().into_iter().map(|set| (set, "a copy is in".to_owned()));
+    for (set, what) in copies.chain(groups) {
+        let last = set.iter().max_by_key(|place| order(&place.part)).expect("two parts");
+        set.iter()
+            .filter(|place| place.part != last.part)
+            .for_each(|place| add(place, format!("{what} {}", last.part)));
+    }
+    if rows.len() == before {
+        rows.clear();
+    }
+    Ok(rows)
+}
