@@ -7,7 +7,7 @@ use crate::program::Desk;
 fn csv(wrong: usize, turned: bool) -> String {
     let row = |image: usize| {
         let label = ["nv", "mel"][image / 2 % 2];
-        let right = !(image * 7 % 80 < wrong);
+        let right = image * 7 % 80 >= wrong;
         let of_mel = if (label == "mel") == right { 0.5 + 0.4 * (image + 1) as f64 / 82.0 } else { 0.3 };
         let predicted = if of_mel > 0.5 { "mel" } else { "nv" };
         let of_nv = 1.0 - of_mel;
@@ -27,9 +27,9 @@ fn csv(wrong: usize, turned: bool) -> String {
 
 fn desk() -> Desk {
     let desk = Desk::empty();
-    desk.write("a.csv", &csv(30, false));
-    desk.write("b.csv", &csv(10, true));
-    desk.write("c.csv", &csv(28, false));
+    desk.write("a.csv", csv(30, false));
+    desk.write("b.csv", csv(10, true));
+    desk.write("c.csv", csv(28, false));
     desk
 }
 
