@@ -128,7 +128,7 @@ mod tests {
             assert!(svg.contains(part), "{part}: {svg}");
         }
         assert!(svg.contains("<title>a &amp; b: 0.1000 (0.0000 to 0.2000)</title>"), "{svg}");
-        assert!(svg.contains(">one whose name has no …<") && svg.matches("<circle").count() == 2, "{svg}");
+        assert!(svg.contains(">one whose name has no…<") && svg.matches("<circle").count() == 2, "{svg}");
         assert!(Intervals::default().svg().contains("no finite values"));
         check(&Intervals::default().svg()).unwrap();
     }

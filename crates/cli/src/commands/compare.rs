@@ -142,8 +142,9 @@ impl Found {
         let mut notes = Vec::new();
         let c = &against.comparison;
         if let (Some(p), Some(only_a), Some(only_b)) = (c.p_mcnemar, c.only_a, c.only_b) {
+            let independent = if self.how.by_group { ", each image by itself" } else { "" };
             notes.push(format!(
-                "only {first} is right about {}, only {} about {only_b}: McNemar's p {}",
+                "only {first} is right about {}, only {} about {only_b}: McNemar's p {}{independent}",
                 counted(only_a, "image"),
                 model.name,
                 table::p(p)

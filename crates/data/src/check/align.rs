@@ -220,18 +220,15 @@ fn align(target: &Plane, source: &Plane, start: Fit, rounds: usize) -> Option<Fi
 }
 
 /// Of symmetric equations, the upper half given; `None` where they do not determine a solution.
-fn solved(mut rows: [[f64; 7]; 6]) -> Option<[f64; 6]> {
-    for i in 0..6 {
-        for j in 0..i {
-            rows[i][j] = rows[j][i];
-        }
-    }
-    for i in 0..6 {
-        rows[i][i] = rows[i][i] * (1.0 + 1e-6) + 1e-6;
-    }
+fn solved(upper: [[f64; 7]; 6]) -> Option<[f64; 6]> {
+    let whole = |i: usize, j: usize| if j < i { upper[j][i] } else { upper[i][j] };
+    let mut rows: [[f64; 7]; 6] = std::array::from_fn(|i| {
+        std::array::from_fn(|j| if i == j { whole(i, i) * (1.0 + 1e-6) + 1e-6 } else { whole(i, j) })
+    });
     for i in 0..6 {
         let pivot = rows[i];
-        if !(pivot[i] > 1e-9) {
+        // NaN is no pivot either.
+        if pivot[i].partial_cmp(&1e-9).is_none_or(|order| order.is_le()) {
             return None;
         }
         for (j, row) in rows.iter_mut().enumerate() {

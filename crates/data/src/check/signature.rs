@@ -77,12 +77,15 @@ pub fn transpose(signature: &Signature) -> Signature {
 
 /// Makes signatures: the cosines of each way to cut a side.
 pub struct Signer {
-    cuts: Vec<((f64, f64), [[f32; SIDE]; WAVES])>,
+    cuts: Vec<(Cut, [[f32; SIDE]; WAVES])>,
 }
+
+/// What is cut off a side at its begin and its end.
+type Cut = (f64, f64);
 
 impl Signer {
     pub fn new() -> Signer {
-        let mut cuts: Vec<((f64, f64), _)> = Vec::new();
+        let mut cuts: Vec<(Cut, _)> = Vec::new();
         for [left, right, top, bottom] in CROPS {
             for cut in [(left, right), (top, bottom)] {
                 if cuts.iter().all(|(known, _)| *known != cut) {

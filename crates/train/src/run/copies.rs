@@ -2,9 +2,9 @@
 
 use super::data::Named;
 use crate::plan::Plan;
-use crate::{Error, Result};
+use crate::Result;
 use std::sync::Arc;
-use tallow_data::{Dataset, Identical, Subset, counted};
+use tallow_data::{Dataset, Identical, Subset};
 
 /// Those that there are. Drawn images are made when they are asked for, and not compared.
 pub(super) fn copies(parts: &Named, plan: &Plan) -> Result<Identical> {

@@ -12,7 +12,7 @@ pub fn page(found: &Found) -> Page {
         let c = &against.comparison;
         (model.name.clone(), c.difference, c.low, c.high)
     };
-    let mut marks = vec![(0.0, "0".to_owned())];
+    let mut marks = vec![(0.0, String::new())]; // the axis says that it is 0
     if let Some(margin) = &found.against[0].margin {
         let at = if found.is_lower_better() { margin.margin } else { -margin.margin };
         marks.push((at, "margin".to_owned()));
