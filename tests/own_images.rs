@@ -117,6 +117,25 @@ fn copies_on_two_sides_or_under_two_labels_stop_a_run() {
         "{}",
         said.err
     );
+    // Names that look like patients are told, and whether they leak; the set is not called clean.
+    for (at, part) in ["train", "validation"].into_iter().enumerate() {
+        for class in ["a", "b"] {
+            for image in 0..8 {
+                let seed = 200 + 16 * at + image + if class == "a" { 0 } else { 8 };
+                let patient = 6 * at + image;
+                picture(
+                    &desk,
+                    &format!("named/{part}/{class}/person{patient}_{class}{image}.png"),
+                    seed as u8,
+                );
+            }
+        }
+    }
+    let said = run("named", "").ok();
+    let words = said.err.split_whitespace().collect::<Vec<_>>().join(" ");
+    let leak = "names suggest 14 groups, such as `person0` of train/a/person0_a0.png: 2 of them, such as `person6`, are in two parts, \
+                which may be a leak; if these are patients, write split.group: { path: ";
+    assert!(words.contains(leak), "{words}");
     // Under two labels.
     picture(&desk, "train/b/again.png", 0);
     run("train", ", split: { validation: 0.3 }")

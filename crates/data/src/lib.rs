@@ -58,7 +58,7 @@ pub use split::{
 };
 pub use subset::Subset;
 pub use suggestion::{Elsewhere, counted, elsewhere, listed, nearest, suggestion};
-pub use survey::{Facts, GroupGuess, GroupLeak, Sides, Survey, survey};
+pub use survey::{Facts, GroupGuess, GroupLeak, Sides, Survey, groups_of_names, survey};
 pub use table::{Images, Row, Table};
 
 /// Labelled images, read one at a time. Everything but [`Dataset::image`] is known without decoding.

@@ -30,7 +30,7 @@ pub use intervals::Intervals;
 pub use log::{Epoch, Log, history};
 pub use page::{Figure, Grid, Page, Section};
 pub use plot::{Chart, Line};
-pub use progress::{Bar, Progress, Unit};
+pub use progress::{Bar, Progress, Unit, duration};
 pub use scatter::Scatter;
 pub use sheet::{Matrix, Sheet, Source, Tile, caption};
 pub use table::{Headline, numbered, table};

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use tallow_data::{Exclusion, Near, Pair, Place, write_exclusion};
+use tallow_data::{Exclusion, Near, Pair, Place, counted, write_exclusion};
 use tallow_policy::Registry;
 use tallow_report::Progress;
 use tallow_train::{DataCheck, Error, Plan, check_data};
@@ -44,7 +44,7 @@ pub fn check(arguments: &Arguments, registry: &Registry) -> anyhow::Result<()> {
             true => String::new(),
             false => format!("; to leave them out, write `exclude: {}` below data", path.display()),
         };
-        eprintln!("written: {}, {} images{use_it}", path.display(), rows.len());
+        eprintln!("written: {}, {}{use_it}", path.display(), counted(rows.len(), "image"));
     } else if arguments.fix.is_some() {
         eprintln!("nothing to leave out: no list is written");
     }
@@ -123,8 +123,8 @@ fn as_text(found: &DataCheck) -> String {
     let (checked, findings) = (&found.checked, &found.checked.findings);
     let parts: Vec<String> = found.parts.iter().map(|(name, count)| format!("{name} {count}")).collect();
     let mut text = format!(
-        "{} images looked at ({}), {} of them decoded now, the rest known from earlier checks; {} pairs compared closely\nlooked for\n",
-        checked.images,
+        "{} looked at ({}), {} of them decoded now, the rest known from earlier checks; {} pairs compared closely\nlooked for\n",
+        counted(checked.images, "image"),
         parts.join(", "),
         checked.decoded,
         checked.candidates

@@ -124,6 +124,11 @@ fn writable(option: &str, path: &Path) -> Result<(), Error> {
 }
 
 fn refused(option: &str, path: &Path, error: io::Error) -> Error {
+    if error.kind() == io::ErrorKind::AlreadyExists {
+        let problem =
+            "there is such a file, and nothing is written over it; name another, or remove it first";
+        return Error::recipe(format!("{option} {}: {problem}", path.display()));
+    }
     let remedy = match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "name a file in a folder that is there",
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {

@@ -22,8 +22,11 @@ pub enum Window {
     Percentile(f64),
 }
 
-/// Pictures whose levels are looked at.
+/// Pictures whose levels are looked at, of those of 16 bits.
 const SAMPLE: usize = 64;
+
+/// Files whose headers are looked at for their depth, all of a part where it has no more: those of names that are no JPEG's.
+const HEADERS: usize = 4096;
 
 impl Window {
     /// From a recipe: `{ min: 0, max: 4095 }`, `{ percentile: 0.5 }` or `auto`, which takes the least and greatest level of a
@@ -40,7 +43,8 @@ impl Window {
             let none = || {
                 Error::option(
                     "window",
-                    "expected pictures of 16 bits, found none in a sample; leave the key out",
+                    "expected pictures of 16 bits, found none; leave the key out, or write the levels of those that you know of, \
+                     { min: 0, max: 4095 }",
                 )
             };
             let (min, max) = levels(parts)?.ok_or_else(none)?;
@@ -99,11 +103,17 @@ pub fn check_depth(parts: &[&dyn Dataset]) -> Result<()> {
     }
 }
 
-/// The least and greatest level of the 16-bit pictures in a sample; none where there are none.
+/// The least and greatest level of a sample of the 16-bit pictures; none where there are none.
 fn levels(parts: &[&dyn Dataset]) -> Result<Option<(u16, u16)>> {
     let mut found: Option<(u16, u16)> = None;
-    for part in parts.iter().filter(|part| !part.is_empty()) {
-        for index in (0..part.len()).step_by(part.len().div_ceil(SAMPLE)) {
+    for part in parts {
+        let mut of_16_bits = Vec::new();
+        for index in spread(part.len()) {
+            if is_deep(&part.image(index)?) {
+                of_16_bits.push(index);
+            }
+        }
+        for &index in of_16_bits.iter().step_by(of_16_bits.len().div_ceil(SAMPLE).max(1)) {
             // What cannot be read is told by those who read all.
             let Ok(Some(Deep { levels, .. })) = deep(&part.image(index)?) else { continue };
             let (least, most) = (levels.iter().min(), levels.iter().max());
@@ -114,6 +124,46 @@ fn levels(parts: &[&dyn Dataset]) -> Result<Option<(u16, u16)>> {
         }
     }
     Ok(found)
+}
+
+/// At most [`HEADERS`] of so many, in no step that a naming scheme could share: formats that take turns are all met.
+fn spread(count: usize) -> Vec<usize> {
+    if count <= HEADERS {
+        return (0..count).collect();
+    }
+    // Multiples of the golden ratio, modulo 1.
+    let at = |k: usize| ((k as f64 * 0.618_033_988_749_894_8).fract() * count as f64) as usize;
+    let mut indices: Vec<usize> = (0..HEADERS).map(at).collect();
+    indices.sort_unstable();
+    indices.dedup();
+    indices
+}
+
+/// Whether the header says 16 bits. A file that is called a JPEG is not opened.
+fn is_deep(encoded: &Encoded) -> bool {
+    let color = match encoded {
+        Encoded::Pixels(_) => None,
+        Encoded::Bytes(bytes) => reader(bytes).ok().and_then(|reader| color_type(reader).ok()),
+        Encoded::File(path) => {
+            let end = path.extension().map(|end| end.to_ascii_lowercase());
+            if end.is_some_and(|end| end == "jpg" || end == "jpeg") {
+                return false;
+            }
+            let opened = image::ImageReader::open(path).and_then(|reader| reader.with_guessed_format());
+            opened.ok().and_then(|reader| color_type(reader).ok())
+        }
+    };
+    color.is_some_and(has_16_bits)
+}
+
+fn color_type<R: std::io::BufRead + std::io::Seek>(
+    reader: image::ImageReader<R>,
+) -> image::ImageResult<ColorType> {
+    Ok(reader.into_decoder()?.color_type())
+}
+
+fn has_16_bits(color: ColorType) -> bool {
+    matches!(color, ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16)
 }
 
 /// A picture of 16 bits as stored: levels of one channel or three, alpha dropped, and the turn that makes it upright.
@@ -134,10 +184,7 @@ fn deep(encoded: &Encoded) -> Result<Option<Deep>> {
         return Ok(None);
     }
     let decoder = reader(&bytes)?.into_decoder().map_err(broken)?;
-    if !matches!(
-        decoder.color_type(),
-        ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16
-    ) {
+    if !has_16_bits(decoder.color_type()) {
         return Ok(None);
     }
     let (image, turn) = dynamic(decoder)?;
@@ -245,6 +292,37 @@ mod tests {
         (folder, Arc::new(table))
     }
 
+    #[test]
+    fn pictures_of_16_bits_are_met_wherever_they_stand() {
+        // Every second file, so that steps of two would miss them.
+        let folder = tempfile::tempdir().unwrap();
+        let mut paths = Vec::new();
+        for index in 0..2 * SAMPLE + 2 {
+            let path = folder.path().join(format!("{index}.png"));
+            if index % 2 == 1 {
+                image::ImageBuffer::<image::Luma<u16>, _>::from_raw(2, 1, vec![3, 4095])
+                    .unwrap()
+                    .save(&path)
+                    .unwrap();
+            } else {
+                image::GrayImage::new(2, 1).save(&path).unwrap();
+            }
+            paths.push(path);
+        }
+        let rows =
+            (0..paths.len()).map(|index| Row { id: index.to_string(), label: 0, group: None }).collect();
+        let table = Table::new("a test", vec!["a".into()], None, rows, Images::Files(paths)).unwrap();
+        assert_eq!(levels(&[&table]).unwrap(), Some((3, 4095)));
+        assert!(check_depth(&[&table]).is_err());
+        let many = spread(100_000);
+        assert!(many.len() > HEADERS * 9 / 10 && many.len() <= HEADERS && *many.last().unwrap() < 100_000);
+        for step in [2, 3, 4, 5, 7, 24] {
+            let met: std::collections::BTreeSet<usize> = many.iter().map(|index| index % step).collect();
+            assert_eq!(met.len(), step);
+        }
+        assert_eq!(spread(3), [0, 1, 2]);
+    }
+
     fn parsed(yaml: &str, dataset: &dyn Dataset) -> Result<Window> {
         Window::parse(&serde_yaml::from_str(yaml).unwrap(), &[dataset])
     }
@@ -288,7 +366,7 @@ mod tests {
             crate::decode(&dataset.image(0).unwrap()).unwrap()
         );
         for (yaml, said) in [
-            ("auto", "expected pictures of 16 bits, found none in a sample"),
+            ("auto", "expected pictures of 16 bits, found none"),
             ("{ min: 3, max: 2 }", "expected `auto`, { min: 0, max: 4095 } or { percentile: 0.5 }"),
             ("{ percentile: 60 }", "expected `auto`"),
             ("wide", "got `wide`"),

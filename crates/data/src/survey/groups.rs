@@ -67,8 +67,9 @@ const PATTERNS: [&str; 3] = [
     r"(?:^|/)([A-Za-z]*\d{2,})[-_]\d{1,3}(?:\.|$)",
 ];
 
-/// The first pattern that fits nearly all images and makes groups of more than one.
-pub(super) fn guess(parts: &[(&str, &dyn Dataset)]) -> Option<GroupGuess> {
+/// The groups that the names of the images of some parts (name, dataset) suggest: by the first pattern that fits nearly all images
+/// and makes groups of more than one.
+pub fn groups_of_names(parts: &[(&str, &dyn Dataset)]) -> Option<GroupGuess> {
     PATTERNS.iter().find_map(|pattern| {
         let regex = Regex::new(pattern).expect("ours");
         let (mut found, mut images, mut all) = (Places::default(), 0, 0);

@@ -14,7 +14,7 @@ use tallow_seed::Seed;
 
 use crate::{Dataset, Error, Identical, Options, Parts, Result, SourceSpec, identical};
 pub use facts::{Facts, Sides};
-pub use groups::{GroupGuess, GroupLeak};
+pub use groups::{GroupGuess, GroupLeak, groups_of_names};
 
 /// What [`survey`] found.
 pub struct Survey {
@@ -53,7 +53,7 @@ pub fn survey(path: &Path, workers: usize) -> Result<Survey> {
     let unreadable: HashSet<&str> = facts.unreadable.iter().map(|(id, _)| id.as_str()).collect();
     identical.0.retain(|set| set.iter().all(|place| !unreadable.contains(place.id.as_str())));
     let own = named.iter().any(|(_, part)| (0..part.len()).any(|index| part.group(index).is_some()));
-    let groups = if own { None } else { groups::guess(&named) };
+    let groups = if own { None } else { groups_of_names(&named) };
     let own_leak = groups::own_leak(&named);
     Ok(Survey { source, options, notes, facts, identical, groups, own_leak, parts })
 }

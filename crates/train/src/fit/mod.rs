@@ -15,6 +15,7 @@ mod lock;
 mod loss;
 mod optimizer;
 mod plateau;
+mod said;
 mod same_run;
 mod schedule;
 mod step;
@@ -42,9 +43,7 @@ use evaluate::evaluate;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Instant;
-use tallow_data::counted;
 use tallow_metrics::{Predictions, Summary};
-use tallow_policy::Duration;
 use tallow_report::{Applied, BranchMetrics, Epoch, Log, Progress};
 
 /// What came of a training.
@@ -139,6 +138,8 @@ struct Trainer<'a> {
     recent: VecDeque<f64>,
     divergence: Divergence,
     began: Instant,
+    /// The step at which this part of the run began, until its first epoch has ended.
+    begin: Option<u64>,
     /// Seconds of earlier parts of the run.
     before: f64,
 }
@@ -157,6 +158,7 @@ impl<'a> Trainer<'a> {
             None => (Position::default(), Learner::new(run)?),
         };
         folder.prepare()?;
+        let begin = Some(position.step);
         let log = Log::open(&folder.path, folder.resume.as_ref().map(|_| position.step))?;
         checkpoint::write(&folder.path.join("recipe.yaml"), run.recipe().as_bytes())?;
         let divergence = Divergence::of(run, position.diverged)?;
@@ -171,50 +173,9 @@ impl<'a> Trainer<'a> {
             recent: VecDeque::new(),
             divergence,
             began,
+            begin,
             before: folder.seconds(),
         })
-    }
-
-    /// What to say of a run that is resumed after its end: that, its result, and how it goes on. Its exit code is 0: the run is
-    /// done, and a script that resumes until it is may ask once more.
-    fn nothing_to_do(&self, stopped_early: bool) -> Option<String> {
-        let Position { step, epoch, batch, best, .. } = &self.position;
-        let done = *step >= self.total() && *batch == 0;
-        self.folder.resume.as_ref().filter(|_| done || stopped_early)?;
-        let (epochs, steps) = (counted(*epoch, "epoch"), counted(*step, "step"));
-        let result = best.as_ref().map_or(String::new(), |best| {
-            format!(
-                "; its best {} is {:.4}, of epoch {}",
-                self.run.plan().select.name,
-                best.value,
-                best.epoch
-            )
-        });
-        let (why, remedy) = match self.run.plan().patience.filter(|_| stopped_early) {
-            Some(patience) => (
-                "stopped early (early_stop.patience)",
-                format!("to go on, resume with more patience, such as early_stop.patience={}", 2 * patience),
-            ),
-            None => (
-                "is finished",
-                format!("to train longer, resume with a longer length, such as {}", self.longer()),
-            ),
-        };
-        Some(format!(
-            "  this run {why} after {epochs}, {steps}{result}: there is nothing left to train; {remedy}"
-        ))
-    }
-
-    /// Twice the length of the run, as it is typed.
-    fn longer(&self) -> String {
-        let twice = match self.run.plan().length {
-            Duration::Epochs(n) => Duration::Epochs(2.0 * n),
-            Duration::Steps(n) => Duration::Steps(2 * n),
-            Duration::Images(n) => Duration::Images(2 * n),
-            // No length is one.
-            Duration::Fraction(_) => Duration::Steps(2 * self.total()),
-        };
-        format!("length='{twice}'")
     }
 
     /// Of the whole run.
@@ -307,6 +268,9 @@ impl<'a> Trainer<'a> {
             summary.balanced_accuracy,
             if is_best { "  ← best" } else { "" }
         ));
+        if let Some(left) = self.left() {
+            self.progress.note(&left);
+        }
         let advice = self.run.plan().schedule.advice();
         if let Some(warning) = self.divergence.look(epoch, self.mean_loss(), &predictions, &advice) {
             self.progress.note(&format!("warning: {warning}"));

@@ -1,8 +1,8 @@
 //! Images of a plan that are the same to the byte in two parts or under two labels, found, and left out where the plan says so.
 
 use super::data::Named;
-use crate::plan::Plan;
 use crate::Result;
+use crate::plan::Plan;
 use std::sync::Arc;
 use tallow_data::{Dataset, Identical, Subset};
 

@@ -73,6 +73,7 @@ impl Data {
     }
 
     fn of(parts: Named, mut notes: Vec<String>, is_disjoint: bool) -> Result<Data> {
+        let suggested = suggested(&parts);
         let manifests: Vec<String> = parts.iter().map(|(_, part)| tallow_data::manifest(&**part)).collect();
         let mut parts = parts.into_iter().map(|(_, part)| part);
         let (Some(train), Some(validation), test) = (parts.next(), parts.next(), parts.next()) else {
@@ -92,9 +93,11 @@ impl Data {
         let leak = match train.group_name().filter(|name| *name != tallow_data::COPIES) {
             Some(name) if is_disjoint => format!("no {name} is on two sides of the split (checked)"),
             Some(name) => format!("{name}: on two sides of the split, as allowed"),
-            None => "no patient or lesion ids: images of one patient may be on both sides; name them by split.group, the source's \
-                     own or { path: 'person(\\d+)_' }"
-                .to_owned(),
+            None => suggested.unwrap_or_else(|| {
+                "no patient or lesion ids: images of one patient may be on both sides; name them by split.group, the source's own or \
+                 { path: 'person(\\d+)_' }"
+                    .to_owned()
+            }),
         };
         notes.push(leak);
         Ok(Data {
@@ -311,6 +314,28 @@ fn divided(plan: &Plan, parts: Parts) -> Result<(Named, Vec<String>)> {
     leaks::exclude(&mut named, plan, &mut notes)?;
     without_copies(&mut named, plan, &mut notes)?;
     Ok((named, notes))
+}
+
+/// What is to be said of groups that the names of images suggest, where the data have none.
+fn suggested(parts: &Named) -> Option<String> {
+    let named: Vec<(&str, &dyn Dataset)> = parts.iter().map(|(name, part)| (*name, &**part)).collect();
+    let guess = tallow_data::groups_of_names(&named)?;
+    let across = match (guess.leak.groups, &guess.leak.example) {
+        (0, _) => "none of them is in two parts".to_owned(),
+        (1, Some(example)) => format!("`{example}` is in two parts, which may be a leak"),
+        (many, Some(example)) => {
+            format!("{many} of them, such as `{example}`, are in two parts, which may be a leak")
+        }
+        (many, None) => format!("{many} of them are in two parts, which may be a leak"),
+    };
+    Some(format!(
+        "no patient or lesion ids are given, but names suggest {}, such as `{}` of {}: {across}; if these are patients, write \
+         split.group: {{ path: '{}' }}",
+        counted(guess.groups, "group"),
+        guess.example.1,
+        guess.example.0,
+        guess.pattern
+    ))
 }
 
 /// A part with the groups that the plan finds in names or a file. The dataset's own are looked for in what is divided alone.

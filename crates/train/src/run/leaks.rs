@@ -78,7 +78,9 @@ pub(super) fn disjoint(parts: &Named, plan: &Plan, notes: &mut Vec<String>) -> R
             notes.push(allowed(&problem));
             Ok(false)
         }
-        Err(tallow_data::Error::Leak(problem)) => Err(Error::Data(format!("{problem}\n{REMEDY}"))),
+        Err(tallow_data::Error::Leak(problem)) => {
+            Err(Error::Data(format!("{problem}; `tallow data check` names them all\n{REMEDY}")))
+        }
         other => Ok(other.map(|()| true)?),
     }
 }

@@ -49,10 +49,22 @@ pub fn headline(predictions: &Predictions, group: Option<&str>) -> Vec<Headline>
             value: (metric.of)(predictions),
             interval: ends.filter(|(low, high)| low.is_finite() && high.is_finite()),
             basis: basis.clone(),
-            note: note(metric).to_owned(),
+            note: faultless(predictions, metric).unwrap_or_else(|| note(metric).to_owned()),
         }
     };
     metrics.iter().enumerate().map(line).collect()
+}
+
+/// Of a metric that counts errors where there are none: resamples have none either, and their percentiles say nothing.
+fn faultless(predictions: &Predictions, metric: &Metric) -> Option<String> {
+    let counts = ["accuracy", "micro_f1", "macro_f1", "weighted_f1", "balanced_accuracy"];
+    let confusion = Confusion::of(predictions);
+    if !counts.contains(&metric.name) || confusion.total() == 0 || confusion.correct() < confusion.total() {
+        return None;
+    }
+    let (low, _) = wilson(confusion.correct(), confusion.total(), LEVEL).ok()?;
+    let images = counted(confusion.total(), "image");
+    Some(format!("no error in {images}: accuracy is at least {low:.3} (Wilson)"))
 }
 
 /// What a reader must know of a metric: which way it is better, where that is down.
@@ -264,6 +276,24 @@ mod tests {
         let many = of.map(|name| groups(2, name));
         assert_eq!(many, ["2 lesions", "2 patients", "2 groups (Fall Nr.)", "2 sets of copies", "2 groups"]);
         assert_eq!([groups(1, of[0]), groups(1, of[3])], ["1 lesion", "1 set of copies"]);
+    }
+
+    #[test]
+    fn no_error_is_no_certainty() {
+        let mut predictions = Predictions::new(&["a", "b"].map(str::to_owned));
+        for index in 0..12 {
+            let of_b = f64::from(index % 2);
+            predictions.push(&index.to_string(), None, index % 2, &[1.0 - of_b, of_b]).unwrap();
+        }
+        let note = |predictions: &Predictions, name: &str| {
+            headline(predictions, None).into_iter().find(|line| line.name == name).unwrap().note
+        };
+        // statsmodels.stats.proportion.proportion_confint(12, 12, method="wilson")[0] = 0.75750
+        let said = "no error in 12 images: accuracy is at least 0.757 (Wilson)";
+        assert_eq!(note(&predictions, "balanced_accuracy"), said);
+        assert_eq!(note(&predictions, "auroc"), "");
+        predictions.push("wrong", None, 0, &[0.0, 1.0]).unwrap();
+        assert_eq!(note(&predictions, "balanced_accuracy"), "");
     }
 
     #[test]
