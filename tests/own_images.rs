@@ -113,7 +113,7 @@ fn copies_on_two_sides_or_under_two_labels_stop_a_run() {
     picture(&desk, "train/a/again.png", 1);
     let said = run("train", ", split: { validation: 0.3 }").ok();
     assert!(
-        said.err.contains("no patient or lesion ids: images of one patient may be on both sides"),
+        said.err.contains("no patient or lesion ids are given, but names suggest 8 groups"),
         "{}",
         said.err
     );

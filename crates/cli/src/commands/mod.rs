@@ -124,9 +124,8 @@ fn writable(option: &str, path: &Path) -> Result<(), Error> {
 }
 
 fn refused(option: &str, path: &Path, error: io::Error) -> Error {
-    if error.kind() == io::ErrorKind::AlreadyExists {
-        let problem =
-            "there is such a file, and nothing is written over it; name another, or remove it first";
+    if error.kind() == io::ErrorKind::AlreadyExists && path.is_file() {
+        let problem = "cannot be written over: there is such a file; name another, or remove it first";
         return Error::recipe(format!("{option} {}: {problem}", path.display()));
     }
     let remedy = match error.kind() {

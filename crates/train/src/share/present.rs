@@ -288,8 +288,8 @@ mod tests {
         let note = |predictions: &Predictions, name: &str| {
             headline(predictions, None).into_iter().find(|line| line.name == name).unwrap().note
         };
-        // statsmodels.stats.proportion.proportion_confint(12, 12, method="wilson")[0] = 0.75750
-        let said = "no error in 12 images: accuracy is at least 0.757 (Wilson)";
+        // 12 / (12 + 1.959964²) = 0.757506
+        let said = "no error in 12 images: accuracy is at least 0.758 (Wilson)";
         assert_eq!(note(&predictions, "balanced_accuracy"), said);
         assert_eq!(note(&predictions, "auroc"), "");
         predictions.push("wrong", None, 0, &[0.0, 1.0]).unwrap();
