@@ -230,6 +230,12 @@ fn a_class_of_one_image_may_be_left_out() {
         "{recipe}"
     );
     assert!(recipe.contains("\n#  drop: [\"rare one\"]\n"), "{recipe}");
+    // One image that counts as much as eight others would be all that is learned.
+    assert!(
+        recipe.contains("# the rarest class has 1 image, the commonest 8: too few to be weighed"),
+        "{recipe}"
+    );
+    assert!(!recipe.contains("\nloss:"), "{recipe}");
     let said = train(&desk, "new.yaml").ok().err;
     assert!(said.contains("no validation image is of rare one"), "{said}");
     desk.write("new.yaml", recipe.replace("#  drop", "  drop"));

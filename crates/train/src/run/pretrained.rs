@@ -54,7 +54,11 @@ fn matched(labels: Vec<String>, data: &[String]) -> (Vec<String>, Option<String>
     }
     let strangers = data.iter().all(|name| !labels.contains(name));
     if strangers && labels.len() == data.len() {
-        return by_order(&format!("the weights name their classes otherwise ({}, …)", labels[0]));
+        return by_order(&format!(
+            "warning: no class of the weights ({}, …) is one of the data ({}, …), so that every figure is wrong unless these are \
+             other names of the same",
+            labels[0], data[0]
+        ));
     }
     (labels, None)
 }
@@ -84,7 +88,7 @@ mod tests {
         assert!(note.unwrap().contains("name no classes: classes are matched by their order"));
         let (classes, note) = matched(names(&["1", "2", "3"]), &data);
         assert_eq!(classes, data);
-        assert!(note.unwrap().contains("otherwise (1, …): classes are matched by their order"));
+        assert!(note.unwrap().contains("no class of the weights (1, …) is one of the data (a, …)"));
         // Of another number: refused where the images are looked at.
         assert_eq!(matched(names(&["1", "2"]), &data), (names(&["1", "2"]), None));
     }

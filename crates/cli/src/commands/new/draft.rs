@@ -11,6 +11,8 @@ use tallow_data::{Survey, counted};
 const VALIDATION: f64 = 0.15;
 /// From so many images on a class has one in that share, rounded as a stratified split does.
 const VALIDATED: usize = 4;
+/// With fewer images a class is not weighed: each would count as much as all of a common class.
+const WEIGHED: usize = 5;
 
 pub fn recipe(name: &str, found: &Survey, start: &Start) -> String {
     let groups = Groups::of(found);
@@ -47,11 +49,15 @@ pub fn recipe(name: &str, found: &Survey, start: &Start) -> String {
     }
     text += &section(&["what mixes samples: `tallow list presets`".to_owned()], "policy", "none".into());
     if is_long {
-        let why = format!(
-            "the rarest class has {}, the commonest {most}: each class counts alike",
-            counted(fewest, "image")
-        );
-        text += &section(&[why], "loss", yaml("{ class_weights: balanced }"));
+        let why = format!("the rarest class has {}, the commonest {most}", counted(fewest, "image"));
+        if fewest < WEIGHED {
+            text += &format!(
+                "# {why}: too few to be weighed, which `loss: {{ class_weights: balanced }}` would do\n"
+            );
+        } else {
+            let why = format!("{why}: each class counts alike");
+            text += &section(&[why], "loss", yaml("{ class_weights: balanced }"));
+        }
     }
     text += &section(&[], "optimizer", yaml("{ sgd: { momentum: 0.9, nesterov: true, decay: 5e-4 } }"));
     text += &section(&[], "schedule", yaml(&format!("{{ one_cycle: {{ lr: {} }} }}", start.lr)));
