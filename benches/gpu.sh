@@ -2,9 +2,10 @@
 # Everything that only a GPU can show: the ops and the networks held against the CPU and PyTorch's golden numbers on the card, runs on
 # CPU and card from one recipe, then steps beside PyTorch. Needs a driver and, for the last part, a python3 with PyTorch.
 #
-#   benches/gpu.sh             builds with `--features cuda,cudnn` and runs all; about 12 minutes after the build
+#   benches/gpu.sh             builds with `--features cuda,cudnn` and runs all
 #   BIN=FOLDER benches/gpu.sh  runs what is in FOLDER (tallow, kernels, golden) instead of building
 set -uo pipefail
+failed=0
 cd "$(dirname "$0")/.."
 export TALLOW_TEST_DEVICE=${TALLOW_TEST_DEVICE:-cuda:0}
 python=${PYTHON:-python3}
@@ -16,12 +17,12 @@ nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader
 if [ -z "${BIN:-}" ]; then
     features="--features tallow/cuda,tallow/cudnn"
     cargo build -p tallow $features || exit 1
-    cargo test -p tallow-kernels -p tallow-models -p tallow $features --test kernels --test golden -- --nocapture
+    cargo test -p tallow-kernels -p tallow-models -p tallow $features --test kernels --test golden -- --nocapture || failed=1
     BIN=target/debug
 else
     BIN=$(cd "$BIN" && pwd)
     for test in kernels golden; do
-        (cd "crates/$([ $test = kernels ] && echo kernels || echo models)" && "$BIN/$test" --nocapture 2>&1)
+        (cd "crates/$([ $test = kernels ] && echo kernels || echo models)" && "$BIN/$test" --nocapture 2>&1) || failed=1
     done
 fi
 
@@ -32,7 +33,7 @@ for model in ${MODELS:-resnet20 resnet18 mobilenet_v3_small efficientnet_b0 conv
         "$BIN/tallow" train recipes/quickstart.yaml device="$device" model.name="$model" model.input=64 data.batch=16 \
             'images=[{ crop: { size: 64, padding: 2, mode: reflect } }]' 'evaluation=[{ resize: [64, 64] }]' \
             'policy=cutmix_zeta_mixup' 'schedule={ constant: { lr: 0.01 } }' 'length=8 steps' --out "$out/$model-${device%%:*}" \
-            >"$out/$model-${device%%:*}.log" 2>&1 || echo "$model on $device: $(grep -v '^ *$' "$out/$model-${device%%:*}.log" | tail -1)"
+            >"$out/$model-${device%%:*}.log" 2>&1 || { failed=1; echo "$model on $device: $(grep -v '^ *$' "$out/$model-${device%%:*}.log" | tail -1)"; }
     done
 done
 $python - "$out" <<'PYTHON'
@@ -50,5 +51,6 @@ for folder in sorted(pathlib.Path(sys.argv[1]).glob("*-cpu")):
     print(f"{folder.name[:-4]:24} {len(pairs)} losses, at most {far:.2e} apart, {losses['cpu'][-1:]} and {losses['cuda'][-1:]} at the end")
 PYTHON
 # The quickstart whole: its claim is .956 on a CPU.
-"$BIN/tallow" train recipes/quickstart.yaml device="$TALLOW_TEST_DEVICE" --out "$out/quickstart" 2>&1 | grep -E 'balanced|error|on cuda'
+"$BIN/tallow" train recipes/quickstart.yaml device="$TALLOW_TEST_DEVICE" --out "$out/quickstart" 2>&1 | grep -E 'balanced|error|on cuda' || failed=1
 [ -n "${NO_BENCH:-}" ] || $python benches/peers/gpu.py --tallow "$BIN/tallow" --python "$python"
+exit $failed

@@ -68,7 +68,7 @@ fn what_has_thawed_stays_so_in_a_longer_run() {
     run("0.5", "2", "run", &[]);
     assert!(!desk.read("run/last/state.json").contains("thawed"));
     let said = run("0.5", "6", "run", &["--resume"]);
-    let words = "what was trained before is not frozen again: penultimate (step 5), stage1 (step 5), ";
+    let words = "what was frozen begins no earlier than now: penultimate (step 5), stage1 (step 5), ";
     assert!(said.contains(words), "{said}");
     assert_eq!(desk.json("run/last/state.json")["thawed"]["stem"], 4);
     // The same as a run whose stages thaw after the fourth step in any case.

@@ -232,7 +232,7 @@ fn a_class_of_one_image_may_be_left_out() {
     assert!(recipe.contains("\n#  drop: [\"rare one\"]\n"), "{recipe}");
     // One image that counts as much as eight others would be all that is learned.
     assert!(
-        recipe.contains("# the rarest class has 1 image, the commonest 8: too few to be weighed"),
+        recipe.contains("# in training the rarest class has 1 image, the commonest 8: too few to be weighed"),
         "{recipe}"
     );
     assert!(!recipe.contains("\nloss:"), "{recipe}");

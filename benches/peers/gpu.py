@@ -18,7 +18,7 @@ import sys
 
 from run import HERE, KEPT, RAW, ROOT, cell, middle, net, table
 
-# Row: arguments of both. The batches fill the card but for the first row of each network.
+# Row: arguments of both.
 ROWS = {
     "resnet18_cifar_32_b512": net("resnet18", "cifar", 32, 512),
     "resnet50_224_b256": net("resnet50", "imagenet", 224, 256),

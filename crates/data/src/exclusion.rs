@@ -12,8 +12,8 @@ use crate::{Dataset, Error, Result, Subset};
 #[derive(Clone, Debug)]
 pub struct Exclusion {
     path: PathBuf,
-    /// Of images, in the file's order.
-    pub images: Vec<String>,
+    /// Images and why they are left out (nothing where the file has no column `why`), in the file's order.
+    pub rows: Vec<(String, String)>,
 }
 
 impl Exclusion {
@@ -26,8 +26,12 @@ impl Exclusion {
         }
         let csv = CsvFile::read(path)?;
         let image = csv.column("image", "a list of images to leave out has the column `image`")?;
-        let images = csv.rows.into_iter().map(|(_, mut fields)| fields.swap_remove(image)).collect();
-        Ok(Exclusion { path: path.to_owned(), images })
+        let why = csv.find("why");
+        let row = |(_, fields): (_, Vec<String>)| {
+            (fields[image].clone(), why.map_or(String::new(), |why| fields[why].clone()))
+        };
+        let rows = csv.rows.into_iter().map(row).collect();
+        Ok(Exclusion { path: path.to_owned(), rows })
     }
 
     /// A note of which images of the list are in none of the parts, if some are; classes or folds that are left out may have them.
@@ -37,9 +41,9 @@ impl Exclusion {
     pub fn strangers(&self, parts: &[&dyn Dataset]) -> Result<Option<String>> {
         let known: HashSet<&str> =
             parts.iter().flat_map(|part| (0..part.len()).map(|index| part.id(index))).collect();
-        let missing = self.images.iter().map(String::as_str).filter(|image| !known.contains(image));
+        let missing = self.images().filter(|image| !known.contains(image));
         let missing: Vec<&str> = missing.collect();
-        if !missing.is_empty() && missing.len() == self.images.len() {
+        if !missing.is_empty() && missing.len() == self.rows.len() {
             let first = parts.iter().find(|part| !part.is_empty()).map_or("", |part| part.id(0));
             let problem = format!(
                 "expected images of the data, got {} – name them as the data do (the first is `{first}`)",
@@ -51,9 +55,13 @@ impl Exclusion {
         Ok((!missing.is_empty()).then_some(note))
     }
 
+    fn images(&self) -> impl Iterator<Item = &str> {
+        self.rows.iter().map(|(image, _)| image.as_str())
+    }
+
     /// A part without them, and how many of its images they were.
     pub fn apply(&self, part: Arc<dyn Dataset>) -> (Subset, usize) {
-        let images: HashSet<&str> = self.images.iter().map(String::as_str).collect();
+        let images: HashSet<&str> = self.images().collect();
         let kept = (0..part.len()).filter(|index| !images.contains(part.id(*index)));
         let kept: Vec<u32> = kept.map(|index| index as u32).collect();
         let count = part.len() - kept.len();
@@ -91,7 +99,7 @@ mod tests {
         )
         .unwrap();
         let list = Exclusion::read(&path).unwrap();
-        assert_eq!(list.images, ["image 1", "image 9"]);
+        assert_eq!(list.images().collect::<Vec<_>>(), ["image 1", "image 9"]);
         let part: Arc<dyn Dataset> = Arc::new(table(&[(0, ""), (1, ""), (0, "")]));
         let (rest, count) = list.apply(part.clone());
         assert_eq!((rest.len(), count, rest.id(1)), (2, 1, "image 2"));

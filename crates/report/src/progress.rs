@@ -254,7 +254,6 @@ fn bytes(count: f64) -> String {
 }
 
 /// 0:07, 12:34, 1:02:03; below ten seconds with a decimal, 3.1 s.
-/// `9.1 s`, `1:21`, `1:31:00`.
 pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs_f64().round() as u64;
     let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);

@@ -8,6 +8,7 @@ use super::writable;
 use crate::arguments::Compare;
 use runs::{Model, models};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::io::Write;
 use tallow_data::counted;
 use tallow_metrics::{
@@ -65,10 +66,24 @@ fn metric(name: &str) -> Result<&'static Metric, Error> {
     })
 }
 
-fn found(arguments: &Compare, metric: &'static Metric, models: Vec<Model>) -> Result<Found, Error> {
+/// A group that one run knows is known of the image in all of them; whether there are any.
+fn share_groups(models: &mut [Model]) -> bool {
+    let known = models.iter().flat_map(|model| &model.runs).flat_map(|run| run.ids.iter().zip(&run.groups));
+    let known: HashMap<String, String> =
+        known.filter_map(|(id, group)| Some((id.clone(), group.clone()?))).collect();
+    for run in models.iter_mut().flat_map(|model| &mut model.runs) {
+        for (id, group) in run.ids.iter().zip(&mut run.groups) {
+            if group.is_none() {
+                *group = known.get(id).cloned();
+            }
+        }
+    }
+    !known.is_empty()
+}
+
+fn found(arguments: &Compare, metric: &'static Metric, mut models: Vec<Model>) -> Result<Found, Error> {
+    let by_group = share_groups(&mut models);
     let first = &models[0];
-    let by_group =
-        models.iter().any(|model| model.runs.iter().any(|run| run.groups.iter().any(Option::is_some)));
     let how = Resampling {
         resamples: arguments.resamples,
         level: arguments.level,
@@ -118,7 +133,7 @@ impl Found {
     /// How intervals and p-values came about.
     fn method(&self) -> Vec<String> {
         let Resampling { resamples, level, .. } = self.how;
-        let percent = 100.0 * level;
+        let percent = (1e10 * level).round() / 1e8;
         let seeds = if self.models.iter().any(|model| model.runs.len() > 1) { " and the runs" } else { "" };
         let mut lines = vec![
             format!(
@@ -134,6 +149,15 @@ impl Found {
             lines.push(format!("Holm: p corrected for {} comparisons", self.against.len()));
         }
         lines
+    }
+
+    /// What else is known of each comparison, by the name of its model.
+    fn all_notes(&self) -> Vec<(String, String)> {
+        let others = self.models[1..].iter().zip(&self.against);
+        let of = |(model, against): (&Model, &Against)| {
+            self.notes(model, against).into_iter().map(|note| (model.name.clone(), note)).collect::<Vec<_>>()
+        };
+        others.flat_map(of).collect()
     }
 
     /// What else is known of a comparison.

@@ -1,12 +1,11 @@
 //! `data check RECIPE`: images that are there twice, and images that are none.
 
-use super::refused;
+use super::{refused, writable};
 use crate::arguments::DataCheck as Arguments;
 use crate::wrap::wrapped;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use tallow_data::{Exclusion, Near, Pair, Place, counted, write_exclusion};
 use tallow_policy::Registry;
@@ -27,7 +26,7 @@ pub fn check(arguments: &Arguments, registry: &Registry) -> anyhow::Result<()> {
     let list =
         arguments.fix.as_ref().map(|path| list(path.as_deref(), &arguments.recipe, &plan)).transpose()?;
     let found = check_data(&plan, arguments.fresh, &Progress::stderr())?;
-    let left_out = list.as_ref().map(|list| left_out(&found, list, &plan)).transpose()?;
+    let left_out = list.as_ref().map(|_| left_out(&found, &plan)).transpose()?;
     let written = match (&list, &left_out) {
         (Some(path), Some(rows)) if !rows.is_empty() => {
             write_exclusion(path, rows).map_err(Error::from)?;
@@ -61,12 +60,16 @@ fn problems(found: &DataCheck) -> Vec<String> {
         (count > 0).then(|| if count == 1 { format!("1 {one}") } else { format!("{count} {many}") })
     };
     let findings = &found.checked.findings;
-    let (across, classes) = (findings.across_parts().len(), findings.identical.across_classes().len());
+    let (across, classes) =
+        (findings.identical.across_parts().len(), findings.identical.across_classes().len());
+    let near = findings.near_across_parts().count();
     let lines = [
         count(found.groups.len(), "group is in two parts", "groups are in two parts")
             .map(|line| format!("{line} – put all images of a group on one side")),
         count(across, "image is in two parts", "images are in two parts")
             .map(|line| format!("{line} – keep each in one part")),
+        count(near, "set of near images is in two parts", "sets of near images are in two parts")
+            .map(|line| format!("{line} – look at them, and keep each in one part")),
         count(classes, "image is under two labels", "images are under two labels")
             .map(|line| format!("{line} – keep the right label of each")),
     ];
@@ -193,26 +196,19 @@ fn list(said: Option<&Path>, recipe: &Path, plan: &Plan) -> Result<PathBuf, Erro
     let own = plan.data.exclude.as_deref();
     let beside = || recipe.with_extension("exclude.csv");
     let path = said.or(own).map_or_else(beside, Path::to_path_buf);
-    if own == Some(&path) {
-        return Ok(path);
+    if own != Some(&path) && path.exists() {
+        return Err(refused("--fix", &path, io::ErrorKind::AlreadyExists.into()));
     }
-    let file = OpenOptions::new().write(true).create_new(true).open(&path);
-    let mut file = file.map_err(|error| refused("--fix", &path, error))?;
-    file.flush().map_err(|error| refused("--fix", &path, error))?;
-    drop(file);
-    std::fs::remove_file(&path).map_err(|error| refused("--fix", &path, error))?;
+    writable("--fix", &path)?;
     Ok(path)
 }
 
 /// Images to leave out, and why: those under two labels; of images and groups in several parts all but those of the last of train,
 /// validation, test. What the recipe leaves out already stays on its list. Empty where nothing new is to be left out.
-fn left_out(found: &DataCheck, list: &Path, plan: &Plan) -> Result<Vec<(String, String)>, Error> {
+fn left_out(found: &DataCheck, plan: &Plan) -> Result<Vec<(String, String)>, Error> {
     let order = |part: &str| ["train", "validation", "test"].iter().position(|name| *name == part);
-    let mut rows: Vec<(String, String)> = Vec::new();
-    if plan.data.exclude.as_deref() == Some(list) {
-        let own = Exclusion::read(list)?;
-        rows.extend(own.images.into_iter().map(|image| (image, "as before".to_owned())));
-    }
+    let own = plan.data.exclude.as_deref().map(Exclusion::read).transpose()?;
+    let mut rows: Vec<(String, String)> = own.map_or(Vec::new(), |own| own.rows);
     let before = rows.len();
     let mut known: BTreeSet<String> = rows.iter().map(|(image, _)| image.clone()).collect();
     let mut add = |place: &Place, why: String| {
@@ -224,7 +220,10 @@ fn left_out(found: &DataCheck, list: &Path, plan: &Plan) -> Result<Vec<(String, 
     for set in findings.identical.across_classes() {
         let classes: BTreeSet<&str> = set.iter().map(|place| place.class.as_str()).collect();
         let classes: Vec<&str> = classes.into_iter().collect();
-        set.iter().for_each(|place| add(place, format!("identical under {}", classes.join(" and "))));
+        // A test part stays as it was given.
+        set.iter()
+            .filter(|place| place.part != "test")
+            .for_each(|place| add(place, format!("identical under {}", classes.join(" and "))));
     }
     let groups = found.groups.iter().map(|(group, set)| (&set[..], format!("of {group}, which is in")));
     let copies = findings.across_parts().into_iter().map(|set| (set, "a copy is in".to_owned()));

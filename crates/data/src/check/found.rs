@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::cache::Alike;
 use super::place_of;
 use crate::error::first_few;
-use crate::{Dataset, Identical, Place};
+use crate::{Dataset, Identical, Place, counted};
 
 /// Images that are there twice.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -96,13 +96,17 @@ impl Findings {
 
     /// Sets of images, identical or near, that stand in two parts.
     pub fn across_parts(&self) -> Vec<&[Place]> {
-        let near = self.near.iter().map(|near| &near.images[..]).filter(|images| in_two_parts(images));
         let mut sets = self.identical.across_parts();
         // A near set holds the identical ones of its images.
-        let near: Vec<&[Place]> = near.collect();
+        let near: Vec<&[Place]> = self.near_across_parts().collect();
         sets.retain(|set| !near.iter().any(|images| images.contains(&set[0])));
         sets.extend(near);
         sets
+    }
+
+    /// Sets of near images that stand in two parts.
+    pub fn near_across_parts(&self) -> impl Iterator<Item = &[Place]> {
+        self.near.iter().map(|near| &near.images[..]).filter(|images| in_two_parts(images))
     }
 
     /// What is not certain, one message each for parts and labels; none where nothing is near across them. Near images of one group are no
@@ -123,7 +127,7 @@ impl Findings {
                     format!("{} ({one}) ≈ {} ({other}) {:.0} %", first.id, second.id, 100.0 * probability)
                 })
                 .collect();
-            let many = if pairs.len() == 1 { "1 pair".to_owned() } else { format!("{} pairs", pairs.len()) };
+            let many = counted(pairs.len(), "pair");
             (!pairs.is_empty()).then(|| {
                 format!("{many} of nearly identical images {what}: {} – {remedy}", first_few(&named))
             })

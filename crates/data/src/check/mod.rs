@@ -97,7 +97,12 @@ pub fn check(
     let (pairs, candidates) = near::compare(&there, workers, &|images| progress(Step::Compare, images))?;
     let images = used.iter().map(|(key, look)| (*key, [look.content, look.pixels])).collect();
     let compared = Compared { images, pairs };
-    cache.keep_compared(place, &compared)?;
+    // What was found of more images is known of these too.
+    let covers =
+        |old: Compared| compared.images.iter().all(|(key, hashes)| old.images.get(key) == Some(hashes));
+    if fresh || !cache.compared(place).is_some_and(covers) {
+        cache.keep_compared(place, &compared)?;
+    }
     if decoded > 0 || used.keys().any(|key| !known.contains_key(key)) {
         // Looks of images that are not in these parts stay, unless they are most of it.
         if known.len() > 3 * used.len() {

@@ -33,9 +33,9 @@ pub struct Sides {
 }
 
 impl Facts {
-    /// Images of a class in all parts.
-    pub fn count(&self, class: usize) -> usize {
-        self.counts.iter().map(|(_, counts)| counts[class]).sum()
+    /// Images of a class in a part.
+    pub fn of(&self, part: &str, class: usize) -> usize {
+        self.counts.iter().find(|(name, _)| name == part).map_or(0, |(_, counts)| counts[class])
     }
 
     /// Of [`Facts::unreadable`] how many are images that end early.

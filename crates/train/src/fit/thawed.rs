@@ -44,8 +44,8 @@ pub fn note(thawed: &BTreeMap<String, u64>) -> Option<String> {
         thawed.iter().map(|(stage, begins)| format!("{stage} (step {})", begins + 1)).collect();
     (!stages.is_empty()).then(|| {
         format!(
-            "model.freeze.until: by the length of now it would be at another step; what was trained before is not frozen again: {} \
-             trained from the step that is named",
+            "model.freeze.until: by the length of now it would be at another step; what was trained is not frozen again, and what was \
+             frozen begins no earlier than now: {} trained from the step that is named",
             stages.join(", ")
         )
     })

@@ -26,8 +26,13 @@ pub fn images(root: &Node, key: &str, registry: &Registry, input: Option<u32>) -
         ));
     }
     if let Some(random) = policies.random().filter(|_| key == "evaluation") {
+        let fixed = if random == "clahe" {
+            ", or write bounds that are the same, such as clip_limit: [2, 2]"
+        } else {
+            ""
+        };
         node.mistake(format!(
-            "{random} draws random numbers, which an evaluation must not; move it to images, or write bounds that are the same, such as clip_limit: [2, 2]"
+            "{random} draws random numbers, which an evaluation must not; move it to images{fixed}"
         ));
     }
     if policies.is_ramped() && key == "evaluation" {

@@ -73,7 +73,9 @@ impl Data {
     }
 
     fn of(parts: Named, mut notes: Vec<String>, is_disjoint: bool) -> Result<Data> {
-        let suggested = suggested(&parts);
+        let has_groups =
+            parts.iter().any(|(_, part)| part.group_name().is_some_and(|name| name != tallow_data::COPIES));
+        let suggested = if has_groups { None } else { suggested(&parts) };
         let manifests: Vec<String> = parts.iter().map(|(_, part)| tallow_data::manifest(&**part)).collect();
         let mut parts = parts.into_iter().map(|(_, part)| part);
         let (Some(train), Some(validation), test) = (parts.next(), parts.next(), parts.next()) else {
@@ -321,12 +323,11 @@ fn suggested(parts: &Named) -> Option<String> {
     let named: Vec<(&str, &dyn Dataset)> = parts.iter().map(|(name, part)| (*name, &**part)).collect();
     let guess = tallow_data::groups_of_names(&named)?;
     let across = match (guess.leak.groups, &guess.leak.example) {
-        (0, _) => "none of them is in two parts".to_owned(),
+        (0, _) | (_, None) => "none of them is in two parts".to_owned(),
         (1, Some(example)) => format!("`{example}` is in two parts, which may be a leak"),
         (many, Some(example)) => {
             format!("{many} of them, such as `{example}`, are in two parts, which may be a leak")
         }
-        (many, None) => format!("{many} of them are in two parts, which may be a leak"),
     };
     Some(format!(
         "no patient or lesion ids are given, but names suggest {}, such as `{}` of {}: {across}; if these are patients, write \

@@ -93,6 +93,7 @@ pub(super) fn distinct(parts: &Named, plan: &Plan, notes: &mut Vec<String>) -> R
         return Ok(());
     }
     let mut problems = copies(parts, plan)?.problems();
+    let is_left = plan.data.drop_copies && !problems.is_empty();
     if plan.data.drop_copies {
         // A test part stays as it was given.
         notes.extend(problems.drain(..).map(|problem| format!("left in the test part: {problem}")));
@@ -103,7 +104,9 @@ pub(super) fn distinct(parts: &Named, plan: &Plan, notes: &mut Vec<String>) -> R
         problems.extend(found.recoded.problems_of("the same to the pixel"));
         notes.extend(found.warnings());
     }
-    if problems.is_empty() {
+    if problems.is_empty() && is_left {
+        // That is told above.
+    } else if problems.is_empty() {
         let images = counted(parts.iter().map(|(_, part)| part.len()).sum::<usize>(), "image");
         let (alike, more) = match known {
             Some(_) => ("byte or the pixel", ""),

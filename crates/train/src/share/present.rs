@@ -62,9 +62,10 @@ fn faultless(predictions: &Predictions, metric: &Metric) -> Option<String> {
     if !counts.contains(&metric.name) || confusion.total() == 0 || confusion.correct() < confusion.total() {
         return None;
     }
-    let (low, _) = wilson(confusion.correct(), confusion.total(), LEVEL).ok()?;
-    let images = counted(confusion.total(), "image");
-    Some(format!("no error in {images}: accuracy is at least {low:.3} (Wilson)"))
+    // Images of a lesion are not independent: what is drawn is counted.
+    let (units, _) = units(predictions);
+    let (low, _) = wilson(units as u64, units as u64, LEVEL).ok()?;
+    Some(format!("accuracy ≥ {low:.3} (Wilson)"))
 }
 
 /// What a reader must know of a metric: which way it is better, where that is down.
@@ -289,9 +290,13 @@ mod tests {
             headline(predictions, None).into_iter().find(|line| line.name == name).unwrap().note
         };
         // 12 / (12 + 1.959964²) = 0.757506
-        let said = "no error in 12 images: accuracy is at least 0.758 (Wilson)";
+        let said = "accuracy ≥ 0.758 (Wilson)";
         assert_eq!(note(&predictions, "balanced_accuracy"), said);
         assert_eq!(note(&predictions, "auroc"), "");
+        // Of three groups: 3 / (3 + 1.959964²).
+        let groups = (0..12).map(|index| Some((index / 4).to_string())).collect();
+        let grouped = Predictions { groups, ..predictions.clone() };
+        assert_eq!(note(&grouped, "micro_f1"), "accuracy ≥ 0.438 (Wilson)");
         predictions.push("wrong", None, 0, &[0.0, 1.0]).unwrap();
         assert_eq!(note(&predictions, "balanced_accuracy"), "");
     }

@@ -23,12 +23,9 @@ pub fn page(found: &Found) -> Page {
         rows: others().map(row).collect(),
         marks,
     };
-    let notes = others().flat_map(|(model, against)| {
-        let name = model.name.clone();
-        found.notes(model, against).into_iter().map(move |note| vec![name.clone(), note])
-    });
     let mut tables = vec![Grid { columns, rows, ..Grid::default() }];
-    let notes: Vec<Vec<String>> = notes.collect();
+    let notes: Vec<Vec<String>> =
+        found.all_notes().into_iter().map(|(name, note)| vec![name, note]).collect();
     if !notes.is_empty() {
         tables.push(Grid {
             columns: vec!["model".into(), "further tests".into()],

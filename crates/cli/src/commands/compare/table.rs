@@ -73,6 +73,9 @@ pub fn markdown(found: &Found) -> String {
     let mut out = line(&columns);
     out += &format!("|---|{}\n", "---:|".repeat(columns.len() - 1));
     rows.iter().for_each(|row| out += &line(row));
+    for (name, note) in found.all_notes() {
+        let _ = writeln!(out, "\n{name}: {note}.");
+    }
     let _ = writeln!(out, "\n{}.", found.method().join("; "));
     out
 }
@@ -85,6 +88,9 @@ pub fn latex(found: &Found) -> String {
     };
     let method: Vec<String> = found.method().iter().map(|line| escaped(line)).collect();
     let mut out = format!("% {}.\n", method.join("; "));
+    for (name, note) in found.all_notes() {
+        let _ = writeln!(out, "% {}: {}.", escaped(&name), escaped(&note));
+    }
     let _ = writeln!(out, "\\begin{{tabular}}{{l{}}}\n\\toprule", "r".repeat(columns.len() - 1));
     out += &line(&columns);
     out += "\\midrule\n";

@@ -19,7 +19,8 @@ pub fn recipe(name: &str, found: &Survey, start: &Start) -> String {
     let copies = Copies::of(found);
     let Data { map, comments, proposed } = data(found, &groups, copies.as_ref());
     let train = found.facts.images("train");
-    let counts: Vec<usize> = (0..found.facts.classes.len()).map(|class| found.facts.count(class)).collect();
+    let counts: Vec<usize> =
+        (0..found.facts.classes.len()).map(|class| found.facts.of("train", class)).collect();
     let (fewest, most) =
         (counts.iter().min().copied().unwrap_or(0), counts.iter().max().copied().unwrap_or(0));
     let is_long = fewest * 3 < most;
@@ -49,7 +50,8 @@ pub fn recipe(name: &str, found: &Survey, start: &Start) -> String {
     }
     text += &section(&["what mixes samples: `tallow list presets`".to_owned()], "policy", "none".into());
     if is_long {
-        let why = format!("the rarest class has {}, the commonest {most}", counted(fewest, "image"));
+        let why =
+            format!("in training the rarest class has {}, the commonest {most}", counted(fewest, "image"));
         if fewest < WEIGHED {
             text += &format!(
                 "# {why}: too few to be weighed, which `loss: {{ class_weights: balanced }}` would do\n"
@@ -156,17 +158,14 @@ fn left(found: &Survey, copies: Option<&Copies>) -> usize {
 /// Classes of which nothing is learned or nothing validates: what follows, and the line that leaves them out.
 fn unseen(found: &Survey, divides: bool) -> Option<(String, Option<String>)> {
     let facts = &found.facts;
-    let of = |part: &str, class: usize| {
-        facts.counts.iter().find(|(name, _)| name == part).map_or(0, |(_, counts)| counts[class])
-    };
     let is_unseen = |class: &usize| {
-        let (train, validation) = (of("train", *class), of("validation", *class));
+        let (train, validation) = (facts.of("train", *class), facts.of("validation", *class));
         train == 0 || if divides { train < VALIDATED } else { validation == 0 }
     };
     let classes: Vec<usize> = (0..facts.classes.len()).filter(is_unseen).collect();
     let counted: Vec<String> = classes
         .iter()
-        .map(|&class| format!("`{}` (in training {})", facts.classes[class], of("train", class)))
+        .map(|&class| format!("`{}` (in training {})", facts.classes[class], facts.of("train", class)))
         .collect();
     let counted = few(&counted.iter().map(String::as_str).collect::<Vec<_>>());
     let follows = format!(
