@@ -60,7 +60,13 @@ fn copies_are_found_left_out_and_known_to_the_training() {
     let before = train("").ok();
     assert!(before.err.contains("the same to the byte (checked)"), "{}", before.err);
     let said = check(&["--json", "--fix"], "");
-    said.complains(3, &["2 images are in two parts", "1 image is under two labels", "--fix"]);
+    let words = [
+        "1 image is in two parts",
+        "1 set of near images is in two parts",
+        "1 image is under two labels",
+        "--fix",
+    ];
+    said.complains(3, &words);
     let found = said.json();
     assert_eq!((found["images"].as_u64(), found["decoded"].as_u64()), (Some(27), Some(3)));
     for (kind, count) in [("identical", 2), ("near", 1), ("conflicting", 1), ("across_parts", 2)] {
@@ -82,6 +88,12 @@ fn copies_are_found_left_out_and_known_to_the_training() {
     let said = train(without).ok();
     assert!(said.err.contains("left out by tiny.exclude.csv: 4 train images"), "{}", said.err);
     assert!(said.err.contains("the same to the byte or the pixel (checked)"), "{}", said.err);
+    // Another list has what the recipe leaves out already, and why.
+    save(&desk, "set/val/b/later.bmp", &picture(5));
+    check(&["--fix=more.csv"], without).complains(3, &["1 image is in two parts"]);
+    let (old, more) = (desk.read("tiny.exclude.csv"), desk.read("more.csv"));
+    assert_eq!(more.lines().count(), 6, "{more}");
+    assert!(more.starts_with(&old), "{old}{more}");
     // A list that the recipe does not read is not written over.
     check(&["--fix"], "").complains(2, &["--fix tiny.exclude.csv: cannot be written"]);
 }

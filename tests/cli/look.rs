@@ -192,8 +192,22 @@ fn frozen_without_weights_is_doubted() {
 fn help_fits_and_shows_examples() {
     let desk = Desk::empty();
     let commands = [
-        "", "new", "train", "eval", "predict", "preview", "stats", "replay", "pull", "export", "publish",
-        "check", "list", "bench",
+        "",
+        "new",
+        "train",
+        "eval",
+        "compare",
+        "data check",
+        "predict",
+        "preview",
+        "stats",
+        "replay",
+        "pull",
+        "export",
+        "publish",
+        "check",
+        "list",
+        "bench",
     ];
     let benches = ["step", "eval", "mix", "load", "epoch"].map(|work| format!("bench {work}"));
     for command in commands.into_iter().chain(benches.iter().map(String::as_str)) {

@@ -93,7 +93,7 @@ impl Mistakes {
 }
 
 /// The first few of many, for a message: "a, b, c and 4 more".
-pub(crate) fn first_few<T: AsRef<str>>(names: &[T]) -> String {
+pub fn first_few<T: AsRef<str>>(names: &[T]) -> String {
     const FEW: usize = 5;
     let shown: Vec<&str> = names.iter().take(FEW).map(AsRef::as_ref).collect();
     let more = names.len().saturating_sub(FEW);

@@ -42,7 +42,7 @@ pub use decode::broken::{Broken, broken, complaint, truncated};
 pub use decode::whole::check_whole;
 pub use decode::window::{Window, Windowed, check_depth};
 pub use decode::{decode, size};
-pub use error::{Error, Result};
+pub use error::{Error, Result, first_few};
 pub use exclusion::{Exclusion, write_exclusion};
 pub use grouping::Grouping;
 pub use identical::{Identical, Place, identical};

@@ -44,8 +44,7 @@ pub fn list(arguments: &List, registry: &Registry) -> anyhow::Result<()> {
             return Ok(writeln!(out, "{}", serde_json::to_string_pretty(&all)?)?);
         }
         for kind in KINDS {
-            let names: Vec<String> = entries(kind, registry)?.into_iter().map(|entry| entry.name).collect();
-            writeln!(out, "{kind}\n{}", wrapped(&names.join(", "), 2))?;
+            writeln!(out, "{kind}\n{}", wrapped(&names(kind, registry).join(", "), 2))?;
         }
         writeln!(out, "recipe\n{}", wrapped(&super::reference::names().join(", "), 2))?;
         return Ok(());

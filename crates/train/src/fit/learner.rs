@@ -52,14 +52,15 @@ impl Learner {
         }
     }
 
-    /// Tells a schedule that follows the metric what it is after an epoch; what people should know where the learning rate fell.
-    pub fn observe(&mut self, value: f64, select: &Metric) -> Option<String> {
+    /// Tells a schedule that follows the metric what it is after an epoch, before `step`; what people should know where the learning rate fell.
+    pub fn observe(&mut self, step: u64, value: f64, select: &Metric) -> Option<String> {
         let (Some(plateau), Shape::Plateau(rule)) = (&mut self.plateau, &self.schedule.shape) else {
             return None;
         };
         plateau.observe(value, rule, select.better).then(|| {
             let (name, epochs, lr) = (select.name, counted(rule.patience + 1, "epoch"), plateau.lr);
-            format!("  no better {name} for {epochs}: the learning rate is {lr:.3e} after the warm-up")
+            let from = if step < self.schedule.warmup { "after the warm-up" } else { "from here" };
+            format!("  no better {name} for {epochs}: the learning rate is {lr:.3e} {from}")
         })
     }
 

@@ -257,7 +257,7 @@ impl<'a> Trainer<'a> {
         if is_best {
             self.position.best = Some(Best { value, epoch });
         }
-        if let Some(note) = self.learner.observe(value, select) {
+        if let Some(note) = self.learner.observe(self.position.step, value, select) {
             self.progress.note(&note);
         }
         self.progress.note(&format!(

@@ -1,7 +1,7 @@
 //! What is doubtful about data before anything is trained on them.
 
 use crate::plan::Plan;
-use tallow_data::Dataset;
+use tallow_data::{Dataset, first_few};
 use tallow_metrics::{Metric, Predictions};
 
 /// Sentences about classes that cannot be learnt or measured.
@@ -17,11 +17,11 @@ pub fn warnings(train: &dyn Dataset, validation: &dyn Dataset) -> Vec<String> {
     let (no_train, no_validation) = (absent(train), absent(validation));
     let remedy = "leave such classes out of the data, or divide them otherwise (data.split)";
     if !no_train.is_empty() {
-        let names = few(&no_train);
+        let names = first_few(&no_train);
         found.push(format!("no training image is of {names}: nothing can be learnt of that; {remedy}"));
     }
     if !no_validation.is_empty() {
-        let names = few(&no_validation);
+        let names = first_few(&no_validation);
         found.push(format!(
             "no validation image is of {names}: that counts as F1 0 in macro_f1 and not at all in balanced accuracy; {remedy}"
         ));
@@ -87,13 +87,4 @@ fn absent(part: &dyn Dataset) -> Vec<&str> {
         .filter(|(_, present)| !present)
         .map(|(name, _)| name.as_str())
         .collect()
-}
-
-/// `a, b and 3 more`.
-fn few(names: &[&str]) -> String {
-    const SHOWN: usize = 8;
-    match names.len() {
-        0..=SHOWN => names.join(", "),
-        all => format!("{} and {} more", names[..SHOWN].join(", "), all - SHOWN),
-    }
 }

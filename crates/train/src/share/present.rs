@@ -296,7 +296,7 @@ mod tests {
         // Of three groups: 3 / (3 + 1.959964²).
         let groups = (0..12).map(|index| Some((index / 4).to_string())).collect();
         let grouped = Predictions { groups, ..predictions.clone() };
-        assert_eq!(note(&grouped, "micro_f1"), "accuracy ≥ 0.438 (Wilson)");
+        assert_eq!(note(&grouped, "micro_f1"), "accuracy ≥ 0.439 (Wilson)");
         predictions.push("wrong", None, 0, &[0.0, 1.0]).unwrap();
         assert_eq!(note(&predictions, "balanced_accuracy"), "");
     }

@@ -110,9 +110,10 @@ fn predictions(
     }
 }
 
-/// The seed that a run's recipe says.
+/// The seed that the recipe of a run says, also of a file in its folder.
 fn seed(path: &Path) -> Option<u64> {
-    let text = std::fs::read_to_string(path.join("recipe.yaml")).ok()?;
+    let folder = if path.is_file() { path.parent()? } else { path };
+    let text = std::fs::read_to_string(folder.join("recipe.yaml")).ok()?;
     serde_yaml::from_str::<serde_yaml::Value>(&text).ok()?.get("seed")?.as_u64()
 }
 

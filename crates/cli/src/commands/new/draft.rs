@@ -2,10 +2,9 @@
 
 use super::Start;
 use super::groups::Groups;
-use super::seen::few;
 use serde_yaml::{Mapping, Value};
 use std::collections::HashSet;
-use tallow_data::{Survey, counted};
+use tallow_data::{Survey, counted, first_few};
 
 /// The share of the training images that validates, where no part does.
 const VALIDATION: f64 = 0.15;
@@ -163,13 +162,13 @@ fn unseen(found: &Survey, divides: bool) -> Option<(String, Option<String>)> {
         train == 0 || if divides { train < VALIDATED } else { validation == 0 }
     };
     let classes: Vec<usize> = (0..facts.classes.len()).filter(is_unseen).collect();
-    let counted: Vec<String> = classes
+    let named: Vec<String> = classes
         .iter()
         .map(|&class| format!("`{}` (in training {})", facts.classes[class], facts.of("train", class)))
         .collect();
-    let counted = few(&counted.iter().map(String::as_str).collect::<Vec<_>>());
+    let named = first_few(&named);
     let follows = format!(
-        "too few images of {counted}: none of them validates (or none is learned from), which counts as F1 0 in macro_f1"
+        "too few images of {named}: none of them validates (or none is learned from), which counts as F1 0 in macro_f1"
     );
     let names: Vec<String> = classes.iter().map(|&class| flow(&facts.classes[class])).collect();
     match facts.classes.len() - classes.len() {

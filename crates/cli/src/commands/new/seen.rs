@@ -3,7 +3,7 @@
 use super::draft::Copies;
 use super::groups::Groups;
 use std::fmt::Write as _;
-use tallow_data::{Survey, counted};
+use tallow_data::{Survey, counted, first_few};
 
 pub fn seen(found: &Survey) -> String {
     let mut text = format!("read as `{}`\n", found.source.name);
@@ -52,7 +52,11 @@ fn unreadable(found: &Survey) -> Vec<String> {
         0 => {}
         1 => lines.push(format!("1 file ends before its image does: {}", names[0])),
         many => {
-            lines.push(format!("{} end before their image does: {}", counted(many, "file"), few(&names)));
+            lines.push(format!(
+                "{} end before their image does: {}",
+                counted(many, "file"),
+                first_few(&names)
+            ));
         }
     }
     lines.extend(others.iter().take(FEW).map(|(id, reason)| format!("cannot be read: {id}: {reason}")));
@@ -63,11 +67,3 @@ fn unreadable(found: &Survey) -> Vec<String> {
 }
 
 const FEW: usize = 5;
-
-/// `a, b and 3 more`.
-pub fn few(names: &[&str]) -> String {
-    match names.len() {
-        0..=FEW => names.join(", "),
-        all => format!("{} and {} more", names[..FEW].join(", "), all - FEW),
-    }
-}
