@@ -2,6 +2,7 @@
 
 use crate::confusion::Average;
 use crate::normal::z_of;
+use crate::resample::is_level;
 use crate::{Confusion, Error, Result};
 
 /// Wilson's interval of a proportion, such as accuracy, sensitivity or specificity:
@@ -11,7 +12,7 @@ use crate::{Confusion, Error, Result};
 /// # Errors
 /// [`Error::Argument`] for a level outside of (0, 1), or more successes than trials.
 pub fn wilson(successes: u64, trials: u64, level: f64) -> Result<(f64, f64)> {
-    check(level)?;
+    is_level(level)?;
     if successes > trials {
         return Err(Error::Argument(format!(
             "successes: expected at most {trials}, the number of trials, got {successes}"
@@ -37,7 +38,7 @@ pub fn wilson(successes: u64, trials: u64, level: f64) -> Result<(f64, f64)> {
 /// # Errors
 /// [`Error::Argument`] for a level outside of (0, 1), or weighted F1, for which there is no formula.
 pub fn f1_interval(confusion: &Confusion, average: Average, level: f64) -> Result<(f64, f64)> {
-    check(level)?;
+    is_level(level)?;
     let n = confusion.total() as f64;
     let value = confusion.mean_f1(average);
     let variance = match average {
@@ -70,13 +71,6 @@ fn macro_variance(confusion: &Confusion) -> f64 {
         }
     }
     (squares - mean * mean) / (classes * classes) as f64
-}
-
-fn check(level: f64) -> Result<()> {
-    if level > 0.0 && level < 1.0 {
-        return Ok(());
-    }
-    Err(Error::Argument(format!("level: expected a number between 0 and 1, got {level}; 0.95 is usual")))
 }
 
 #[cfg(test)]

@@ -41,8 +41,15 @@ pub fn compare(arguments: &Compare, registry: &Registry) -> anyhow::Result<()> {
     if let Some(path) = &arguments.html {
         writable("--html", path)?;
     }
+    let how = Resampling {
+        resamples: arguments.resamples,
+        level: arguments.level,
+        by_group: false,
+        seed: Seed::new(arguments.seed),
+    };
+    how.check().map_err(|error| mistake("", error))?;
     let models = models(arguments, registry, &Progress::stderr())?;
-    let found = found(arguments, metric, models)?;
+    let found = found(arguments, metric, models, how)?;
     if let Some(path) = &arguments.html {
         page::page(&found).write(path)?;
         eprintln!("{}", path.display());
@@ -81,15 +88,14 @@ fn share_groups(models: &mut [Model]) -> bool {
     !known.is_empty()
 }
 
-fn found(arguments: &Compare, metric: &'static Metric, mut models: Vec<Model>) -> Result<Found, Error> {
-    let by_group = share_groups(&mut models);
+fn found(
+    arguments: &Compare,
+    metric: &'static Metric,
+    mut models: Vec<Model>,
+    how: Resampling,
+) -> Result<Found, Error> {
+    let how = Resampling { by_group: share_groups(&mut models), ..how };
     let first = &models[0];
-    let how = Resampling {
-        resamples: arguments.resamples,
-        level: arguments.level,
-        by_group,
-        seed: Seed::new(arguments.seed),
-    };
     let mut against = Vec::new();
     for model in &models[1..] {
         let (a, b): (Vec<&Predictions>, Vec<&Predictions>) =
@@ -134,7 +140,13 @@ impl Found {
     fn method(&self) -> Vec<String> {
         let Resampling { resamples, level, .. } = self.how;
         let percent = (1e10 * level).round() / 1e8;
-        let seeds = if self.models.iter().any(|model| model.runs.len() > 1) { " and the runs" } else { "" };
+        let several = self.models.iter().any(|model| model.runs.len() > 1);
+        let paired = self.models[1..].iter().all(|model| self.models[0].is_paired_with(model));
+        let seeds = match (several, paired) {
+            (false, _) => "",
+            (true, false) => " and the runs",
+            (true, true) => " and the runs, in pairs of one seed",
+        };
         let mut lines = vec![
             format!(
                 "difference: of the row and the first, with its {percent} % percentile bootstrap interval over {}{seeds}, \

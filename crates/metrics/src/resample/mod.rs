@@ -27,17 +27,16 @@ pub struct Resampling {
 }
 
 impl Resampling {
-    pub(crate) fn check(&self) -> Result<()> {
+    /// Checks its numbers, before any work is done by them.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a level outside of (0, 1) or no resamples.
+    pub fn check(&self) -> Result<()> {
         let Resampling { resamples, level, .. } = *self;
         if resamples == 0 {
             return Err(Error::Argument("resamples: expected at least 1, got 0; 2000 is usual".to_owned()));
         }
-        if !(level > 0.0 && level < 1.0) {
-            return Err(Error::Argument(format!(
-                "level: expected a number between 0 and 1, got {level}; 0.95 is usual"
-            )));
-        }
-        Ok(())
+        is_level(level)
     }
 
     /// `of` each resample, in order: given its seed and a draw to write into.
@@ -49,6 +48,15 @@ impl Resampling {
         let resample = |draw: &mut Draw, index| of(self.seed.fold(purpose, u64::from(index)), draw);
         (0..self.resamples).into_par_iter().map_init(Draw::default, resample).collect()
     }
+}
+
+/// # Errors
+/// [`Error::Argument`] for a level outside of (0, 1).
+pub(crate) fn is_level(level: f64) -> Result<()> {
+    if level > 0.0 && level < 1.0 {
+        return Ok(());
+    }
+    Err(Error::Argument(format!("level: expected a number between 0 and 1, got {level}; 0.95 is usual")))
 }
 
 /// Some images, with repetition.

@@ -2,6 +2,7 @@
 
 use super::{Against, Found};
 use crate::commands::compare::runs::Model;
+use crate::wrap::{WIDTH, lines};
 use std::fmt::Write;
 
 /// Characters of a name that a terminal has room for.
@@ -143,34 +144,22 @@ fn escaped(text: &str) -> String {
     out
 }
 
+/// The end of a name, where names differ.
 fn shortened(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
+    match text.chars().count().checked_sub(width) {
+        None | Some(0) => text.to_owned(),
+        Some(over) => ['…'].into_iter().chain(text.chars().skip(over + 1)).collect(),
     }
-    text.chars().take(width - 1).chain(['…']).collect()
 }
 
 /// Lines of at most 80 columns, further ones indented.
 fn wrapped(text: &str) -> String {
-    let (mut out, mut width) = (String::new(), 0);
-    for word in text.split(' ') {
-        let long = word.chars().count();
-        if width > 0 && width + 1 + long > 80 {
-            out += "\n  ";
-            width = 2;
-        } else if width > 0 {
-            out.push(' ');
-            width += 1;
-        }
-        out += word;
-        width += long;
-    }
-    out + "\n"
+    lines(text, WIDTH - 2).join("\n  ") + "\n"
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{escaped, number, p, wrapped};
+    use super::{escaped, number, p, shortened};
 
     #[test]
     fn numbers_as_text() {
@@ -186,13 +175,9 @@ mod tests {
     }
 
     #[test]
-    fn long_lines_are_broken() {
-        let text = "word ".repeat(40);
-        let lines = wrapped(text.trim());
-        assert!(
-            lines.lines().count() == 3 && lines.lines().all(|line| line.chars().count() <= 80),
-            "{lines}"
-        );
-        assert_eq!(lines.split_whitespace().count(), 40);
+    fn long_names_keep_the_end_that_differs() {
+        let names =
+            ["isic2018_resnet50_none", "isic2018_resnet50_zeta_mixup"].map(|name| shortened(name, 22));
+        assert_eq!(names, ["isic2018_resnet50_none", "…8_resnet50_zeta_mixup"]);
     }
 }
