@@ -1,6 +1,7 @@
 //! The commands as a person types them.
 
 mod aloud;
+mod calibrate;
 mod compare;
 mod eval;
 mod look;

@@ -24,10 +24,15 @@ const KEYS: [&str; 9] = [
 #[test]
 fn eval_says_what_the_training_said() {
     let (desk, said) = trained();
-    // All but the intervals, which are not kept with a checkpoint.
+    // All but the intervals and decisions, which are not kept with a checkpoint.
     let eval = |place: &str| {
         let mut said = desk.tallow(&["eval", place, "--json"]).ok().json();
-        let intervals = said.as_object_mut().unwrap().remove("intervals").expect("intervals");
+        let mut remove = |key: &str| said.as_object_mut().unwrap().remove(key).expect(key);
+        let (intervals, calibration) = (remove("intervals"), remove("calibration"));
+        assert!(calibration.is_null());
+        // Of the surest half a smaller share is wrong, or as much.
+        let risk = remove("decisions")["risk"].clone();
+        assert!(risk[3]["risk"].as_f64() <= risk[0]["risk"].as_f64(), "{risk}");
         (said, intervals)
     };
     let (best, intervals) = eval("run");

@@ -1,12 +1,14 @@
 //! What can be typed.
 
 mod bench;
+mod calibrate;
 mod compare;
 mod data;
 mod share;
 mod stats;
 
 pub use bench::*;
+pub use calibrate::Calibrate;
 use clap::{Args, Parser, Subcommand};
 pub use compare::Compare;
 pub use data::*;
@@ -26,6 +28,7 @@ use std::path::PathBuf;
   tallow stats recipes/quickstart.yaml         the same in numbers
   tallow eval checkpoints/quickstart --json    metrics of the best checkpoint
   tallow compare checkpoints/a checkpoints/b   is b better, and how sure is it
+  tallow calibrate checkpoints/a               probabilities that hold
   tallow list policies                         what can be composed
   tallow list recipe loss                      what a recipe can say
   tallow export checkpoints/quickstart --to onnx out
@@ -49,6 +52,8 @@ pub enum Command {
     Eval(Eval),
     /// Which of several models is better, and how sure that is
     Compare(Compare),
+    /// Make a checkpoint's probabilities hold, and choose what is decided by them
+    Calibrate(Calibrate),
     /// What a checkpoint says of images, as CSV
     Predict(Predict),
     /// A contact sheet of what a recipe's policies do to a batch
@@ -145,6 +150,9 @@ pub struct Eval {
     /// Write the prediction of every image
     #[arg(long, value_name = "CSV")]
     pub predictions: Option<PathBuf>,
+    /// Without the calibration that the checkpoint has
+    #[arg(long)]
+    pub uncalibrated: bool,
 }
 
 #[derive(Args)]
@@ -164,6 +172,9 @@ pub struct Predict {
     /// Go on without images that cannot be read; stderr names them
     #[arg(long)]
     pub skip_broken: bool,
+    /// Without the calibration that the checkpoint has, and what it decides
+    #[arg(long)]
+    pub uncalibrated: bool,
     /// Where to compute
     #[arg(long, default_value = "auto", value_name = "auto|cpu|cuda:N|metal")]
     pub device: String,

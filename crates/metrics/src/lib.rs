@@ -24,8 +24,10 @@
 //! # Ok::<(), tallow_metrics::Error>(())
 //! ```
 
+mod calibrate;
 mod compare;
 mod confusion;
+mod decide;
 mod dimension;
 mod error;
 mod file;
@@ -44,8 +46,12 @@ mod separation;
 mod spectrum;
 mod summary;
 
+pub use calibrate::{CalibrationMethod, Calibrator, Rising, cross_fitted};
 pub use compare::{Comparison, DeLong, NonInferiority, compare, compare_runs, delong, holm};
 pub use confusion::{Average, Confusion};
+pub use decide::{
+    Called, ClassSets, Costs, Goal, Risk, SetScore, Threshold, area_under_risk, coverage_at, risk_at,
+};
 pub use dimension::local_dimension;
 pub use error::{Error, Result};
 pub use interval::{interval, intervals};

@@ -40,8 +40,8 @@ pub use recipe::elsewhere;
 #[cfg(feature = "hub")]
 pub use run::Transfers;
 pub use run::{
-    Batch, Batches, Data, DataCheck, DeviceChoice, Memory, Model, Pretrained, Run, Start, Statistics,
-    Transforms, check_data, device_name, inspect, part, pretrained,
+    Batch, Batches, Calibration, Data, DataCheck, DeviceChoice, FittedOn, Memory, Model, Pretrained, Run,
+    Start, Statistics, Transforms, check_data, device_name, inspect, part, pretrained,
 };
 pub use share::{
     Assembled, Exported, Library, PublishOptions, assemble, claim, ending, export, headline, intervals,

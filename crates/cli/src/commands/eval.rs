@@ -1,7 +1,11 @@
 //! `eval CHECKPOINT` and `eval RECIPE`: metrics of a part of the data.
 
+mod decisions;
+
 use super::{checkpoint, writable};
 use crate::arguments::Eval;
+use crate::wrap::wrapped;
+use decisions::Decisions;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +13,7 @@ use tallow_data::{Dataset, counted};
 use tallow_metrics::Summary;
 use tallow_policy::Registry;
 use tallow_report::Progress;
-use tallow_train::{Error, Model, Plan, evaluate, headline, intervals, part, pretrained};
+use tallow_train::{Calibration, Error, Model, Plan, evaluate, headline, intervals, part, pretrained};
 
 pub fn eval(arguments: &Eval, registry: &Registry) -> anyhow::Result<()> {
     let progress = Progress::stderr();
@@ -22,14 +26,21 @@ pub fn eval(arguments: &Eval, registry: &Registry) -> anyhow::Result<()> {
     }
     let summary = Summary::of(&predictions);
     let headline = headline(&predictions, data.group_name());
+    let decisions = Decisions::of(model.calibration.as_ref(), &predictions);
     let mut out = std::io::stdout().lock();
     if arguments.json {
         let mut json = serde_json::to_value(&summary)?;
         json["intervals"] = intervals(&predictions, &headline);
+        json["calibration"] = serde_json::to_value(&model.calibration)?;
+        json["decisions"] = decisions.as_json();
         writeln!(out, "{}", serde_json::to_string_pretty(&json)?)?;
     } else {
         writeln!(out, "{name}: {} part, {}\n", arguments.split, counted(predictions.len(), "image"))?;
         write!(out, "{}", tallow_report::table(&summary.per_class, &headline))?;
+        if let Some(calibration) = &model.calibration {
+            let told = calibrated(calibration, &data);
+            write!(out, "\n{}\n{}", wrapped(&told, 0), decisions.text())?;
+        }
     }
     Ok(())
 }
@@ -40,7 +51,8 @@ type Subject = (String, Model, Arc<dyn Dataset>);
 fn of_checkpoint(arguments: &Eval, registry: &Registry, progress: &Progress) -> anyhow::Result<Subject> {
     let place = checkpoint(&arguments.subject)?;
     predictions_writable(arguments)?;
-    let model = Model::open(&place, &arguments.overrides, None, registry, progress)?;
+    let open = if arguments.uncalibrated { Model::open_uncalibrated } else { Model::open };
+    let model = open(&place, &arguments.overrides, None, registry, progress)?;
     let data = part(&model.plan, &arguments.split, progress)?;
     Ok((place.display().to_string(), model, data))
 }
@@ -60,6 +72,17 @@ fn of_recipe(arguments: &Eval, registry: &Registry, progress: &Progress) -> anyh
     found.notes.iter().for_each(|note| progress.note(&format!("  {note}")));
     let weights = found.model.plan.model.weights.as_ref().map_or(String::new(), |from| from.describe());
     Ok((format!("{}, {weights}", recipe.display()), found.model, found.data))
+}
+
+/// How the probabilities were calibrated, and whether by these very images.
+fn calibrated(calibration: &Calibration, data: &Arc<dyn Dataset>) -> String {
+    let told = format!("calibrated: {}", calibration.describe());
+    if calibration.fitted_on.data != tallow_data::manifest(&**data) {
+        return told;
+    }
+    format!(
+        "{told}: these very images; of others it says less than it seems to here (tallow eval … --split test)"
+    )
 }
 
 /// The folder of the run or checkpoint that a recipe was written into.

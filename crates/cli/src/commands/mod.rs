@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod bench;
+mod calibrate;
 mod catalogue;
 mod check;
 mod compare;
@@ -31,6 +32,7 @@ pub fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
         Command::Train(arguments) => train::train(&arguments, registry),
         Command::Eval(arguments) => eval::eval(&arguments, registry),
         Command::Compare(arguments) => compare::compare(&arguments, registry),
+        Command::Calibrate(arguments) => calibrate::calibrate(&arguments, registry),
         Command::Predict(arguments) => predict::predict(&arguments, registry),
         Command::Pull(arguments) => pull::pull(&arguments),
         Command::Export(arguments) => export::export(&arguments, registry),

@@ -11,7 +11,7 @@ use tallow_data::{Dataset, EXTENSIONS, Images, Row, Subset, Table, broken, compl
 use tallow_models::Mode;
 use tallow_policy::Registry;
 use tallow_report::{Progress, Unit};
-use tallow_train::{Error, Model, forward, probabilities};
+use tallow_train::{Calibration, Error, Model, forward};
 
 /// Everything that can be refused is refused before the first line of the CSV.
 pub fn predict(arguments: &Predict, registry: &Registry) -> anyhow::Result<()> {
@@ -44,7 +44,8 @@ pub fn predict(arguments: &Predict, registry: &Registry) -> anyhow::Result<()> {
 
 fn open(place: &Path, arguments: &Predict, registry: &Registry, progress: &Progress) -> Result<Model, Error> {
     let device = device(&arguments.device)?;
-    Model::open(place, &[], Some(device), registry, progress)
+    let open = if arguments.uncalibrated { Model::open_uncalibrated } else { Model::open };
+    open(place, &[], Some(device), registry, progress)
 }
 
 /// The CSV on stdout; its header comes with the first rows.
@@ -55,8 +56,8 @@ struct Csv<'a> {
     is_begun: bool,
 }
 
-impl Csv<'_> {
-    fn new(model: &Model, logits: bool) -> Csv<'_> {
+impl<'a> Csv<'a> {
+    fn new(model: &'a Model, logits: bool) -> Csv<'a> {
         let out = csv::Writer::from_writer(BufWriter::new(std::io::stdout().lock()));
         Csv { out, model, logits, is_begun: false }
     }
@@ -67,12 +68,13 @@ impl Csv<'_> {
         let rows = if self.logits {
             found.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.to_vec2()?
         } else {
-            probabilities(found)?
+            self.model.probabilities(found)?
         };
-        let classes = &self.model.classes;
+        let (classes, decisions) = (&self.model.classes, decisions(self.calibration()));
         if !std::mem::replace(&mut self.is_begun, true) {
             let fixed: &[&str] = if self.logits { &["image"] } else { &["image", "predicted"] };
-            self.record(fixed.iter().copied().chain(classes.iter().map(String::as_str)))?;
+            let columns = fixed.iter().copied().chain(classes.iter().map(String::as_str));
+            self.record(columns.chain(decisions.iter().map(|(name, _)| *name)))?;
         }
         for (name, row) in names.zip(rows) {
             // Ties go to the first class, as everywhere.
@@ -80,9 +82,15 @@ impl Csv<'_> {
                 (1..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best });
             let predicted = (!self.logits).then(|| classes[best].clone());
             let numbers = row.iter().map(|&number| shortest(number as f32));
-            self.record([name].into_iter().chain(predicted).chain(numbers))?;
+            let decided = decisions.iter().map(|(_, of)| of(&row));
+            self.record([name].into_iter().chain(predicted).chain(numbers).chain(decided))?;
         }
         Ok(())
+    }
+
+    /// What decides by probabilities; nothing decides by logits.
+    fn calibration(&self) -> Option<&'a Calibration> {
+        self.model.calibration.as_ref().filter(|_| !self.logits)
     }
 
     fn record(&mut self, fields: impl Iterator<Item = impl AsRef<[u8]>>) -> std::io::Result<()> {
@@ -96,6 +104,28 @@ impl Csv<'_> {
     fn end(mut self) -> std::io::Result<()> {
         self.out.flush()
     }
+}
+
+/// A name, and the text for the probabilities of an image.
+type Column<'a> = (&'static str, Box<dyn Fn(&[f64]) -> String + 'a>);
+
+/// The columns of what a calibration decides. `decided` is empty where
+/// the image is left to a person; `set` has the classes that it may be of, divided by `|`.
+fn decisions(calibration: Option<&Calibration>) -> Vec<Column<'_>> {
+    let Some(found) = calibration else { return Vec::new() };
+    let mut columns: Vec<Column> = Vec::new();
+    if found.decides() {
+        let decided =
+            |row: &[f64]| found.decide(row).map_or(String::new(), |class| found.classes[class].clone());
+        columns.push(("decided", Box::new(decided)));
+    }
+    if let Some(sets) = &found.sets {
+        let set = |row: &[f64]| {
+            sets.of(row).into_iter().map(|class| &*found.classes[class]).collect::<Vec<_>>().join("|")
+        };
+        columns.push(("set", Box::new(set)));
+    }
+    columns
 }
 
 /// The fewest digits that read back as the same f32; `1.2e-7` below 10⁻⁴.

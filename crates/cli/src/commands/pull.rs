@@ -1,7 +1,6 @@
 //! `pull REPO[@REVISION]`: a model of the hub into the cache.
 
 use crate::arguments::Pull;
-use tallow_data::counted;
 use tallow_train::Error;
 
 #[cfg(feature = "hub")]
@@ -22,7 +21,7 @@ pub fn pull(arguments: &Pull) -> anyhow::Result<()> {
     let fetched = fetched.map_err(Error::from)?;
     progress.note(&format!(
         "{repository}: {} of commit {}",
-        counted(fetched.files.len(), "file"),
+        tallow_data::counted(fetched.files.len(), "file"),
         fetched.commit
     ));
     Ok(writeln!(std::io::stdout(), "{}", fetched.folder.display())?)

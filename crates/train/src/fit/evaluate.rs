@@ -9,7 +9,7 @@ use tallow_metrics::Predictions;
 use tallow_models::Mode;
 use tallow_report::{Progress, Unit};
 
-/// Predictions for every image of a dataset, in its order, under the evaluation transform.
+/// Predictions for every image of a dataset, in its order, under the evaluation transform, calibrated where the model is.
 ///
 /// Classes are matched by name: the dataset may have fewer of them, or in another order.
 ///
@@ -24,7 +24,7 @@ pub fn evaluate(
     let labels = labels(&model.classes, &**dataset)?;
     let mut predictions = Predictions::new(&model.classes);
     forward(model, dataset, label, progress, |indices, logits| {
-        for (row, &index) in probabilities(logits)?.iter().zip(indices) {
+        for (row, &index) in model.probabilities(logits)?.iter().zip(indices) {
             let index = index as usize;
             let (id, group, label) = (dataset.id(index), dataset.group(index), labels[index]);
             predictions
@@ -145,6 +145,24 @@ pub fn labels(known: &[String], dataset: &dyn Dataset) -> Result<Vec<u32>> {
         named.join(", "),
         known.join(", ")
     )))
+}
+
+impl Model {
+    /// softmax of logits (R, C), in f64, calibrated where the model is.
+    ///
+    /// # Errors
+    /// Values of another shape.
+    pub fn probabilities(&self, logits: &Tensor) -> Result<Vec<Vec<f64>>> {
+        let found = probabilities(logits)?;
+        let calibrator = self.calibration.as_ref().and_then(|found| found.probabilities.as_ref());
+        Ok(match calibrator {
+            // What is not finite stays so, and is refused where it is used.
+            Some(calibrator) if found.iter().flatten().all(|p| p.is_finite()) => {
+                found.iter().map(|row| calibrator.apply(row)).collect()
+            }
+            _ => found,
+        })
+    }
 }
 
 /// softmax of logits (R, C), in f64.

@@ -2,6 +2,7 @@
 //! done with it is not here, but in `fit`, `inspect` and `share`.
 
 mod batches;
+mod calibration;
 mod copies;
 mod data;
 mod device;
@@ -17,6 +18,7 @@ mod warnings;
 mod weights;
 
 pub use batches::{Batch, Batches};
+pub use calibration::{Calibration, FittedOn};
 pub use data::{Data, part};
 pub use device::{DeviceChoice, name as device_name};
 pub use leaks::{DataCheck, check_data};

@@ -1,5 +1,6 @@
 //! A plan's network with its weights, ready to be trained or asked.
 
+use super::calibration::Calibration;
 use super::transforms::{Transforms, describe};
 use super::{keys, pretrained, weights};
 use crate::Result;
@@ -25,6 +26,8 @@ pub struct Model {
     pub config: Config,
     pub transforms: Transforms,
     pub device: Device,
+    /// What a checkpoint's probabilities are made honest by.
+    pub calibration: Option<Calibration>,
 }
 
 /// Where a network's weights come from.
@@ -96,14 +99,33 @@ impl Model {
         }
         let config = describe(&plan, &options, &classes, theirs.as_ref());
         let transforms = Transforms::new(&plan, &config)?;
-        Ok((Model { plan, classes, params, network, options, config, transforms, device }, notes))
+        let calibration = None;
+        Ok((
+            Model { plan, classes, params, network, options, config, transforms, device, calibration },
+            notes,
+        ))
     }
 
-    /// The model of a checkpoint folder, under its recipe with overrides; on `device`, if not on the recipe's.
+    /// The model of a checkpoint folder with its calibration, under its recipe with overrides; on `device`, if not on the recipe's.
     ///
     /// # Errors
     /// Mistakes of the recipe or the overrides; files that are missing, damaged or do not fit; a device that is not there.
     pub fn open(
+        folder: &Path,
+        overrides: &[String],
+        device: Option<Device>,
+        registry: &Registry,
+        progress: &Progress,
+    ) -> Result<Model> {
+        let model = Model::open_uncalibrated(folder, overrides, device, registry, progress)?;
+        Ok(Model { calibration: Calibration::read(folder, &model.classes)?, ..model })
+    }
+
+    /// [`Model::open`] without the calibration, whatever it is.
+    ///
+    /// # Errors
+    /// As [`Model::open`].
+    pub fn open_uncalibrated(
         folder: &Path,
         overrides: &[String],
         device: Option<Device>,

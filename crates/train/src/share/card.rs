@@ -213,8 +213,21 @@ impl Card<'_> {
         };
         format!(
             "## Calibration\n\nExpected calibration error {ece} (top class, 15 bins), Brier score {brier}, of the probabilities as \
-             they come out of softmax; no temperature was fitted.\n"
+             they come out of softmax. {}\n",
+            self.calibrated()
         )
+    }
+
+    /// What makes the probabilities honest, in a sentence.
+    fn calibrated(&self) -> String {
+        match self.model.calibration.as_ref().filter(|found| found.probabilities.is_some()) {
+            Some(found) => format!(
+                "`calibration.json` makes them anew ({}); `tallow predict` and `eval` do so unless told otherwise (`--uncalibrated`), \
+                 other programs must do it themselves.",
+                found.describe()
+            ),
+            None => "No temperature was fitted.".to_owned(),
+        }
     }
 
     fn dataset(&self) -> String {

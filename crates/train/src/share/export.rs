@@ -105,6 +105,11 @@ pub fn export(place: &Path, to: Library, out: &Path, registry: &Registry) -> Res
         write(&out.join(name), text.as_bytes())?;
         files.push(out.join(name));
     }
+    if let Some(calibration) = &model.calibration {
+        let text = serde_json::to_string_pretty(calibration).expect("numbers and names") + "\n";
+        write(&out.join("calibration.json"), text.as_bytes())?;
+        files.push(out.join("calibration.json"));
+    }
     Ok(Exported { files, loader: loader.network })
 }
 

@@ -57,6 +57,10 @@ pub fn assemble(
     };
     ours(out, place)?;
     let mut paths = write_model(&model, place, library, peer, out)?;
+    if let Some(calibration) = &model.calibration {
+        calibration.write(out)?;
+        paths.push(out.join("calibration.json"));
+    }
     let (headline, summary) = measured(place, &mut notes)?;
     let data = seen(&model, place, &mut notes)?;
     let mut copy = |from: PathBuf, name: &str| -> Result<bool> {
@@ -107,8 +111,15 @@ pub fn assemble(
 }
 
 /// Files that [`assemble`] writes.
-const OURS: [&str; 6] =
-    ["README.md", "config.json", "metrics.json", "model.safetensors", "recipe.yaml", "report.html"];
+const OURS: [&str; 7] = [
+    "README.md",
+    "calibration.json",
+    "config.json",
+    "metrics.json",
+    "model.safetensors",
+    "recipe.yaml",
+    "report.html",
+];
 
 /// Makes the folder, or empties it of what an earlier call wrote, which its card tells. Errs, and removes nothing, where it holds
 /// anything else or is the checkpoint.

@@ -88,10 +88,11 @@ pub fn readme(to: Library, model: &Model, preprocessing: &Preprocessing, loader:
     if to == Library::Candle {
         text += "`load.rs` loads the network: a module for a program of yours.\n";
     } else {
+        let uncalibrated = if model.calibration.is_some() { " --uncalibrated" } else { "" };
         let libraries = loader.network.lines().next().unwrap_or_default().trim_start_matches("# ");
         let _ = write!(
             text,
-            "```sh\n{libraries}\npython load.py IMAGE …   # probabilities as CSV, as `tallow predict` gives them\n```\n\n\
+            "```sh\n{libraries}\npython load.py IMAGE …   # probabilities as CSV, as `tallow predict{uncalibrated}` gives them\n```\n\n\
              Imported, `load.py` has `model`, `prepare(path)` and `probabilities(path)`.\n"
         );
     }
@@ -103,6 +104,13 @@ pub fn readme(to: Library, model: &Model, preprocessing: &Preprocessing, loader:
     );
     for (at, class) in classes.iter().enumerate() {
         let _ = writeln!(text, "- {at}: {class}");
+    }
+    if let Some(calibration) = &model.calibration {
+        let _ = write!(
+            text,
+            "\n## Calibration\n\n{}. It is in `calibration.json`, not in the network: with a temperature T, softmax(logits / T).\n",
+            calibration.describe()
+        );
     }
     text
 }

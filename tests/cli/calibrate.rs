@@ -1,0 +1,184 @@
+//! `calibrate`: what it says, what it keeps, and who uses it.
+
+use super::{picture, trained};
+use crate::program::Desk;
+use std::fs;
+
+/// A desk with a checkpoint of its own to calibrate.
+fn desk() -> Desk {
+    let (shared, _) = trained();
+    let desk = Desk::empty();
+    fs::create_dir(desk.path("best")).unwrap();
+    for file in shared.path("run/best").read_dir().unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), desk.path("best").join(file.file_name())).unwrap();
+    }
+    picture(20, 10).save(desk.path("a.png")).unwrap();
+    desk
+}
+
+/// Predictions of 200 images that are surer than they are right.
+fn csv() -> String {
+    let row = |image: u32| {
+        let of_mel = f64::from(image % 20) / 20.0 + 0.025;
+        // Right as often as a probability nearer to a half says.
+        let honest = 0.5 + 0.5 * (of_mel - 0.5);
+        let label = if f64::from(image / 20) / 10.0 + 0.05 < honest { "mel" } else { "nv" };
+        let predicted = if of_mel > 0.5 { "mel" } else { "nv" };
+        format!("i{image},,{label},{predicted},{},{of_mel}\n", 1.0 - of_mel)
+    };
+    let rows: String = (0..200).map(row).collect();
+    format!("id,group,label,predicted,nv,mel\n{rows}")
+}
+
+#[test]
+fn predictions_are_calibrated_for_a_look() {
+    let desk = Desk::empty();
+    desk.write("theirs.csv", csv());
+    let mut log_losses = Vec::new();
+    for method in ["temperature", "vector", "isotonic"] {
+        let said = desk.tallow(&["calibrate", "theirs.csv", "--method", method, "--json"]).ok();
+        assert!(said.err.contains("nothing is written"), "{}", said.err);
+        let said = said.json();
+        let number = |key: &str| said[key].as_f64().unwrap_or_else(|| panic!("{key} of {said}"));
+        assert!(number("log_loss_after") < number("log_loss_before"), "{said}");
+        assert!(number("ece_after") < 0.7 * number("ece_before"), "{said}");
+        assert!(number("log_loss_cross_fitted") < number("log_loss_before"), "{said}");
+        assert_eq!(said["temperature"].is_null(), method != "temperature");
+        log_losses.push(number("log_loss_after"));
+    }
+    // A function is free to follow the images; two numbers per class are held near to no change.
+    assert!(log_losses[2] < log_losses[0].min(log_losses[1]), "{log_losses:?}");
+    assert_eq!(desk.names("."), ["theirs.csv"]);
+    let said = desk
+        .tallow(&["calibrate", "theirs.csv", "--threshold", "mel:sensitivity=0.9", "--max-risk", "0.3"])
+        .ok()
+        .out;
+    for words in [
+        "cross-fitted",
+        "surer than it was right",
+        "mel from 0.",
+        "sensitivity               0.9",
+        "left to a person below 0.",
+    ] {
+        assert!(said.contains(words), "no {words} in {said}");
+    }
+    assert!(said.lines().all(|line| line.chars().count() <= 80), "{said}");
+}
+
+#[test]
+fn a_checkpoint_keeps_its_calibration_and_what_is_decided() {
+    let desk = desk();
+    let before = desk.tallow(&["eval", "best", "--json"]).ok().json();
+    assert!(before["calibration"].is_null() && before["decisions"]["decided"].is_null());
+    let dry = ["calibrate", "best", "--method", "vector", "--dry-run"];
+    assert!(desk.tallow(&dry).ok().err.contains("nothing is written (--dry-run)"));
+    let ask = ["calibrate", "best", "--method", "vector", "--coverage", "0.8", "--max-risk", "0.9", "--json"];
+    assert!(!desk.path("best/calibration.json").exists());
+    let said = desk.tallow(&ask).ok().json();
+    let kept = desk.json("best/calibration.json");
+    assert_eq!(
+        (&kept["probabilities"]["method"], &kept["sets"]["coverage"]),
+        (&"vector".into(), &0.8.into())
+    );
+    // What was promised is what `eval` finds of the same images.
+    let after = desk.tallow(&["eval", "best", "--json"]).ok().json();
+    for (key, promised) in [("log_loss", "log_loss_after"), ("ece", "ece_after"), ("brier", "brier_after")] {
+        let found = after[key].as_f64().unwrap();
+        assert!((found - said[promised].as_f64().unwrap()).abs() < 1e-9, "{key}: {found}, {said}");
+        assert_ne!(after[key], before[key]);
+    }
+    assert!(after["decisions"]["sets"]["covered"].as_f64().unwrap() > 0.5);
+    let told = desk.tallow(&["eval", "best"]).ok().out;
+    assert!(told.contains("calibrated: a weight and a bias") && told.contains("these very images"), "{told}");
+    let raw = desk.tallow(&["eval", "best", "--uncalibrated", "--json"]).ok().json();
+    assert_eq!(raw["log_loss"], before["log_loss"]);
+
+    let lines = |arguments: &[&str]| -> Vec<Vec<String>> {
+        let out = desk.tallow(arguments).ok().out;
+        out.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect()
+    };
+    let found = lines(&["predict", "best", "a.png"]);
+    assert_eq!(found[0][9..], ["decided", "set"]);
+    let raw = lines(&["predict", "best", "a.png", "--uncalibrated"]);
+    assert_eq!((raw[0].len(), &raw[0][..]), (9, &found[0][..9]));
+    assert_ne!(raw[1][2..9], found[1][2..9]);
+    let sum: f64 = found[1][2..9].iter().map(|p| p.parse::<f64>().unwrap()).sum();
+    assert!((sum - 1.0).abs() < 1e-5, "{sum}");
+    let set: Vec<&str> = found[1][10].split('|').filter(|class| !class.is_empty()).collect();
+    assert!(set.iter().all(|class| found[0][2..9].iter().any(|name| name == class)), "{set:?}");
+    assert_eq!(lines(&["predict", "best", "a.png", "--logits"])[0].len(), 8);
+
+    // Exported, it goes along, and the page says that the program must apply it.
+    desk.tallow(&["export", "best", "--to", "candle", "out"]).ok();
+    assert_eq!(desk.json("out/calibration.json"), kept);
+    assert!(desk.read("out/README.md").contains("## Calibration"));
+
+    // Other weights: nothing is taken for honest.
+    let file = desk.path("best/model.safetensors");
+    let mut weights = fs::read(&file).unwrap();
+    *weights.last_mut().unwrap() ^= 1;
+    fs::write(&file, weights).unwrap();
+    let refused = desk.tallow(&["eval", "best"]);
+    refused.complains(3, &["best/calibration.json: was fitted to other weights", "tallow calibrate"]);
+    desk.tallow(&["eval", "best", "--uncalibrated"]).ok();
+    desk.tallow(&["calibrate", "best", "--method", "none", "--threshold", "NV:f1"]).ok();
+    assert!(desk.json("best/calibration.json").get("probabilities").is_none());
+    desk.tallow(&["eval", "best"]).ok();
+    assert!(desk.tallow(&["calibrate", "best", "--remove"]).ok().err.starts_with("removed: "));
+    assert!(!desk.path("best/calibration.json").exists());
+}
+
+#[test]
+fn costs_decide() {
+    let desk = desk();
+    let eval = desk.tallow(&["eval", "best", "--predictions", "p.csv"]).ok();
+    assert!(!eval.out.contains("decided"));
+    let classes: Vec<String> =
+        desk.read("p.csv").lines().next().unwrap().split(',').skip(4).map(str::to_owned).collect();
+    // All that is missed of the first class costs more than anything else.
+    let row = |truth: &String| {
+        let cost = |decision: &String| match (truth == decision, *truth == classes[0]) {
+            (true, _) => "0",
+            (false, true) => "100000",
+            (false, false) => "1",
+        };
+        format!("{truth},{}\n", classes.iter().map(cost).collect::<Vec<_>>().join(","))
+    };
+    desk.write(
+        "costs.csv",
+        format!("truth,{}\n{}", classes.join(","), classes.iter().map(row).collect::<String>()),
+    );
+    desk.tallow(&["calibrate", "best", "--method", "none", "--costs", "costs.csv"]).ok();
+    let said = desk.tallow(&["predict", "best", "a.png"]).ok().out;
+    assert!(said.lines().nth(1).unwrap().ends_with(&format!(",{}", classes[0])), "{said}");
+    let found = desk.tallow(&["eval", "best", "--json"]).ok().json();
+    assert!(found["decisions"]["decided"]["mean_cost"].as_f64().unwrap() < 1.0, "{found}");
+}
+
+#[test]
+fn what_cannot_be_calibrated_says_why() {
+    let desk = desk();
+    desk.write("theirs.csv", csv());
+    let refuse = |arguments: &[&str], words: &[&str]| {
+        let all: Vec<&str> = ["calibrate"].iter().chain(arguments).copied().collect();
+        desk.tallow(&all).complains(2, words);
+        assert!(!desk.path("best/calibration.json").exists());
+    };
+    refuse(&["best", "--split", "train"], &["surer of images that it learned from", "validation or test"]);
+    refuse(
+        &["best", "--method", "platt"],
+        &["--method platt", "expected temperature, vector, isotonic or none"],
+    );
+    refuse(&["theirs.csv", "--threshold", "bcc:f1"], &["`bcc` is no class; expected one of nv, mel"]);
+    refuse(&["theirs.csv", "--coverage", "90"], &["--coverage 90", "between 0 and 1"]);
+    refuse(&["theirs.csv", "--max-risk", "0.0001"], &["--max-risk 0.0001", "allow more"]);
+    refuse(&["theirs.csv", "--remove"], &["is a CSV"]);
+    let all_right: String = csv()
+        .lines()
+        .filter(|line| line.contains("nv,nv,") || line.contains("mel,mel,") || line.starts_with("id"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    desk.write("right.csv", all_right);
+    refuse(&["right.csv"], &["right.csv: no temperature is best", "more images are needed"]);
+}
