@@ -24,11 +24,14 @@
 //! # Ok::<(), tallow_metrics::Error>(())
 //! ```
 
+mod class_interval;
 mod compare;
 mod confusion;
+mod curves;
 mod dimension;
 mod error;
 mod file;
+mod grouped;
 mod interval;
 mod metric;
 mod normal;
@@ -42,10 +45,16 @@ mod ranking;
 mod resample;
 mod separation;
 mod spectrum;
+mod subgroups;
 mod summary;
 
+pub use class_interval::{ClassIntervals, intervals_by_class};
 pub use compare::{Comparison, DeLong, NonInferiority, compare, compare_runs, delong, holm};
 pub use confusion::{Average, Confusion};
+pub use curves::{
+    ClassCurves, Curves, PrecisionRecallPoint, ReliabilityBin, RocPoint, precision_recall_curve, reliability,
+    roc_curve,
+};
 pub use dimension::local_dimension;
 pub use error::{Error, Result};
 pub use interval::{interval, intervals};
@@ -60,4 +69,5 @@ pub use ranking::{
 };
 pub use resample::Resampling;
 pub use separation::{ClassSeparation, Separation};
+pub use subgroups::Subgroups;
 pub use summary::{ClassSummary, Summary};
