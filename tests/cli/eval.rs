@@ -24,24 +24,42 @@ const KEYS: [&str; 9] = [
 #[test]
 fn eval_says_what_the_training_said() {
     let (desk, said) = trained();
-    // All but the intervals and decisions, which are not kept with a checkpoint.
+    // All but the intervals, which are not kept with a checkpoint.
+    let split = |mut said: serde_json::Value| {
+        let intervals = said.as_object_mut().unwrap().remove("intervals").expect("intervals");
+        let of_classes: Vec<_> = said["per_class"]
+            .as_array_mut()
+            .unwrap()
+            .iter_mut()
+            .map(|class| class.as_object_mut().unwrap().remove("intervals").expect("intervals of a class"))
+            .collect();
+        (said, intervals, of_classes)
+    };
+    // Nor are decisions.
     let eval = |place: &str| {
         let mut said = desk.tallow(&["eval", place, "--json"]).ok().json();
         let mut remove = |key: &str| said.as_object_mut().unwrap().remove(key).expect(key);
-        let (intervals, calibration) = (remove("intervals"), remove("calibration"));
-        assert!(calibration.is_null());
+        assert!(remove("calibration").is_null());
         // Of the surest half a smaller share is wrong, or as much.
         let risk = remove("decisions")["risk"].clone();
         assert!(risk[3]["risk"].as_f64() <= risk[0]["risk"].as_f64(), "{risk}");
-        (said, intervals)
+        split(said)
     };
-    let (best, intervals) = eval("run");
+    let (best, intervals, of_classes) = eval("run");
     for key in KEYS {
         assert!(!best[key].is_null(), "no {key} in {best}");
     }
-    let mut trained = said["validation"].clone();
-    assert_eq!(trained.as_object_mut().unwrap().remove("intervals"), Some(intervals.clone()));
-    assert_eq!(best, trained);
+    assert_eq!(split(said["validation"].clone()), (best.clone(), intervals.clone(), of_classes.clone()));
+    for (class, intervals) in best["per_class"].as_array().unwrap().iter().zip(&of_classes) {
+        for metric in ["precision", "recall", "specificity", "f1", "auroc"] {
+            let Some(value) = class[metric].as_f64().filter(|_| intervals[metric].is_array()) else {
+                continue;
+            };
+            let [low, high] = [0, 1].map(|end| intervals[metric][end].as_f64().unwrap());
+            assert!(low <= value && value <= high && low < high, "{metric}: {low} {value} {high}");
+        }
+        assert_eq!(intervals["recall"].is_array(), class["support"] != 0, "{class} {intervals}");
+    }
     assert_eq!(best, desk.json("run/best/metrics.json"));
     assert_eq!(eval("run/last").0, said["last"]);
     let of = &intervals["metrics"];
@@ -99,6 +117,76 @@ fn eval_reads_any_part_and_other_data() {
     assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
     desk.tallow(&["eval", "run", "--split", "tset"]).complains(2, &["--split", "tset", "validation"]);
     desk.tallow(&["eval", "nowhere"]).complains(2, &["nowhere", "model.safetensors"]);
+}
+
+#[test]
+fn eval_counts_groups_as_one() {
+    let (desk, _) = trained();
+    let images = desk.tallow(&["eval", "run", "--json", "--predictions", "images.csv"]).ok().json();
+    let groups =
+        desk.tallow(&["eval", "run", "--json", "--by-group", "--predictions", "groups.csv"]).ok().json();
+    let read = |name: &str| tallow_metrics::Predictions::read_csv(&desk.path(name)).unwrap();
+    let (averaged, rows) = read("images.csv").averaged_by_group().unwrap();
+    assert_eq!(read("groups.csv"), averaged);
+    assert!(rows.len() < 28, "drawn lesions have one to four images");
+    assert_eq!((&groups["images"], &groups["groups"]), (&images["images"], &rows.len().into()));
+    assert_eq!(groups["intervals"]["units"], rows.len());
+    let summary = serde_json::to_value(tallow_metrics::Summary::of(&averaged)).unwrap();
+    assert_eq!((&groups["macro_f1"], &groups["confusion"]), (&summary["macro_f1"], &summary["confusion"]));
+    let text = desk.tallow(&["eval", "run", "--by-group"]).ok().out;
+    let said = format!("{} lesions, each the mean of its images, of 28 images", rows.len());
+    assert!(text.contains(&said), "{text}");
+    // The report says it too.
+    let html = desk.read("run/report.html");
+    assert!(
+        html.contains(&format!("As {} lesions, the probabilities of each one's images averaged", rows.len()))
+    );
+
+    // Data without groups, and a group under two labels: said before anything is computed.
+    for class in ["MEL", "NV"] {
+        for number in 0..2u8 {
+            let path = desk.path(&format!("grouped/{class}/p1_{number}.png"));
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            picture(20 + class.len() as u32, number).save(path).unwrap();
+        }
+    }
+    let data = |more: &str| format!("data={{ name: folder, root: grouped, batch: 4{more} }}");
+    let eval = |data: &str| desk.tallow(&["eval", "run", data, "--split", "all", "--by-group"]);
+    eval(&data("")).complains(2, &["--by-group: expected images with groups, got none", "data.split.group"]);
+    let grouped = data(", split: { validation: 0.5, group: { path: '(p[0-9])_' } }");
+    eval(&grouped).complains(3, &["`p1`", "MEL (2), NV (2)"]);
+}
+
+#[test]
+fn eval_divides_by_a_column() {
+    let (desk, _) = trained();
+    desk.tallow(&["eval", "run", "--predictions", "all.csv"]).ok();
+    let predictions = tallow_metrics::Predictions::read_csv(&desk.path("all.csv")).unwrap();
+    let sex = |index: usize| ["female", "male", ""][index % 3];
+    let rows = predictions.ids.iter().enumerate().map(|(at, id)| format!("{},{id},{at}\n", sex(at)));
+    std::fs::write(desk.path("meta.csv"), format!("sex,image,age\n{}", rows.collect::<String>())).unwrap();
+    let asked = ["eval", "run", "--subgroups", "meta.csv:sex", "--subgroups", "meta.csv:age=10,20"];
+    let json = desk.tallow(&[&asked[..], &["--json"]].concat()).ok().json();
+    let women: Vec<usize> = (0..28).step_by(3).collect();
+    let summary = serde_json::to_value(tallow_metrics::Summary::of(&predictions.only(&women))).unwrap();
+    let found = &json["subgroups"][0]["values"];
+    for name in ["balanced_accuracy", "macro_f1", "auroc", "brier"] {
+        assert_eq!(found[0]["metrics"][name], summary[name], "{name}");
+    }
+    let values = |at: usize| {
+        let values = json["subgroups"][at]["values"].as_array().unwrap().iter();
+        values.map(|one| (one["value"].as_str(), one["images"].as_u64().unwrap())).collect::<Vec<_>>()
+    };
+    assert_eq!(values(0), [(Some("female"), 10), (Some("male"), 9), (None, 9)]);
+    assert_eq!(values(1), [(Some("< 10"), 10), (Some("10 to < 20"), 10), (Some("≥ 20"), 8)]);
+    let text = desk.tallow(&asked).ok().out;
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    assert!(
+        text.contains("\nsex, by image of meta.csv\n") && text.contains("\nnot known              9 "),
+        "{text}"
+    );
+    desk.tallow(&["eval", "run", "--subgroups", "meta.csv:sx"])
+        .complains(3, &["expected a column `sx`", "sex"]);
 }
 
 #[test]

@@ -131,6 +131,8 @@ pub struct New {
   tallow eval checkpoints/isic2018_resnet50 --split test --json
   tallow eval checkpoints/quickstart data.seed=2 --predictions fresh.csv
   tallow eval recipes/x.yaml model.weights=theirs.pth --split test
+  tallow eval checkpoints/x --by-group --subgroups metadata.csv:sex
+  tallow eval checkpoints/x --subgroups metadata.csv:age=0,40,60
   tallow eval checkpoints/x --split all \\
       'data={ name: folder, root: images, batch: 32 }'")]
 pub struct Eval {
@@ -144,10 +146,17 @@ pub struct Eval {
     /// Which part of the data
     #[arg(long, default_value = "validation", value_name = "train|validation|test|all")]
     pub split: String,
+    /// Count each group, such as a lesion, once: with the mean of the probabilities of its images
+    #[arg(long)]
+    pub by_group: bool,
+    /// The metrics of each value of a column too; images are found by id, or by group. More than
+    /// ten different numbers are cut at their quartiles, or where COLUMN=0,40,60 says
+    #[arg(long, value_name = "FILE.csv:COLUMN")]
+    pub subgroups: Vec<String>,
     /// Print the metrics as JSON, with their 95 % intervals
     #[arg(long)]
     pub json: bool,
-    /// Write the prediction of every image
+    /// Write the prediction of every image, or with --by-group of every group
     #[arg(long, value_name = "CSV")]
     pub predictions: Option<PathBuf>,
     /// Without the calibration that the checkpoint has

@@ -14,6 +14,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod attribute;
 mod check;
 mod decode;
 mod error;
@@ -37,6 +38,7 @@ mod table;
 #[cfg(test)]
 mod written;
 
+pub use attribute::Attribute;
 pub use check::{Cache, Checked, Findings, Near, Pair, Step, check, known, probability};
 pub use decode::broken::{Broken, broken, complaint, truncated};
 pub use decode::whole::check_whole;

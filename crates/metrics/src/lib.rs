@@ -25,12 +25,15 @@
 //! ```
 
 mod calibrate;
+mod class_interval;
 mod compare;
 mod confusion;
+mod curves;
 mod decide;
 mod dimension;
 mod error;
 mod file;
+mod grouped;
 mod interval;
 mod metric;
 mod normal;
@@ -44,11 +47,17 @@ mod ranking;
 mod resample;
 mod separation;
 mod spectrum;
+mod subgroups;
 mod summary;
 
 pub use calibrate::{CalibrationMethod, Calibrator, Rising, cross_fitted};
+pub use class_interval::{ClassIntervals, intervals_by_class};
 pub use compare::{Comparison, DeLong, NonInferiority, compare, compare_runs, delong, holm};
 pub use confusion::{Average, Confusion};
+pub use curves::{
+    ClassCurves, Curves, PrecisionRecallPoint, ReliabilityBin, RocPoint, precision_recall_curve, reliability,
+    roc_curve,
+};
 pub use decide::{
     Called, ClassSets, Costs, Goal, Risk, SetScore, Threshold, area_under_risk, coverage_at, risk_at,
 };
@@ -66,4 +75,5 @@ pub use ranking::{
 };
 pub use resample::Resampling;
 pub use separation::{ClassSeparation, Separation};
+pub use subgroups::Subgroups;
 pub use summary::{ClassSummary, Summary};

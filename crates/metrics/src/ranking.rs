@@ -153,6 +153,11 @@ fn sides(predictions: &Predictions, class: usize) -> (u64, u64) {
 
 /// For each different score of `class`, in descending order: how many of its images are of the class, how many are not.
 fn thresholds(predictions: &Predictions, class: usize) -> Vec<(u32, u32)> {
+    scored_thresholds(predictions, class).into_iter().map(|(_, hits, misses)| (hits, misses)).collect()
+}
+
+/// And the score.
+pub(crate) fn scored_thresholds(predictions: &Predictions, class: usize) -> Vec<(f64, u32, u32)> {
     let scores = predictions.rows().map(|row| row[class]);
     let positive = predictions.labels.iter().map(|&label| label as usize == class);
     let mut scored: Vec<(f64, bool)> = scores.zip(positive).collect();
@@ -161,7 +166,7 @@ fn thresholds(predictions: &Predictions, class: usize) -> Vec<(u32, u32)> {
     same_score
         .map(|images| {
             let hits = images.iter().filter(|(_, positive)| *positive).count();
-            (hits as u32, (images.len() - hits) as u32)
+            (images[0].0, hits as u32, (images.len() - hits) as u32)
         })
         .collect()
 }

@@ -3,21 +3,26 @@
 use std::path::Path;
 
 use serde_json::Value;
-use tallow_metrics::{Average, Confusion, METRICS, Predictions, Summary, f1_interval, wilson};
+use tallow_metrics::{
+    Average, Confusion, METRICS, Predictions, Summary, f1_interval, precision_recall_curve, reliability,
+    roc_curve, wilson,
+};
 
 const TOLERANCE: f64 = 1e-12;
 
-/// What the first file does not have: `tests/golden/more_metrics.py`.
-fn more() -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/metrics/more.json");
+fn golden(file: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/metrics").join(file);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap()
 }
 
+/// What the first file does not have: `tests/golden/more_metrics.py`.
+fn more() -> Value {
+    golden("more.json")
+}
+
 fn cases() -> Vec<Value> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/metrics/cases.json");
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let mut cases: Vec<Value> = serde_json::from_str(&text).unwrap();
+    let Value::Array(mut cases) = golden("cases.json") else { panic!("expected a list of cases") };
     cases.remove(0); // who made them
     cases
 }
@@ -125,4 +130,66 @@ fn intervals_by_formula_equal_statsmodels_and_the_delta_method() {
         }
     }
     assert_eq!(compared, 2 * 23);
+}
+
+/// An infinite threshold is null.
+#[track_caller]
+fn all_same(got: impl ExactSizeIterator<Item = f64>, expected: &Value, what: &str) {
+    let expected = expected.as_array().unwrap();
+    assert_eq!(got.len(), expected.len(), "{what}");
+    for (got, expected) in got.zip(expected) {
+        let expected = expected.as_f64().unwrap_or(f64::INFINITY);
+        assert!(
+            got == expected || (got - expected).abs() <= TOLERANCE,
+            "{what}: got {got}, scikit-learn {expected}"
+        );
+    }
+}
+
+#[test]
+fn curves_equal_scikit_learn() {
+    let golden = golden("curves.json");
+    let (mut rocs, mut precisions) = (0, 0);
+    for case in cases() {
+        let predictions = predictions(&case);
+        let expected = &golden["cases"][case["name"].as_str().unwrap()];
+        for class in 0..predictions.classes.len() {
+            let what = |curve: &str| format!("{curve} of class {class} of {}", case["name"]);
+            let (of, roc) = (&expected["classes"][class]["roc"], roc_curve(&predictions, class));
+            if of.is_null() {
+                assert!(roc.is_empty(), "{}", what("roc"));
+            } else {
+                let what = what("roc");
+                all_same(roc.iter().map(|point| point.threshold), &of["threshold"], &what);
+                all_same(
+                    roc.iter().map(|point| point.false_positive_rate),
+                    &of["false_positive_rate"],
+                    &what,
+                );
+                all_same(roc.iter().map(|point| point.true_positive_rate), &of["true_positive_rate"], &what);
+                rocs += 1;
+            }
+            let of = &expected["classes"][class]["precision_recall"];
+            let mut curve = precision_recall_curve(&predictions, class);
+            if of.is_null() {
+                assert!(curve.is_empty(), "{}", what("precision_recall"));
+                continue;
+            }
+            let what = what("precision_recall");
+            curve.reverse();
+            all_same(curve.iter().map(|point| point.threshold), &of["threshold"], &what);
+            // scikit-learn's last point is of no threshold.
+            let ended = |values: Vec<f64>, end: f64| [values, vec![end]].concat().into_iter();
+            let recalls = curve.iter().map(|point| point.recall).collect();
+            all_same(ended(recalls, 0.0), &of["recall"], &what);
+            let values = curve.iter().map(|point| point.precision).collect();
+            all_same(ended(values, 1.0), &of["precision"], &what);
+            precisions += 1;
+        }
+        let bins: Vec<_> = reliability(&predictions).into_iter().filter(|bin| bin.images > 0).collect();
+        let (of, what) = (&expected["calibration"], format!("calibration of {}", case["name"]));
+        all_same(bins.iter().map(|bin| bin.accuracy()), &of["right"], &what);
+        all_same(bins.iter().map(|bin| bin.confidence), &of["confidence"], &what);
+    }
+    assert_eq!((rocs, precisions), (59, 66));
 }

@@ -3,10 +3,10 @@
 
 use std::path::PathBuf;
 use tallow_data::Image;
-use tallow_metrics::{Predictions, Summary};
+use tallow_metrics::{Curves, Predictions, Resampling, Summary, find, intervals_by_class};
 use tallow_report::{
-    Chart, DataNotes, Epoch, Headline, Line, Log, Mistake, Mistakes, Progress, Report, Sheet, SplitNote,
-    Tile, heatmap, history, table,
+    Chart, DataNotes, Epoch, Headline, Line, Log, Mistake, Mistakes, PerGroup, Progress, Report, Sheet,
+    SplitNote, Tile, heatmap, history, table,
 };
 use tallow_seed::{Rng, Seed};
 
@@ -35,13 +35,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     sheet.write(&dir.join("sheet.png"))?;
 
-    let summary = Summary::of(&predictions(&mut rng)?);
+    let predictions = predictions(&mut rng)?;
+    let summary = Summary::of(&predictions);
     let mut headline = Headline::list(&summary, "macro_f1");
-    for line in &mut headline[..3] {
-        line.interval = Some((line.value - 0.031, line.value + 0.028));
-        line.basis = "95 % percentile bootstrap over 1120 lesions".into();
+    let metrics: Vec<_> = headline.iter().filter_map(|line| find(&line.name)).collect();
+    let how = Resampling { resamples: 200, level: 0.95, by_group: false, seed: Seed::new(1) };
+    let (ends, intervals) = intervals_by_class(&predictions, &metrics, &how)?;
+    for (line, ends) in headline.iter_mut().zip(ends) {
+        line.interval = Some(ends);
+        line.basis = "95 % percentile bootstrap over 1502 images".into();
     }
-    print!("{}", table(&summary.per_class, &headline));
+    print!("{}", table(&summary.per_class, &intervals, &headline));
     let names = CLASSES.map(String::from);
     std::fs::write(dir.join("confusion.svg"), heatmap(&names, &summary.confusion))?;
     let points = (0..5000).map(|at| (f64::from(at), 2. / (1. + f64::from(at) / 900.) + 0.1 * rng.normal()));
@@ -92,6 +96,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         title: "isic2018_small_cutmix_zeta_mixup".into(),
         subject: "ResNet-18 from scratch at 64 px on ISIC 2018 Task 3, CutMix then ζ-mixup (γ = 2.8) on every batch.".into(),
         evaluated: "Validation split, epoch 17, kept for the best macro F1.".into(),
+        per_group: Some(PerGroup { groups: "1120 lesions".into(), headline: headline[..3].to_vec() }),
         headline,
         ending: "Stopped after epoch 20: no better macro_f1 since epoch 17 (early_stop.patience 3).".into(),
         mistakes: Some(Mistakes { wrong: 261, images: 1502, worst }),
@@ -99,6 +104,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         training_loss: "Cross-entropy with the soft targets of cutmix_zeta_mixup, label smoothing 0.1.".into(),
         best_epoch: Some(17),
         summary: Some(summary),
+        intervals,
+        curves: Some(Curves::of(&predictions)),
         batch: Some(sheet),
         data: DataNotes {
             splits: vec![split("train", 8513, 6350, 5.66), split("validation", 1502, 1120, 1.)],

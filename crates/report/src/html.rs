@@ -5,6 +5,7 @@ mod curves;
 mod data;
 mod pictures;
 mod results;
+mod roc;
 pub(crate) mod shell;
 
 use crate::{Epoch, Error, Headline, Result, Sheet};
@@ -12,7 +13,7 @@ use maud::{Markup, html};
 pub use pictures::{Mistake, Mistakes};
 use shell::Part;
 use std::path::Path;
-use tallow_metrics::Summary;
+use tallow_metrics::{ClassIntervals, Curves, Summary};
 
 /// What a report shows. Empty parts are left out.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +28,8 @@ pub struct Report {
     pub ending: String,
     /// The first one is shown first.
     pub headline: Vec<Headline>,
+    /// Of groups with several images, their mean probabilities counted as one.
+    pub per_group: Option<PerGroup>,
     /// What was predicted wrong.
     pub mistakes: Option<Mistakes>,
     /// From [`history`](crate::history).
@@ -37,6 +40,10 @@ pub struct Report {
     pub best_epoch: Option<u64>,
     /// The per-class table and the confusion.
     pub summary: Option<Summary>,
+    /// Of each class of the table; or none.
+    pub intervals: Vec<ClassIntervals>,
+    /// ROC, precision–recall and calibration.
+    pub curves: Option<Curves>,
     /// A batch as the network saw it.
     pub batch: Option<Sheet>,
     pub data: DataNotes,
@@ -44,6 +51,14 @@ pub struct Report {
     pub recipe: String,
     /// (name, value): device, time, seed, version, commit …
     pub facts: Vec<(String, String)>,
+}
+
+/// The same where the images of a group, such as a lesion, are one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PerGroup {
+    /// So many, such as `48 lesions`.
+    pub groups: String,
+    pub headline: Vec<Headline>,
 }
 
 /// What is to be known of the data.
@@ -89,6 +104,9 @@ impl Report {
         part("results", "Results", (!self.headline.is_empty()).then(|| self.results()));
         part("errors", "Worst errors", self.mistakes.as_ref().map(Mistakes::html).transpose()?);
         part("classes", "Per class", self.summary.as_ref().map(|summary| self.per_class(summary)));
+        let curves =
+            self.curves.as_ref().filter(|curves| curves.reliability.iter().any(|bin| bin.images > 0));
+        part("roc", "ROC and calibration", curves.map(|curves| self.roc(curves)));
         part("training", "Training", (!self.epochs.is_empty()).then(|| self.curves()));
         part("batch", "A training batch", self.batch.as_ref().map(pictures::batch).transpose()?);
         part("data", "Data", self.data_table());

@@ -210,7 +210,7 @@ fn draw(
 }
 
 /// A line is known by its colour and by its dashes.
-fn stroke(colour: usize) -> String {
+pub(crate) fn stroke(colour: usize) -> String {
     let dashes = DASHES[colour];
     let dashes = if dashes.is_empty() { String::new() } else { format!(" stroke-dasharray=\"{dashes}\"") };
     format!("class=\"line\" style=\"stroke:var(--c{colour})\"{dashes}")

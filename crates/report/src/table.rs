@@ -1,6 +1,6 @@
 //! The table at the end of a run or an evaluation, as text of at most 80 columns.
 
-use tallow_metrics::{ClassSummary, Summary};
+use tallow_metrics::{ClassIntervals, ClassSummary, Summary};
 
 /// A metric at the top of a report and at the end of a table.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,9 +47,9 @@ impl Headline {
 }
 
 /// Per-class precision, recall (the sensitivity), specificity, F1, AUROC and support, then the headline metrics with their
-/// intervals and what those are, for stdout. – where a number is undefined. Where names are too long for a column of their own,
-/// classes are numbered and the names stand below, whole.
-pub fn table(classes: &[ClassSummary], headline: &[Headline]) -> String {
+/// intervals and what those are, for stdout; below the classes, their intervals, where there are any. – where a number is undefined. Where
+/// names are too long for a column of their own, classes are numbered and the names stand below, whole.
+pub fn table(classes: &[ClassSummary], intervals: &[ClassIntervals], headline: &[Headline]) -> String {
     const NUMBERS: usize = 57;
     let longest =
         |names: &mut dyn Iterator<Item = &String>| names.map(|name| name.chars().count()).max().unwrap_or(0);
@@ -70,6 +70,9 @@ pub fn table(classes: &[ClassSummary], headline: &[Headline]) -> String {
             "{name:<width$} {precision:>10} {recall:>7} {specificity:>12} {f1:>7} {auroc:>7} {support:>8}\n"
         );
     }
+    if !intervals.is_empty() {
+        out += &of_classes(classes, intervals, is_numbered);
+    }
     if is_numbered {
         out.push('\n');
         out += &numbered(classes.iter().map(|class| &*class.class));
@@ -83,6 +86,35 @@ pub fn table(classes: &[ClassSummary], headline: &[Headline]) -> String {
             &format!("{:<width$} {:>10}{interval}{note}\n", ellipsis(&line.name, width), share(line.value));
     }
     bases(headline).iter().for_each(|basis| out += &format!("\nintervals: {basis}\n"));
+    if intervals.iter().any(|class| !class.wilson.is_empty()) {
+        out += "of a class's number that is 0 or 1: Wilson's interval\n";
+    }
+    out
+}
+
+/// The intervals of the numbers of each class, in the same order.
+fn of_classes(classes: &[ClassSummary], intervals: &[ClassIntervals], is_numbered: bool) -> String {
+    /// Beside five columns.
+    const ROOM: usize = 20;
+    let name = |(at, class): (usize, &ClassSummary)| {
+        let number = if is_numbered { format!("{} ", at + 1) } else { String::new() };
+        ellipsis(&(number + &class.class), ROOM)
+    };
+    let names: Vec<String> = classes.iter().enumerate().map(name).collect();
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("intervals".len());
+    let row = |name: &str, cells: [String; 5]| {
+        let [precision, recall, specificity, f1, auroc] = cells;
+        format!("{name:<width$} {precision:>11} {recall:>11} {specificity:>11} {f1:>11} {auroc:>11}\n")
+    };
+    let head = ["precision", "recall", "specificity", "f1", "auroc"].map(str::to_owned);
+    let mut out = format!("\n{}", row("intervals", head));
+    for (name, class) in names.iter().zip(intervals) {
+        let all = [class.precision, class.recall, class.specificity, class.f1, class.auroc];
+        let ends = |ends: Option<(f64, f64)>| {
+            ends.map_or("–".to_owned(), |(low, high)| format!("{low:.3}–{high:.3}"))
+        };
+        out += &row(name, all.map(ends));
+    }
     out
 }
 
@@ -146,7 +178,7 @@ mod tests {
         headline[1].basis = "95 %, bootstrap over 3 images".into();
         headline[1].note = "higher is better".into();
         // Precision of MEL 2/3, F1 2 · (2/3) / (5/3) = 0.8; MEL outranks the other once of two times; macro F1 0.8 / 2 or / 3.
-        let text = table(&summary.per_class, &headline);
+        let text = table(&summary.per_class, &[], &headline);
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(
             lines[..3],
@@ -166,13 +198,42 @@ mod tests {
         assert_eq!(lines[7..], ["", "intervals: 95 %, bootstrap over 3 images"]);
     }
 
+    #[test]
+    fn intervals_of_classes_stand_below_them() {
+        let names = ["Melanocytic nevus of the skin", "NV", "VASC"].map(String::from);
+        let of = |low: f64, high: f64| Some((low, high));
+        let intervals = [
+            ClassIntervals {
+                recall: of(0.25, 1.),
+                f1: of(0.1, 0.9),
+                wilson: vec!["recall"],
+                ..Default::default()
+            },
+            ClassIntervals::default(),
+            ClassIntervals { auroc: of(0.5, 0.75), ..Default::default() },
+        ];
+        let text = table(&summary(&names).per_class, &intervals, &[]);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(
+            lines[5..9],
+            [
+                "intervals              precision      recall specificity          f1       auroc",
+                "1 Melanocytic nevus…           – 0.250–1.000           – 0.100–0.900           –",
+                "2 NV                           –           –           –           –           –",
+                "3 VASC                         –           –           –           – 0.500–0.750",
+            ]
+        );
+        assert!(text.ends_with("of a class's number that is 0 or 1: Wilson's interval\n"), "{text}");
+    }
+
     /// The columns stay at 80, and no name is lost.
     #[test]
     fn long_names_are_numbered_and_whole_below() {
         let long = |kind: &str| {
             format!("Melanocytic nevus of the {kind} skin, histologically confirmed and followed for years")
         };
-        let text = table(&summary(&[long("acral"), long("nodular"), "c".into()]).per_class, &[]);
+        let text = table(&summary(&[long("acral"), long("nodular"), "c".into()]).per_class, &[], &[]);
         assert_eq!(text.lines().map(|line| line.chars().count()).max(), Some(80), "{text}");
         let lines: Vec<_> = text.lines().collect();
         assert!(lines[1].starts_with("1 Melanocytic nevus of… ") && lines[3].starts_with("3 c  "), "{text}");
@@ -197,7 +258,7 @@ mod tests {
             ]),
             [a, b]
         );
-        assert_eq!(table(&[], &[line(a), line(a)]).matches(a).count(), 1);
+        assert_eq!(table(&[], &[], &[line(a), line(a)]).matches(a).count(), 1);
     }
 
     #[test]

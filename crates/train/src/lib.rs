@@ -44,8 +44,8 @@ pub use run::{
     Start, Statistics, Transforms, check_data, device_name, inspect, part, pretrained,
 };
 pub use share::{
-    Assembled, Exported, Library, PublishOptions, assemble, claim, ending, export, headline, intervals,
-    is_own_card, report,
+    Assembled, Exported, Library, Measured, PublishOptions, add_class_intervals, assemble, claim, described,
+    ending, export, headline, intervals, is_own_card, measured, report,
 };
 
 /// Of tallow.

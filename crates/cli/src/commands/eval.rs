@@ -1,6 +1,7 @@
 //! `eval CHECKPOINT` and `eval RECIPE`: metrics of a part of the data.
 
 mod decisions;
+mod subgroups;
 
 use super::{checkpoint, writable};
 use crate::arguments::Eval;
@@ -9,40 +10,98 @@ use decisions::Decisions;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
+use subgroups::{Asked, Divided, divided, look};
 use tallow_data::{Dataset, counted};
-use tallow_metrics::Summary;
+use tallow_metrics::{Predictions, Summary};
 use tallow_policy::Registry;
 use tallow_report::Progress;
-use tallow_train::{Calibration, Error, Model, Plan, evaluate, headline, intervals, part, pretrained};
+use tallow_train::{
+    Calibration, Error, Model, Plan, add_class_intervals, described, evaluate, intervals, measured, part,
+    pretrained,
+};
 
 pub fn eval(arguments: &Eval, registry: &Registry) -> anyhow::Result<()> {
     let progress = Progress::stderr();
     let is_recipe = arguments.subject.extension().is_some_and(|end| end == "yaml" || end == "yml");
     let subject = if is_recipe { of_recipe } else { of_checkpoint };
     let (name, model, data) = subject(arguments, registry, &progress)?;
-    let predictions = evaluate(&model, &data, &arguments.split, &progress)?;
+    let asked = looked(arguments, &*data, &progress)?;
+    let images = evaluate(&model, &data, &arguments.split, &progress)?;
+    let (predictions, rows) = if arguments.by_group {
+        images.averaged_by_group()?
+    } else {
+        (images.clone(), (0..images.len()).map(|image| vec![image]).collect())
+    };
     if let Some(path) = &arguments.predictions {
         predictions.write_csv(path)?;
     }
+    let of = |asked| divided(asked, &predictions, &rows, data.group_name());
+    let subgroups = asked.into_iter().map(of).collect::<Result<Vec<_>, Error>>()?;
     let summary = Summary::of(&predictions);
-    let headline = headline(&predictions, data.group_name());
+    let measured = measured(&predictions, data.group_name());
     let decisions = Decisions::of(model.calibration.as_ref(), &predictions);
     let mut out = std::io::stdout().lock();
     if arguments.json {
         let mut json = serde_json::to_value(&summary)?;
-        json["intervals"] = intervals(&predictions, &headline);
+        json["intervals"] = intervals(&predictions, &measured.headline);
+        add_class_intervals(&mut json, &measured.per_class);
         json["calibration"] = serde_json::to_value(&model.calibration)?;
         json["decisions"] = decisions.as_json();
+        if arguments.by_group {
+            // What is counted are rows; `images` are images still.
+            json["images"] = images.len().into();
+            json["groups"] = predictions.len().into();
+        }
+        if !subgroups.is_empty() {
+            json["subgroups"] = subgroups.iter().map(Divided::json).collect();
+        }
         writeln!(out, "{}", serde_json::to_string_pretty(&json)?)?;
     } else {
-        writeln!(out, "{name}: {} part, {}\n", arguments.split, counted(predictions.len(), "image"))?;
-        write!(out, "{}", tallow_report::table(&summary.per_class, &headline))?;
+        let images = counted(images.len(), "image");
+        let counted = if arguments.by_group {
+            format!(
+                "{}, each the mean of its images, of {images}",
+                described(&predictions, data.group_name())
+            )
+        } else {
+            images
+        };
+        writeln!(out, "{name}: {} part, {counted}\n", arguments.split)?;
+        write!(out, "{}", tallow_report::table(&summary.per_class, &measured.per_class, &measured.headline))?;
         if let Some(calibration) = &model.calibration {
             let told = calibrated(calibration, &data);
             write!(out, "\n{}\n{}", wrapped(&told, 0), decisions.text())?;
         }
+        for divided in &subgroups {
+            write!(out, "{}", divided.text())?;
+        }
     }
     Ok(())
+}
+
+/// What `--by-group` and `--subgroups` want of the data, before anything is computed; what the latter found.
+fn looked(arguments: &Eval, data: &dyn Dataset, progress: &Progress) -> Result<Vec<Asked>, Error> {
+    let ids: Vec<String> = (0..data.len()).map(|image| data.id(image).to_owned()).collect();
+    let groups: Vec<_> = (0..data.len()).map(|image| data.group(image).map(str::to_owned)).collect();
+    if arguments.by_group {
+        if groups.iter().all(Option::is_none) {
+            let problem = "expected images with groups, got none – name them by data.split.group, or leave --by-group out";
+            return Err(Error::recipe(format!("--by-group: {problem}")));
+        }
+        // As if each were certain of its label: groups of several are found by that.
+        let mut certain = Predictions::new(data.classes());
+        for image in 0..data.len() {
+            let label = data.label(image);
+            let row: Vec<f64> =
+                (0..data.classes().len()).map(|class| f64::from(u8::from(class == label as usize))).collect();
+            certain.push(&ids[image], groups[image].as_deref(), label, &row)?;
+        }
+        certain.averaged_by_group().map_err(|error| Error::Data(format!("--by-group: {error}")))?;
+    }
+    let look = |text: &String| look(text, &ids, &groups);
+    let asked = arguments.subgroups.iter().map(look).collect::<Result<Vec<_>, Error>>()?;
+    asked.iter().filter_map(Asked::note).for_each(|note| progress.note(&note));
+    Ok(asked)
 }
 
 /// What is evaluated: its name, the network, the images.

@@ -45,11 +45,12 @@ pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
     let fitted = tallow_train::fit(&run, &folder, &progress, &signal)?;
     tallow_train::report(&run, &folder, &fitted)?;
     fitted.warnings.iter().for_each(|warning| progress.note(&format!("warning: {warning}")));
-    let headline = tallow_train::headline(&fitted.predictions, run.data.validation.group_name());
+    let measured = tallow_train::measured(&fitted.predictions, run.data.validation.group_name());
     let mut out = std::io::stdout().lock();
     if arguments.json {
         let mut validation = serde_json::to_value(&fitted.summary)?;
-        validation["intervals"] = tallow_train::intervals(&fitted.predictions, &headline);
+        validation["intervals"] = tallow_train::intervals(&fitted.predictions, &measured.headline);
+        tallow_train::add_class_intervals(&mut validation, &measured.per_class);
         let result = json!({
             "folder": place,
             "best": { "epoch": fitted.best.epoch, "value": fitted.best.value, "metric": run.plan().select.name },
@@ -67,7 +68,8 @@ pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
             writeln!(out, "\n{}", wrapped(&ending, 0))?;
         }
         writeln!(out, "\nvalidation, epoch {} (best {}):\n", fitted.best.epoch, run.plan().select.name)?;
-        writeln!(out, "{}", tallow_report::table(&fitted.summary.per_class, &headline))?;
+        let table = tallow_report::table(&fitted.summary.per_class, &measured.per_class, &measured.headline);
+        writeln!(out, "{table}")?;
         writeln!(out, "{}", wrapped(&tallow_train::claim(&run, &fitted), 0))?;
         writeln!(out, "report: {}", place.join("report.html").display())?;
         if let Some(test) = &run.data.test {

@@ -5,9 +5,9 @@ mod quantiles;
 mod scorer;
 
 pub(crate) use clusters::Clusters;
-pub(crate) use quantiles::{defined, percentiles};
+pub(crate) use quantiles::{defined, percentiles, quantile};
 use rayon::prelude::*;
-pub(crate) use scorer::Scorer;
+pub(crate) use scorer::{ClassNumbers, ClassScorer, Scorer};
 use tallow_seed::Seed;
 
 use crate::{Error, Result};

@@ -13,7 +13,7 @@ pub(crate) fn percentiles(sorted: &[f64], level: f64) -> (f64, f64) {
 }
 
 /// Linear interpolation between the order statistics at q (n − 1), as numpy's.
-fn quantile(sorted: &[f64], q: f64) -> f64 {
+pub(crate) fn quantile(sorted: &[f64], q: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
     let at = q * last as f64;
     let (low, high) = (sorted[at.floor() as usize], sorted[(at.floor() as usize + 1).min(last)]);

@@ -2,11 +2,15 @@
 //!
 //! Equal to the metric of the drawn rows, in the order of the draw: sums add the same numbers in the same order.
 
+mod classes;
+
 use super::Draw;
 use crate::metric::Form;
 use crate::probability::{BINS, bin, class_gap, gap, in_equal_masses};
 use crate::ranking::{self, Area};
 use crate::{Confusion, Metric, Predictions};
+
+pub(crate) use classes::{ClassNumbers, ClassScorer};
 
 /// A metric of predictions, ready for draws of them.
 pub(crate) struct Scorer {

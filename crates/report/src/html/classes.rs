@@ -5,20 +5,20 @@ use super::shell::{note, scroll};
 use crate::heatmap;
 use crate::table::share;
 use maud::{Markup, PreEscaped, html};
-use tallow_metrics::{ClassSummary, Summary};
+use tallow_metrics::{ClassIntervals, ClassSummary, Summary};
 
 /// Names longer than this leave no room for the confusion beside the table.
 const LONG: usize = 14;
 
-/// What it is called, and how it is read.
-type Metric = (&'static str, fn(&ClassSummary) -> f64);
+/// What it is called, how it is read, and its interval.
+type Metric = (&'static str, fn(&ClassSummary) -> f64, fn(&ClassIntervals) -> Option<(f64, f64)>);
 
 const METRICS: [Metric; 5] = [
-    ("precision", |class| class.precision),
-    ("recall", |class| class.recall),
-    ("specificity", |class| class.specificity),
-    ("F1", |class| class.f1),
-    ("AUROC", |class| class.auroc),
+    ("precision", |class| class.precision, |ends| ends.precision),
+    ("recall", |class| class.recall, |ends| ends.recall),
+    ("specificity", |class| class.specificity, |ends| ends.specificity),
+    ("F1", |class| class.f1, |ends| ends.f1),
+    ("AUROC", |class| class.auroc, |ends| ends.auroc),
 ];
 
 impl Report {
@@ -30,7 +30,7 @@ impl Report {
         html! {
             (note(&self.evaluated))
             div.pair.long[is_long] {
-                (scroll("metrics of each class", table(&summary.per_class)))
+                (scroll("metrics of each class", table(&summary.per_class, &self.intervals)))
                 div.map style=(format!("--drawn:{width:.0}px")) {
                     figure {
                         (scroll("confusion", PreEscaped(map)))
@@ -38,28 +38,36 @@ impl Report {
                     }
                 }
             }
+            @if !self.intervals.is_empty() {
+                p.note.below { "Small print: intervals as of the results; of a number that is 0 or 1, Wilson's." }
+            }
         }
     }
 }
 
-fn table(classes: &[ClassSummary]) -> Markup {
+fn table(classes: &[ClassSummary], intervals: &[ClassIntervals]) -> Markup {
     html! {
         table.stack.classes {
             thead {
                 tr {
                     th { "class" }
-                    @for (colour, (name, _)) in METRICS.iter().enumerate() {
+                    @for (colour, (name, ..)) in METRICS.iter().enumerate() {
                         th { i.key style=(format!("background:var(--c{colour})")) {} (name) }
                     }
                     th.n { "images" }
                 }
             }
             tbody {
-                @for class in classes {
+                @for (at, class) in classes.iter().enumerate() {
                     tr {
                         th { (class.class) }
-                        @for (colour, (name, of)) in METRICS.iter().enumerate() {
-                            td data-name=(name) { (share(of(class))) (bar(of(class), colour)) }
+                        @for (colour, (name, of, ends)) in METRICS.iter().enumerate() {
+                            td data-name=(name) {
+                                (share(of(class))) (bar(of(class), colour))
+                                @if let Some((low, high)) = intervals.get(at).and_then(ends) {
+                                    small { (share(low)) "–" (share(high)) }
+                                }
+                            }
                         }
                         td.n data-name="images" { (class.support) }
                     }

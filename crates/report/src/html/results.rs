@@ -1,7 +1,8 @@
 //! The metrics at the top, and what their intervals are, once.
 
-use super::Report;
 use super::shell::note;
+use super::{PerGroup, Report};
+use crate::Headline;
 use crate::table::{bases, share};
 use maud::{Markup, html};
 
@@ -21,10 +22,23 @@ impl Report {
                     }
                 }
             }
+            @if let Some(per_group) = &self.per_group { (one_a_group(per_group)) }
             @for basis in bases(&self.headline) { p.note.below { "In brackets: " (basis) "." } }
             @if !self.ending.is_empty() { p.ending { (self.ending) } }
         }
     }
+}
+
+/// One sentence: what the metrics are of whole groups.
+fn one_a_group(PerGroup { groups, headline }: &PerGroup) -> Markup {
+    let metric = |metric: &Headline| {
+        let ends = metric
+            .interval
+            .map_or(String::new(), |(low, high)| format!(" [{}, {}]", share(low), share(high)));
+        format!("{} {}{ends}", spoken(&metric.name), share(metric.value))
+    };
+    let metrics: Vec<String> = headline.iter().map(metric).collect();
+    html! { p.plain.below { "As " (groups) ", the probabilities of each one's images averaged: " (metrics.join(", ")) "." } }
 }
 
 /// `macro_f1` as people say it.

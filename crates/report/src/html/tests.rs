@@ -2,7 +2,7 @@ use super::*;
 use crate::Tile;
 use crate::markup::check;
 use tallow_data::Image;
-use tallow_metrics::{ClassSummary, Predictions};
+use tallow_metrics::{ClassIntervals, ClassSummary, Curves, Predictions};
 
 /// Every part, with text that wants escaping everywhere.
 fn full() -> Report {
@@ -50,12 +50,23 @@ fn full() -> Report {
             basis: "95 % over 4 lesions".into(),
             note: "of 3 classes".into(),
         }],
+        per_group: Some(PerGroup {
+            groups: "4 lesions".into(),
+            headline: vec![Headline {
+                name: "macro_f1".into(),
+                value: 0.625,
+                interval: Some((0.5, 0.75)),
+                ..Headline::default()
+            }],
+        }),
         ending: "stopped after epoch 3: no better macro_f1".into(),
         training_loss: "of soft targets".into(),
         mistakes: Some(Mistakes { wrong: 2, images: 9, worst: vec![mistake] }),
         epochs: (1..=3).map(epoch).collect(),
         best_epoch: Some(3),
         summary: Some(summary),
+        intervals: vec![ClassIntervals { recall: Some((0.25, 0.625)), ..ClassIntervals::default() }],
+        curves: Some(Curves::of(&predictions)),
         batch: Some(Sheet {
             title: "mixup".into(),
             classes: names.map(String::from).to_vec(),
@@ -91,6 +102,9 @@ fn well_formed_and_self_contained() {
         "kept: 3",
         "<p class=\"note below\">In brackets: 95 % over 4 lesions.</p>",
         "<dd class=\"small\">of 3 classes</dd>",
+        "As 4 lesions, the probabilities of each one's images averaged: macro F1 0.625 [0.500, 0.750].",
+        "<small>0.250–0.625</small></td>",
+        "Small print: intervals as of the results; of a number that is 0 or 1, Wilson's.",
         "stopped after epoch 3: no better macro_f1",
         "2 of 9 validation images were predicted wrong; shown are those that the network was surest of.",
         "<b>&lt;MEL&gt;\u{a0}0.970</b>",
@@ -109,7 +123,7 @@ fn well_formed_and_self_contained() {
     ] {
         assert!(html.contains(part), "{part} is missing");
     }
-    assert_eq!(html.matches("<section ").count(), 8);
+    assert_eq!(html.matches("<section ").count(), 9);
     assert!(!html.contains("NaN"));
 }
 
@@ -119,7 +133,7 @@ fn the_order_of_parts() {
     let html = full().html().unwrap();
     let ids: Vec<&str> =
         html.split("<section id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
-    assert_eq!(ids, ["results", "errors", "classes", "training", "batch", "data", "run", "recipe"]);
+    assert_eq!(ids, ["results", "errors", "classes", "roc", "training", "batch", "data", "run", "recipe"]);
 }
 
 /// The loss of mixed, smoothed, weighted targets is another quantity than the validation's log loss.
@@ -143,7 +157,8 @@ fn each_metric_of_a_class_has_a_colour_of_its_own_beside_its_number() {
     let (head, body) = table.split_once("</thead>").unwrap();
     for colour in 0..5 {
         assert_eq!(head.matches(&format!("var(--c{colour})")).count(), 1);
-        assert_eq!(body.matches(&format!("background:var(--c{colour})\"></i></span></td>")).count(), 3);
+        let bar = format!("background:var(--c{colour})\"></i></span><");
+        assert_eq!(body.matches(&bar).count(), 3);
     }
 }
 

@@ -8,10 +8,10 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tallow_data::{COPIES, Dataset, counted, decode};
 use tallow_metrics::{
-    Average, Better, Confusion, Metric, Predictions, Resampling, f1_interval, intervals as bootstrapped,
-    wilson,
+    Average, Better, ClassIntervals, Confusion, Curves, Metric, Predictions, Resampling, f1_interval,
+    intervals_by_class as bootstrapped, wilson,
 };
-use tallow_report::{DataNotes, Headline, Mistake, Mistakes, Report, history};
+use tallow_report::{DataNotes, Headline, Mistake, Mistakes, PerGroup, Report, history};
 
 /// The metrics at the top of a table or report.
 const HEADLINE: [&str; 8] = [
@@ -32,16 +32,28 @@ const LEVEL: f64 = 0.95;
 /// Wrong predictions that the report shows.
 const WORST: usize = 12;
 
+/// Numbers with their intervals.
+pub struct Measured {
+    pub headline: Vec<Headline>,
+    /// In the order of the classes; empty where nothing can be drawn.
+    pub per_class: Vec<ClassIntervals>,
+}
+
 /// The headline metrics with 95 % intervals: percentile bootstrap over groups where there are any (an image without one
 /// is its own), else over images; `group` is what a group is, such as `lesion_id`. The calibration error has none: resampling
 /// alone raises it, so that its percentiles need not hold its value.
 pub fn headline(predictions: &Predictions, group: Option<&str>) -> Vec<Headline> {
+    measured(predictions, group).headline
+}
+
+/// The headline metrics, and the intervals of the numbers of each class, over the same resamples.
+pub fn measured(predictions: &Predictions, group: Option<&str>) -> Measured {
     let (units, by_group) = units(predictions);
     let metrics: Vec<&Metric> = HEADLINE.iter().filter_map(|name| tallow_metrics::find(name)).collect();
     let over = if by_group { groups(units, group) } else { counted(units, "image") };
     let basis = format!("95 % percentile bootstrap over {over}");
     let how = Resampling { resamples: RESAMPLES, level: LEVEL, by_group, seed: keys::bootstrap() };
-    let ends = bootstrapped(predictions, &metrics, &how).ok();
+    let (ends, per_class) = bootstrapped(predictions, &metrics, &how).ok().unzip();
     let line = |(at, metric): (usize, &&Metric)| {
         let ends = ends.as_ref().map(|ends| ends[at]).filter(|_| metric.name != "ece");
         Headline {
@@ -52,7 +64,10 @@ pub fn headline(predictions: &Predictions, group: Option<&str>) -> Vec<Headline>
             note: faultless(predictions, metric).unwrap_or_else(|| note(metric).to_owned()),
         }
     };
-    metrics.iter().enumerate().map(line).collect()
+    Measured {
+        headline: metrics.iter().enumerate().map(line).collect(),
+        per_class: per_class.unwrap_or_default(),
+    }
 }
 
 /// Of a metric that counts errors where there are none: resamples have none either, and their percentiles say nothing.
@@ -118,6 +133,31 @@ fn by_formula(predictions: &Predictions) -> Value {
     })
 }
 
+/// Adds the intervals of each class to `per_class` of a summary in JSON.
+pub fn add_class_intervals(json: &mut Value, per_class: &[ClassIntervals]) {
+    let classes = json["per_class"].as_array_mut().into_iter().flatten();
+    classes.zip(per_class).for_each(|(class, intervals)| class["intervals"] = json!(intervals));
+}
+
+/// Metrics of whole groups, where groups have several images, all of one label.
+fn per_group(predictions: &Predictions, group: Option<&str>) -> Option<PerGroup> {
+    const METRICS: [&str; 3] = ["balanced_accuracy", "macro_f1", "auroc"];
+    let (averaged, _) = predictions.averaged_by_group().ok()?;
+    if averaged.len() == predictions.len() || group == Some(COPIES) {
+        return None;
+    }
+    let mut headline = headline(&averaged, group);
+    headline.retain(|line| METRICS.contains(&&*line.name));
+    Some(PerGroup { groups: described(&averaged, group), headline })
+}
+
+/// So many groups by their name, and images without one.
+pub fn described(averaged: &Predictions, group: Option<&str>) -> String {
+    let alone = averaged.groups.iter().filter(|group| group.is_none()).count();
+    let groups = groups(averaged.len() - alone, group);
+    if alone == 0 { groups } else { format!("{groups} and {} of none", counted(alone, "image")) }
+}
+
 /// How many units a bootstrap draws, and whether they are groups.
 fn units(predictions: &Predictions) -> (usize, bool) {
     let groups: BTreeSet<&String> = predictions.groups.iter().flatten().collect();
@@ -145,6 +185,8 @@ pub fn report(run: &Run, folder: &Folder, fitted: &Fitted) -> Result<()> {
     let weights =
         plan.model.weights.as_ref().map_or("from scratch".to_owned(), |w| format!("from {}", w.describe()));
     let policy = plan.preset.as_deref().unwrap_or("branches of its own");
+    let group = run.data.validation.group_name();
+    let measured = measured(&fitted.predictions, group);
     let report = Report {
         title: plan.name.clone(),
         subject: format!(
@@ -153,12 +195,15 @@ pub fn report(run: &Run, folder: &Folder, fitted: &Fitted) -> Result<()> {
         ),
         evaluated: format!("validation part, epoch {} (best {})", fitted.best.epoch, plan.select.name),
         ending: ending(run, fitted).map_or(String::new(), |ending| sentence(&ending)),
-        headline: headline(&fitted.predictions, run.data.validation.group_name()),
+        headline: measured.headline,
+        per_group: per_group(&fitted.predictions, group),
         mistakes: Some(mistakes(&*run.data.validation, &fitted.predictions, WORST)),
         training_loss: training_loss(run),
         epochs: history(&folder.path)?,
         best_epoch: Some(fitted.best.epoch),
         summary: Some(fitted.summary.clone()),
+        intervals: measured.per_class,
+        curves: Some(Curves::of(&fitted.predictions)),
         // The first branch that mixes, where there is one.
         batch: sheets(Subject::of(run), 0, 24)?.into_iter().min_by_key(|one| !one.mixed).map(|one| one.sheet),
         data: DataNotes {
