@@ -44,7 +44,10 @@ mod separation;
 mod spectrum;
 mod summary;
 
-pub use compare::{Comparison, DeLong, NonInferiority, compare, compare_runs, delong, holm};
+pub use compare::{
+    Comparison, DeLong, NonInferiority, RunsInterval, compare, compare_runs, delong, holm, intervals_of_runs,
+    mean, standard_deviation,
+};
 pub use confusion::{Average, Confusion};
 pub use dimension::local_dimension;
 pub use error::{Error, Result};

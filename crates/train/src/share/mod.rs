@@ -8,5 +8,5 @@ mod publish;
 
 pub use card::is_sealed as is_own_card;
 pub use export::{Exported, Library, export};
-pub use present::{claim, ending, headline, intervals, report};
+pub use present::{HEADLINE, claim, ending, headline, intervals, report};
 pub use publish::{Assembled, PublishOptions, assemble};

@@ -1,0 +1,84 @@
+//! The folder of a cell: whether its run is done, begun or to begin, and by which recipe.
+
+use super::Cell;
+use crate::fit::{Fitted, Folder, checkpoint, different_recipe};
+use crate::plan::Plan;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// What is written beside the run when it has ended.
+const FILE: &str = "cell.json";
+
+/// How far the run of a cell is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum State {
+    New,
+    /// It has a checkpoint to go on from, after so many steps.
+    Begun {
+        steps: u64,
+    },
+    Done(Ended),
+}
+
+/// What a run that has ended leaves in its cell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Whose predictions lie there: the best, from 1.
+    pub epoch: u64,
+    pub steps: u64,
+    /// By `early_stop`, before its length.
+    pub stopped_early: bool,
+}
+
+impl State {
+    /// `new`, `begun` or `done`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            State::New => "new",
+            State::Begun { .. } => "begun",
+            State::Done(_) => "done",
+        }
+    }
+}
+
+impl Cell {
+    /// How far its run is, below the sweep's folder.
+    ///
+    /// # Errors
+    /// A run by another recipe than the plan's, but for device and places of data; files that are damaged.
+    pub fn state(&self, folder: &Path, plan: &Plan) -> Result<State> {
+        let place = folder.join(&self.name);
+        let [best, last] = ["best", "last"].map(|name| checkpoint::find(&place, name));
+        let Some(known) = last.as_ref().or(best.as_ref()) else { return Ok(State::New) };
+        if let Some(keys) = different_recipe(known, plan)? {
+            return Err(Error::recipe(format!(
+                "{}: was trained by another recipe (differs in: {keys}); write elsewhere with --out DIR, or remove that folder",
+                place.display()
+            )));
+        }
+        let steps = last.as_deref().map(checkpoint::position).transpose()?.map(|position| position.step);
+        let path = place.join(FILE);
+        if path.is_file() && place.join("predictions.csv").is_file() {
+            let ended: std::result::Result<Ended, _> = serde_json::from_str(&checkpoint::read(&place, FILE)?);
+            let ended = ended.map_err(|error| Error::Checkpoint(format!("{}: {error}", path.display())))?;
+            // One that was begun anew, or went on, since it ended is not done.
+            if steps.is_none_or(|steps| steps == ended.steps) {
+                return Ok(State::Done(ended));
+            }
+        }
+        // Without `last` it begins anew: that is the only checkpoint to go on from.
+        Ok(steps.map_or(State::New, |steps| State::Begun { steps }))
+    }
+}
+
+/// Notes in the folder of a cell that its run has ended.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn finish(folder: &Folder, fitted: &Fitted) -> Result<Ended> {
+    let ended = Ended { epoch: fitted.best.epoch, steps: fitted.steps, stopped_early: fitted.stopped_early };
+    let text = serde_json::to_string(&ended).expect("numbers") + "\n";
+    folder.replace(FILE, |fresh| checkpoint::write(fresh, text.as_bytes()))?;
+    Ok(ended)
+}
