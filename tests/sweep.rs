@@ -81,18 +81,19 @@ fn cells_are_runs_and_what_is_done_is_left_alone() {
     other("device=cpu").ok();
 }
 
+fn longer(out: &str) -> Vec<&str> {
+    let long = ["data.images=320", "data.batch=8", "length=2 epochs", "policy=none,mixup"];
+    [&["sweep", "tiny.yaml"], &long[..], &["--out", out]].concat()
+}
+
 /// Killed before its first checkpoint, asked to end in another cell, and gone on with by the same command.
 #[test]
 fn interrupted_and_gone_on_is_uninterrupted() {
     let desk = Desk::new();
-    let arguments = |out| {
-        let long = ["data.images=320", "data.batch=8", "length=2 epochs", "policy=none,mixup"];
-        [&["sweep", "tiny.yaml"], &long[..], &["--out", out]].concat()
-    };
-    desk.tallow(&arguments("whole")).ok();
+    desk.tallow(&longer("whole")).ok();
     let [log, next] =
         ["none", "mixup"].map(|policy| desk.path(&format!("s/policy={policy}/seed=1/metrics.jsonl")));
-    let begin = || desk.program(Program::Tallow).args(&arguments("s"));
+    let begin = || desk.program(Program::Tallow).args(&longer("s"));
     assert_eq!(begin().until(&log, 5, "KILL").code, 128 + 9);
     assert!(!desk.path("s/policy=none/seed=1/last").exists());
     let said = begin().until(&next, 50, "TERM");
@@ -101,7 +102,7 @@ fn interrupted_and_gone_on_is_uninterrupted() {
         &["policy=mixup/seed=1: stopped by signal 15 after step", "; the same command goes on"],
     );
     assert!(said.out.is_empty() && !desk.path("s/sweep.json").exists(), "{}", said.out);
-    let listed = desk.tallow(&[&arguments("s")[..], &["--dry-run"]].concat()).ok().out;
+    let listed = desk.tallow(&[&longer("s")[..], &["--dry-run"]].concat()).ok().out;
     assert!(
         listed.starts_with("1  policy=none/seed=1  (done)\n2  policy=mixup/seed=1  (begun, "),
         "{listed}"
@@ -110,7 +111,7 @@ fn interrupted_and_gone_on_is_uninterrupted() {
     assert!(said.err.contains("policy=none/seed=1: done already") && said.err.contains("resumed after step"));
     assert_same(&desk.bytes("whole"), &desk.bytes("s"));
     let table =
-        |out: &str| desk.tallow(&[&arguments(out)[..], &["--report"]].concat()).ok().out.replace(out, "");
+        |out: &str| desk.tallow(&[&longer(out)[..], &["--report"]].concat()).ok().out.replace(out, "");
     assert_eq!(table("whole"), table("s"));
 }
 
@@ -145,9 +146,31 @@ fn folds_hold_every_image_once() {
     let setting = &json["settings"][0];
     assert_eq!((&setting["runs"], &setting["seeds"]), (&2.into(), &serde_json::json!([1])));
     let macro_f1 = &setting["metrics"]["macro_f1"];
-    assert!(macro_f1["sd"].is_number() && macro_f1["by_seed"]["low"].is_number(), "{macro_f1}");
+    assert!(macro_f1["sd"].is_number() && macro_f1["whole"]["low"].is_number(), "{macro_f1}");
     let text = sweep(&desk, "s", &["--folds", "2", "data.split.replace=true", "--report"]).ok().out;
     assert!(text.contains("All folds together, with its 95 % interval over groups:"), "{text}");
+}
+
+/// By the best weights of each run, evaluated once; forgotten where they are trained anew.
+#[test]
+fn the_test_part_judges_where_it_is_asked_to() {
+    let desk = Desk::new();
+    let said = sweep(&desk, "s", &["--split", "test", "--json"]).ok();
+    let json = said.json();
+    assert_eq!((&json["part"], &json["cells"][1]["images"]), (&"test".into(), &28.into()));
+    assert_eq!(desk.names("s"), ["policy=mixup", "policy=none", "sweep_test.json", "sweep_test.md"]);
+    let eval = desk.tallow(&["eval", "s/policy=mixup/seed=1", "--split", "test", "--json"]).ok().json();
+    assert_eq!(json["cells"][1]["metrics"]["macro_f1"], eval["macro_f1"]);
+    let again = sweep(&desk, "s", &["--split", "test", "--json", "--report"]).ok();
+    assert_eq!((again.out, again.err.as_str()), (said.out, ""));
+    // A run that begins anew is judged anew.
+    std::fs::remove_dir_all(desk.path("s/policy=none/seed=1/last")).unwrap();
+    std::fs::remove_dir_all(desk.path("s/policy=none/seed=1/best")).unwrap();
+    sweep(&desk, "s", &[]).ok();
+    assert!(
+        !desk.path("s/policy=none/seed=1/test.csv").exists()
+            && desk.path("s/policy=mixup/seed=1/test.csv").exists()
+    );
 }
 
 /// Nothing is trained where one cell cannot be, and all that is wrong is told at once, with its cell.

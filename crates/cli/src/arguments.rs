@@ -14,7 +14,7 @@ pub use data::*;
 pub use share::*;
 pub use stats::Stats;
 use std::path::PathBuf;
-pub use sweep::{AgainstWhich, Sweep};
+pub use sweep::{AgainstWhich, JudgedBy, Sweep};
 
 /// A model zoo and training toolkit for image classification, with augmentation policies that mix samples.
 #[derive(Parser)]

@@ -18,10 +18,10 @@ are in no bracket, brace or quotes. Cells of one seed and fold have the same ima
 and initial weights. The same command again goes on where it was ended, and leaves alone \
 what is done; more values or seeds are added by naming them too.
 
-The report is of the validation part, by each run's best epoch: mean ± standard deviation \
-over runs; with --folds also of the images of all folds together; bootstrap intervals, by \
+The report is of the validation part, by each run's best epoch (--split test: of the test \
+part, by the same weights): mean ± standard deviation over runs; with --folds also of the images of all folds together; bootstrap intervals, by \
 group where there are groups; and each setting against the first, by `tallow compare`'s \
-tests. It is printed, and written to DIR/sweep.md and DIR/sweep.json.")]
+tests. It is printed, and written to DIR/sweep.md and DIR/sweep.json (sweep_test.md and .json of the test part).")]
 pub struct Sweep {
     /// The recipe
     #[arg(value_hint = ValueHint::FilePath)]
@@ -38,6 +38,9 @@ pub struct Sweep {
     /// The folder of the sweep [default: checkpoints/<recipe>_sweep]
     #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// By which part of the data the cells are judged, by the best weights of each
+    #[arg(long, default_value = "validation", value_name = "validation|test")]
+    pub split: JudgedBy,
     /// By which settings are ranked and compared [default: the recipe's `select`]
     #[arg(long, value_name = "METRIC")]
     pub metric: Option<String>,
@@ -62,6 +65,12 @@ pub struct Sweep {
     /// Print as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum JudgedBy {
+    Validation,
+    Test,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -185,7 +185,7 @@ impl Found {
                 "{verdict} by a margin of {}: the interval's worse end is {:+.4}, one-sided p {}",
                 margin.margin,
                 margin.bound,
-                table::p(margin.p)
+                p(margin.p)
             ));
         }
         notes

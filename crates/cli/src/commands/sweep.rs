@@ -5,7 +5,7 @@ mod table;
 
 use super::compare::number;
 use super::{compare, train};
-use crate::arguments::{AgainstWhich, Sweep as Arguments};
+use crate::arguments::{AgainstWhich, JudgedBy, Sweep as Arguments};
 use crate::signals;
 use crate::wrap::wrapped;
 use anyhow::Context;
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use tallow_data::counted;
 use tallow_policy::Registry;
 use tallow_report::Progress;
-use tallow_train::sweep::{CellResults, Judgement, Question, State, Sweep, finish};
+use tallow_train::sweep::{CellResults, Judgement, Part, Question, State, Sweep, finish};
 use tallow_train::{Earlier, Error, Plan};
 
 pub fn sweep(arguments: &Arguments, registry: &Registry) -> anyhow::Result<()> {
@@ -34,6 +34,7 @@ pub fn sweep(arguments: &Arguments, registry: &Registry) -> anyhow::Result<()> {
         return slurm::write(path, arguments, &sweep, &folder);
     }
     let question = Question {
+        part: if arguments.split == JudgedBy::Test { Part::Test } else { Part::Validation },
         metric: named.unwrap_or(plans[0].select),
         against_best: arguments.against == AgainstWhich::Best,
         resamples: arguments.resamples,
@@ -46,6 +47,7 @@ pub fn sweep(arguments: &Arguments, registry: &Registry) -> anyhow::Result<()> {
             let problem = "no cell is done there yet; run the sweep first, without --report";
             return Err(Error::recipe(format!("{}: {problem}", folder.display())).into());
         }
+        test(arguments, &sweep, &states, &folder, registry, &progress)?;
         return report(arguments, &sweep.judge(&folder, &states, &question)?, &folder);
     }
     let is_open = |at: usize| is_chosen(at) && !matches!(states[at], State::Done(_));
@@ -60,6 +62,7 @@ pub fn sweep(arguments: &Arguments, registry: &Registry) -> anyhow::Result<()> {
         let done = if let State::Done(_) = states[at] { ": done already" } else { "" };
         progress.note(&format!("cell {} of {count}, {}{done}", at + 1, cell.name));
         if done.is_empty() {
+            cell.forget_test(&folder)?;
             match run(plan, &folder.join(&cell.name), &states[at], &signal, &progress) {
                 Ok(ended) => states[at] = ended,
                 Err(error) => match error.downcast::<Error>() {
@@ -74,6 +77,7 @@ pub fn sweep(arguments: &Arguments, registry: &Registry) -> anyhow::Result<()> {
             }
         }
     }
+    test(arguments, &sweep, &states, &folder, registry, &progress)?;
     match arguments.cell {
         Some(cell) => {
             let found = sweep.look(cell - 1, &folder, &states[cell - 1], &question)?;
@@ -113,6 +117,28 @@ fn run(
         place.join("report.html").display()
     ));
     Ok(State::Done(ended))
+}
+
+/// Evaluates the cells that are done on the test part, where that is asked for.
+fn test(
+    arguments: &Arguments,
+    sweep: &Sweep,
+    states: &[State],
+    folder: &Path,
+    registry: &Registry,
+    progress: &Progress,
+) -> anyhow::Result<()> {
+    if arguments.split != JudgedBy::Test {
+        return Ok(());
+    }
+    let is_place = |text: &&String| {
+        ["device=", "data.root=", "data.path=", "data.file="].iter().any(|key| text.starts_with(key))
+    };
+    let places: Vec<String> = arguments.overrides.iter().filter(is_place).cloned().collect();
+    for (cell, _) in sweep.cells.iter().zip(states).filter(|(_, state)| matches!(state, State::Done(_))) {
+        cell.test(folder, &places, registry, progress).map_err(|error| of_cell(error, &cell.name))?;
+    }
+    Ok(())
 }
 
 /// An error with the cell that it is of.
@@ -183,7 +209,8 @@ fn of_one(arguments: &Arguments, cell: &CellResults, metric: &str) -> anyhow::Re
 /// Prints the report, and writes it beside the cells.
 fn report(arguments: &Arguments, found: &Judgement, folder: &Path) -> anyhow::Result<()> {
     let json = serde_json::to_string_pretty(found)? + "\n";
-    let [markdown_path, json_path] = ["sweep.md", "sweep.json"].map(|name| folder.join(name));
+    let name = if found.part == Part::Test.name() { "sweep_test" } else { "sweep" };
+    let [markdown_path, json_path] = ["md", "json"].map(|end| folder.join(format!("{name}.{end}")));
     let markdown = table::markdown(found, &command(arguments));
     for (path, text) in [(&markdown_path, &markdown), (&json_path, &json)] {
         std::fs::write(path, text).map_err(Error::io(path))?;

@@ -1,14 +1,42 @@
 //! The folder of a cell: whether its run is done, begun or to begin, and by which recipe.
 
 use super::Cell;
+use crate::fit::evaluate::evaluate;
 use crate::fit::{Fitted, Folder, checkpoint, different_recipe};
 use crate::plan::Plan;
+use crate::run::{Model, part};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use tallow_policy::Registry;
+use tallow_report::Progress;
 
 /// What is written beside the run when it has ended.
 const FILE: &str = "cell.json";
+
+/// What a sweep is judged by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Validation,
+    Test,
+}
+
+impl Part {
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Validation => "validation",
+            Part::Test => "test",
+        }
+    }
+
+    /// Where a cell has its predictions, by the best weights.
+    pub fn file(self) -> &'static str {
+        match self {
+            Part::Validation => "predictions.csv",
+            Part::Test => "test.csv",
+        }
+    }
+}
 
 /// How far the run of a cell is.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,7 +87,7 @@ impl Cell {
         }
         let steps = last.as_deref().map(checkpoint::position).transpose()?.map(|position| position.step);
         let path = place.join(FILE);
-        if path.is_file() && place.join("predictions.csv").is_file() {
+        if path.is_file() && place.join(Part::Validation.file()).is_file() {
             let ended: std::result::Result<Ended, _> = serde_json::from_str(&checkpoint::read(&place, FILE)?);
             let ended = ended.map_err(|error| Error::Checkpoint(format!("{}: {error}", path.display())))?;
             // One that was begun anew, or went on, since it ended is not done.
@@ -69,6 +97,42 @@ impl Cell {
         }
         // Without `last` it begins anew: that is the only checkpoint to go on from.
         Ok(steps.map_or(State::New, |steps| State::Begun { steps }))
+    }
+}
+
+impl Cell {
+    /// Evaluates the best weights of a cell that is done on the test part, where that was not done before; `overrides` say where its
+    /// data are now.
+    ///
+    /// # Errors
+    /// Data without a test part; what opening the checkpoint and evaluating it find; a file that cannot be written.
+    pub fn test(
+        &self,
+        folder: &Path,
+        overrides: &[String],
+        registry: &Registry,
+        progress: &Progress,
+    ) -> Result<()> {
+        let place = folder.join(&self.name);
+        let (path, fresh) = (place.join(Part::Test.file()), place.join(".test.csv.new"));
+        if path.is_file() {
+            return Ok(());
+        }
+        let best = checkpoint::find(&place, "best")
+            .ok_or_else(|| Error::Checkpoint(format!("{}: is missing", place.join("best").display())))?;
+        let model = Model::open(&best, overrides, None, registry, progress)?;
+        let data = part(&model.plan, Part::Test.name(), progress)?;
+        evaluate(&model, &data, &self.name, progress)?.write_csv(&fresh)?;
+        std::fs::rename(&fresh, &path).map_err(Error::io(path))
+    }
+
+    /// Forgets what the weights said of the test part, before others are trained.
+    ///
+    /// # Errors
+    /// A file that cannot be removed.
+    pub fn forget_test(&self, folder: &Path) -> Result<()> {
+        let path = folder.join(&self.name).join(Part::Test.file());
+        if path.is_file() { std::fs::remove_file(&path).map_err(Error::io(path)) } else { Ok(()) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a sweep amounts to: of every setting the metrics over its runs, and how it stands against one of them. The statistics are
 //! those of `tallow_metrics`.
 
-use super::{Cell, State, Sweep};
+use super::{Cell, Part, State, Sweep};
 use crate::run::keys;
 use crate::share::HEADLINE;
 use crate::{Error, Result};
@@ -16,6 +16,7 @@ use tallow_metrics::{
 
 /// What is asked of the runs of a sweep.
 pub struct Question {
+    pub part: Part,
     /// By which settings are ranked and compared.
     pub metric: &'static Metric,
     /// Whether the others are compared with the best setting, and not with the first.
@@ -33,6 +34,8 @@ pub struct Judgement {
     pub keys: Vec<String>,
     pub seeds: Vec<u64>,
     pub folds: Option<u32>,
+    /// Of the data: `validation` or `test`.
+    pub part: &'static str,
     pub metric: &'static str,
     /// `higher` or `lower`.
     pub better: &'static str,
@@ -90,8 +93,9 @@ pub struct MetricResults {
     /// Over the runs, n − 1.
     pub sd: f64,
     /// Of the predictions of each seed, those of its folds together, which are of every image once: the mean over seeds, their
-    /// standard deviation, and the interval of the mean. `None` where no seed is done.
-    pub by_seed: Option<RunsInterval>,
+    /// standard deviation, and the interval of the mean. Of the test part, which all folds share, of each run by itself. `None`
+    /// where no seed is done.
+    pub whole: Option<RunsInterval>,
 }
 
 /// A setting against that of [`Judgement::against`].
@@ -106,8 +110,8 @@ pub struct Against {
     pub p_holm: f64,
 }
 
-/// Predictions of the seeds of a setting all of whose folds are done.
-type BySeed = BTreeMap<u64, Predictions>;
+/// Predictions of the same images, of the seeds of a setting all of whose folds are done: of each seed, or of each of its folds.
+type Wholes = BTreeMap<(u64, Option<u32>), Predictions>;
 
 impl Sweep {
     /// What the runs that are done amount to.
@@ -116,7 +120,7 @@ impl Sweep {
     /// Predictions that cannot be read; folds of a seed that have images in common.
     pub fn judge(&self, folder: &Path, states: &[State], question: &Question) -> Result<Judgement> {
         let metrics = metrics(question.metric);
-        let read = |(cell, state)| predictions(folder, cell, state);
+        let read = |(cell, state)| predictions(folder, cell, state, question.part);
         let runs: Vec<Option<Predictions>> =
             self.cells.iter().zip(states).map(read).collect::<Result<_>>()?;
         let by_group = runs.iter().flatten().any(|run| run.groups.iter().any(Option::is_some));
@@ -132,12 +136,12 @@ impl Sweep {
             .collect();
         let mut settings = Vec::new();
         for at in 0..self.settings.len() {
-            let by_seed = self.by_seed(at, &runs)?;
-            settings.push((self.setting_results(at, &cells, &by_seed, &metrics, &how)?, by_seed));
+            let wholes = self.wholes(at, &runs, question.part)?;
+            settings.push((self.setting_results(at, &cells, &wholes, &metrics, &how)?, wholes));
         }
         let first = settings[0].0.name.clone();
         let value = |results: &SettingResults| {
-            results.metrics[question.metric.name].by_seed.map_or(f64::NAN, |by_seed| by_seed.mean)
+            results.metrics[question.metric.name].whole.map_or(f64::NAN, |whole| whole.mean)
         };
         // Stable: of equal ones the first is first.
         settings.sort_by(|(a, _), (b, _)| {
@@ -153,6 +157,7 @@ impl Sweep {
             keys: self.axes.iter().map(|axis| axis.key.clone()).collect(),
             seeds: self.seeds.clone(),
             folds: self.folds,
+            part: question.part.name(),
             metric: question.metric.name,
             better: if question.metric.better == Better::Lower { "lower" } else { "higher" },
             level: question.level,
@@ -173,7 +178,7 @@ impl Sweep {
     /// Predictions that cannot be read.
     pub fn look(&self, at: usize, folder: &Path, state: &State, question: &Question) -> Result<CellResults> {
         let cell = &self.cells[at];
-        let run = predictions(folder, cell, state)?;
+        let run = predictions(folder, cell, state, question.part)?;
         Ok(self.cell_results(at, cell, state, run.as_ref(), &metrics(question.metric)))
     }
 
@@ -203,32 +208,34 @@ impl Sweep {
         }
     }
 
-    /// The predictions of each seed of a setting, those of its folds one after the other.
-    fn by_seed(&self, setting: usize, runs: &[Option<Predictions>]) -> Result<BySeed> {
-        let mut by_seed = BySeed::new();
+    /// The predictions of each seed of a setting: those of its folds one after the other, which are of other images, but of the test
+    /// part each for itself.
+    fn wholes(&self, setting: usize, runs: &[Option<Predictions>], part: Part) -> Result<Wholes> {
+        let mut wholes = Wholes::new();
         for &seed in &self.seeds {
             let of_seed = self.cells.iter().zip(runs);
             let of_seed = of_seed.filter(|(cell, _)| (cell.setting, cell.seed) == (setting, seed));
-            let Some(parts) = of_seed.map(|(_, run)| run.as_ref()).collect::<Option<Vec<_>>>() else {
-                continue;
-            };
-            let mut parts = parts.into_iter();
-            let Some(mut pooled) = parts.next().cloned() else { continue };
-            for part in parts {
+            let done = of_seed.map(|(cell, run)| Some((cell.fold, run.as_ref()?)));
+            let Some(parts) = done.collect::<Option<Vec<_>>>() else { continue };
+            for (fold, run) in parts {
+                let key = (seed, if part == Part::Test { fold } else { None });
+                let Some(pooled) = wholes.get_mut(&key) else {
+                    wholes.insert(key, run.clone());
+                    continue;
+                };
                 let place =
                     |error| Error::Data(format!("{}, seed {seed}: {error}", self.settings[setting].name));
-                pooled.extend(part).map_err(place)?;
+                pooled.extend(run).map_err(place)?;
             }
-            by_seed.insert(seed, pooled);
         }
-        Ok(by_seed)
+        Ok(wholes)
     }
 
     fn setting_results(
         &self,
         setting: usize,
         cells: &[CellResults],
-        by_seed: &BySeed,
+        wholes: &Wholes,
         metrics: &[&'static Metric],
         how: &Resampling,
     ) -> Result<SettingResults> {
@@ -238,29 +245,29 @@ impl Sweep {
             .filter(|(results, _)| results.images.is_some())
             .map(|(results, _)| results)
             .collect();
-        let pooled: Vec<&Predictions> = by_seed.values().collect();
-        let intervals = match pooled[..] {
+        let whole: Vec<&Predictions> = wholes.values().collect();
+        let intervals = match whole[..] {
             [] => None,
             _ => {
                 let place = |error| Error::Data(format!("{name}: {error}"));
-                Some(intervals_of_runs(&pooled, metrics, how).map_err(place)?)
+                Some(intervals_of_runs(&whole, metrics, how).map_err(place)?)
             }
         };
         let result = |(at, metric): (usize, &&'static Metric)| {
             let of_runs: Vec<f64> = done.iter().map(|cell| cell.metrics[metric.name]).collect();
-            let mut by_seed = intervals.as_ref().map(|intervals| intervals[at]);
+            let mut whole = intervals.as_ref().map(|intervals| intervals[at]);
             if metric.name == "ece" {
                 // Resampling alone raises it: its percentiles need not hold its value.
-                by_seed.iter_mut().for_each(|of| (of.low, of.high) = (f64::NAN, f64::NAN));
+                whole.iter_mut().for_each(|of| (of.low, of.high) = (f64::NAN, f64::NAN));
             }
-            (metric.name, MetricResults { mean: mean(&of_runs), sd: standard_deviation(&of_runs), by_seed })
+            (metric.name, MetricResults { mean: mean(&of_runs), sd: standard_deviation(&of_runs), whole })
         };
         Ok(SettingResults {
             name: name.clone(),
             values: self.axes.iter().map(|axis| axis.key.clone()).zip(values.iter().cloned()).collect(),
             runs: done.len(),
             of: of_setting().count(),
-            seeds: by_seed.keys().copied().collect(),
+            seeds: seeds(wholes.keys()),
             metrics: metrics.iter().enumerate().map(result).collect(),
         })
     }
@@ -283,12 +290,19 @@ impl Sweep {
     }
 }
 
-/// Those of the validation part by the best epoch of a cell, where it is done.
-fn predictions(folder: &Path, cell: &Cell, state: &State) -> Result<Option<Predictions>> {
+/// Those of a part by the best weights of a cell, where it is done.
+fn predictions(folder: &Path, cell: &Cell, state: &State, part: Part) -> Result<Option<Predictions>> {
     match state {
-        State::Done(_) => Ok(Some(Predictions::read_csv(&folder.join(&cell.name).join("predictions.csv"))?)),
+        State::Done(_) => Ok(Some(Predictions::read_csv(&folder.join(&cell.name).join(part.file()))?)),
         _ => Ok(None),
     }
+}
+
+/// Each once, in their order.
+fn seeds<'k>(keys: impl Iterator<Item = &'k (u64, Option<u32>)>) -> Vec<u64> {
+    let mut seeds: Vec<u64> = keys.map(|(seed, _)| *seed).collect();
+    seeds.dedup();
+    seeds
 }
 
 /// The metrics at the top of a report, and that of the question.
@@ -299,7 +313,7 @@ fn metrics(asked: &'static Metric) -> Vec<&'static Metric> {
 
 /// Each other setting against one, in the order that they are in.
 fn compared(
-    settings: &[(SettingResults, BySeed)],
+    settings: &[(SettingResults, Wholes)],
     against: &str,
     metric: &Metric,
     how: &Resampling,
@@ -309,17 +323,17 @@ fn compared(
         return Vec::new();
     };
     let mut found: Vec<Against> = Vec::new();
-    for (results, by_seed) in settings.iter().filter(|(results, _)| results.name != against) {
-        let seeds: Vec<u64> = base.keys().filter(|seed| by_seed.contains_key(seed)).copied().collect();
-        let runs = |of: &'_ BySeed| seeds.iter().map(|seed| of[seed].clone()).collect::<Vec<_>>();
-        if seeds.is_empty() {
+    for (results, wholes) in settings.iter().filter(|(results, _)| results.name != against) {
+        let common: Vec<&(u64, Option<u32>)> = base.keys().filter(|key| wholes.contains_key(key)).collect();
+        if common.is_empty() {
             continue;
         }
-        let (a, b) = (runs(base), runs(by_seed));
-        let (a, b): (Vec<&Predictions>, Vec<&Predictions>) = (a.iter().collect(), b.iter().collect());
-        match compare_runs(&a, &b, seeds.len() > 1, metric, how) {
+        let a: Vec<&Predictions> = common.iter().map(|key| &base[*key]).collect();
+        let b: Vec<&Predictions> = common.iter().map(|key| &wholes[*key]).collect();
+        match compare_runs(&a, &b, common.len() > 1, metric, how) {
             Ok(comparison) => {
-                found.push(Against { name: results.name.clone(), seeds, comparison, p_holm: f64::NAN });
+                let (name, seeds) = (results.name.clone(), seeds(common.iter().copied()));
+                found.push(Against { name, seeds, comparison, p_holm: f64::NAN });
             }
             // What is varied may be the data themselves.
             Err(error) => notes.push(format!("{} is not compared with {against}: {error}", results.name)),

@@ -9,7 +9,7 @@ mod cell;
 mod found;
 
 pub use axes::{Axis, Seeds};
-pub use cell::{Ended, State, finish};
+pub use cell::{Ended, Part, State, finish};
 pub use found::{Against, CellResults, Judgement, MetricResults, Question, SettingResults};
 
 use crate::plan::Plan;

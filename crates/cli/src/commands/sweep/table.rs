@@ -24,8 +24,8 @@ pub fn text(found: &Judgement) -> String {
     let metrics: Vec<&str> = std::iter::once(found.metric).chain(usual).take(SHOWN).collect();
     let mut out = format!("{}\n\n", wrapped(&subject(found), 0));
     let mut is_cut = aligned(&over_runs(found, &metrics), &mut out);
-    out += &format!("\n{}\n\n", wrapped(&by_seed_title(found), 0));
-    is_cut |= aligned(&by_seed(found, &metrics), &mut out);
+    out += &format!("\n{}\n\n", wrapped(&whole_title(found), 0));
+    is_cut |= aligned(&wholes(found, &metrics), &mut out);
     if !found.comparisons.is_empty() {
         out += &format!("\n{}\n\n", wrapped(&comparison_title(found), 0));
         is_cut |= aligned(&comparisons(found), &mut out);
@@ -57,7 +57,7 @@ pub fn markdown(found: &Judgement, command: &str) -> String {
         grid.rows.iter().for_each(|row| out += &line(row));
     };
     section("Mean ± standard deviation over runs:", &over_runs(found, &metrics));
-    section(&by_seed_title(found), &by_seed(found, &metrics));
+    section(&whole_title(found), &wholes(found, &metrics));
     if !found.comparisons.is_empty() {
         section(&comparison_title(found), &comparisons(found));
     }
@@ -79,18 +79,22 @@ fn subject(found: &Judgement) -> String {
         format!("{} of {}, ", counted(found.settings.len(), "setting"), found.keys.join(", "))
     };
     format!(
-        "{}: {varied}{noun} {}{folds}; validation part, best epoch of each run",
+        "{}: {varied}{noun} {}{folds}; {} part, best epoch of each run",
         found.recipe,
-        seeds.join(", ")
+        seeds.join(", "),
+        found.part
     )
 }
 
-fn by_seed_title(found: &Judgement) -> String {
-    let what = match (found.folds.is_some(), found.seeds.len() > 1) {
-        (true, true) => "All folds of a seed together, mean over seeds",
-        (true, false) => "All folds together",
-        (false, true) => "Mean over seeds",
-        (false, false) => "The run",
+fn whole_title(found: &Judgement) -> String {
+    let (is_test, has_folds) = (found.part == "test", found.folds.is_some());
+    let what = match (has_folds, is_test, found.seeds.len() > 1) {
+        (true, true, true) => "Mean over seeds and folds",
+        (true, true, false) => "Mean over folds",
+        (true, false, true) => "All folds of a seed together, mean over seeds",
+        (true, false, false) => "All folds together",
+        (false, _, true) => "Mean over seeds",
+        (false, _, false) => "The run",
     };
     format!("{what}, with its {} % interval over {}:", percent(found.level), over(found))
 }
@@ -163,9 +167,9 @@ fn over_runs(found: &Judgement, metrics: &[&str]) -> Grid {
     }
 }
 
-fn by_seed(found: &Judgement, metrics: &[&str]) -> Grid {
+fn wholes(found: &Judgement, metrics: &[&str]) -> Grid {
     let row = |(at, setting): (usize, &SettingResults)| {
-        let value = |name: &&str| match setting.metrics[*name].by_seed {
+        let value = |name: &&str| match setting.metrics[*name].whole {
             None => "–".to_owned(),
             Some(of) if of.low.is_nan() => share(of.mean),
             Some(of) => format!("{} [{}, {}]", share(of.mean), share(of.low), share(of.high)),

@@ -30,7 +30,8 @@ fn predictions(cell: &Cell) -> Predictions {
         let p = 0.6 + 0.03 * index as f64;
         let of_b = if (label == 1) == (index >= wrong) { p } else { 1.0 - p };
         let id = format!("f{}_{index}", cell.fold.unwrap_or(0));
-        predictions.push(&id, Some(&format!("{}", &id[..id.len() - 1])), label, &[1.0 - of_b, of_b]).unwrap();
+        let group = format!("f{}_{}", cell.fold.unwrap_or(0), index / 2);
+        predictions.push(&id, Some(&group), label, &[1.0 - of_b, of_b]).unwrap();
     }
     predictions
 }
@@ -50,7 +51,13 @@ fn written(sweep: &Sweep, without: &[usize]) -> (tempfile::TempDir, Vec<State>) 
 }
 
 fn question(against_best: bool) -> Question {
-    Question { metric: find("accuracy").unwrap(), against_best, resamples: 200, level: 0.95 }
+    Question {
+        part: Part::Validation,
+        metric: find("accuracy").unwrap(),
+        against_best,
+        resamples: 200,
+        level: 0.95,
+    }
 }
 
 fn near(a: f64, b: f64) {
@@ -71,10 +78,10 @@ fn of_seeds_and_folds() {
     near(accuracy.mean, (10. + 9. + 11. + 10.) / 48.);
     near(accuracy.sd, (2.0_f64 / 3.0).sqrt() / 12.0);
     // Pooled: 19 and 21 of 24.
-    let by_seed = accuracy.by_seed.unwrap();
-    near(by_seed.mean, 40. / 48.);
-    near(by_seed.sd, (2.0_f64).sqrt() / 24.0);
-    assert!(by_seed.low < by_seed.mean && by_seed.mean < by_seed.high, "{by_seed:?}");
+    let whole = accuracy.whole.unwrap();
+    near(whole.mean, 40. / 48.);
+    near(whole.sd, (2.0_f64).sqrt() / 24.0);
+    assert!(whole.low < whole.mean && whole.mean < whole.high, "{whole:?}");
     let [against] = &found.comparisons[..] else { panic!("{:?}", found.comparisons) };
     assert_eq!((against.name.as_str(), &against.seeds[..]), ("mixup", &[1, 2][..]));
     near(against.comparison.difference, 8. / 24.);
@@ -82,7 +89,7 @@ fn of_seeds_and_folds() {
     near(against.p_holm, against.comparison.p_permutation);
     assert_eq!((found.cells.len(), found.cells[1].folder.as_str()), (8, "policy=mixup/seed=1/fold=0"));
     near(found.cells[1].metrics["accuracy"], 10. / 12.);
-    assert!(found.notes.is_empty() && accuracy.by_seed != mixup.metrics["ece"].by_seed);
+    assert!(found.notes.is_empty() && accuracy.whole != mixup.metrics["ece"].whole);
     let against_best = sweep.judge(folder.path(), &states, &question(true)).unwrap();
     assert_eq!(against_best.against, "mixup");
     near(against_best.comparisons[0].comparison.difference, -8. / 24.);
@@ -103,8 +110,8 @@ fn pooled_is_not_the_mean_over_folds() {
         pooled.extend(&of_seed.next().unwrap()).unwrap();
         (find("auroc").unwrap().of)(&pooled)
     };
-    near(none.by_seed.unwrap().mean, (pooled(1) + pooled(2)) / 2.0);
-    assert!((none.by_seed.unwrap().mean - none.mean).abs() > 1e-3, "{none:?}");
+    near(none.whole.unwrap().mean, (pooled(1) + pooled(2)) / 2.0);
+    assert!((none.whole.unwrap().mean - none.mean).abs() > 1e-3, "{none:?}");
 }
 
 #[test]
@@ -142,6 +149,27 @@ fn other_images_are_not_compared() {
         other.write_csv(&folder.path().join(&cell.name).join("predictions.csv")).unwrap();
     }
     let found = sweep.judge(folder.path(), &states, &question(false)).unwrap();
-    assert!(found.comparisons.is_empty() && found.settings[0].metrics["accuracy"].by_seed.is_some());
+    assert!(found.comparisons.is_empty() && found.settings[0].metrics["accuracy"].whole.is_some());
     assert!(found.notes[0].starts_with("mixup is not compared with none: "), "{:?}", found.notes);
+}
+
+/// All folds are judged by the same test part: each run by itself, and none is pooled.
+#[test]
+fn of_the_test_part_every_run_is_one() {
+    let sweep = sweep(Some(2));
+    let (folder, states) = written(&sweep, &[]);
+    for cell in &sweep.cells {
+        let mut of_test = predictions(&Cell { fold: Some(0), ..cell.clone() });
+        of_test.probabilities.rotate_left(if cell.fold == Some(1) { 4 } else { 0 });
+        of_test.write_csv(&folder.path().join(&cell.name).join("test.csv")).unwrap();
+    }
+    let question = Question { part: Part::Test, ..question(false) };
+    let found = sweep.judge(folder.path(), &states, &question).unwrap();
+    let accuracy = &found.settings[0].metrics["accuracy"];
+    let whole = accuracy.whole.unwrap();
+    near(whole.mean, accuracy.mean);
+    near(whole.sd, accuracy.sd);
+    let c = &found.comparisons[0].comparison;
+    assert_eq!((c.images, c.runs_a.len(), &found.comparisons[0].seeds[..]), (12, 4, &[1, 2][..]));
+    assert_eq!((found.part, &found.settings[0].seeds[..]), ("test", &[1, 2][..]));
 }
