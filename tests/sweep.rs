@@ -2,6 +2,7 @@
 
 use crate::program::{Desk, Program, Said};
 use crate::training::assert_same;
+use candle_core::{DType, Tensor};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -109,9 +110,15 @@ fn interrupted_and_gone_on_is_uninterrupted() {
     );
     let said = begin().say().ok();
     assert!(said.err.contains("policy=none/seed=1: done already") && said.err.contains("resumed after step"));
-    assert_same(&desk.bytes("whole"), &desk.bytes("s"));
-    let table =
-        |out: &str| desk.tallow(&[&longer(out)[..], &["--report"]].concat()).ok().out.replace(out, "");
+    for name in ["sweep.json", "sweep.md"] {
+        assert_eq!(desk.read(&format!("whole/{name}")), desk.read(&format!("s/{name}")), "{name}");
+    }
+    for cell in ["policy=none/seed=1", "policy=mixup/seed=1"] {
+        assert_same(&desk.bytes(&format!("whole/{cell}")), &desk.bytes(&format!("s/{cell}")));
+    }
+    let table = |out: &str| {
+        desk.tallow(&[&longer(out)[..], &["--report"]].concat()).ok().out.replace(&format!("{out}/"), "")
+    };
     assert_eq!(table("whole"), table("s"));
 }
 
@@ -250,7 +257,8 @@ fn a_job_array_runs_one_cell_a_task() {
 /// What a run is given before its first step: initial weights, and the order, labels and pixels of its batches.
 fn given(run: &Run) -> [Vec<u8>; 4] {
     let tensors = run.model.params.tensors().unwrap();
-    let values = tensors.values().flat_map(|tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap());
+    let flat = |tensor: &Tensor| tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>();
+    let values = tensors.values().flat_map(|tensor| flat(tensor).unwrap());
     let weights = values.flat_map(f32::to_le_bytes).collect();
     let (mut order, mut labels, mut pixels) = (Vec::new(), Vec::new(), Vec::new());
     let batches = run.batches().unwrap();

@@ -13,6 +13,9 @@ const SHOWN: usize = 3;
 /// Those that come after the one that settings are ranked by.
 const USUAL: [&str; 3] = ["balanced_accuracy", "macro_f1", "auroc"];
 
+/// What the first table is.
+const OVER_RUNS: &str = "Mean ± standard deviation over runs:";
+
 /// Columns, and a row of texts for each setting.
 struct Grid {
     columns: Vec<String>,
@@ -22,7 +25,7 @@ struct Grid {
 pub fn text(found: &Judgement) -> String {
     let usual = USUAL.into_iter().filter(|name| *name != found.metric);
     let metrics: Vec<&str> = std::iter::once(found.metric).chain(usual).take(SHOWN).collect();
-    let mut out = format!("{}\n\n", wrapped(&subject(found), 0));
+    let mut out = format!("{}\n\n{OVER_RUNS}\n\n", wrapped(&subject(found), 0));
     let mut is_cut = aligned(&over_runs(found, &metrics), &mut out);
     out += &format!("\n{}\n\n", wrapped(&whole_title(found), 0));
     is_cut |= aligned(&wholes(found, &metrics), &mut out);
@@ -56,7 +59,7 @@ pub fn markdown(found: &Judgement, command: &str) -> String {
         );
         grid.rows.iter().for_each(|row| out += &line(row));
     };
-    section("Mean ± standard deviation over runs:", &over_runs(found, &metrics));
+    section(OVER_RUNS, &over_runs(found, &metrics));
     section(&whole_title(found), &wholes(found, &metrics));
     if !found.comparisons.is_empty() {
         section(&comparison_title(found), &comparisons(found));
@@ -226,8 +229,15 @@ fn cells(found: &Judgement) -> Grid {
     Grid { columns, rows: found.cells.iter().map(row).collect() }
 }
 
+/// What stands above the settings: the last parts of the keys, where these tell them apart.
 fn found_keys(found: &Judgement) -> String {
-    if found.keys.is_empty() { "recipe".to_owned() } else { found.keys.join(", ") }
+    let ends: Vec<&str> = found.keys.iter().map(|key| key.rsplit('.').next().unwrap_or(key)).collect();
+    let are_told_apart = (1..ends.len()).all(|at| !ends[..at].contains(&ends[at]));
+    match are_told_apart {
+        _ if ends.is_empty() => "recipe".to_owned(),
+        true => ends.join(", "),
+        false => found.keys.join(", "),
+    }
 }
 
 /// Three digits, without the 0 before the point.
