@@ -3,8 +3,8 @@
 use crate::program::{Desk, root};
 use std::collections::BTreeMap;
 
-const GUIDES: [&str; 7] =
-    ["own_images", "data_check", "fine_tune", "report", "calibrate", "from_others", "evidence"];
+const GUIDES: [&str; 8] =
+    ["own_images", "data_check", "fine_tune", "report", "calibrate", "from_others", "evidence", "protocol"];
 
 /// What a block marked `yaml partial` is written over.
 const BASE: &str = "\

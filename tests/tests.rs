@@ -3,6 +3,7 @@
 //! - [`recipes`]: every recipe and preset plans; every mistake is answered with its place and remedy.
 //! - [`cli`]: the commands as a person types them.
 //! - [`bench`]: what `tallow bench` prints is there and agrees.
+//! - [`sweep`]: cells are runs, interrupted is uninterrupted, mistakes come first, and settings of one seed see the same.
 //! - [`refusals`]: bad data, bad folders, divergence and signals: exit code, remedy, and what is left behind.
 //! - [`training`]: the same seed gives the same bytes, whatever the threads; the knobs do what they say.
 //! - [`steps`]: one step, from inside: gradients, branches, probes.
@@ -42,4 +43,5 @@ mod rooms;
 #[path = "../crates/hub/tests/server/mod.rs"]
 mod server;
 mod steps;
+mod sweep;
 mod training;

@@ -195,6 +195,7 @@ fn help_fits_and_shows_examples() {
         "",
         "new",
         "train",
+        "sweep",
         "eval",
         "compare",
         "data check",

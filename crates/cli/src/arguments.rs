@@ -6,6 +6,7 @@ mod compare;
 mod data;
 mod share;
 mod stats;
+mod sweep;
 
 pub use bench::*;
 pub use calibrate::Calibrate;
@@ -15,6 +16,7 @@ pub use data::*;
 pub use share::*;
 pub use stats::Stats;
 use std::path::PathBuf;
+pub use sweep::{AgainstWhich, JudgedBy, Sweep};
 
 /// A model zoo and training toolkit for image classification, with augmentation policies that mix samples.
 #[derive(Parser)]
@@ -22,6 +24,8 @@ use std::path::PathBuf;
 #[command(after_help = "examples:
   tallow new images/ -o mine.yaml              a recipe for your images
   tallow train recipes/quickstart.yaml         train, evaluate, report
+  tallow sweep recipes/quickstart.yaml policy=none,mixup --seeds 3
+                                               which is better, over seeds
   tallow check recipes/*.yaml                  every mistake; runs nothing
   tallow data check recipes/quickstart.yaml    copies, leaks, odd images
   tallow preview recipes/quickstart.yaml       a picture of what policies do
@@ -48,6 +52,8 @@ pub enum Command {
     New(New),
     /// Train a recipe
     Train(Train),
+    /// Train a recipe with several values, seeds and folds, and say what came of it
+    Sweep(Sweep),
     /// Metrics of a checkpoint, or of the weights that a recipe names, on a part of the data
     Eval(Eval),
     /// Which of several models is better, and how sure that is

@@ -52,7 +52,10 @@ mod summary;
 
 pub use calibrate::{CalibrationMethod, Calibrator, Rising, cross_fitted};
 pub use class_interval::{ClassIntervals, intervals_by_class};
-pub use compare::{Comparison, DeLong, NonInferiority, compare, compare_runs, delong, holm};
+pub use compare::{
+    Comparison, DeLong, NonInferiority, RunsInterval, compare, compare_runs, delong, holm, intervals_of_runs,
+    mean, standard_deviation,
+};
 pub use confusion::{Average, Confusion};
 pub use curves::{
     ClassCurves, Curves, PrecisionRecallPoint, ReliabilityBin, RocPoint, precision_recall_curve, reliability,

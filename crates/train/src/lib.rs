@@ -24,6 +24,7 @@ mod plan;
 mod recipe;
 mod run;
 mod share;
+pub mod sweep;
 
 pub use error::{Error, Result};
 pub use fit::checkpoint::find as find_checkpoint;

@@ -10,6 +10,7 @@ use runs::{Model, models};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::Write;
+pub use table::{number, p};
 use tallow_data::counted;
 use tallow_metrics::{
     Better, Comparison, METRICS, Metric, NonInferiority, Predictions, Resampling, compare_runs, find, holm,
@@ -66,7 +67,8 @@ pub fn compare(arguments: &Compare, registry: &Registry) -> anyhow::Result<()> {
     Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
 }
 
-fn metric(name: &str) -> Result<&'static Metric, Error> {
+/// The metric that `--metric` names.
+pub fn metric(name: &str) -> Result<&'static Metric, Error> {
     find(name).ok_or_else(|| {
         let names: Vec<&str> = METRICS.iter().map(|metric| metric.name).collect();
         Error::recipe(format!("--metric {name}: expected a metric, one of {}", names.join(", ")))
@@ -195,7 +197,7 @@ impl Found {
                 "{verdict} by a margin of {}: the interval's worse end is {:+.4}, one-sided p {}",
                 margin.margin,
                 margin.bound,
-                table::p(margin.p)
+                p(margin.p)
             ));
         }
         notes

@@ -17,6 +17,7 @@ mod pull;
 mod reference;
 mod replay;
 mod stats;
+mod sweep;
 pub mod train;
 
 use crate::arguments::{Command, DataCommand};
@@ -30,6 +31,7 @@ use tallow_train::{DeviceChoice, Error};
 pub fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
     match command {
         Command::Train(arguments) => train::train(&arguments, registry),
+        Command::Sweep(arguments) => sweep::sweep(&arguments, registry),
         Command::Eval(arguments) => eval::eval(&arguments, registry),
         Command::Compare(arguments) => compare::compare(&arguments, registry),
         Command::Calibrate(arguments) => calibrate::calibrate(&arguments, registry),

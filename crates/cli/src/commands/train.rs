@@ -7,10 +7,12 @@ use anyhow::Context;
 use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicI32;
 use tallow_data::counted;
 use tallow_policy::Registry;
 use tallow_report::Progress;
-use tallow_train::{Earlier, Error, Folder, Plan, Run, Start};
+use tallow_train::{Earlier, Error, Fitted, Folder, Plan, Run, Start};
 
 pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
     let progress = Progress::stderr();
@@ -36,15 +38,7 @@ pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
         }
         return Ok(());
     }
-    let folder = Folder::inspect(&place, &plan, earlier)?;
-    let start = folder.resume.as_deref().map_or(Start::Recipe, Start::Checkpoint);
-    let run = Run::build(plan, start, &progress)?;
-    introduce(&run, &progress)?;
-    folder.notes.iter().for_each(|note| progress.note(note));
-    let signal = signals::watch().context("cannot watch for signals")?;
-    let fitted = tallow_train::fit(&run, &folder, &progress, &signal)?;
-    tallow_train::report(&run, &folder, &fitted)?;
-    fitted.warnings.iter().for_each(|warning| progress.note(&format!("warning: {warning}")));
+    let (run, fitted, _) = to_the_end(plan, &place, earlier, &progress, signals::watch)?;
     let measured = tallow_train::measured(&fitted.predictions, run.data.validation.group_name());
     let mut out = std::io::stdout().lock();
     if arguments.json {
@@ -84,16 +78,41 @@ pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Trains a plan in a folder to its end, and writes the report; the folder is locked until it is dropped. `watch` gives the number
+/// that a signal sets.
+pub fn to_the_end(
+    plan: Plan,
+    place: &Path,
+    earlier: Earlier,
+    progress: &Progress,
+    watch: impl FnOnce() -> std::io::Result<Arc<AtomicI32>>,
+) -> anyhow::Result<(Run, Fitted, Folder)> {
+    let folder = Folder::inspect(place, &plan, earlier)?;
+    let start = folder.resume.as_deref().map_or(Start::Recipe, Start::Checkpoint);
+    let run = Run::build(plan, start, progress)?;
+    introduce(&run, progress)?;
+    folder.notes.iter().for_each(|note| progress.note(note));
+    let signal = watch().context("cannot watch for signals")?;
+    let fitted = tallow_train::fit(&run, &folder, progress, &signal)?;
+    tallow_train::report(&run, &folder, &fitted)?;
+    fitted.warnings.iter().for_each(|warning| progress.note(&format!("warning: {warning}")));
+    Ok((run, fitted, folder))
+}
+
 /// The run's folder of a recipe, where none is named.
 pub fn folder_of(plan: &Plan) -> PathBuf {
     Path::new("checkpoints").join(&plan.name)
 }
 
-/// A path as a shell reads it.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
+/// A path, or another word, as a shell reads it.
+pub fn quoted(word: &Path) -> String {
+    let text = word.display().to_string();
     let is_plain = |c: char| c.is_alphanumeric() || "._-/+,:@%".contains(c);
-    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }
 
 /// What is about to be trained, on stderr.

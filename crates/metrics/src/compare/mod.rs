@@ -8,6 +8,7 @@ mod holm;
 mod mcnemar;
 mod permutation;
 mod runs;
+mod several;
 
 use align::aligned;
 pub use delong::{DeLong, delong};
@@ -15,7 +16,9 @@ pub use holm::holm;
 use mcnemar::mcnemar;
 use permutation::permutation;
 use runs::Runs;
+pub use runs::{mean, standard_deviation};
 use serde::Serialize;
+pub use several::{RunsInterval, intervals_of_runs};
 
 use crate::metric::{Better, Form};
 use crate::ranking::Area;

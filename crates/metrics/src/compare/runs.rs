@@ -13,6 +13,18 @@ pub struct Runs {
     pub values: Vec<f64>,
 }
 
+/// Σ x / n; NaN of no number.
+pub fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// √(Σ (x − mean)² / (n − 1)); NaN of one number or none.
+pub fn standard_deviation(values: &[f64]) -> f64 {
+    let mean = mean(values);
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (squares / (values.len() as f64 - 1.0)).sqrt()
+}
+
 impl Runs {
     pub fn new(metric: &Metric, runs: &[Cow<Predictions>]) -> Runs {
         Runs {
@@ -23,14 +35,12 @@ impl Runs {
 
     /// The mean of the metric over runs.
     pub fn mean(&self) -> f64 {
-        self.values.iter().sum::<f64>() / self.values.len() as f64
+        mean(&self.values)
     }
 
     /// The standard deviation of the metric over runs, n − 1 below the sum; NaN of one run.
     pub fn deviation(&self) -> f64 {
-        let mean = self.mean();
-        let squares: f64 = self.values.iter().map(|value| (value - mean).powi(2)).sum();
-        (squares / (self.values.len() as f64 - 1.0)).sqrt()
+        standard_deviation(&self.values)
     }
 
     /// How often each run is drawn: of one run once, of k runs k − 1 in all.

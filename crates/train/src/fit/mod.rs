@@ -31,6 +31,7 @@ pub use loss::{Loss, LossKind, balanced_weights};
 pub use optimizer::{Gradients, by_name};
 pub use optimizer::{Moments, Optimizer, Rates, Rule, State};
 pub use plateau::PlateauRule;
+pub use same_run::different_recipe;
 pub use schedule::{Schedule, Shape};
 pub use step::{Step, training_step};
 

@@ -19,17 +19,7 @@ const MAY_DIFFER: [&str; 6] = ["device", "data.root", "data.path", "data.file", 
 /// A recipe that would have trained something else.
 pub fn same_run(place: &Path, plan: &Plan) -> Result<Vec<String>> {
     let (path, name) = (place.join("recipe.yaml"), &plan.name);
-    let then = checkpoint::read(place, "recipe.yaml")?;
-    let read = serde_yaml::from_str(&then);
-    let read = read.map_err(|error| Error::Checkpoint(format!("{}: {error}", path.display())))?;
-    // An earlier version wrote no defaults.
-    let mut then = completed(resolved::translated(&then, read));
-    if plan.resolved.get("evaluation").is_none() && then.get("evaluation") == of_config(place).as_ref() {
-        // What the weights' config.json said is written down, and is the checkpoint's from here.
-        then.as_mapping_mut().map(|map| map.remove("evaluation"));
-    }
-    let mut changed = Vec::new();
-    differences(&then, &plan.resolved, "", &mut changed);
+    let changed = changes(place, plan)?;
     let is_longer = changed.iter().any(|change| change.path == "length");
     let (allowed, refused): (Vec<Change>, Vec<Change>) =
         changed.into_iter().partition(|change| change.is_allowed() || (is_longer && change.is_of_length()));
@@ -63,6 +53,37 @@ pub fn same_run(place: &Path, plan: &Plan) -> Result<Vec<String>> {
     Ok(notes)
 }
 
+/// In what the recipe of a checkpoint differs from that of a plan, where the result may: only the device and the places of data may
+/// be others.
+///
+/// # Errors
+/// A recipe that cannot be read.
+pub fn different_recipe(place: &Path, plan: &Plan) -> Result<Option<String>> {
+    let ends = ["length", "early_stop"];
+    let is_place = |change: &Change| change.is_allowed() && !ends.contains(&change.section());
+    let changed = changes(place, plan)?;
+    let list: Vec<String> =
+        changed.iter().filter(|change| !is_place(change)).map(Change::to_string).collect();
+    Ok((!list.is_empty()).then(|| list.join(", ")))
+}
+
+/// The values that the recipe of a checkpoint and that of a plan do not have in common.
+fn changes(place: &Path, plan: &Plan) -> Result<Vec<Change>> {
+    let then = checkpoint::read(place, "recipe.yaml")?;
+    let read = serde_yaml::from_str(&then);
+    let read =
+        read.map_err(|error| Error::Checkpoint(format!("{}: {error}", place.join("recipe.yaml").display())))?;
+    // An earlier version wrote no defaults.
+    let mut then = completed(resolved::translated(&then, read));
+    if plan.resolved.get("evaluation").is_none() && then.get("evaluation") == of_config(place).as_ref() {
+        // What the weights' config.json said is written down, and is the checkpoint's from here.
+        then.as_mapping_mut().map(|map| map.remove("evaluation"));
+    }
+    let mut changed = Vec::new();
+    differences(&then, &plan.resolved, "", &mut changed);
+    Ok(changed)
+}
+
 /// The evaluation that a checkpoint's `config.json` says.
 fn of_config(place: &Path) -> Option<Value> {
     evaluation_nodes(&config_of(place).ok()?).ok().map(Value::from)
@@ -86,6 +107,10 @@ impl Change {
         MAY_DIFFER.iter().any(|key| {
             self.path.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         })
+    }
+
+    fn section(&self) -> &str {
+        self.path.split('.').next().unwrap_or_default()
     }
 
     /// A duration of the schedule or of a freezing, which a run that was shortened has as a part of its length.

@@ -122,7 +122,7 @@ pub const ELSEWHERE: &Elsewhere = &[
     ),
     (
         &["kfold", "n_splits", "k_fold", "num_folds", "cv", "cross_validation", "folds", "fold"],
-        "`data: { split: { folds: 5, fold: 0 } }`",
+        "`data: { split: { folds: 5, fold: 0 } }`, or all folds by `tallow sweep RECIPE --folds 5`",
     ),
     (
         &["groups", "group_column", "patient_id", "patient_column", "group"],
@@ -371,6 +371,10 @@ pub const ELSEWHERE: &Elsewhere = &[
             "checkpoint_interval",
         ],
         "nothing; the validation part is looked at after each epoch, and the last and the best one are saved",
+    ),
+    (
+        &["seeds", "n_seeds", "num_seeds", "repeats", "n_repeats", "trials", "n_trials", "sweep", "grid"],
+        "`tallow sweep RECIPE policy=none,mixup --seeds 3`, on the command line",
     ),
     (&["focal", "focal_loss", "focal_gamma"], "`loss: { focal: 2.0 }`"),
     (

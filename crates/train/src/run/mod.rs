@@ -135,6 +135,12 @@ pub fn inspect(plan: &Plan) -> (Option<Data>, Vec<Error>) {
     (data, errors)
 }
 
+/// Every mistake that can be told with data and weights there, without a look at the images.
+pub fn fits(plan: &Plan) -> Vec<Error> {
+    let of_data = Data::undecoded(plan).and_then(|data| check_with_data(plan, &data)).err();
+    of_data.into_iter().chain(weights::inspect(plan).err()).collect()
+}
+
 /// What of a plan can be checked only with its data open.
 ///
 /// # Errors

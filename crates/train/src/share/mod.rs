@@ -9,6 +9,6 @@ mod publish;
 pub use card::is_sealed as is_own_card;
 pub use export::{Exported, Library, export};
 pub use present::{
-    Measured, add_class_intervals, claim, described, ending, headline, intervals, measured, report,
+    HEADLINE, Measured, add_class_intervals, claim, described, ending, headline, intervals, measured, report,
 };
 pub use publish::{Assembled, PublishOptions, assemble};

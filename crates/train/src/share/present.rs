@@ -14,7 +14,7 @@ use tallow_metrics::{
 use tallow_report::{DataNotes, Headline, Mistake, Mistakes, PerGroup, Report, history};
 
 /// The metrics at the top of a table or report.
-const HEADLINE: [&str; 8] = [
+pub const HEADLINE: [&str; 8] = [
     "balanced_accuracy",
     "macro_f1",
     "micro_f1",

@@ -116,7 +116,8 @@ fn value(mean: f64, deviation: f64) -> String {
     if deviation.is_nan() { mean } else { format!("{mean} ± {}", number(deviation, false)) }
 }
 
-fn number(value: f64, sign: bool) -> String {
+/// Four digits, with a sign where it is a difference.
+pub fn number(value: f64, sign: bool) -> String {
     match sign {
         _ if value.is_nan() => "–".to_owned(),
         true => format!("{value:+.4}").replace('-', "−"),
