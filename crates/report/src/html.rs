@@ -9,7 +9,7 @@ pub(crate) mod shell;
 
 use crate::{Epoch, Error, Headline, Result, Sheet};
 use maud::{Markup, html};
-pub use pictures::{Mistake, Mistakes};
+pub use pictures::{Doubt, Mistake, Mistakes};
 use shell::Part;
 use std::path::Path;
 use tallow_metrics::Summary;
@@ -27,7 +27,7 @@ pub struct Report {
     pub ending: String,
     /// The first one is shown first.
     pub headline: Vec<Headline>,
-    /// What was predicted wrong.
+    /// What was predicted wrong, and what was hardly decided.
     pub mistakes: Option<Mistakes>,
     /// From [`history`](crate::history).
     pub epochs: Vec<Epoch>,
