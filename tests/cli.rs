@@ -1,9 +1,11 @@
 //! The commands as a person types them.
 
 mod aloud;
+mod asking;
 mod compare;
 mod eval;
 mod look;
+mod maps;
 mod predict;
 mod stats;
 mod train;

@@ -3,7 +3,8 @@
 use crate::program::{Desk, root};
 use std::collections::BTreeMap;
 
-const GUIDES: [&str; 6] = ["own_images", "data_check", "fine_tune", "report", "from_others", "evidence"];
+const GUIDES: [&str; 7] =
+    ["own_images", "data_check", "fine_tune", "report", "look", "from_others", "evidence"];
 
 /// What a block marked `yaml partial` is written over.
 const BASE: &str = "\

@@ -27,11 +27,12 @@ mod share;
 
 pub use error::{Error, Result};
 pub use fit::checkpoint::find as find_checkpoint;
+pub use fit::ensemble::Ensemble;
 pub use fit::evaluate::{evaluate, forward, probabilities};
 pub use fit::{
     Best, BranchStep, DryRun, Earlier, Fitted, Folder, MixStep, Rates, Step, dry_run, fit, training_step,
 };
-pub use inspect::{Preview, Replay, bench, preview, replay, stats};
+pub use inspect::{CamMethod, Explained, Explainer, Preview, Replay, bench, preview, replay, stats};
 pub use plan::{
     Key as RecipeKey, Plan, RunLength, SECTIONS as RECIPE, Section as RecipeSection, Weights, check_preset,
     is_preset,
@@ -41,7 +42,7 @@ pub use recipe::elsewhere;
 pub use run::Transfers;
 pub use run::{
     Batch, Batches, Data, DataCheck, DeviceChoice, Memory, Model, Pretrained, Run, Start, Statistics,
-    Transforms, check_data, device_name, inspect, part, pretrained,
+    Transforms, Tta, check_data, device_name, inspect, part, pretrained,
 };
 pub use share::{
     Assembled, Exported, Library, PublishOptions, assemble, claim, ending, export, headline, intervals,

@@ -1,6 +1,6 @@
 //! `eval CHECKPOINT` and `eval RECIPE`: metrics of a part of the data.
 
-use super::{checkpoint, writable};
+use super::{asking, checkpoint, writable};
 use crate::arguments::Eval;
 use std::io::Write;
 use std::path::Path;
@@ -9,14 +9,15 @@ use tallow_data::{Dataset, counted};
 use tallow_metrics::Summary;
 use tallow_policy::Registry;
 use tallow_report::Progress;
-use tallow_train::{Error, Model, Plan, evaluate, headline, intervals, part, pretrained};
+use tallow_train::{Error, Model, Plan, headline, intervals, part, pretrained};
 
 pub fn eval(arguments: &Eval, registry: &Registry) -> anyhow::Result<()> {
     let progress = Progress::stderr();
     let is_recipe = arguments.subject.extension().is_some_and(|end| end == "yaml" || end == "yml");
     let subject = if is_recipe { of_recipe } else { of_checkpoint };
     let (name, model, data) = subject(arguments, registry, &progress)?;
-    let predictions = evaluate(&model, &data, &arguments.split, &progress)?;
+    let (networks, asked) = asking::networks(model, &arguments.asking, registry, &progress)?;
+    let predictions = networks.evaluate(&data, &arguments.split, &progress)?;
     if let Some(path) = &arguments.predictions {
         predictions.write_csv(path)?;
     }
@@ -26,9 +27,12 @@ pub fn eval(arguments: &Eval, registry: &Registry) -> anyhow::Result<()> {
     if arguments.json {
         let mut json = serde_json::to_value(&summary)?;
         json["intervals"] = intervals(&predictions, &headline);
+        asked.put_into(&mut json);
         writeln!(out, "{}", serde_json::to_string_pretty(&json)?)?;
     } else {
-        writeln!(out, "{name}: {} part, {}\n", arguments.split, counted(predictions.len(), "image"))?;
+        writeln!(out, "{name}: {} part, {}", arguments.split, counted(predictions.len(), "image"))?;
+        asked.lines().iter().try_for_each(|line| writeln!(out, "{line}"))?;
+        writeln!(out)?;
         write!(out, "{}", tallow_report::table(&summary.per_class, &headline))?;
     }
     Ok(())
