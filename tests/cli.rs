@@ -1,10 +1,12 @@
 //! The commands as a person types them.
 
 mod aloud;
+mod asking;
 mod calibrate;
 mod compare;
 mod eval;
 mod look;
+mod maps;
 mod predict;
 mod stats;
 mod train;

@@ -3,8 +3,17 @@
 use crate::program::{Desk, root};
 use std::collections::BTreeMap;
 
-const GUIDES: [&str; 8] =
-    ["own_images", "data_check", "fine_tune", "report", "calibrate", "from_others", "evidence", "protocol"];
+const GUIDES: [&str; 9] = [
+    "own_images",
+    "data_check",
+    "fine_tune",
+    "report",
+    "look",
+    "calibrate",
+    "from_others",
+    "evidence",
+    "protocol",
+];
 
 /// What a block marked `yaml partial` is written over.
 const BASE: &str = "\

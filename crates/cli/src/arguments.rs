@@ -4,6 +4,7 @@ mod bench;
 mod calibrate;
 mod compare;
 mod data;
+mod look;
 mod share;
 mod stats;
 mod sweep;
@@ -13,6 +14,7 @@ pub use calibrate::Calibrate;
 use clap::{Args, Parser, Subcommand};
 pub use compare::Compare;
 pub use data::*;
+pub use look::*;
 pub use share::*;
 pub use stats::Stats;
 use std::path::PathBuf;
@@ -136,6 +138,8 @@ pub struct New {
   tallow eval checkpoints/quickstart
   tallow eval checkpoints/isic2018_resnet50 --split test --json
   tallow eval checkpoints/quickstart data.seed=2 --predictions fresh.csv
+  tallow eval checkpoints/quickstart --tta flips
+  tallow eval checkpoints/a --with checkpoints/b --with checkpoints/c
   tallow eval recipes/x.yaml model.weights=theirs.pth --split test
   tallow eval checkpoints/x --by-group --subgroups metadata.csv:sex
   tallow eval checkpoints/x --subgroups metadata.csv:age=0,40,60
@@ -168,13 +172,19 @@ pub struct Eval {
     /// Without the calibration that the checkpoint has
     #[arg(long)]
     pub uncalibrated: bool,
+    #[command(flatten)]
+    pub asking: Asking,
 }
 
 #[derive(Args)]
 #[command(after_help = "examples:
   tallow predict checkpoints/quickstart images/ lesion.jpg > predictions.csv
   tallow predict checkpoints/quickstart images/ --skip-broken > predictions.csv
-  tallow predict checkpoints/quickstart batch.npy --logits")]
+  tallow predict checkpoints/quickstart batch.npy --logits
+  tallow predict checkpoints/quickstart images/ --tta flips > predictions.csv
+  tallow predict checkpoints/quickstart lesion.jpg --explain maps
+  tallow predict checkpoints/quickstart lesion.jpg --explain maps \\
+      --class MEL --tap stage3 --method hirescam")]
 pub struct Predict {
     /// A checkpoint folder, or a run's folder (its `best`)
     pub checkpoint: PathBuf,
@@ -193,6 +203,10 @@ pub struct Predict {
     /// Where to compute
     #[arg(long, default_value = "auto", value_name = "auto|cpu|cuda:N|metal")]
     pub device: String,
+    #[command(flatten)]
+    pub asking: Asking,
+    #[command(flatten)]
+    pub explaining: Explaining,
 }
 
 #[derive(Args)]

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use tallow_data::Image;
 use tallow_metrics::{Curves, Predictions, Resampling, Summary, find, intervals_by_class};
 use tallow_report::{
-    Chart, DataNotes, Epoch, Headline, Line, Log, Mistake, Mistakes, PerGroup, Progress, Report, Sheet,
-    SplitNote, Tile, heatmap, history, table,
+    Chart, DataNotes, Doubt, Epoch, Headline, Line, Log, Mistake, Mistakes, PerGroup, Progress, Report,
+    Sheet, SplitNote, Tile, heatmap, history, overlay, table,
 };
 use tallow_seed::{Rng, Seed};
 
@@ -83,8 +83,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("data manifest", "77c0e9f20b6d5a38"),
         ("parameters", "11.18 M"),
     ];
+    // A hill that is somewhere else in each.
+    let map = |at: usize| {
+        let image = &sheet.tiles[at].image;
+        let (wide, high) = (f64::from(image.width), f64::from(image.height));
+        let place = |y: u32, x: u32| {
+            let (x, y) = (f64::from(x) / wide - 0.3, f64::from(y) / high - at as f64 / 18.0);
+            (-12.0 * (x * x + y * y)).exp()
+        };
+        let map: Vec<f64> =
+            (0..image.height).flat_map(|y| (0..image.width).map(move |x| place(y, x))).collect();
+        overlay(image, &map).ok()
+    };
     let mistake = |at: usize| Mistake {
         image: sheet.tiles[at].image.clone(),
+        map: map(at),
         id: format!("ISIC_00243{at:02}"),
         truth: CLASSES[at % 7].into(),
         predicted: CLASSES[(at + 1) % 7].into(),
@@ -92,6 +105,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         of_truth: 0.01,
     };
     let worst = (0..12).map(mistake).collect();
+    let doubt = |at: usize| Doubt {
+        image: sheet.tiles[at].image.clone(),
+        map: map(at),
+        id: format!("ISIC_00251{at:02}"),
+        truth: CLASSES[at % 7].into(),
+        first: (CLASSES[at % 7].into(), 0.41),
+        second: (CLASSES[(at + 2) % 7].into(), 0.40 - 0.01 * at as f64),
+    };
+    let maps = "Beside each image what of it speaks for the predicted class: Grad-CAM at stage4.".into();
+    let mistakes = Mistakes { wrong: 261, images: 1502, worst, doubts: (0..8).map(doubt).collect(), maps };
     let report = Report {
         title: "isic2018_small_cutmix_zeta_mixup".into(),
         subject: "ResNet-18 from scratch at 64 px on ISIC 2018 Task 3, CutMix then ζ-mixup (γ = 2.8) on every batch.".into(),
@@ -99,7 +122,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         per_group: Some(PerGroup { groups: "1120 lesions".into(), headline: headline[..3].to_vec() }),
         headline,
         ending: "Stopped after epoch 20: no better macro_f1 since epoch 17 (early_stop.patience 3).".into(),
-        mistakes: Some(Mistakes { wrong: 261, images: 1502, worst }),
+        mistakes: Some(mistakes),
         epochs: history(&dir)?,
         training_loss: "Cross-entropy with the soft targets of cutmix_zeta_mixup, label smoothing 0.1.".into(),
         best_epoch: Some(17),

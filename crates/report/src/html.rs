@@ -10,7 +10,7 @@ pub(crate) mod shell;
 
 use crate::{Epoch, Error, Headline, Result, Sheet};
 use maud::{Markup, html};
-pub use pictures::{Mistake, Mistakes};
+pub use pictures::{Doubt, Mistake, Mistakes};
 use shell::Part;
 use std::path::Path;
 use tallow_metrics::{ClassIntervals, Curves, Summary};
@@ -30,7 +30,7 @@ pub struct Report {
     pub headline: Vec<Headline>,
     /// Of groups with several images, their mean probabilities counted as one.
     pub per_group: Option<PerGroup>,
-    /// What was predicted wrong.
+    /// What was predicted wrong, and what was hardly decided.
     pub mistakes: Option<Mistakes>,
     /// From [`history`](crate::history).
     pub epochs: Vec<Epoch>,

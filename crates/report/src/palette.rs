@@ -31,6 +31,29 @@ pub(crate) fn class(index: usize) -> [u8; 3] {
     CHOSEN.get(index).copied().unwrap_or_else(|| hue(index as f64 * 137.507_764))
 }
 
+/// Viridis (van der Walt and Smith 2015) at every eighth, sRGB: its lightness rises evenly.
+const VIRIDIS: [[u8; 3]; 9] = [
+    [68, 1, 84],
+    [71, 45, 123],
+    [59, 82, 139],
+    [44, 114, 142],
+    [33, 145, 140],
+    [40, 174, 128],
+    [94, 201, 98],
+    [173, 220, 48],
+    [253, 231, 37],
+];
+
+/// The colour of a number from 0 to 1: dark violet, blue, green, yellow.
+pub(crate) fn heat(value: f64) -> [u8; 3] {
+    let at = value.clamp(0., 1.) * (VIRIDIS.len() - 1) as f64;
+    let below = (at as usize).min(VIRIDIS.len() - 2);
+    std::array::from_fn(|c| {
+        let [low, high] = [below, below + 1].map(|at| f64::from(VIRIDIS[at][c]));
+        (low + (high - low) * (at - below as f64)).round() as u8
+    })
+}
+
 /// HSL(degrees, 50 %, 52 %).
 fn hue(degrees: f64) -> [u8; 3] {
     let (light, spread) = (0.52, 0.5 * (1. - f64::abs(2. * 0.52 - 1.)) / 2.);
@@ -115,6 +138,17 @@ mod tests {
         for colour in lines_dark {
             assert!(light(colour) / light([0x14, 0x18, 0x1d]) >= 3., "{colour:?}");
         }
+    }
+
+    /// Brighter is more, in print and with any colour vision.
+    #[test]
+    fn heat_becomes_lighter() {
+        let steps: Vec<_> = (0..=64).map(|step| linear(heat(f64::from(step) / 64.))).collect();
+        for kind in [NORMAL, PROTAN, DEUTAN, TRITAN] {
+            let light: Vec<f64> = steps.iter().map(|colour| oklab(times(&kind, *colour))[0]).collect();
+            assert!(light.windows(2).all(|pair| pair[0] < pair[1]), "{light:?}");
+        }
+        assert_eq!((heat(0.), heat(0.0625), heat(1.)), ([68, 1, 84], [70, 23, 104], [253, 231, 37]));
     }
 
     #[test]

@@ -28,11 +28,12 @@ pub mod sweep;
 
 pub use error::{Error, Result};
 pub use fit::checkpoint::find as find_checkpoint;
+pub use fit::ensemble::Ensemble;
 pub use fit::evaluate::{evaluate, forward, probabilities};
 pub use fit::{
     Best, BranchStep, DryRun, Earlier, Fitted, Folder, MixStep, Rates, Step, dry_run, fit, training_step,
 };
-pub use inspect::{Preview, Replay, bench, preview, replay, stats};
+pub use inspect::{CamMethod, Explained, Explainer, Preview, Replay, bench, preview, replay, stats};
 pub use plan::{
     Key as RecipeKey, Plan, RunLength, SECTIONS as RECIPE, Section as RecipeSection, Weights, check_preset,
     is_preset,
@@ -42,7 +43,7 @@ pub use recipe::elsewhere;
 pub use run::Transfers;
 pub use run::{
     Batch, Batches, Calibration, Data, DataCheck, DeviceChoice, FittedOn, Memory, Model, Pretrained, Run,
-    Start, Statistics, Transforms, check_data, device_name, inspect, part, pretrained,
+    Start, Statistics, Transforms, Tta, check_data, device_name, inspect, part, pretrained,
 };
 pub use share::{
     Assembled, Exported, Library, Measured, PublishOptions, add_class_intervals, assemble, claim, described,

@@ -3,7 +3,7 @@
 mod decisions;
 mod subgroups;
 
-use super::{checkpoint, writable};
+use super::{asking, checkpoint, writable};
 use crate::arguments::Eval;
 use crate::wrap::wrapped;
 use decisions::Decisions;
@@ -16,8 +16,7 @@ use tallow_metrics::{Predictions, Summary};
 use tallow_policy::Registry;
 use tallow_report::Progress;
 use tallow_train::{
-    Calibration, Error, Model, Plan, add_class_intervals, described, evaluate, intervals, measured, part,
-    pretrained,
+    Calibration, Error, Model, Plan, add_class_intervals, described, intervals, measured, part, pretrained,
 };
 
 pub fn eval(arguments: &Eval, registry: &Registry) -> anyhow::Result<()> {
@@ -25,8 +24,9 @@ pub fn eval(arguments: &Eval, registry: &Registry) -> anyhow::Result<()> {
     let is_recipe = arguments.subject.extension().is_some_and(|end| end == "yaml" || end == "yml");
     let subject = if is_recipe { of_recipe } else { of_checkpoint };
     let (name, model, data) = subject(arguments, registry, &progress)?;
-    let asked = looked(arguments, &*data, &progress)?;
-    let images = evaluate(&model, &data, &arguments.split, &progress)?;
+    let subgroups = looked(arguments, &*data, &progress)?;
+    let (networks, asked) = asking::networks(model, &arguments.asking, registry, &progress)?;
+    let (model, images) = (&networks.first, networks.evaluate(&data, &arguments.split, &progress)?);
     let (predictions, rows) = if arguments.by_group {
         images.averaged_by_group()?
     } else {
@@ -36,7 +36,7 @@ pub fn eval(arguments: &Eval, registry: &Registry) -> anyhow::Result<()> {
         predictions.write_csv(path)?;
     }
     let of = |asked| divided(asked, &predictions, &rows, data.group_name());
-    let subgroups = asked.into_iter().map(of).collect::<Result<Vec<_>, Error>>()?;
+    let subgroups = subgroups.into_iter().map(of).collect::<Result<Vec<_>, Error>>()?;
     let summary = Summary::of(&predictions);
     let measured = measured(&predictions, data.group_name());
     let decisions = Decisions::of(model.calibration.as_ref(), &predictions);
@@ -47,6 +47,7 @@ pub fn eval(arguments: &Eval, registry: &Registry) -> anyhow::Result<()> {
         add_class_intervals(&mut json, &measured.per_class);
         json["calibration"] = serde_json::to_value(&model.calibration)?;
         json["decisions"] = decisions.as_json();
+        asked.put_into(&mut json);
         if arguments.by_group {
             // What is counted are rows; `images` are images still.
             json["images"] = images.len().into();
@@ -66,7 +67,9 @@ pub fn eval(arguments: &Eval, registry: &Registry) -> anyhow::Result<()> {
         } else {
             images
         };
-        writeln!(out, "{name}: {} part, {counted}\n", arguments.split)?;
+        writeln!(out, "{name}: {} part, {counted}", arguments.split)?;
+        asked.lines().iter().try_for_each(|line| writeln!(out, "{line}"))?;
+        writeln!(out)?;
         write!(out, "{}", tallow_report::table(&summary.per_class, &measured.per_class, &measured.headline))?;
         if let Some(calibration) = &model.calibration {
             let told = calibrated(calibration, &data);

@@ -1,8 +1,11 @@
 //! `predict CHECKPOINT IMAGE …`: what a checkpoint says of images, as CSV.
 
-use super::{checkpoint, device};
-use crate::arguments::Predict;
+mod maps;
+
+use super::{asking, checkpoint, device};
+use crate::arguments::{Asking, Predict};
 use candle_core::{DType, Device, Tensor};
+use maps::Maps;
 use std::collections::HashSet;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -11,7 +14,7 @@ use tallow_data::{Dataset, EXTENSIONS, Images, Row, Subset, Table, broken, compl
 use tallow_models::Mode;
 use tallow_policy::Registry;
 use tallow_report::{Progress, Unit};
-use tallow_train::{Calibration, Error, Model, forward};
+use tallow_train::{Calibration, Error, Model};
 
 /// Everything that can be refused is refused before the first line of the CSV.
 pub fn predict(arguments: &Predict, registry: &Registry) -> anyhow::Result<()> {
@@ -20,26 +23,52 @@ pub fn predict(arguments: &Predict, registry: &Registry) -> anyhow::Result<()> {
     if let [file] = &arguments.inputs[..]
         && file.extension().is_some_and(|extension| extension == "npy")
     {
-        let model = open(&place, arguments, registry, &progress)?;
-        let values = values(file)?.to_device(&model.device)?;
-        let (rows, batch) = (values.dim(0)?, model.plan.data.batch);
-        let mut csv = Csv::new(&model, arguments.logits);
-        for start in (0..rows).step_by(batch) {
-            let part = values.narrow(0, start, batch.min(rows - start))?.contiguous()?;
-            let found = model.network.forward(&part, &Mode::Eval)?;
-            csv.write((start..rows).map(|row| row.to_string()), &found)?;
-        }
-        return Ok(csv.end()?);
+        return of_values(file, &place, arguments, registry, &progress);
     }
     let files = files(&arguments.inputs)?;
     let model = open(&place, arguments, registry, &progress)?;
-    let images = readable(files, &model, arguments.skip_broken, &progress)?;
-    one_size(&*images, &model)?;
-    let mut csv = Csv::new(&model, arguments.logits);
-    forward(&model, &images, "predict", &progress, |indices, found| -> anyhow::Result<()> {
+    let (networks, asked) = asking::networks(model, &arguments.asking, registry, &progress)?;
+    let model = &networks.first;
+    let images = readable(files, model, arguments.skip_broken, &progress)?;
+    networks.models().try_for_each(|model| one_size(&*images, model))?;
+    let maps = Maps::asked(model, &arguments.explaining)?;
+    asked.lines().iter().for_each(|line| progress.note(line));
+    let mut csv = Csv::new(model, arguments.logits, maps.as_ref().and_then(|maps| maps.class));
+    networks.forward(&images, "predict", &progress, |indices, found| -> anyhow::Result<()> {
         csv.write(indices.iter().map(|&index| images.id(index as usize).to_owned()), found)
     })?;
-    Ok(csv.end()?)
+    let answers = csv.end()?;
+    maps.map_or(Ok(()), |maps| maps.write(&images, &answers, &progress))
+}
+
+/// Of an array of normalised values.
+fn of_values(
+    file: &Path,
+    place: &Path,
+    arguments: &Predict,
+    registry: &Registry,
+    progress: &Progress,
+) -> anyhow::Result<()> {
+    let Asking { tta, with, .. } = &arguments.asking;
+    for (option, is_there) in [("--tta", tta.is_some()), ("--with", !with.is_empty())] {
+        if is_there {
+            let problem = "needs images, and an array holds the values that one network's evaluation made of them – name image files";
+            return Err(Error::recipe(format!("{option}: {problem}")).into());
+        }
+    }
+    let model = open(place, arguments, registry, progress)?;
+    let values = values(file)?.to_device(&model.device)?;
+    let maps = Maps::asked(&model, &arguments.explaining)?;
+    let (rows, batch) = (values.dim(0)?, model.plan.data.batch);
+    let mut csv = Csv::new(&model, arguments.logits, maps.as_ref().and_then(|maps| maps.class));
+    let part = |start: usize| values.narrow(0, start, batch.min(rows - start))?.contiguous();
+    for start in (0..rows).step_by(batch) {
+        let found = model.network.forward(&part(start)?, &Mode::Eval)?;
+        csv.write((start..rows).map(|row| row.to_string()), &found)?;
+    }
+    let answers = csv.end()?;
+    let Some(maps) = maps else { return Ok(()) };
+    (0..rows).step_by(batch).try_for_each(|start| maps.write_rows(start, &part(start)?, &answers[start..]))
 }
 
 fn open(place: &Path, arguments: &Predict, registry: &Registry, progress: &Progress) -> Result<Model, Error> {
@@ -48,27 +77,34 @@ fn open(place: &Path, arguments: &Predict, registry: &Registry, progress: &Progr
     open(place, &[], Some(device), registry, progress)
 }
 
+/// A class, by its index, and its probability.
+type Answer = (usize, f64);
+
 /// The CSV on stdout; its header comes with the first rows.
 struct Csv<'a> {
     out: csv::Writer<BufWriter<std::io::StdoutLock<'static>>>,
     model: &'a Model,
     logits: bool,
+    /// Of each image the class that is asked about, else the predicted one.
+    answers: Vec<Answer>,
+    class: Option<usize>,
     is_begun: bool,
 }
 
 impl<'a> Csv<'a> {
-    fn new(model: &'a Model, logits: bool) -> Csv<'a> {
+    fn new(model: &'a Model, logits: bool, class: Option<usize>) -> Csv<'a> {
         let out = csv::Writer::from_writer(BufWriter::new(std::io::stdout().lock()));
-        Csv { out, model, logits, is_begun: false }
+        Csv { out, model, logits, answers: Vec::new(), class, is_begun: false }
     }
 
     /// One row for each of `found`, logits (R, C).
     fn write(&mut self, names: impl Iterator<Item = String>, found: &Tensor) -> anyhow::Result<()> {
+        let probable = self.model.probabilities(found)?;
         // On the host: not every device has f64.
         let rows = if self.logits {
             found.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.to_vec2()?
         } else {
-            self.model.probabilities(found)?
+            probable.clone()
         };
         let (classes, decisions) = (&self.model.classes, decisions(self.calibration()));
         if !std::mem::replace(&mut self.is_begun, true) {
@@ -76,10 +112,12 @@ impl<'a> Csv<'a> {
             let columns = fixed.iter().copied().chain(classes.iter().map(String::as_str));
             self.record(columns.chain(decisions.iter().map(|(name, _)| *name)))?;
         }
-        for (name, row) in names.zip(rows) {
+        for ((name, row), probable) in names.zip(rows).zip(probable) {
             // Ties go to the first class, as everywhere.
             let best =
                 (1..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best });
+            let asked = self.class.unwrap_or(best);
+            self.answers.push((asked, probable[asked]));
             let predicted = (!self.logits).then(|| classes[best].clone());
             let numbers = row.iter().map(|&number| shortest(number as f32));
             let decided = decisions.iter().map(|(_, of)| of(&row));
@@ -101,8 +139,9 @@ impl<'a> Csv<'a> {
         })
     }
 
-    fn end(mut self) -> std::io::Result<()> {
-        self.out.flush()
+    fn end(mut self) -> std::io::Result<Vec<Answer>> {
+        self.out.flush()?;
+        Ok(self.answers)
     }
 }
 

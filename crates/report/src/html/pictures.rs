@@ -1,4 +1,4 @@
-//! Thumbnails: what was predicted wrong, and a batch as the network saw it.
+//! Thumbnails: what was predicted wrong or hardly decided, with the maps of where the network looked, and a batch as it saw it.
 
 use super::shell::{columns, note};
 use crate::markup::base64;
@@ -8,7 +8,7 @@ use crate::{Result, Sheet, Tile, palette};
 use maud::{Markup, html};
 use tallow_data::Image;
 
-/// What was predicted wrong.
+/// What was predicted wrong, and what was hardly decided.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Mistakes {
     pub wrong: u64,
@@ -16,18 +16,36 @@ pub struct Mistakes {
     pub images: u64,
     /// The most confident first.
     pub worst: Vec<Mistake>,
+    /// Those between whose first and second class the network had the least to choose, the closest first.
+    pub doubts: Vec<Doubt>,
+    /// What the maps beside images are, or why there are none: a sentence, or empty.
+    pub maps: String,
 }
 
 /// An image that was taken for one of another class.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mistake {
     pub image: Image,
+    /// Where the network looked, laid over the image as it saw it.
+    pub map: Option<Image>,
     pub id: String,
     pub truth: String,
     pub predicted: String,
     /// Of the class that was predicted, and of the true one.
     pub probability: f64,
     pub of_truth: f64,
+}
+
+/// An image that might as well have been called another class, rightly called or not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Doubt {
+    pub image: Image,
+    pub map: Option<Image>,
+    pub id: String,
+    pub truth: String,
+    /// The two most probable classes, and their probabilities.
+    pub first: (String, f64),
+    pub second: (String, f64),
 }
 
 /// The largest side of a thumbnail.
@@ -37,7 +55,7 @@ const LONG: usize = 16;
 
 impl Mistakes {
     pub(super) fn html(&self) -> Result<Markup> {
-        let Mistakes { wrong, images, worst } = self;
+        let Mistakes { wrong, images, worst, doubts, maps } = self;
         let shown = match (*wrong, worst.len() as u64) {
             (0, _) => format!("None of {images} validation images was predicted wrong."),
             (wrong, all) if wrong == all => format!(
@@ -48,10 +66,25 @@ impl Mistakes {
                 "{wrong} of {images} validation images were predicted wrong; shown are those that the network was surest of."
             ),
         };
-        let figures = worst.iter().map(Mistake::html).collect::<Result<Vec<_>>>()?;
+        let has_maps =
+            worst.iter().map(|one| &one.map).chain(doubts.iter().map(|one| &one.map)).any(Option::is_some);
+        let wanted = if has_maps { [4, 3, 2, 1] } else { [6, 4, 3, 2] };
+        let sheet = |figures: Vec<Markup>| {
+            html! {
+                div.sheet.roomy.mapped[has_maps] style=(columns(figures.len(), wanted)) { @for figure in figures { (figure) } }
+            }
+        };
+        let worst = worst.iter().map(Mistake::html).collect::<Result<Vec<_>>>()?;
+        let doubts = doubts.iter().map(Doubt::html).collect::<Result<Vec<_>>>()?;
         Ok(html! {
             (note(&shown))
-            div.sheet.roomy style=(columns(worst.len(), [6, 4, 3, 2])) { @for figure in figures { (figure) } }
+            (note(maps))
+            (sheet(worst))
+            @if !doubts.is_empty() {
+                h3 { "Least certain" }
+                (note("The smallest difference between the probabilities of the first and the second class."))
+                (sheet(doubts))
+            }
         })
     }
 }
@@ -61,7 +94,7 @@ impl Mistake {
         let alt = format!("{} taken for {}", self.truth, self.predicted);
         Ok(html! {
             figure {
-                (picture(&self.image, &alt)?)
+                (beside(&self.image, &alt, self.map.as_ref(), &self.predicted)?)
                 figcaption {
                     small { (id(&self.id, [&self.truth])) }
                     p { span.kind { "predicted" } b { (self.predicted) "\u{a0}" (share(self.probability)) } }
@@ -70,6 +103,30 @@ impl Mistake {
             }
         })
     }
+}
+
+impl Doubt {
+    fn html(&self) -> Result<Markup> {
+        let Doubt { image, map, truth, first, second, .. } = self;
+        let alt = format!("{} or {}", first.0, second.0);
+        Ok(html! {
+            figure {
+                (beside(image, &alt, map.as_ref(), &first.0)?)
+                figcaption {
+                    small { (id(&self.id, [truth])) }
+                    p { b { (first.0) "\u{a0}" (share(first.1)) } " or " (second.0) "\u{a0}" (share(second.1)) }
+                    p { span.kind { "truth" } (truth) }
+                }
+            }
+        })
+    }
+}
+
+/// An image, and where there is one the map of a class on its right.
+fn beside(image: &Image, alt: &str, map: Option<&Image>, class: &str) -> Result<Markup> {
+    let Some(map) = map else { return picture(image, alt) };
+    let of_map = format!("what speaks for {class}");
+    Ok(html! { div.beside { (picture(image, alt)?) (picture(map, &of_map)?) } })
 }
 
 pub(super) fn batch(sheet: &Sheet) -> Result<Markup> {

@@ -33,11 +33,20 @@ fn full() -> Report {
     let tile = Tile { image, note: "a<b".into(), shares: vec![0.29, 0.71, 0.], sources: Vec::new() };
     let mistake = Mistake {
         image: Image { width: 300, height: 2, pixels: vec![9; 1800] },
+        map: Some(Image { width: 2, height: 1, pixels: vec![9; 6] }),
         id: "N&V/ISIC_<2>".into(),
         truth: "N&V".into(),
         predicted: "<MEL>".into(),
         probability: 0.97,
         of_truth: 0.02,
+    };
+    let doubt = Doubt {
+        image: Image { width: 2, height: 2, pixels: vec![9; 12] },
+        map: None,
+        id: "ISIC_3".into(),
+        truth: "<MEL>".into(),
+        first: ("N&V".into(), 0.41),
+        second: ("<MEL>".into(), 0.405),
     };
     Report {
         title: "<script>alert(1)</script>".into(),
@@ -61,7 +70,13 @@ fn full() -> Report {
         }),
         ending: "stopped after epoch 3: no better macro_f1".into(),
         training_loss: "of soft targets".into(),
-        mistakes: Some(Mistakes { wrong: 2, images: 9, worst: vec![mistake] }),
+        mistakes: Some(Mistakes {
+            wrong: 2,
+            images: 9,
+            worst: vec![mistake],
+            doubts: vec![doubt],
+            maps: "Maps of <stage4>.".into(),
+        }),
         epochs: (1..=3).map(epoch).collect(),
         best_epoch: Some(3),
         summary: Some(summary),
@@ -109,6 +124,10 @@ fn well_formed_and_self_contained() {
         "2 of 9 validation images were predicted wrong; shown are those that the network was surest of.",
         "<b>&lt;MEL&gt;\u{a0}0.970</b>",
         "<small>ISIC_<wbr>&lt;2&gt;<wbr></small>",
+        "alt=\"what speaks for &lt;MEL&gt;\"",
+        "<p class=\"note\">Maps of &lt;stage4&gt;.</p>",
+        "<h3>Least certain</h3>",
+        "<b>N&amp;V\u{a0}0.410</b> or &lt;MEL&gt;\u{a0}0.405",
         "&lt;MEL&gt; taken for N&amp;V: 2 of 6, 33.3 %",
         "N&amp;V\u{a0}.71, &lt;MEL&gt;\u{a0}.29",
         "data:image/png;base64,iVBORw0KGgo",
@@ -184,9 +203,10 @@ fn captions_break_at_words() {
 
 #[test]
 fn nothing_wrong_is_said() {
-    let mistakes = Mistakes { wrong: 0, images: 9, worst: Vec::new() };
+    let mistakes = Mistakes { images: 9, ..Mistakes::default() };
     let html = Report { mistakes: Some(mistakes), ..Report::default() }.html().unwrap();
     assert!(html.contains("None of 9 validation images was predicted wrong."), "{html}");
+    assert!(!html.contains("Least certain") && !html.contains("mapped\""), "{html}");
 }
 
 #[test]

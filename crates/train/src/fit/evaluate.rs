@@ -1,10 +1,10 @@
 //! What a network says of a dataset.
 
-use crate::run::{Model, keys};
+use crate::run::{Model, Transforms, keys};
 use crate::{Error, Result};
 use candle_core::{D, DType, Device, Tensor};
 use std::sync::Arc;
-use tallow_data::{Dataset, Loader, decode};
+use tallow_data::{Dataset, Loader, Pixels, decode};
 use tallow_metrics::Predictions;
 use tallow_models::Mode;
 use tallow_report::{Progress, Unit};
@@ -24,20 +24,36 @@ pub fn evaluate(
     let labels = labels(&model.classes, &**dataset)?;
     let mut predictions = Predictions::new(&model.classes);
     forward(model, dataset, label, progress, |indices, logits| {
-        for (row, &index) in model.probabilities(logits)?.iter().zip(indices) {
-            let index = index as usize;
-            let (id, group, label) = (dataset.id(index), dataset.group(index), labels[index]);
-            predictions
-                .push(id, group, label, row)
-                .map_err(|error| Error::Diverged(format!("{error}\n{}", model.plan.schedule.advice())))?;
-        }
-        Ok::<(), Error>(())
+        push(&mut predictions, model, &**dataset, &labels, indices, logits)
     })?;
     Ok(predictions)
 }
 
+/// Adds what the logits (R, C) of a batch say of its images.
+///
+/// # Errors
+/// Probabilities that are not finite.
+pub fn push(
+    predictions: &mut Predictions,
+    model: &Model,
+    dataset: &dyn Dataset,
+    labels: &[u32],
+    indices: &[u32],
+    logits: &Tensor,
+) -> Result<()> {
+    for (row, &index) in model.probabilities(logits)?.iter().zip(indices) {
+        let index = index as usize;
+        let (id, group, label) = (dataset.id(index), dataset.group(index), labels[index]);
+        predictions
+            .push(id, group, label, row)
+            .map_err(|error| Error::Diverged(format!("{error}\n{}", model.plan.schedule.advice())))?;
+    }
+    Ok(())
+}
+
 /// Runs the network over a dataset, in its order, under the evaluation transform, and hands on each batch's indices with
-/// their logits (R, C); with `evaluation_crops`, the logarithm of the crops' mean probabilities in their place.
+/// their logits (R, C); with `evaluation_crops` or test-time augmentation, the logarithm of the mean probabilities of an image's views in
+/// their place.
 ///
 /// # Errors
 /// Those of `each`; images that cannot be read.
@@ -48,22 +64,23 @@ pub fn forward<E: From<Error>>(
     progress: &Progress,
     mut each: impl FnMut(&[u32], &Tensor) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
-    let logits = |values: &Tensor| Ok::<Tensor, Error>(model.network.forward(values, &Mode::Eval)?);
-    views(model, dataset, label, progress, model.transforms.crops, |indices, crops| match crops {
-        [values] => each(indices, &logits(values)?),
-        crops => {
-            let of_crop = |values| probabilities(&logits(values)?);
-            let mean = crops.iter().map(of_crop).collect::<Result<Vec<_>>>().and_then(mean_logarithm);
+    let logits =
+        |view: &Pixels| Ok::<Tensor, Error>(model.network.forward(&model.upload(view)?, &Mode::Eval)?);
+    views(model, dataset, label, progress, true, |indices, found| match found {
+        [view] => each(indices, &logits(view)?),
+        found => {
+            let of_view = |view| probabilities(&logits(view)?);
+            let mean = found.iter().map(of_view).collect::<Result<Vec<_>>>().and_then(mean_logarithm);
             each(indices, &mean?)
         }
     })
 }
 
-/// ln of the mean of probabilities (R, C) over the crops.
-fn mean_logarithm(crops: Vec<Vec<Vec<f64>>>) -> Result<Tensor> {
-    let rows = (0..crops[0].len()).map(|row| {
-        let classes = 0..crops[0][row].len();
-        let mean = |class: usize| crops.iter().map(|crop| crop[row][class]).sum::<f64>() / crops.len() as f64;
+/// ln of the mean of probabilities (R, C) over the views.
+fn mean_logarithm(views: Vec<Vec<Vec<f64>>>) -> Result<Tensor> {
+    let rows = (0..views[0].len()).map(|row| {
+        let classes = 0..views[0][row].len();
+        let mean = |class: usize| views.iter().map(|view| view[row][class]).sum::<f64>() / views.len() as f64;
         classes.map(|class| mean(class).ln()).collect::<Vec<f64>>()
     });
     Ok(Tensor::new(rows.collect::<Vec<_>>(), &Device::Cpu)?)
@@ -80,34 +97,40 @@ pub fn values<E: From<Error>>(
     progress: &Progress,
     mut each: impl FnMut(&[u32], &Tensor) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
-    views(model, dataset, label, progress, None, |indices, values| each(indices, &values[0]))
+    views(model, dataset, label, progress, false, |indices, found| each(indices, &model.upload(&found[0])?))
 }
 
-/// The same, of each image `crops`² crops, or the one of the evaluation transform.
+/// The same as bytes: of each image `all` that an evaluation averages over, crops and views of them, or the one of the evaluation
+/// transform.
 fn views<E: From<Error>>(
     model: &Model,
     dataset: &Arc<dyn Dataset>,
     label: &str,
     progress: &Progress,
-    crops: Option<u32>,
-    mut each: impl FnMut(&[u32], &[Tensor]) -> std::result::Result<(), E>,
+    all: bool,
+    mut each: impl FnMut(&[u32], &[Pixels]) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
     let bar = progress.bar(label, Unit::Images, Some(dataset.len() as u64));
     let indices: Vec<u32> = (0..dataset.len() as u32).collect();
     let batches = indices.chunks(model.plan.data.batch).map(<[u32]>::to_vec).collect();
-    let chain = model.transforms.evaluation.clone();
+    let Transforms { evaluation: chain, crops, tta, .. } = model.transforms.clone();
     // The plan refuses policies that draw here: no seed is ever used.
     let prepare = move |encoded, _| {
         let image = decode(&encoded)?;
-        Ok(match crops {
+        let images = match crops.filter(|_| all) {
             Some(side) => chain.ordered_crops(image, side)?,
             None => vec![chain.run(image, keys::evaluation())?],
-        })
+        };
+        let Some(tta) = tta.as_ref().filter(|_| all) else { return Ok(images) };
+        let mut views = Vec::with_capacity(images.len() * tta.len());
+        for image in &images {
+            views.extend(tta.views(image)?);
+        }
+        Ok(views)
     };
     for batch in Loader::new(dataset.clone(), batches, Arc::new(prepare), model.plan.data.workers) {
         let batch = batch.map_err(Error::from)?;
-        let views = batch.views.iter().map(|view| model.upload(view)).collect::<Result<Vec<_>>>()?;
-        each(&batch.indices, &views)?;
+        each(&batch.indices, &batch.views)?;
         bar.tick(batch.labels.len() as u64, &[]);
     }
     Ok(())

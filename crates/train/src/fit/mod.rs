@@ -8,6 +8,7 @@ mod clip;
 mod divergence;
 mod dry_run;
 mod ema;
+pub mod ensemble;
 pub mod evaluate;
 mod folder;
 mod learner;

@@ -3,7 +3,7 @@
 //! `tests/golden/curve.py` makes the file and says what the steps are.
 
 #[path = "../../../../tests/golden/formula.rs"]
-mod formula;
+pub mod formula;
 mod synermix;
 
 use crate::fit::{Gradients, Loss, LossKind, Optimizer, Rates, Rule, State, by_name};

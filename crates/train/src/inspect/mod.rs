@@ -2,13 +2,17 @@
 //! in `fit`.
 
 pub mod bench;
+mod cam;
 #[cfg(test)]
 mod curve;
 mod dry_batch;
+mod explain;
 mod preview;
 mod replay;
 pub mod stats;
 
+pub use cam::CamMethod;
+pub use explain::{Explained, Explainer};
 pub use preview::{Preview, preview, sheets};
 pub use replay::{Replay, replay};
 

@@ -15,6 +15,7 @@
 //! | [`demonstration`] | 42, points | the points of the demonstration |
 //! | [`bootstrap`] | 0 | resamples of intervals |
 //! | [`evaluation`] | 0 | nothing: an evaluation draws nothing |
+//! | [`test_view`] | seed, test view v | image policies on view v of every image, by test-time augmentation |
 
 use tallow_policy::View;
 use tallow_seed::Seed;
@@ -79,6 +80,11 @@ pub fn bootstrap() -> Seed {
 
 pub fn evaluation() -> Seed {
     Seed::new(0)
+}
+
+/// Of a view of test-time augmentation, from 1: view 0 is the image as it is.
+pub fn test_view(seed: u64, view: usize) -> Seed {
+    Seed::new(seed).fold("test view", view as u64)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod memory;
 mod model;
 mod pretrained;
 mod transforms;
+mod tta;
 mod upload;
 mod warnings;
 mod weights;
@@ -26,6 +27,7 @@ pub use memory::Memory;
 pub use model::{Model, Start};
 pub use pretrained::{Pretrained, pretrained};
 pub use transforms::Transforms;
+pub use tta::Tta;
 pub use upload::Statistics;
 #[cfg(feature = "hub")]
 pub use weights::Transfers;

@@ -1,5 +1,6 @@
 //! What becomes of an image between its file and the network: resolved once, from the plan and the `config.json` of its weights.
 
+use super::tta::Tta;
 use super::upload::Statistics;
 use crate::plan::{Plan, evaluation_nodes, evaluation_of};
 use crate::{Error, Result};
@@ -18,6 +19,8 @@ pub struct Transforms {
     pub evaluation: Arc<ImageChain>,
     /// An evaluation looks at n² crops of each image and averages their probabilities, n this number.
     pub crops: Option<u32>,
+    /// And at these views of each, where they were asked for.
+    pub tta: Option<Tta>,
     pub statistics: Statistics,
 }
 
@@ -43,7 +46,13 @@ impl Transforms {
             return Err(plan.mistake("evaluation_crops", problem));
         }
         let training = Arc::new(plan.images.build(fill));
-        Ok(Transforms { training, evaluation: Arc::new(evaluation), crops: plan.crops, statistics })
+        Ok(Transforms {
+            training,
+            evaluation: Arc::new(evaluation),
+            crops: plan.crops,
+            tta: None,
+            statistics,
+        })
     }
 
     /// As a training has them, without its network: a `config.json` is read where it lies beside a file. Of weights of the hub, which

@@ -5,6 +5,7 @@ mod card;
 mod export;
 mod present;
 mod publish;
+mod shown;
 
 pub use card::is_sealed as is_own_card;
 pub use export::{Exported, Library, export};

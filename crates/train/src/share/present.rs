@@ -1,17 +1,18 @@
 //! From a fitted run to what people look at: the final table and `report.html`.
 
+use super::shown::shown;
 use crate::Result;
 use crate::fit::{Fitted, Folder, LossKind};
 use crate::inspect::{Subject, sheets};
 use crate::run::{Run, device_name, keys};
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use tallow_data::{COPIES, Dataset, counted, decode};
+use std::collections::{BTreeMap, BTreeSet};
+use tallow_data::{COPIES, counted};
 use tallow_metrics::{
     Average, Better, ClassIntervals, Confusion, Curves, Metric, Predictions, Resampling, f1_interval,
     intervals_by_class as bootstrapped, wilson,
 };
-use tallow_report::{DataNotes, Headline, Mistake, Mistakes, PerGroup, Report, history};
+use tallow_report::{DataNotes, Headline, PerGroup, Report, history};
 
 /// The metrics at the top of a table or report.
 pub const HEADLINE: [&str; 8] = [
@@ -28,9 +29,6 @@ pub const HEADLINE: [&str; 8] = [
 /// Bootstrap resamples of an interval: its ends then move by less than its third digit.
 const RESAMPLES: u32 = 1000;
 const LEVEL: f64 = 0.95;
-
-/// Wrong predictions that the report shows.
-const WORST: usize = 12;
 
 /// Numbers with their intervals.
 pub struct Measured {
@@ -197,7 +195,7 @@ pub fn report(run: &Run, folder: &Folder, fitted: &Fitted) -> Result<()> {
         ending: ending(run, fitted).map_or(String::new(), |ending| sentence(&ending)),
         headline: measured.headline,
         per_group: per_group(&fitted.predictions, group),
-        mistakes: Some(mistakes(&*run.data.validation, &fitted.predictions, WORST)),
+        mistakes: Some(shown(run, folder, &fitted.predictions)),
         training_loss: training_loss(run),
         epochs: history(&folder.path)?,
         best_epoch: Some(fitted.best.epoch),
@@ -215,32 +213,6 @@ pub fn report(run: &Run, folder: &Folder, fitted: &Fitted) -> Result<()> {
         facts: facts(run, fitted),
     };
     Ok(report.write(&folder.path.join("report.html"))?)
-}
-
-/// The wrong predictions, with the images of the `most` that the network was surest of.
-fn mistakes(data: &dyn Dataset, predictions: &Predictions, most: usize) -> Mistakes {
-    let surest = |index: &usize| predictions.row(*index)[predictions.predicted(*index) as usize];
-    let mut wrong: Vec<usize> =
-        (0..predictions.len()).filter(|&at| predictions.predicted(at) != predictions.labels[at]).collect();
-    wrong.sort_by(|a, b| surest(b).total_cmp(&surest(a)));
-    let places: HashMap<&str, usize> = (0..data.len()).map(|index| (data.id(index), index)).collect();
-    let mut worst = Vec::new();
-    for &at in &wrong {
-        // A run that is resumed after its end has the predictions of that time, and perhaps other images.
-        let Some(&index) = places.get(&*predictions.ids[at]).filter(|_| worst.len() < most) else { continue };
-        // One that has become unreadable since is no reason to lose the report.
-        let Ok(image) = data.image(index).and_then(|image| decode(&image)) else { continue };
-        let class = |label: u32| predictions.classes[label as usize].clone();
-        worst.push(Mistake {
-            image,
-            id: predictions.ids[at].clone(),
-            truth: class(predictions.labels[at]),
-            predicted: class(predictions.predicted(at)),
-            probability: surest(&at),
-            of_truth: predictions.row(at)[predictions.labels[at] as usize],
-        });
-    }
-    Mistakes { wrong: wrong.len() as u64, images: predictions.len() as u64, worst }
 }
 
 /// What the mean in the log is of.
@@ -314,7 +286,6 @@ pub fn claim(run: &Run, fitted: &Fitted) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tallow_data::{Images, Row, Table};
 
     #[test]
     fn groups_have_their_name() {
@@ -344,28 +315,6 @@ mod tests {
         assert_eq!(note(&grouped, "micro_f1"), "accuracy ≥ 0.439 (Wilson)");
         predictions.push("wrong", None, 0, &[0.0, 1.0]).unwrap();
         assert_eq!(note(&predictions, "balanced_accuracy"), "");
-    }
-
-    #[test]
-    fn the_surest_mistakes_come_first_with_their_images() {
-        let classes = ["a", "b"].map(str::to_owned);
-        let ids = ["w", "x", "y", "z"];
-        let mut predictions = Predictions::new(&classes);
-        for (id, label, of_b) in [("w", 0, 0.9), ("x", 0, 0.2), ("y", 1, 0.05), ("z", 0, 0.6)] {
-            predictions.push(id, None, label, &[1.0 - of_b, of_b]).unwrap();
-        }
-        let row =
-            |(at, id): (usize, &&str)| Row { id: id.to_string(), label: u32::from(at == 2), group: None };
-        // In another order than the predictions.
-        let rows = ids.iter().enumerate().map(row).rev().collect();
-        let images = Images::Pixels { width: 1, height: 1, channels: 1, bytes: vec![3, 2, 1, 0] };
-        let data = Table::new("a test", classes.to_vec(), None, rows, images).unwrap();
-        let found = mistakes(&data, &predictions, 2);
-        assert_eq!((found.wrong, found.images), (3, 4));
-        let shown: Vec<_> =
-            found.worst.iter().map(|m| (&*m.id, &*m.truth, &*m.predicted, m.image.pixels[0])).collect();
-        assert_eq!(shown, [("y", "b", "a", 2), ("w", "a", "b", 0)]);
-        assert_eq!((found.worst[1].probability, found.worst[0].of_truth), (0.9, 0.05));
     }
 
     #[test]
