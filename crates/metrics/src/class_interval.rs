@@ -22,6 +22,11 @@ pub struct ClassIntervals {
     pub wilson: Vec<&'static str>,
 }
 
+/// Low and high.
+type Ends = (f64, f64);
+/// Of one resample: the metrics, and the numbers of each class.
+type Drawn = (Vec<f64>, Vec<ClassNumbers>);
+
 /// [`crate::intervals`] of `metrics`, and those of every class, over the same resamples. Resamples where a number is undefined, such as a
 /// recall without images of the class, are left out of its interval.
 ///
@@ -31,7 +36,7 @@ pub fn intervals_by_class(
     predictions: &Predictions,
     metrics: &[&Metric],
     how: &Resampling,
-) -> Result<(Vec<(f64, f64)>, Vec<ClassIntervals>)> {
+) -> Result<(Vec<Ends>, Vec<ClassIntervals>)> {
     how.check()?;
     predictions.validate()?;
     let clusters = Clusters::of(predictions, how.by_group);
@@ -52,9 +57,7 @@ pub fn intervals_by_class(
         };
         (scorers.iter().map(value).collect::<Vec<f64>>(), classes)
     });
-    let ends = |of: &dyn Fn(&(Vec<f64>, Vec<ClassNumbers>)) -> f64| {
-        percentiles(&defined(draws.iter().map(of).collect()), how.level)
-    };
+    let ends = |of: &dyn Fn(&Drawn) -> f64| percentiles(&defined(draws.iter().map(of).collect()), how.level);
     let overall = (0..metrics.len()).map(|at| ends(&|draw| draw.0[at]));
     let overall = overall.collect();
     let confusion = Confusion::of(predictions);

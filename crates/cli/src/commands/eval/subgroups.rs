@@ -112,7 +112,7 @@ fn parse(asked: &str) -> Result<(PathBuf, String, Option<Vec<f64>>), Error> {
     let colons = || asked.match_indices(':').map(|(at, _)| (&asked[..at], &asked[at + 1..]));
     let is_file = |(file, _): &(&str, &str)| Path::new(file).is_file();
     // Of a file that is not there, the last colon is taken, and the reader complains.
-    let Some((file, column)) = colons().find(is_file).or_else(|| colons().last()) else {
+    let Some((file, column)) = colons().find(is_file).or_else(|| colons().next_back()) else {
         return Err(mistake("expected FILE.csv:COLUMN, such as metadata.csv:sex".to_owned()));
     };
     let (column, cuts) = match column.rsplit_once('=') {
