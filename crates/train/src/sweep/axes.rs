@@ -134,7 +134,8 @@ pub fn folder(key: &str, value: &str) -> String {
     let mark = if is_told_apart && short.chars().count() == value.trim().chars().count() {
         String::new()
     } else {
-        format!("-{}", &tallow_data::fingerprint(value.as_bytes())[..6])
+        // Its end: the first digits do not move with the last letters.
+        format!("-{}", &tallow_data::fingerprint(value.as_bytes())[26..])
     };
     let key: String =
         key.chars().filter(|letter| *letter != ']').map(|l| if l == '[' { '.' } else { l }).collect();

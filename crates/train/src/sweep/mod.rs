@@ -120,13 +120,16 @@ impl Sweep {
         // Of one seed and fold; the others differ by theirs.
         let one_of_each = || self.cells.iter().zip(&plans).take(self.settings.len());
         for (at, (cell, plan)) in one_of_each().enumerate() {
-            if let Some((other, _)) =
-                one_of_each().take(at).find(|(_, other)| other.resolved == plan.resolved)
-            {
+            for (other, of_other) in one_of_each().take(at) {
                 let [one, two] = [other, cell].map(|cell| &self.settings[cell.setting].name);
-                return Err(Error::recipe(format!(
-                    "`{one}` and `{two}` are the same recipe, as another override or a default decides; leave one of them out"
-                )));
+                let problem = if of_other.resolved == plan.resolved {
+                    "are the same recipe, as another override or a default decides; leave one of them out"
+                } else if other.name == cell.name {
+                    "would lie in the same folder; sweep them apart, each with an --out of its own"
+                } else {
+                    continue;
+                };
+                return Err(Error::recipe(format!("`{one}` and `{two}` {problem}")));
             }
         }
         Ok(plans)
