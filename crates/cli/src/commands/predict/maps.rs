@@ -5,7 +5,7 @@ use super::Answer;
 use crate::arguments::Explaining;
 use candle_core::Tensor;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use tallow_data::Dataset;
 use tallow_report::{Progress, Sheet, Tile, overlay};
@@ -99,14 +99,14 @@ impl<'a> Maps<'a> {
 
 /// `lesion.jpg.png` for each path; with the fewest folders above it that tell it from all others, `a_lesion.jpg.png`.
 fn names(paths: &[&Path]) -> Vec<String> {
+    // Folders and the file itself: neither a root nor `.` or `..`.
     let end = |path: &Path, parts: usize| {
-        let all: Vec<_> = path.components().map(|part| part.as_os_str().to_string_lossy()).collect();
-        let parts: Vec<_> = all[all.len().saturating_sub(parts)..]
-            .iter()
-            .map(|part| part.trim_matches(std::path::MAIN_SEPARATOR).to_owned())
-            .filter(|part| !part.is_empty())
-            .collect();
-        parts.join("_")
+        let named = path.components().filter_map(|part| match part {
+            Component::Normal(name) => Some(name.to_string_lossy()),
+            _ => None,
+        });
+        let all: Vec<_> = named.collect();
+        all[all.len().saturating_sub(parts)..].join("_")
     };
     let longest = paths.iter().map(|path| path.components().count()).max().unwrap_or(1);
     let mut names: Vec<String> = paths.iter().map(|path| end(path, 1)).collect();
