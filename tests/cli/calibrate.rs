@@ -109,6 +109,13 @@ fn a_checkpoint_keeps_its_calibration_and_what_is_decided() {
     assert!(set.iter().all(|class| found[0][2..9].iter().any(|name| name == class)), "{set:?}");
     assert_eq!(lines(&["predict", "best", "a.png", "--logits"])[0].len(), 8);
 
+    // Fitted to one network and one view, it says nothing of the mean of several.
+    let views = desk.tallow(&["eval", "best", "--tta", "hflip"]).ok().out;
+    assert!(
+        views.contains("without the checkpoint's calibration") && !views.contains("calibrated:"),
+        "{views}"
+    );
+
     // Exported, it goes along, and the page says that the program must apply it.
     desk.tallow(&["export", "best", "--to", "candle", "out"]).ok();
     assert_eq!(desk.json("out/calibration.json"), kept);

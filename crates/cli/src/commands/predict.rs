@@ -148,8 +148,8 @@ impl<'a> Csv<'a> {
 /// A name, and the text for the probabilities of an image.
 type Column<'a> = (&'static str, Box<dyn Fn(&[f64]) -> String + 'a>);
 
-/// The columns of what a calibration decides. `decided` is empty where
-/// the image is left to a person; `set` has the classes that it may be of, divided by `|`.
+/// The columns of what a calibration decides. `decided` is empty where the image is left to a person; `set` has the classes that it may
+/// be of, divided by `|`.
 fn decisions(calibration: Option<&Calibration>) -> Vec<Column<'_>> {
     let Some(found) = calibration else { return Vec::new() };
     let mut columns: Vec<Column> = Vec::new();
