@@ -106,6 +106,13 @@ fn views_that_cannot_be_are_refused() {
     refused(&["--tta", "[ { flop: {} } ]"], &["[0]", "flop", "flip"]);
     refused(&["--tta", "[ { resize: [16, 16] } ]"], &["draws nothing", "a policy that draws"]);
     refused(&["--tta", "[ { flip: {} }, { center_crop: 8 } ]"], &["changes the size", "16 by 16"]);
+    // Where the evaluation leaves images as they are, they have the model's size.
+    refused(
+        &["evaluation=[]", "--tta", "[ { flip: {} }, { center_crop: 8 } ]"],
+        &["changes the size", "16 by 16"],
+    );
+    let kept = "[ { rotate: { degrees: 10 } }, { resize: [16, 16] } ]";
+    desk.tallow(&["eval", "run", "evaluation=[]", "--tta", kept]).ok();
     let ramp = "[ { rotate: { degrees: { from: 0, to: 20 } } } ]";
     refused(&["--tta", ramp], &["a ramp or a window"]);
     refused(&["--tta", "flips", "--tta-views", "3"], &["has 4 views", "leave out --tta-views 3"]);

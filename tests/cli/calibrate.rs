@@ -112,7 +112,7 @@ fn a_checkpoint_keeps_its_calibration_and_what_is_decided() {
     // Fitted to one network and one view, it says nothing of the mean of several.
     let views = desk.tallow(&["eval", "best", "--tta", "hflip"]).ok().out;
     assert!(
-        views.contains("without the checkpoint's calibration") && !views.contains("calibrated:"),
+        views.contains("without the calibration of a checkpoint") && !views.contains("calibrated:"),
         "{views}"
     );
 
@@ -181,6 +181,9 @@ fn what_cannot_be_calibrated_says_why() {
     refuse(&["theirs.csv", "--coverage", "90"], &["--coverage 90", "between 0 and 1"]);
     refuse(&["theirs.csv", "--max-risk", "0.0001"], &["--max-risk 0.0001", "allow more"]);
     refuse(&["theirs.csv", "--remove"], &["is a CSV"]);
+    refuse(&["theirs.csv", "--split", "test"], &["--split test: a CSV holds the predictions of one part"]);
+    refuse(&["theirs.csv", "data.root=x"], &["data.root=x: a CSV holds"]);
+    refuse(&["best", "--remove", "--method", "isotonic"], &["cannot be used with"]);
     let all_right: String = csv()
         .lines()
         .filter(|line| line.contains("nv,nv,") || line.contains("mel,mel,") || line.starts_with("id"))

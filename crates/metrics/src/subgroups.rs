@@ -42,10 +42,9 @@ impl Subgroups {
             return Ok(Subgroups::cut(values, edges, None));
         }
         let mut names: Vec<&String> = known().collect();
-        names.sort_by(|a, b| match (number(a), number(b)) {
-            (Some(a), Some(b)) => a.total_cmp(&b),
-            _ => a.cmp(b),
-        });
+        // Numbers first, by size; then words. Equal texts are neighbours.
+        let size = |text: &String| number(text).unwrap_or(f64::INFINITY);
+        names.sort_by(|a, b| size(a).total_cmp(&size(b)).then_with(|| a.cmp(b)));
         names.dedup();
         if let Some(mut numbers) = numbers.filter(|_| names.len() > CATEGORIES) {
             numbers.sort_by(f64::total_cmp);
@@ -146,6 +145,12 @@ mod tests {
         );
         assert_eq!(of(&["10", "2", "1", "2"], None).0, ["1", "2", "10"]);
         assert_eq!(of(&["", ""], None), (vec![], vec![None, None]));
+    }
+
+    #[test]
+    fn one_number_written_in_two_ways_is_two_categories_and_words_come_last() {
+        assert_eq!(of(&["1", "1.0", "1", "2", "1.0", "1"], None).0, ["1", "1.0", "2"]);
+        assert_eq!(of(&["85+", "9", "10", "85+"], None).0, ["9", "10", "85+"]);
     }
 
     #[test]

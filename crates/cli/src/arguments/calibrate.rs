@@ -52,7 +52,12 @@ pub struct Calibrate {
     #[arg(long)]
     pub dry_run: bool,
     /// Take the calibration out of the checkpoint
-    #[arg(long, conflicts_with_all = ["thresholds", "costs", "coverage", "max_risk", "dry_run", "json"])]
+    #[arg(
+        long,
+        conflicts_with_all = [
+            "method", "thresholds", "costs", "coverage", "sets", "per_class", "max_risk", "split", "dry_run", "json",
+        ]
+    )]
     pub remove: bool,
     /// Print as JSON
     #[arg(long)]

@@ -14,7 +14,7 @@ pub struct Asked {
     /// The other checkpoints, and what they are together.
     with: Vec<PathBuf>,
     ensemble: Option<String>,
-    /// The first one has a calibration, which was fitted to it alone and to one view of each image.
+    /// One of them has a calibration, which was fitted to it alone and to one view of each image.
     uncalibrated: bool,
 }
 
@@ -27,10 +27,11 @@ pub fn networks(
     progress: &Progress,
 ) -> anyhow::Result<(Ensemble, Asked)> {
     let is_plain = asking.with.is_empty() && asking.tta.is_none();
-    let uncalibrated = first.calibration.take_if(|_| !is_plain).is_some();
+    let mut uncalibrated = first.calibration.take_if(|_| !is_plain).is_some();
     let mut networks = Ensemble::of(first);
     for path in &asking.with {
         let place = checkpoint(path)?;
+        uncalibrated |= place.join("calibration.json").is_file();
         let device = networks.first.device.clone();
         let model = Model::open_uncalibrated(&place, &[], Some(device), registry, progress)?;
         let placed = |error| match error {
@@ -53,7 +54,7 @@ impl Asked {
     /// One for each thing that was asked for.
     pub fn lines(&self) -> Vec<String> {
         let views = self.tta.as_ref().map(|tta| format!("test-time augmentation: {}", tta.describe()));
-        let left_out = "without the checkpoint's calibration, which was fitted to one network and one view of each image";
+        let left_out = "without the calibration of a checkpoint, which was fitted to one network and one view of each image";
         let left_out = self.uncalibrated.then(|| left_out.to_owned());
         self.ensemble.clone().into_iter().chain(views).chain(left_out).collect()
     }
@@ -62,6 +63,9 @@ impl Asked {
     pub fn put_into(&self, json: &mut Value) {
         if let Some(tta) = &self.tta {
             json["tta"] = json!({ "views": tta.len(), "policies": tta.words() });
+        }
+        if self.uncalibrated {
+            json["calibration_left_out"] = json!(true);
         }
         if !self.with.is_empty() {
             json["with"] = json!(self.with);

@@ -144,7 +144,14 @@ impl Subject {
     fn of(arguments: &Calibrate) -> Result<Subject, Error> {
         let path = &arguments.subject;
         if path.is_file() && path.extension().is_some_and(|end| end == "csv") {
-            return Ok(Subject::Csv(path.clone()));
+            let ignored = match (&*arguments.split, arguments.overrides.first()) {
+                ("validation", None) => return Ok(Subject::Csv(path.clone())),
+                ("validation", Some(text)) => text.clone(),
+                (split, _) => format!("--split {split}"),
+            };
+            let problem =
+                "a CSV holds the predictions of one part as they are; leave it out, or name a checkpoint";
+            return Err(Error::recipe(format!("{ignored}: {problem}")));
         }
         if matches!(&*arguments.split, "train" | "all") {
             let problem =

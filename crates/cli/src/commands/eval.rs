@@ -71,10 +71,11 @@ pub fn eval(arguments: &Eval, registry: &Registry) -> anyhow::Result<()> {
         asked.lines().iter().try_for_each(|line| writeln!(out, "{line}"))?;
         writeln!(out)?;
         write!(out, "{}", tallow_report::table(&summary.per_class, &measured.per_class, &measured.headline))?;
-        if let Some(calibration) = &model.calibration {
-            let told = calibrated(calibration, &data);
-            write!(out, "\n{}\n{}", wrapped(&told, 0), decisions.text())?;
-        }
+        let told = model.calibration.as_ref().map(|calibration| calibrated(calibration, &data));
+        let by_group = told.is_some() && arguments.by_group;
+        let by_group = by_group.then(|| "fitted to single images, not to the means of groups".to_owned());
+        let told: String = told.into_iter().chain(by_group).map(|line| wrapped(&line, 0) + "\n").collect();
+        write!(out, "\n{told}{}", decisions.text(if arguments.by_group { "group" } else { "image" }))?;
         for divided in &subgroups {
             write!(out, "{}", divided.text())?;
         }
@@ -142,8 +143,9 @@ fn calibrated(calibration: &Calibration, data: &Arc<dyn Dataset>) -> String {
     if calibration.fitted_on.data != tallow_data::manifest(&**data) {
         return told;
     }
+    let other = if calibration.fitted_on.part == "test" { "validation" } else { "test" };
     format!(
-        "{told}: these very images; of others it says less than it seems to here (tallow eval … --split test)"
+        "{told}: these very images; of others it says less than it seems to here (tallow eval … --split {other})"
     )
 }
 

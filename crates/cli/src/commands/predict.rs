@@ -31,7 +31,7 @@ pub fn predict(arguments: &Predict, registry: &Registry) -> anyhow::Result<()> {
     let model = &networks.first;
     let images = readable(files, model, arguments.skip_broken, &progress)?;
     networks.models().try_for_each(|model| one_size(&*images, model))?;
-    let maps = Maps::asked(model, &arguments.explaining)?;
+    let maps = Maps::asked(model, &arguments.explaining, None)?;
     asked.lines().iter().for_each(|line| progress.note(line));
     let mut csv = Csv::new(model, arguments.logits, maps.as_ref().and_then(|maps| maps.class));
     networks.forward(&images, "predict", &progress, |indices, found| -> anyhow::Result<()> {
@@ -58,7 +58,7 @@ fn of_values(
     }
     let model = open(place, arguments, registry, progress)?;
     let values = values(file)?.to_device(&model.device)?;
-    let maps = Maps::asked(&model, &arguments.explaining)?;
+    let maps = Maps::asked(&model, &arguments.explaining, Some((values.dim(2)?, values.dim(3)?)))?;
     let (rows, batch) = (values.dim(0)?, model.plan.data.batch);
     let mut csv = Csv::new(&model, arguments.logits, maps.as_ref().and_then(|maps| maps.class));
     let part = |start: usize| values.narrow(0, start, batch.min(rows - start))?.contiguous();

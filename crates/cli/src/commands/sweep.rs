@@ -134,8 +134,9 @@ fn test(
     let is_place = |text: &&String| {
         ["device=", "data.root=", "data.path=", "data.file="].iter().any(|key| text.starts_with(key))
     };
-    let places: Vec<String> = arguments.overrides.iter().filter(is_place).cloned().collect();
     for (cell, _) in sweep.cells.iter().zip(states).filter(|(_, state)| matches!(state, State::Done(_))) {
+        let places = sweep.overrides_of(cell, &arguments.overrides);
+        let places: Vec<String> = places.iter().filter(is_place).cloned().collect();
         cell.test(folder, &places, registry, progress).map_err(|error| of_cell(error, &cell.name))?;
     }
     Ok(())

@@ -26,7 +26,8 @@ impl Threshold {
     /// the class, the more roughly.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a class that is unknown, or without images on either side, and for a goal outside of 0 to 1.
+    /// [`Error::Argument`] for a class that is unknown, or without images on either side, for a goal outside of 0 to 1, and for one
+    /// that only a threshold of 0 reaches.
     pub fn choose(predictions: &Predictions, class: &str, goal: Goal) -> Result<Threshold> {
         let Some(index) = predictions.classes.iter().position(|name| name == class) else {
             let known = predictions.classes.join(", ");
@@ -60,6 +61,12 @@ impl Threshold {
             }
             Goal::F1 => best_f1(&of_class, &others),
         };
+        if at <= 0.0 {
+            return Err(Error::Argument(format!(
+                "`{class}`: some of its images have a probability of 0, so that all images would be called; ask for less, or calibrate \
+                 by temperature"
+            )));
+        }
         Ok(Threshold { class: class.to_owned(), at })
     }
 
@@ -151,6 +158,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_chosen_says_why() {
+        let mut certain = predictions();
+        certain.push("sure", None, 1, &[1.0, 0.0]).unwrap();
+        let error = Threshold::choose(&certain, "class", Goal::Sensitivity(1.0)).unwrap_err().to_string();
+        assert!(error.contains("have a probability of 0"), "{error}");
         let error = |class, goal| Threshold::choose(&predictions(), class, goal).unwrap_err().to_string();
         assert_eq!(error("mel", Goal::F1), "`mel` is no class; expected one of rest, class");
         assert_eq!(error("class", Goal::Sensitivity(95.0)), "expected a share above 0, up to 1, got 95");

@@ -38,7 +38,8 @@ fn one_a_group(PerGroup { groups, headline }: &PerGroup) -> Markup {
         format!("{} {}{ends}", spoken(&metric.name), share(metric.value))
     };
     let metrics: Vec<String> = headline.iter().map(metric).collect();
-    html! { p.plain.below { "As " (groups) ", the probabilities of each one's images averaged: " (metrics.join(", ")) "." } }
+    let counted = "Each counted once, with the mean of its images' probabilities (";
+    html! { p.below { (counted) (groups) "): " (metrics.join(", ")) "." } }
 }
 
 /// `macro_f1` as people say it.

@@ -26,13 +26,20 @@ pub struct Explained {
 }
 
 impl<'a> Explainer<'a> {
-    /// At the tap that is `asked` for, else at the last that has a map of more than one place which the logits depend on.
+    /// At the tap that is `asked` for, else at the last that has a map of more than one place which the logits depend on; of images of
+    /// `size` (height, width), else of the model's.
     ///
     /// # Errors
     /// A tap that has none.
-    pub fn new(model: &'a Model, method: CamMethod, asked: Option<&str>) -> Result<Explainer<'a>> {
+    pub fn new(
+        model: &'a Model,
+        method: CamMethod,
+        asked: Option<&str>,
+        size: Option<(usize, usize)>,
+    ) -> Result<Explainer<'a>> {
         let side = model.plan.model.input as usize;
-        let tap = tap(&model.network, &model.params, [3, side, side], asked)?;
+        let (height, width) = size.unwrap_or((side, side));
+        let tap = tap(&model.network, &model.params, [3, height, width], asked)?;
         Ok(Explainer { model, method, tap })
     }
 

@@ -95,6 +95,13 @@ impl Calibration {
     fn check(&self) -> tallow_metrics::Result<()> {
         let classes = self.classes.len();
         self.probabilities.as_ref().map_or(Ok(()), |found| found.check(classes))?;
+        for Threshold { class, at } in &self.thresholds {
+            if !(self.classes.contains(class) && at.is_finite() && *at > 0.0) {
+                let problem =
+                    format!("threshold {at} of `{class}`: expected a number above 0 of one of the classes");
+                return Err(tallow_metrics::Error::Argument(problem));
+            }
+        }
         self.costs.as_ref().map_or(Ok(()), |costs| costs.check(classes))?;
         self.sets.as_ref().map_or(Ok(()), |sets| sets.check(classes))
     }
@@ -203,6 +210,9 @@ mod tests {
         assert!(refused(&classes[..2]).contains("is of the classes a, b, c, the checkpoint of a, b;"));
         fs::write(place.join("model.safetensors"), "others").unwrap();
         assert!(refused(&classes).contains("was fitted to other weights than model.safetensors; calibrate"));
+        let stranger = Threshold { class: "d".into(), at: 0.5 };
+        Calibration { thresholds: vec![stranger], ..calibration() }.write(place).unwrap();
+        assert!(refused(&classes).contains("threshold 0.5 of `d`"));
         fs::write(place.join(FILE), "{").unwrap();
         assert!(refused(&classes).contains("calibration.json: EOF"));
         assert!(Calibration::remove(place).unwrap() && !Calibration::remove(place).unwrap());

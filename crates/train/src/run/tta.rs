@@ -113,8 +113,8 @@ fn chain(text: &str, model: &Model) -> std::result::Result<Arc<ImageChain>, Stri
     if chain.is_ramped() {
         return Err("a ramp or a window changes over a run, and this is after it – write a number".into());
     }
-    // Where the evaluation leaves images of several sizes, no size is to change.
-    let (width, height) = model.transforms.evaluation.output_size().unwrap_or((97, 131));
+    // One that does not resize leaves images as they are stored, which have the model's size.
+    let (width, height) = model.transforms.evaluation.output_size().unwrap_or((side, side));
     match chain.output_size_from(Some((width, height))) {
         Some(size) if size == (width, height) => Ok(Arc::new(chain)),
         _ => Err(format!(

@@ -120,7 +120,8 @@ impl Cell {
         }
         let best = checkpoint::find(&place, "best")
             .ok_or_else(|| Error::Checkpoint(format!("{}: is missing", place.join("best").display())))?;
-        let model = Model::open(&best, overrides, None, registry, progress)?;
+        // Uncalibrated, as the predictions of the validation part are: a calibration of some cells is no part of their settings.
+        let model = Model::open_uncalibrated(&best, overrides, None, registry, progress)?;
         let data = part(&model.plan, Part::Test.name(), progress)?;
         evaluate(&model, &data, &self.name, progress)?.write_csv(&fresh)?;
         std::fs::rename(&fresh, &path).map_err(Error::io(path))

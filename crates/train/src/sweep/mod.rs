@@ -94,11 +94,16 @@ impl Sweep {
         Ok((sweep, plans))
     }
 
+    /// The overrides of a cell: of each that is varied, its own value.
+    pub fn overrides_of(&self, cell: &Cell, overrides: &[String]) -> Vec<String> {
+        overrides_of(overrides, &self.axes, &self.settings[cell.setting])
+    }
+
     /// The plan of every cell.
     fn plans(&self, recipe: &Path, overrides: &[String], registry: &Registry) -> Result<Vec<Plan>> {
         let (mut plans, mut mistakes) = (Vec::new(), Mistakes::default());
         for (at, cell) in self.cells.iter().enumerate() {
-            let mut texts = overrides_of(overrides, &self.axes, &self.settings[cell.setting]);
+            let mut texts = self.overrides_of(cell, overrides);
             texts.push(format!("seed={}", cell.seed));
             if let (Some(folds), Some(fold)) = (self.folds, cell.fold) {
                 // In this order: what is wrong with the split is placed at the last, which all cells have alike.

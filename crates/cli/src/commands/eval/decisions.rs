@@ -71,8 +71,8 @@ impl Decisions {
         })
     }
 
-    /// For a terminal.
-    pub fn text(&self) -> String {
+    /// For a terminal; a row is an `image`, or a `group`.
+    pub fn text(&self, row: &str) -> String {
         let mut lines = Vec::new();
         if let Some(of) = &self.decided {
             let cost = of.cost.map_or(String::new(), |cost| format!(", at a mean cost of {cost:.4}"));
@@ -83,7 +83,7 @@ impl Decisions {
             lines.push(format!(
                 "decided: {} of {} right{cost}{open}",
                 of.right,
-                counted(of.images as usize, "image")
+                counted(of.images as usize, row)
             ));
         }
         if let Some(of) = &self.sets {

@@ -24,8 +24,12 @@ pub struct Maps<'a> {
 }
 
 impl<'a> Maps<'a> {
-    /// None where none are asked for. Makes the folder.
-    pub fn asked(model: &'a Model, explaining: &Explaining) -> Result<Option<Maps<'a>>, Error> {
+    /// None where none are asked for. Makes the folder. `size` is that of values, (height, width), where they are not the model's.
+    pub fn asked(
+        model: &'a Model,
+        explaining: &Explaining,
+        size: Option<(usize, usize)>,
+    ) -> Result<Option<Maps<'a>>, Error> {
         let Some(folder) = &explaining.explain else { return Ok(None) };
         let classes = &model.classes;
         let place = |name: &String| {
@@ -38,7 +42,7 @@ impl<'a> Maps<'a> {
             })
         };
         let class = explaining.class.as_ref().map(place).transpose()?;
-        let explainer = Explainer::new(model, explaining.method, explaining.tap.as_deref())?;
+        let explainer = Explainer::new(model, explaining.method, explaining.tap.as_deref(), size)?;
         std::fs::create_dir_all(folder).map_err(|error| refused("--explain", folder, error))?;
         Ok(Some(Maps { folder: folder.clone(), explainer, classes, class }))
     }

@@ -1,6 +1,7 @@
 //! A job array for Slurm: one cell of a sweep a task.
 
 use super::{Arguments, command};
+use crate::arguments::{AgainstWhich, JudgedBy};
 use crate::commands::train::quoted;
 use crate::commands::writable;
 use anyhow::Context;
@@ -19,8 +20,24 @@ pub fn write(path: &Path, arguments: &Arguments, sweep: &Sweep, folder: &Path) -
     let text = script(arguments, sweep, folder, &program, &here);
     std::fs::write(path, text).map_err(Error::io(path))?;
     println!("sbatch {}", quoted(path));
-    println!("{} --out {} --report   # when it has ended", command(arguments), quoted(folder));
+    let asked = asked(arguments);
+    println!("{} --out {} --report{asked}   # when it has ended", command(arguments), quoted(folder));
     Ok(())
+}
+
+/// What is asked of the report alone.
+fn asked(arguments: &Arguments) -> String {
+    let mut asked = String::new();
+    if arguments.split == JudgedBy::Test {
+        asked += " --split test";
+    }
+    if let Some(metric) = &arguments.metric {
+        asked += &format!(" --metric {metric}");
+    }
+    if arguments.against == AgainstWhich::Best {
+        asked += " --against best";
+    }
+    asked + &format!(" --resamples {}", arguments.resamples)
 }
 
 fn script(arguments: &Arguments, sweep: &Sweep, folder: &Path, program: &Path, here: &Path) -> String {

@@ -108,8 +108,13 @@ fn comparison_title(found: &Judgement) -> String {
 
 /// What is drawn, and swapped.
 fn over(found: &Judgement) -> String {
-    let seeds = if found.seeds.len() > 1 { " and seeds" } else { "" };
-    format!("{}{seeds}", found.over)
+    let done = found.settings.iter().map(|setting| setting.seeds.len()).max().unwrap_or(0);
+    let runs = match (found.folds.is_some() && found.part == "test", done) {
+        (true, _) => " and runs",
+        (false, 0 | 1) => "",
+        (false, _) => " and seeds",
+    };
+    format!("{}{runs}", found.over)
 }
 
 /// How the numbers came about, and what is missing.
@@ -123,8 +128,9 @@ fn method(found: &Judgement) -> Vec<String> {
             found.over,
             counted(found.comparisons.len(), "comparison")
         ));
-        lines.push(match found.seeds.len() {
-            1 => "one seed: intervals and p are of these networks, and say nothing of what another seed would give".to_owned(),
+        let fewest = found.comparisons.iter().map(|against| against.seeds.len()).min();
+        lines.push(match fewest {
+            Some(..=1) => "a comparison of one seed: its interval and p are of these networks, and say nothing of what another seed would give".to_owned(),
             _ => "the interval of a difference is of the recipes, as the seeds are in it; p is not".to_owned(),
         });
         if found.against_best {
