@@ -12,9 +12,9 @@ use std::path::PathBuf;
   tallow calibrate theirs.csv --method isotonic --json
 
 costs.csv has a row for each truth and a column for each decision:
-  truth,MEL,NV
-  MEL,0,10
-  NV,1,0")]
+    truth,MEL,NV
+    MEL,0,10
+    NV,1,0")]
 pub struct Calibrate {
     /// A checkpoint folder, or a run's folder (its `best`); or a CSV of predictions, of which nothing is
     /// written
