@@ -138,9 +138,7 @@ fn eval_counts_groups_as_one() {
     assert!(text.contains(&said), "{text}");
     // The report says it too.
     let html = desk.read("run/report.html");
-    assert!(
-        html.contains(&format!("As {} lesions, the probabilities of each one's images averaged", rows.len()))
-    );
+    assert!(html.contains(&format!("the mean of its images' probabilities ({} lesions)", rows.len())));
 
     // Data without groups, and a group under two labels: said before anything is computed.
     for class in ["MEL", "NV"] {
