@@ -129,57 +129,47 @@ unsafe fn with_avx2(forms: &[[Signature; 2]], block: &Block) -> [f32; LANES] {
     scores::<true>(forms, block)
 }
 
-/// FUSED is for processors that multiply and add in one instruction; elsewhere that is a slow call. Two forms at once, both ways round,
-/// are as many independent sums as hide the time that one addition takes.
+/// FUSED is for processors that multiply and add in one instruction; elsewhere that is a slow call. No closures: they would be compiled
+/// without the processor's features.
 #[inline(always)]
 fn scores<const FUSED: bool>(forms: &[[Signature; 2]], block: &Block) -> [f32; LANES] {
     let mut best = [f32::MIN; LANES];
-    let (pairs, rest) = forms.as_chunks::<2>();
-    // No closures: they would be compiled without the processor's features.
-    for pair in pairs {
-        raise::<FUSED, 2>(&mut best, pair, block);
-    }
-    for form in rest {
-        raise::<FUSED, 1>(&mut best, std::array::from_ref(form), block);
+    let [first, second, third, _] = ENDS;
+    for [a, b] in forms {
+        let even = products::<FUSED>(&a[..first], &b[..first], &block[..first]);
+        let across = products::<FUSED>(&a[first..second], &b[first..second], &block[first..second]);
+        let down = products::<FUSED>(&a[second..third], &b[second..third], &block[second..third]);
+        let both = products::<FUSED>(&a[third..], &b[third..], &block[third..]);
+        for turned in 0..2 {
+            let (even, across, down, both) = (&even[turned], &across[turned], &down[turned], &both[turned]);
+            for (lane, best) in best.iter_mut().enumerate() {
+                // The best of even ± across ± down + (their product) both.
+                let same = even[lane] + both[lane] + (across[lane] + down[lane]).abs();
+                let other = even[lane] - both[lane] + (across[lane] - down[lane]).abs();
+                let of = if same > other { same } else { other };
+                *best = if of > *best { of } else { *best };
+            }
+        }
     }
     best
 }
 
-/// Raises each picture's best score to that of some forms.
+/// Σ of a, and of its transposed b, with each picture of a block, over coefficients of one parity.
 #[inline(always)]
-fn raise<const FUSED: bool, const FORMS: usize>(
-    best: &mut [f32; LANES],
-    forms: &[[Signature; 2]; FORMS],
-    block: &Block,
-) {
-    let mut sums = [[[[0.0f32; LANES]; 4]; 2]; FORMS];
-    let mut from = 0;
-    for (parity, end) in ENDS.into_iter().enumerate() {
-        let mut these = [[[0.0f32; LANES]; 2]; FORMS];
-        for at in from..end {
-            let values = &block[at];
-            for (sums, form) in these.iter_mut().zip(forms) {
-                for (sum, signature) in sums.iter_mut().zip(form) {
-                    let factor = signature[at];
-                    for (sum, value) in sum.iter_mut().zip(values) {
-                        *sum = if FUSED { factor.mul_add(*value, *sum) } else { *sum + factor * value };
-                    }
-                }
+fn products<const FUSED: bool>(a: &[f32], b: &[f32], block: &[[f32; LANES]]) -> [[f32; LANES]; 2] {
+    let (mut first, mut second) = ([0.0f32; LANES], [0.0f32; LANES]);
+    for ((a, b), values) in a.iter().zip(b).zip(block) {
+        for (lane, value) in values.iter().enumerate() {
+            if FUSED {
+                first[lane] = a.mul_add(*value, first[lane]);
+                second[lane] = b.mul_add(*value, second[lane]);
+            } else {
+                first[lane] += a * value;
+                second[lane] += b * value;
             }
         }
-        for (all, these) in sums.iter_mut().flatten().zip(these.iter().flatten()) {
-            all[parity] = *these;
-        }
-        from = end;
     }
-    for [even, across, down, both] in sums.iter().flatten() {
-        for lane in 0..LANES {
-            // The best of even ± across ± down + (their product) both.
-            let same = even[lane] + both[lane] + (across[lane] + down[lane]).abs();
-            let other = even[lane] - both[lane] + (across[lane] - down[lane]).abs();
-            best[lane] = best[lane].max(same.max(other));
-        }
-    }
+    [first, second]
 }
 
 #[cfg(test)]
@@ -231,17 +221,5 @@ mod tests {
         assert!(found.contains(&(70, 150)), "{found:?}");
         assert!(found.len() < 200 && found.iter().all(|(_, b)| *b < 151), "{}: {found:?}", found.len());
         assert_eq!(found, candidates(&small, 3, &|_| {}).unwrap());
-    }
-
-    /// `cargo test -p tallow-data --lib -- --ignored --nocapture how_long` prints nanoseconds per pair on one thread.
-    #[test]
-    #[ignore = "a measurement"]
-    fn how_long_pairs_take() {
-        let pictures: Vec<Vec<u8>> = (0..2000).map(picture).collect();
-        let small: Vec<&[u8]> = pictures.iter().map(Vec::as_slice).collect();
-        let begin = std::time::Instant::now();
-        let found = candidates(&small, 1, &|_| {}).unwrap().len();
-        let pairs = (small.len() * small.len()) as f64;
-        println!("{:.2} ns a pair, {found} candidates", begin.elapsed().as_nanos() as f64 / pairs);
     }
 }
