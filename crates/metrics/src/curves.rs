@@ -153,16 +153,7 @@ impl Curves {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::random;
-
-    /// Two classes; `scores` are of class 1.
-    fn binary(labels: &[u32], scores: &[f64]) -> Predictions {
-        let mut p = Predictions::new(&["no".to_owned(), "yes".to_owned()]);
-        for (&label, &score) in labels.iter().zip(scores) {
-            p.push("i", None, label, &[1.0 - score, score]).unwrap();
-        }
-        p
-    }
+    use crate::random::{binary, random};
 
     #[test]
     fn by_hand() {

@@ -22,3 +22,12 @@ pub(crate) fn random(images: u32, classes: usize, eighths: bool, seed: u64) -> P
     }
     predictions
 }
+
+/// Two classes; `scores` are of class 1.
+pub(crate) fn binary(labels: &[u32], scores: &[f64]) -> Predictions {
+    let mut p = Predictions::new(&["no".to_owned(), "yes".to_owned()]);
+    for (&label, &score) in labels.iter().zip(scores) {
+        p.push("i", None, label, &[1.0 - score, score]).unwrap();
+    }
+    p
+}

@@ -192,15 +192,7 @@ pub(crate) fn mean(classes: usize, weighted: bool, of: impl Fn(usize) -> (f64, u
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Two classes; `scores` are of class 1.
-    fn binary(labels: &[u32], scores: &[f64]) -> Predictions {
-        let mut p = Predictions::new(&["no".to_owned(), "yes".to_owned()]);
-        for (&label, &score) in labels.iter().zip(scores) {
-            p.push("i", None, label, &[1.0 - score, score]).unwrap();
-        }
-        p
-    }
+    use crate::random::binary;
 
     #[test]
     fn auroc_by_counting_pairs() {

@@ -1,36 +1,22 @@
 //! Calibration and decisions against scipy and scikit-learn (`tests/golden/calibrate.py`).
 
+mod cases;
+
+use cases::{cases, golden, predictions};
 use serde_json::Value;
-use std::path::Path;
 use tallow_metrics::{
     CalibrationMethod, Calibrator, ClassSets, Goal, Predictions, SetScore, Threshold, area_under_risk,
     log_loss,
 };
 
-fn read(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/metrics").join(name);
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_json::from_str(&text).unwrap()
-}
-
 /// Each case that has golden values: its name, predictions and these.
-fn cases() -> Vec<(String, Predictions, Value)> {
-    let golden = read("calibrate.json");
-    let mut found = Vec::new();
-    for case in read("cases.json").as_array().unwrap().iter().skip(1) {
+fn known() -> Vec<(String, Predictions, Value)> {
+    let golden = golden("calibrate.json");
+    let known = |case: Value| {
         let name = case["name"].as_str().unwrap();
-        let Some(expected) = golden.get(name) else { continue };
-        let classes: Vec<String> =
-            (0..case["classes"].as_u64().unwrap()).map(|c| format!("class {c}")).collect();
-        let mut predictions = Predictions::new(&classes);
-        let rows = case["probabilities"].as_array().unwrap();
-        for (index, (label, row)) in case["labels"].as_array().unwrap().iter().zip(rows).enumerate() {
-            let row: Vec<f64> =
-                row.as_array().unwrap().iter().map(|p| p.as_str().unwrap().parse().unwrap()).collect();
-            predictions.push(&index.to_string(), None, label.as_u64().unwrap() as u32, &row).unwrap();
-        }
-        found.push((name.to_owned(), predictions, expected.clone()));
-    }
+        Some((name.to_owned(), predictions(&case), golden.get(name)?.clone()))
+    };
+    let found: Vec<_> = cases().into_iter().filter_map(known).collect();
     assert_eq!(found.len(), 7);
     found
 }
@@ -49,7 +35,7 @@ fn near(got: f64, expected: f64, tolerance: f64, what: &str) {
 
 #[test]
 fn the_temperature_is_scikit_learns() {
-    for (name, predictions, expected) in cases() {
+    for (name, predictions, expected) in known() {
         let calibrator = Calibrator::fit(CalibrationMethod::Temperature, &predictions).unwrap();
         let Calibrator::Temperature { temperature } = calibrator else { panic!("{name}") };
         let expected = &expected["temperature"];
@@ -62,7 +48,7 @@ fn the_temperature_is_scikit_learns() {
 
 #[test]
 fn weights_and_biases_have_the_least_loss() {
-    for (name, predictions, expected) in cases() {
+    for (name, predictions, expected) in known() {
         let calibrator = Calibrator::fit(CalibrationMethod::Vector, &predictions).unwrap();
         let Calibrator::Vector { weights, biases } = &calibrator else { panic!("{name}") };
         let prior: f64 = weights.iter().map(|w| (w - 1.0).powi(2)).chain(biases.iter().map(|b| b * b)).sum();
@@ -82,7 +68,7 @@ fn weights_and_biases_have_the_least_loss() {
 
 #[test]
 fn isotonic_functions_are_scikit_learns() {
-    for (name, predictions, expected) in cases() {
+    for (name, predictions, expected) in known() {
         let calibrator = Calibrator::fit(CalibrationMethod::Isotonic, &predictions).unwrap();
         for (key, of) in [("at_its_own", f64::from as fn(f64) -> f64), ("at_their_roots", f64::sqrt)] {
             let rows = expected["isotonic"][key].as_array().unwrap();
@@ -98,7 +84,7 @@ fn isotonic_functions_are_scikit_learns() {
 
 #[test]
 fn thresholds_are_those_of_the_curve() {
-    for (name, predictions, expected) in cases() {
+    for (name, predictions, expected) in known() {
         for (class, expected) in predictions.classes.iter().zip(expected["thresholds"].as_array().unwrap()) {
             let choose = |goal| Threshold::choose(&predictions, class, goal);
             if expected.is_null() {
@@ -118,7 +104,7 @@ fn thresholds_are_those_of_the_curve() {
 
 #[test]
 fn quantiles_of_sets_are_numpys() {
-    for (name, predictions, expected) in cases() {
+    for (name, predictions, expected) in known() {
         for (key, score) in [("lac", SetScore::Lac), ("aps", SetScore::Aps)] {
             let sets = ClassSets::fit(&predictions, score, 0.8, false).unwrap();
             near(sets.quantiles[0].unwrap(), number(&expected["sets"][key]), 1e-12, &format!("{name} {key}"));

@@ -1,43 +1,18 @@
 //! Every metric against scikit-learn, on random and degenerate cases (`tests/golden/metrics.py`).
 
-use std::path::Path;
+mod cases;
 
+use cases::{cases, golden, predictions};
 use serde_json::Value;
 use tallow_metrics::{
-    Average, Confusion, METRICS, Predictions, Summary, f1_interval, precision_recall_curve, reliability,
-    roc_curve, wilson,
+    Average, Confusion, METRICS, Summary, f1_interval, precision_recall_curve, reliability, roc_curve, wilson,
 };
 
 const TOLERANCE: f64 = 1e-12;
 
-fn golden(file: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/metrics").join(file);
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_json::from_str(&text).unwrap()
-}
-
 /// What the first file does not have: `tests/golden/more_metrics.py`.
 fn more() -> Value {
     golden("more.json")
-}
-
-fn cases() -> Vec<Value> {
-    let Value::Array(mut cases) = golden("cases.json") else { panic!("expected a list of cases") };
-    cases.remove(0); // who made them
-    cases
-}
-
-fn predictions(case: &Value) -> Predictions {
-    let classes: Vec<String> = (0..case["classes"].as_u64().unwrap()).map(|c| format!("class {c}")).collect();
-    let mut predictions = Predictions::new(&classes);
-    let rows = case["probabilities"].as_array().unwrap();
-    for (index, (label, row)) in case["labels"].as_array().unwrap().iter().zip(rows).enumerate() {
-        let row: Vec<f64> =
-            row.as_array().unwrap().iter().map(|p| p.as_str().unwrap().parse().unwrap()).collect();
-        predictions.push(&index.to_string(), None, label.as_u64().unwrap() as u32, &row).unwrap();
-    }
-    assert_eq!(predictions.len(), rows.len());
-    predictions
 }
 
 #[track_caller]
