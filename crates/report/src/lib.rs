@@ -38,5 +38,5 @@ pub use progress::{Bar, Progress, Unit, duration};
 pub use reliability::Reliability;
 pub use scatter::Scatter;
 pub use sheet::{Matrix, Sheet, Source, Tile, caption};
-pub use table::{Headline, numbered, table};
+pub use table::{Headline, ellipsis, numbered, table};
 pub use unit_square::{Curve, UnitSquare};

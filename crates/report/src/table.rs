@@ -148,7 +148,7 @@ pub(crate) fn share(value: f64) -> String {
 }
 
 /// At most `width` characters, the last an … where some are missing.
-pub(crate) fn ellipsis(text: &str, width: usize) -> String {
+pub fn ellipsis(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.into();
     }

@@ -12,7 +12,7 @@ use std::path::Path;
 use tallow_data::counted;
 use tallow_metrics::{Points, local_dimension};
 use tallow_policy::{Policy, Registry};
-use tallow_report::Progress;
+use tallow_report::{Progress, ellipsis};
 use tallow_train::stats::{PolicyStats, stats as collect};
 use tallow_train::{Error, Plan};
 
@@ -119,7 +119,7 @@ fn table(name: &str, found: &tallow_train::stats::Stats) -> String {
         let _ = writeln!(
             out,
             "{:<24} {:>7.3} {:>7.2} {:>6.3} {:>7} {:>8} {:>7.4} {:>7.2}",
-            shortened(&policy.name, 24),
+            ellipsis(&policy.name, 24),
             policy.label_entropy(),
             policy.label_entropy().exp(),
             policy.own_mass(),
@@ -140,7 +140,7 @@ fn table(name: &str, found: &tallow_train::stats::Stats) -> String {
         let _ = writeln!(
             out,
             "\n{}: share of each class (column) in the labels of a class (row)",
-            shortened(&policy.name, 24)
+            ellipsis(&policy.name, 24)
         );
         out += &pairs(&found.classes, &policy.confusion());
     }
@@ -172,7 +172,7 @@ fn pairs(classes: &[String], shares: &[Vec<f64>]) -> String {
     let mut between: Vec<_> = between.filter(|(i, j)| shares[*i][*j] > 0.0).collect();
     between.sort_by(|a, b| shares[b.0][b.1].total_cmp(&shares[a.0][a.1]));
     for (i, j) in between.into_iter().take(10) {
-        let (from, to) = (shortened(&classes[i], 30), shortened(&classes[j], 30));
+        let (from, to) = (ellipsis(&classes[i], 30), ellipsis(&classes[j], 30));
         let _ = writeln!(out, "{from:<30} {to:<30} {:>6}", three(shares[i][j]));
     }
     out
@@ -180,13 +180,6 @@ fn pairs(classes: &[String], shares: &[Vec<f64>]) -> String {
 
 fn three(share: f64) -> String {
     if share.is_nan() { "–".to_owned() } else { format!("{share:.3}") }
-}
-
-fn shortened(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    text.chars().take(width - 1).chain(['…']).collect()
 }
 
 fn points(file: &Path, neighbours: usize, json: bool) -> anyhow::Result<()> {

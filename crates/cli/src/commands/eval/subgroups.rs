@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use tallow_data::{Attribute, counted};
 use tallow_metrics::{Predictions, Subgroups};
-use tallow_report::Headline;
+use tallow_report::{Headline, ellipsis};
 use tallow_train::{Error, headline, intervals};
 
 /// What a table shows; JSON has all of the headline.
@@ -139,7 +139,7 @@ impl Divided {
         SHOWN.iter().for_each(|name| out += &format!(" {name:>17}"));
         for part in &self.parts {
             let value = part.value.as_deref().unwrap_or("not known");
-            out += &format!("\n{:<16} {:>7}", short(value), part.predictions.len());
+            out += &format!("\n{:<16} {:>7}", ellipsis(value, 16), part.predictions.len());
             for name in SHOWN {
                 let line = part.headline.iter().find(|line| line.name == name);
                 out += &format!(" {:>17}", line.map_or(String::new(), cell));
@@ -180,15 +180,6 @@ fn cell(line: &Headline) -> String {
     }
     let ends = line.interval.map_or(" ".repeat(12), |(low, high)| format!(" {low:.3}–{high:.3}"));
     format!("{:.3}{ends}", line.value)
-}
-
-/// In the room of a name.
-fn short(value: &str) -> String {
-    if value.chars().count() <= 16 {
-        value.to_owned()
-    } else {
-        value.chars().take(15).chain(['…']).collect()
-    }
 }
 
 #[cfg(test)]

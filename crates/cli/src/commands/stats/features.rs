@@ -1,6 +1,6 @@
 //! What trainings made of the classes: cohesion and separability of features.
 
-use super::{shortened, three};
+use super::three;
 use crate::commands::checkpoint;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use tallow_data::counted;
 use tallow_metrics::Separation;
 use tallow_policy::Registry;
-use tallow_report::{Chart, Figure, Grid, Line, Progress, Section};
+use tallow_report::{Chart, Figure, Grid, Line, Progress, Section, ellipsis};
 use tallow_train::stats::separation;
 use tallow_train::{Error, Model, Plan, part};
 
@@ -34,7 +34,7 @@ pub fn of(
     }
     let data = part(plan, "validation", progress)?;
     let one = |folder: &PathBuf| {
-        let model = Model::open(&checkpoint(folder)?, &[], None, registry, progress)?;
+        let model = Model::open_uncalibrated(&checkpoint(folder)?, &[], None, registry, progress)?;
         let name = folder.display().to_string();
         let found = separation(&model, &data, "features", progress)?;
         Ok(Features { name, classes: model.classes, found })
@@ -76,7 +76,7 @@ pub fn table(all: &[Features]) -> String {
         "silhouette"
     );
     for of in all {
-        let name = shortened(&of.name, 40);
+        let name = ellipsis(&of.name, 40);
         let numbers = of.numbers();
         let _ = writeln!(out, "{name:<40} {:>9} {:>13} {:>11}", numbers[0], numbers[1], numbers[2]);
     }
@@ -148,6 +148,6 @@ fn cosines(of: &Features) -> Figure {
         name: name.to_owned(),
         points: (first.saturating_sub(1)..BINS).map(|bin| (100.0 * middle(bin), shares[bin])).collect(),
     };
-    let (title, x) = (shortened(&of.name, 48), "100 · cosine to the mean of a class".to_owned());
+    let (title, x) = (ellipsis(&of.name, 48), "100 · cosine to the mean of a class".to_owned());
     Figure::Chart(Chart { title, x, lines: all.into_iter().map(line).collect(), mark: None })
 }

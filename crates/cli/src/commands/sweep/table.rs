@@ -4,7 +4,7 @@ use crate::commands::compare::{number, p};
 use crate::wrap::{WIDTH, wrapped};
 use std::fmt::Write;
 use tallow_data::counted;
-use tallow_report::numbered;
+use tallow_report::{ellipsis, numbered};
 use tallow_train::sweep::{Judgement, MetricResults, SettingResults};
 
 /// Metrics that a terminal has room for.
@@ -262,7 +262,7 @@ fn aligned(grid: &Grid, out: &mut String) -> bool {
     let rest: usize = (1..grid.columns.len()).map(|at| 2 + width(at)).sum();
     let first = width(0).min(WIDTH.saturating_sub(rest).max(8));
     for row in all() {
-        let mut line = format!("{:<first$}", shortened(&row[0], first));
+        let mut line = format!("{:<first$}", ellipsis(&row[0], first));
         for (at, text) in row.iter().enumerate().skip(1) {
             let _ = write!(line, "  {text:>width$}", width = width(at));
         }
@@ -270,11 +270,4 @@ fn aligned(grid: &Grid, out: &mut String) -> bool {
         out.push('\n');
     }
     grid.rows.iter().any(|row| row[0].chars().count() > first)
-}
-
-fn shortened(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    text.chars().take(width - 1).chain(['…']).collect()
 }
