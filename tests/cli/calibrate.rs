@@ -121,6 +121,10 @@ fn a_checkpoint_keeps_its_calibration_and_what_is_decided() {
     assert_eq!(desk.json("out/calibration.json"), kept);
     assert!(desk.read("out/README.md").contains("## Calibration"));
 
+    // Published, the weights have other names, and the calibration holds for these.
+    desk.tallow(&["publish", "best", "--repo", "me/net", "--dry-run", "--out", "hub"]).ok();
+    assert_eq!(lines(&["predict", "hub", "a.png"]), found);
+
     // Other weights: nothing is taken for honest.
     let file = desk.path("best/model.safetensors");
     let mut weights = fs::read(&file).unwrap();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use tallow_policy::Registry;
 use tallow_report::Progress;
-use tallow_train::{Ensemble, Error, Model, Tta};
+use tallow_train::{Calibration, Ensemble, Error, Model, Tta};
 
 /// How images were asked about, to be said beside the answer.
 pub struct Asked {
@@ -31,7 +31,7 @@ pub fn networks(
     let mut networks = Ensemble::of(first);
     for path in &asking.with {
         let place = checkpoint(path)?;
-        uncalibrated |= place.join("calibration.json").is_file();
+        uncalibrated |= place.join(Calibration::FILE).is_file();
         let device = networks.first.device.clone();
         let model = Model::open_uncalibrated(&place, &[], Some(device), registry, progress)?;
         let placed = |error| match error {
@@ -62,7 +62,7 @@ impl Asked {
     /// The same for programs.
     pub fn put_into(&self, json: &mut Value) {
         if let Some(tta) = &self.tta {
-            json["tta"] = json!({ "views": tta.len(), "policies": tta.words() });
+            json["tta"] = json!({ "views": tta.count(), "policies": tta.words() });
         }
         if self.uncalibrated {
             json["calibration_left_out"] = json!(true);

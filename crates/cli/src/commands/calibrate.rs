@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use std::io::Write;
 use std::path::PathBuf;
 use tallow_metrics::{
-    CalibrationMethod, Calibrator, Called, ClassSets, Predictions, Risk, Threshold, brier, classwise_ece,
-    cross_fitted, ece, log_loss,
+    CalibrationMethod, Calibrator, Called, ClassSets, Confusion, Predictions, Risk, Threshold, brier,
+    classwise_ece, cross_fitted, ece, log_loss,
 };
 use tallow_policy::Registry;
 use tallow_report::Progress;
@@ -39,6 +39,8 @@ struct Found {
 struct Sets {
     size: f64,
     empty: u64,
+    /// How often the most probable class alone is right.
+    right: f64,
 }
 
 struct Scores {
@@ -125,7 +127,7 @@ pub fn calibrate(arguments: &Calibrate, registry: &Registry) -> anyhow::Result<(
     match &subject {
         Subject::Checkpoint(place) if !arguments.dry_run => {
             found.calibration.write(place)?;
-            let file = place.join("calibration.json");
+            let file = place.join(Calibration::FILE);
             eprintln!("written: {}; eval, predict and compare --split use it", file.display());
         }
         Subject::Checkpoint(_) => eprintln!("nothing is written (--dry-run)"),
@@ -196,7 +198,7 @@ fn remove(subject: &Subject) -> anyhow::Result<()> {
         return Err(Error::recipe(format!("{}: {problem}", subject.name())).into());
     };
     match Calibration::remove(place)? {
-        true => eprintln!("removed: {}", place.join("calibration.json").display()),
+        true => eprintln!("removed: {}", place.join(Calibration::FILE).display()),
         false => eprintln!("{}: there is no calibration to remove", place.display()),
     }
     Ok(())
@@ -220,6 +222,7 @@ fn sizes(sets: &ClassSets, predictions: &Predictions) -> Sets {
     Sets {
         size: sizes.iter().sum::<usize>() as f64 / sizes.len() as f64,
         empty: sizes.iter().filter(|size| **size == 0).count() as u64,
+        right: Confusion::of(predictions).accuracy(),
     }
 }
 

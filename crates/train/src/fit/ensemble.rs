@@ -24,6 +24,7 @@ impl Ensemble {
     }
 
     /// Another member, whose classes are matched by name. It is asked in batches of the first one's size, read by as many workers.
+    /// Calibrations are dropped: each was fitted to one network.
     ///
     /// # Errors
     /// Other classes than the first one's.
@@ -45,18 +46,14 @@ impl Ensemble {
         }
         other.plan.data.batch = self.first.plan.data.batch;
         other.plan.data.workers = self.first.plan.data.workers;
+        (self.first.calibration, other.calibration) = (None, None);
         self.others.push((other, order));
         Ok(())
     }
 
     /// How many networks.
-    pub fn len(&self) -> usize {
+    pub fn members(&self) -> usize {
         1 + self.others.len()
-    }
-
-    /// Never: there is a first.
-    pub fn is_empty(&self) -> bool {
-        false
     }
 
     /// All of them, the first one first.
@@ -98,9 +95,9 @@ impl Ensemble {
         let others = self.others.iter().map(|(model, order)| (model, order));
         let all = std::iter::once((&self.first, &own)).chain(others);
         for (number, (model, order)) in (1..).zip(all) {
-            add(model, order, &format!("{label}, {number} of {}", self.len()))?;
+            add(model, order, &format!("{label}, {number} of {}", self.members()))?;
         }
-        let members = self.len() as f64;
+        let members = self.members() as f64;
         let indices: Vec<u32> = (0..dataset.len() as u32).collect();
         for batch in indices.chunks(self.first.plan.data.batch) {
             let logarithm = |&index: &u32| -> Vec<f64> {
@@ -133,7 +130,7 @@ impl Ensemble {
 
     /// `an ensemble of 3 checkpoints, their probabilities averaged`; none for one network.
     pub fn describe(&self) -> Option<String> {
-        let members = (self.len() > 1).then(|| counted(self.len(), "checkpoint"))?;
+        let members = (self.members() > 1).then(|| counted(self.members(), "checkpoint"))?;
         Some(format!("an ensemble of {members}, their probabilities averaged"))
     }
 }

@@ -122,7 +122,7 @@ fn views<E: From<Error>>(
             None => vec![chain.run(image, keys::evaluation())?],
         };
         let Some(tta) = tta.as_ref().filter(|_| all) else { return Ok(images) };
-        let mut views = Vec::with_capacity(images.len() * tta.len());
+        let mut views = Vec::with_capacity(images.len() * tta.count());
         for image in &images {
             views.extend(tta.views(image)?);
         }

@@ -6,8 +6,6 @@ use std::fs;
 use std::path::Path;
 use tallow_metrics::{Calibrator, ClassSets, Costs, Threshold};
 
-const FILE: &str = "calibration.json";
-
 /// What was fitted to a checkpoint's predictions, all of it optional but for where it came from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
@@ -41,12 +39,15 @@ pub struct FittedOn {
 }
 
 impl Calibration {
+    /// Its name in a checkpoint's folder.
+    pub const FILE: &str = "calibration.json";
+
     /// That of a checkpoint's folder, if it has one.
     ///
     /// # Errors
     /// A file that is damaged, or was fitted to other weights or classes.
     pub fn read(folder: &Path, classes: &[String]) -> Result<Option<Calibration>> {
-        let path = folder.join(FILE);
+        let path = folder.join(Calibration::FILE);
         if !path.is_file() {
             return Ok(None);
         }
@@ -73,7 +74,7 @@ impl Calibration {
     /// Files that cannot be read or written.
     pub fn write(&self, folder: &Path) -> Result<()> {
         let bound = Calibration { weights: weights_of(folder)?, ..self.clone() };
-        let (path, beside) = (folder.join(FILE), folder.join(".calibration.new"));
+        let (path, beside) = (folder.join(Calibration::FILE), folder.join(".calibration.new"));
         let text = serde_json::to_string_pretty(&bound).expect("numbers and names") + "\n";
         fs::write(&beside, text).map_err(Error::io(&beside))?;
         fs::rename(&beside, &path).map_err(Error::io(&path))
@@ -84,7 +85,7 @@ impl Calibration {
     /// # Errors
     /// A file that cannot be removed.
     pub fn remove(folder: &Path) -> Result<bool> {
-        let path = folder.join(FILE);
+        let path = folder.join(Calibration::FILE);
         match fs::remove_file(&path) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
@@ -213,7 +214,7 @@ mod tests {
         let stranger = Threshold { class: "d".into(), at: 0.5 };
         Calibration { thresholds: vec![stranger], ..calibration() }.write(place).unwrap();
         assert!(refused(&classes).contains("threshold 0.5 of `d`"));
-        fs::write(place.join(FILE), "{").unwrap();
+        fs::write(place.join(Calibration::FILE), "{").unwrap();
         assert!(refused(&classes).contains("calibration.json: EOF"));
         assert!(Calibration::remove(place).unwrap() && !Calibration::remove(place).unwrap());
     }

@@ -70,13 +70,8 @@ impl Tta {
     }
 
     /// How many.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.views.len()
-    }
-
-    /// Never: there are at least two.
-    pub fn is_empty(&self) -> bool {
-        self.views.is_empty()
     }
 
     /// As it was asked for: a name, or a list of policies.
@@ -86,7 +81,7 @@ impl Tta {
 
     /// `4 views of each image (flips), their probabilities averaged`.
     pub fn describe(&self) -> String {
-        format!("{} views of each image ({}), their probabilities averaged", self.len(), self.words)
+        format!("{} views of each image ({}), their probabilities averaged", self.count(), self.words)
     }
 
     /// The views of an image, as the evaluation transform left it.

@@ -5,7 +5,7 @@ mod preprocessing;
 
 use crate::fit::checkpoint::{read, write};
 use crate::recipe::resolved::heading;
-use crate::run::Model;
+use crate::run::{Calibration, Model};
 use crate::{Error, Result};
 use candle_core::{Device, Tensor};
 pub use preprocessing::Preprocessing;
@@ -107,8 +107,8 @@ pub fn export(place: &Path, to: Library, out: &Path, registry: &Registry) -> Res
     }
     if let Some(calibration) = &model.calibration {
         let text = serde_json::to_string_pretty(calibration).expect("numbers and names") + "\n";
-        write(&out.join("calibration.json"), text.as_bytes())?;
-        files.push(out.join("calibration.json"));
+        write(&out.join(Calibration::FILE), text.as_bytes())?;
+        files.push(out.join(Calibration::FILE));
     }
     Ok(Exported { files, loader: loader.network })
 }

@@ -5,7 +5,7 @@ use super::export::{Library, Preprocessing, write_model};
 use super::present::headline;
 use crate::fit::checkpoint::{read, write};
 use crate::recipe::resolved::heading;
-use crate::run::{Data, Model};
+use crate::run::{Calibration, Data, Model};
 use crate::{Error, Result};
 use candle_core::Device;
 use std::fs;
@@ -59,7 +59,7 @@ pub fn assemble(
     let mut paths = write_model(&model, place, library, peer, out)?;
     if let Some(calibration) = &model.calibration {
         calibration.write(out)?;
-        paths.push(out.join("calibration.json"));
+        paths.push(out.join(Calibration::FILE));
     }
     let (headline, summary) = measured(place, &mut notes)?;
     let data = seen(&model, place, &mut notes)?;
@@ -113,7 +113,7 @@ pub fn assemble(
 /// Files that [`assemble`] writes.
 const OURS: [&str; 7] = [
     "README.md",
-    "calibration.json",
+    Calibration::FILE,
     "config.json",
     "metrics.json",
     "model.safetensors",

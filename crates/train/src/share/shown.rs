@@ -46,7 +46,7 @@ fn maps(run: &Run, folder: &Path, asked: &[(&str, &str)]) -> Result<(Vec<Image>,
     let best = checkpoint::find(folder, "best")
         .ok_or_else(|| Error::Checkpoint(format!("{}: is missing", folder.join("best").display())))?;
     let (device, registry) = (run.model.device.clone(), &run.plan().registry);
-    let model = Model::open(&best, &[], Some(device), registry, &Progress::hidden())?;
+    let model = Model::open_uncalibrated(&best, &[], Some(device), registry, &Progress::hidden())?;
     let explainer = Explainer::new(&model, CamMethod::GradCam, None, None)?;
     let data = &run.data.validation;
     let places = places(&**data);

@@ -79,6 +79,10 @@ fn decisions(found: &Found) -> Vec<String> {
             percent(sets.coverage),
             like.size
         ));
+        if like.right > sets.coverage {
+            let right = percent(like.right);
+            notes.push(format!("the most probable class alone is right in {right}: ask for more, or there is nothing to add to it"));
+        }
         let open: Vec<&str> = found
             .calibration
             .classes
