@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use tallow_policy::{Registry, View};
 use tallow_report::Progress;
-use tallow_train::sweep::{Seeds, Sweep};
+use tallow_train::sweep::{Repeats, Seeds, Sweep};
 use tallow_train::{Run, Start};
 
 /// One epoch of four steps a run.
@@ -122,6 +122,33 @@ fn interrupted_and_gone_on_is_uninterrupted() {
     assert_eq!(table("whole"), table("s"));
 }
 
+/// What the recipe says of seeds and folds, `train` does as `sweep` does when it is told so.
+#[test]
+fn a_recipe_with_seeds_and_folds_is_trained_as_a_sweep() {
+    let desk = Desk::new();
+    let once = "extends: tiny.yaml\nlength: 1 epochs\ndata: { split: { replace: true } }\n";
+    desk.write("mine.yaml", once);
+    desk.tallow(&["sweep", "mine.yaml", "--seeds", "2", "--folds", "2", "--out", "b"]).ok();
+    desk.write("mine.yaml", format!("{once}seeds: 2\nfolds: 2\n"));
+    let said = desk.train(&["mine.yaml", "--out", "a"]).ok();
+    for cell in ["seed=1/fold=0", "seed=1/fold=1", "seed=2/fold=0", "seed=2/fold=1"] {
+        assert_same(&run(&desk, &format!("b/{cell}")), &run(&desk, &format!("a/{cell}")));
+    }
+    assert!(desk.read("a/sweep.md").contains("tallow sweep mine.yaml --seeds 2 --folds 2"));
+    // The command again leaves alone what is done, `sweep` knows the same folder, and the first run is what others look at.
+    let again = desk.train(&["mine.yaml", "--out", "a", "--resume"]).ok();
+    assert_eq!((again.err.matches(": done already").count(), &again.out), (4, &said.out));
+    assert_eq!(desk.tallow(&["sweep", "mine.yaml", "--out", "a", "--report"]).ok().out, said.out);
+    let one_more = desk.tallow(&["sweep", "mine.yaml", "--out", "a", "--seeds", "3", "--dry-run"]).ok().out;
+    assert_eq!(one_more.matches("(done)").count(), 4, "{one_more}");
+    assert!(one_more.contains("6  seed=3/fold=1  (new)"), "{one_more}");
+    let looked = desk.tallow(&["stats", "mine.yaml"]).ok();
+    assert!(looked.err.contains("has 2 seeds and 2 folds: this is of its first run"), "{}", looked.err);
+    let dry = desk.train(&["mine.yaml", "--dry-run", "--out", "c"]).ok().out;
+    assert!(dry.contains("dry run: everything fits") && dry.contains("2 seeds × 2 folds: 4 cells"), "{dry}");
+    desk.train(&["mine.yaml", "--overwrite", "--out", "a"]).complains(2, &["--overwrite", "--out DIR"]);
+}
+
 #[test]
 fn folds_hold_every_image_once() {
     let desk = Desk::new();
@@ -129,11 +156,11 @@ fn folds_hold_every_image_once() {
     let refused = sweep(&desk, "s", &["--folds", "2"]);
     refused.complains(
         2,
-        &["--folds 2: data.split: synthetic has a validation part of its own", "`replace: true`"],
+        &["2 folds: data.split: synthetic has a validation part of its own", "`replace: true`"],
     );
     desk.write("split.csv", "image,split\n");
     let by_file = sweep(&desk, "s", &["--folds", "2", "data.split={ file: split.csv, replace: true }"]);
-    by_file.complains(2, &["--folds 2: data.split.file divides the data", "take it out"]);
+    by_file.complains(2, &["2 folds: data.split.file divides the data", "take it out"]);
     assert_eq!(desk.names("."), ["split.csv", "tiny.yaml"]);
 
     let json = sweep(&desk, "s", &["--folds", "2", "data.split.replace=true", "--json"]).ok().json();
@@ -206,9 +233,8 @@ fn mistakes_are_found_before_the_first_cell() {
     let json = sweep(&desk, "s", &["--seeds", "2", "--dry-run", "--json"]).ok().json();
     assert_eq!(json["cells"][3]["folder"], "policy=mixup/seed=2");
     assert_eq!(desk.names("."), ["tiny.yaml"]);
-    // A recipe cannot say it.
-    desk.train(&["tiny.yaml", "seeds=3", "--dry-run"])
-        .complains(2, &["unknown key `seeds`", "`tallow sweep RECIPE"]);
+    desk.train(&["tiny.yaml", "n_seeds=3", "--dry-run"])
+        .complains(2, &["unknown key `n_seeds`", "`seeds: 3`", "`tallow sweep RECIPE"]);
 }
 
 /// A learning rate that is too high is a result, and no reason to lose the others.
@@ -280,7 +306,8 @@ fn settings_of_one_seed_see_the_same() {
     let varied = ["policy=none,cutmix_zeta_mixup,synermix_manifold", "optimizer={ sgd: {} },{ adamw: {} }"];
     let overrides = varied.map(str::to_owned);
     let (recipe, registry) = (desk.path("tiny.yaml"), Registry::builtin());
-    let (sweep, plans) = Sweep::plan(&recipe, &overrides, &Seeds::Count(2), None, &registry).unwrap();
+    let repeats = Repeats { seeds: Some(Seeds::Count(2)), folds: None };
+    let (sweep, plans) = Sweep::plan(&recipe, &overrides, &repeats, &registry).unwrap();
     let built = |plan| Run::build(plan, Start::Recipe, &Progress::hidden()).unwrap();
     let given: Vec<[Vec<u8>; 4]> = plans.into_iter().map(|plan| given(&built(plan))).collect();
     assert_eq!((given.len(), given[0][1].len(), given[0][3].len()), (12, 2 * 64 * 4, 2 * 64 * 16 * 16 * 3));

@@ -177,8 +177,21 @@ fn eval_divides_by_a_column() {
     };
     assert_eq!(values(0), [(Some("female"), 10), (Some("male"), 9), (None, 9)]);
     assert_eq!(values(1), [(Some("< 10"), 10), (Some("10 to < 20"), 10), (Some("≥ 20"), 8)]);
-    let text = desk.tallow(&asked).ok().out;
+    let text = desk.tallow(&[&asked[..], &["--html", "page.html"]].concat()).ok().out;
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    // The page says the same.
+    let html = desk.read("page.html");
+    let ends = &found[0]["intervals"]["metrics"]["macro_f1"];
+    let number = |value: &serde_json::Value| format!("{:.3}", value.as_f64().unwrap());
+    let cell = format!("data-name=\"macro F1\">{}<span", number(&found[0]["metrics"]["macro_f1"]));
+    let ends = format!("<small>{}–{}</small>", number(&ends[0]), number(&ends[1]));
+    for part in [&cell, &ends, "<caption>sex</caption>", "<th>≥ 20</th>", "validation part: 28 images"] {
+        assert!(html.contains(part), "no {part} in the page");
+    }
+    let ids: Vec<&str> = html.split("<section id=\"").skip(1).map(|s| s.split('"').next().unwrap()).collect();
+    assert_eq!(ids, ["results", "errors", "classes", "subgroups", "roc", "data", "run", "recipe"]);
+    assert!(text.ends_with("page: page.html\n") && html.contains("Grad-CAM at"), "{text}");
+    desk.tallow(&["eval", "run", "--html", "nowhere/page.html"]).complains(2, &["--html", "nowhere"]);
     assert!(
         text.contains("\nsex, by image of meta.csv\n") && text.contains("\nnot known              9 "),
         "{text}"

@@ -112,7 +112,8 @@ pub struct Train {
     /// Build everything, run one step and one evaluation batch; nothing is written, in any folder
     #[arg(long)]
     pub dry_run: bool,
-    /// The run's folder [default: checkpoints/<recipe>]
+    /// The run's folder [default: checkpoints/<recipe>; checkpoints/<recipe>_sweep where the recipe has `seeds` or
+    /// `folds`, whose runs are those of `tallow sweep`]
     #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Print the result as JSON
@@ -142,6 +143,7 @@ pub struct New {
   tallow eval checkpoints/a --with checkpoints/b --with checkpoints/c
   tallow eval recipes/x.yaml model.weights=theirs.pth --split test
   tallow eval checkpoints/x --by-group --subgroups metadata.csv:sex
+  tallow eval checkpoints/x --split test --html test.html
   tallow eval checkpoints/x --subgroups metadata.csv:age=0,40,60
   tallow eval checkpoints/x --split all \\
       'data={ name: folder, root: images, batch: 32 }'")]
@@ -166,6 +168,9 @@ pub struct Eval {
     /// Print the metrics as JSON, with their 95 % intervals
     #[arg(long)]
     pub json: bool,
+    /// Write a page as a run's report: metrics, worst errors, curves, subgroups
+    #[arg(long, value_name = "FILE.html")]
+    pub html: Option<PathBuf>,
     /// Write the prediction of every image, or with --by-group of every group
     #[arg(long, value_name = "CSV")]
     pub predictions: Option<PathBuf>,

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use tallow_data::Image;
 use tallow_metrics::{Curves, Predictions, Resampling, Summary, find, intervals_by_class};
 use tallow_report::{
-    Chart, DataNotes, Doubt, Epoch, Headline, Line, Log, Mistake, Mistakes, PerGroup, Progress, Report,
-    Sheet, SplitNote, Tile, heatmap, history, overlay, table,
+    Chart, DataNotes, Division, DivisionPart, Doubt, Epoch, Headline, Line, Log, Mistake, Mistakes, PerGroup,
+    Progress, Report, Sheet, SplitNote, Tile, heatmap, history, overlay, table,
 };
 use tallow_seed::{Rng, Seed};
 
@@ -114,7 +114,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         second: (CLASSES[(at + 2) % 7].into(), 0.40 - 0.01 * at as f64),
     };
     let maps = "Beside each image what of it speaks for the predicted class: Grad-CAM at stage4.".into();
-    let mistakes = Mistakes { wrong: 261, images: 1502, worst, doubts: (0..8).map(doubt).collect(), maps };
+    let doubts = (0..8).map(doubt).collect();
+    let mistakes = Mistakes { part: "validation".into(), wrong: 261, images: 1502, worst, doubts, maps };
+    let part = |(value, count): (&str, u64)| DivisionPart {
+        value: value.into(),
+        count,
+        headline: headline[..3].to_vec(),
+    };
+    let parts = [("female", 684), ("male", 801), ("not known", 17)].map(part).to_vec();
+    let origin = "By image of HAM10000_metadata.csv".into();
+    let by_sex =
+        Division { column: "sex".into(), origin, counted: "images".into(), parts, ..Division::default() };
     let report = Report {
         title: "isic2018_small_cutmix_zeta_mixup".into(),
         subject: "ResNet-18 from scratch at 64 px on ISIC 2018 Task 3, CutMix then ζ-mixup (γ = 2.8) on every batch.".into(),
@@ -128,6 +138,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         best_epoch: Some(17),
         summary: Some(summary),
         intervals,
+        subgroups: vec![by_sex],
         curves: Some(Curves::of(&predictions)),
         batch: Some(sheet),
         data: DataNotes {

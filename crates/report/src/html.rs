@@ -7,12 +7,14 @@ mod pictures;
 mod results;
 mod roc;
 pub(crate) mod shell;
+mod subgroups;
 
 use crate::{Epoch, Error, Headline, Result, Sheet};
 use maud::{Markup, html};
 pub use pictures::{Doubt, Mistake, Mistakes};
 use shell::Part;
 use std::path::Path;
+pub use subgroups::{Division, DivisionPart};
 use tallow_metrics::{ClassIntervals, Curves, Summary};
 
 /// What a report shows. Empty parts are left out.
@@ -42,6 +44,8 @@ pub struct Report {
     pub summary: Option<Summary>,
     /// Of each class of the table; or none.
     pub intervals: Vec<ClassIntervals>,
+    /// The metrics of the values of columns, such as sex or site.
+    pub subgroups: Vec<Division>,
     /// ROC, precision–recall and calibration.
     pub curves: Option<Curves>,
     /// A batch as the network saw it.
@@ -104,6 +108,11 @@ impl Report {
         part("results", "Results", (!self.headline.is_empty()).then(|| self.results()));
         part("errors", "Worst errors", self.mistakes.as_ref().map(Mistakes::html).transpose()?);
         part("classes", "Per class", self.summary.as_ref().map(|summary| self.per_class(summary)));
+        part(
+            "subgroups",
+            "Subgroups",
+            (!self.subgroups.is_empty()).then(|| subgroups::subgroups(&self.subgroups)),
+        );
         let curves =
             self.curves.as_ref().filter(|curves| curves.reliability.iter().any(|bin| bin.images > 0));
         part("roc", "ROC and calibration", curves.map(|curves| self.roc(curves)));

@@ -28,7 +28,7 @@ pub use counts::counts;
 pub use error::{Error, Result};
 pub use events::Events;
 pub use heatmap::heatmap;
-pub use html::{DataNotes, Doubt, Mistake, Mistakes, PerGroup, Report, SplitNote};
+pub use html::{DataNotes, Division, DivisionPart, Doubt, Mistake, Mistakes, PerGroup, Report, SplitNote};
 pub use intervals::Intervals;
 pub use log::{Epoch, Log, history};
 pub use overlay::overlay;

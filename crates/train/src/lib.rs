@@ -46,8 +46,8 @@ pub use run::{
     Start, Statistics, Transforms, Tta, check_data, device_name, inspect, part, pretrained,
 };
 pub use share::{
-    Assembled, Exported, Library, Measured, PublishOptions, add_class_intervals, assemble, claim, described,
-    ending, export, headline, intervals, is_own_card, measured, report,
+    Assembled, Evaluated, Exported, Library, Measured, PublishOptions, add_class_intervals, assemble, claim,
+    described, ending, export, headline, intervals, is_own_card, measured, report,
 };
 
 /// Of tallow.

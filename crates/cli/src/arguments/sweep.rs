@@ -1,7 +1,7 @@
 //! `sweep …`: a recipe with several values, seeds and folds.
 
 use clap::{Args, ValueEnum, ValueHint};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tallow_train::sweep::Seeds;
 
 #[derive(Args)]
@@ -16,7 +16,8 @@ Every value of a key with every other, with every seed and fold, is a cell: a ru
 `train`, in a folder such as DIR/policy=mixup/seed=1/fold=2. Values are cut at commas that \
 are in no bracket, brace or quotes. Cells of one seed and fold have the same images, order \
 and initial weights. The same command again goes on where it was ended, and leaves alone \
-what is done; more values or seeds are added by naming them too.
+what is done; more values or seeds are added by naming them too. `train` does the same with a \
+recipe that writes `seeds: 3` or `folds: 5` itself.
 
 The report is of the validation part, by each run's best epoch (--split test: of the test \
 part, by the same weights): mean ± standard deviation over runs; with --folds also of the images of all folds together; bootstrap intervals, by \
@@ -29,10 +30,10 @@ pub struct Sweep {
     /// Overrides of the recipe, for all cells; with several values, what is varied: policy=none,mixup
     #[arg(value_name = "KEY=VALUE[,VALUE…]")]
     pub overrides: Vec<String>,
-    /// So many seeds, from the recipe's on, or these
-    #[arg(long, default_value = "1", value_name = "N|N,N,…")]
-    pub seeds: Seeds,
-    /// Cross-validation: each of K parts validates once, divided as data.split says
+    /// So many seeds, from the recipe's on, or these [default: the recipe's `seeds`, else 1]
+    #[arg(long, value_name = "N|N,N,…")]
+    pub seeds: Option<Seeds>,
+    /// Cross-validation: each of K parts validates once, divided as data.split says [default: the recipe's `folds`]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(2..=10_000))]
     pub folds: Option<u32>,
     /// The folder of the sweep [default: checkpoints/<recipe>_sweep]
@@ -48,7 +49,7 @@ pub struct Sweep {
     #[arg(long, default_value = "first", value_name = "first|best")]
     pub against: AgainstWhich,
     /// How often images are drawn, and swapped
-    #[arg(long, default_value_t = 2000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = RESAMPLES, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub resamples: u32,
     /// Train nothing: report what is done
     #[arg(long, conflicts_with_all = ["cell", "slurm", "dry_run"])]
@@ -65,6 +66,31 @@ pub struct Sweep {
     /// Print as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// How often images are drawn, unless it is said.
+const RESAMPLES: u32 = 2000;
+
+impl Sweep {
+    /// Of a recipe that says itself how often it is run.
+    pub fn of(recipe: &Path, overrides: &[String], out: Option<PathBuf>) -> Sweep {
+        Sweep {
+            recipe: recipe.to_owned(),
+            overrides: overrides.to_vec(),
+            seeds: None,
+            folds: None,
+            out,
+            split: JudgedBy::Validation,
+            metric: None,
+            against: AgainstWhich::First,
+            resamples: RESAMPLES,
+            report: false,
+            cell: None,
+            slurm: None,
+            dry_run: false,
+            json: false,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,6 +1,6 @@
 //! `data check RECIPE`: images that are there twice, and images that are none.
 
-use super::{refused, writable};
+use super::{plan, refused, writable};
 use crate::arguments::DataCheck as Arguments;
 use crate::wrap::wrapped;
 use serde_json::{Value, json};
@@ -22,10 +22,11 @@ const LOOKED_FOR: [&str; 6] = [
 ];
 
 pub fn check(arguments: &Arguments, registry: &Registry) -> anyhow::Result<()> {
-    let plan = Plan::read(&arguments.recipe, &arguments.overrides, registry)?;
+    let progress = Progress::stderr();
+    let plan = plan(&arguments.recipe, &arguments.overrides, registry, &progress)?;
     let list =
         arguments.fix.as_ref().map(|path| list(path.as_deref(), &arguments.recipe, &plan)).transpose()?;
-    let found = check_data(&plan, arguments.fresh, &Progress::stderr())?;
+    let found = check_data(&plan, arguments.fresh, &progress)?;
     let left_out = list.as_ref().map(|_| left_out(&found, &plan)).transpose()?;
     let written = match (&list, &left_out) {
         (Some(path), Some(rows)) if !rows.is_empty() => {

@@ -16,7 +16,8 @@ use tallow_metrics::{Predictions, Summary};
 use tallow_policy::Registry;
 use tallow_report::Progress;
 use tallow_train::{
-    Calibration, Error, Model, Plan, add_class_intervals, described, intervals, measured, part, pretrained,
+    Calibration, Error, Evaluated, Model, Plan, add_class_intervals, described, intervals, measured, part,
+    pretrained,
 };
 
 pub fn eval(arguments: &Eval, registry: &Registry) -> anyhow::Result<()> {
@@ -40,6 +41,33 @@ pub fn eval(arguments: &Eval, registry: &Registry) -> anyhow::Result<()> {
     let summary = Summary::of(&predictions);
     let measured = measured(&predictions, data.group_name());
     let decisions = Decisions::of(model.calibration.as_ref(), &predictions);
+    let what = counted(images.len(), "image");
+    let what = if arguments.by_group {
+        let groups = described(&predictions, data.group_name());
+        format!("{groups}, each the mean of its images, of {what}")
+    } else {
+        what
+    };
+    let told = model.calibration.as_ref().map(|calibration| calibrated(calibration, &data));
+    let by_group = told.is_some() && arguments.by_group;
+    let by_group = by_group.then(|| "fitted to single images, not to the means of groups".to_owned());
+    let told: Vec<String> = told.into_iter().chain(by_group).collect();
+    if let Some(path) = &arguments.html {
+        let evaluated = Evaluated {
+            name: &name,
+            part: &arguments.split,
+            model,
+            data: &data,
+            images: &images,
+            rows: &predictions,
+            what: &what,
+            summary: &summary,
+            measured: &measured,
+            subgroups: subgroups.iter().map(Divided::division).collect(),
+            notes: asked.lines().into_iter().chain(told.clone()).collect(),
+        };
+        evaluated.write(path)?;
+    }
     let mut out = std::io::stdout().lock();
     if arguments.json {
         let mut json = serde_json::to_value(&summary)?;
@@ -58,26 +86,17 @@ pub fn eval(arguments: &Eval, registry: &Registry) -> anyhow::Result<()> {
         }
         writeln!(out, "{}", serde_json::to_string_pretty(&json)?)?;
     } else {
-        let images = counted(images.len(), "image");
-        let counted = if arguments.by_group {
-            format!(
-                "{}, each the mean of its images, of {images}",
-                described(&predictions, data.group_name())
-            )
-        } else {
-            images
-        };
-        writeln!(out, "{name}: {} part, {counted}", arguments.split)?;
+        writeln!(out, "{name}: {} part, {what}", arguments.split)?;
         asked.lines().iter().try_for_each(|line| writeln!(out, "{line}"))?;
         writeln!(out)?;
         write!(out, "{}", tallow_report::table(&summary.per_class, &measured.per_class, &measured.headline))?;
-        let told = model.calibration.as_ref().map(|calibration| calibrated(calibration, &data));
-        let by_group = told.is_some() && arguments.by_group;
-        let by_group = by_group.then(|| "fitted to single images, not to the means of groups".to_owned());
-        let told: String = told.into_iter().chain(by_group).map(|line| wrapped(&line, 0) + "\n").collect();
+        let told: String = told.iter().map(|line| wrapped(line, 0) + "\n").collect();
         write!(out, "\n{told}{}", decisions.text(if arguments.by_group { "group" } else { "image" }))?;
         for divided in &subgroups {
             write!(out, "{}", divided.text())?;
+        }
+        if let Some(path) = &arguments.html {
+            writeln!(out, "\n{}", wrapped(&format!("page: {}", path.display()), 0))?;
         }
     }
     Ok(())
@@ -113,7 +132,7 @@ type Subject = (String, Model, Arc<dyn Dataset>);
 
 fn of_checkpoint(arguments: &Eval, registry: &Registry, progress: &Progress) -> anyhow::Result<Subject> {
     let place = checkpoint(&arguments.subject)?;
-    predictions_writable(arguments)?;
+    files_writable(arguments)?;
     let open = if arguments.uncalibrated { Model::open_uncalibrated } else { Model::open };
     let model = open(&place, &arguments.overrides, None, registry, progress)?;
     let data = part(&model.plan, &arguments.split, progress)?;
@@ -130,7 +149,7 @@ fn of_recipe(arguments: &Eval, registry: &Registry, progress: &Progress) -> anyh
         return Err(Error::recipe(format!("{}: {problem}", recipe.display())).into());
     }
     let plan = Plan::read(recipe, &arguments.overrides, registry)?;
-    predictions_writable(arguments)?;
+    files_writable(arguments)?;
     let found = pretrained(plan, &arguments.split, progress)?;
     found.notes.iter().for_each(|note| progress.note(&format!("  {note}")));
     let weights = found.model.plan.model.weights.as_ref().map_or(String::new(), |from| from.describe());
@@ -157,6 +176,7 @@ fn run_around(recipe: &Path) -> Option<&Path> {
     is_run.then_some(folder)
 }
 
-fn predictions_writable(arguments: &Eval) -> Result<(), Error> {
-    arguments.predictions.as_ref().map_or(Ok(()), |path| writable("--predictions", path))
+fn files_writable(arguments: &Eval) -> Result<(), Error> {
+    let files = [("--predictions", &arguments.predictions), ("--html", &arguments.html)];
+    files.into_iter().try_for_each(|(name, path)| path.as_ref().map_or(Ok(()), |path| writable(name, path)))
 }

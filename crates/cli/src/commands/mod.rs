@@ -27,7 +27,8 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use tallow_policy::Registry;
-use tallow_train::{DeviceChoice, Error};
+use tallow_report::Progress;
+use tallow_train::{DeviceChoice, Error, Plan};
 
 pub fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
     match command {
@@ -108,6 +109,18 @@ fn alone(place: &Path) -> Error {
         "{place}: holds weights alone, as `export` writes them for other programs, without the recipe that says what they were \
          trained on; name the checkpoint that they came from{train}"
     ))
+}
+
+/// The plan of a recipe, and a line for each thing to know of how it was read.
+fn plan(
+    recipe: &Path,
+    overrides: &[String],
+    registry: &Registry,
+    progress: &Progress,
+) -> Result<Plan, Error> {
+    let plan = Plan::read(recipe, overrides, registry)?;
+    plan.notes.iter().for_each(|note| progress.note(&format!("  {note}")));
+    Ok(plan)
 }
 
 /// The device that `--device` names.

@@ -1,20 +1,21 @@
 //! `preview RECIPE`: pictures of what the policies do.
 
 use super::train::folder_of;
-use super::{refused, writable};
+use super::{plan, refused, writable};
 use crate::arguments::Preview;
 use std::path::{Path, PathBuf};
 use tallow_policy::Registry;
 use tallow_report::{Progress, Sheet};
-use tallow_train::{Error, Plan};
+use tallow_train::Error;
 
 pub fn preview(arguments: &Preview, registry: &Registry) -> anyhow::Result<()> {
-    let plan = Plan::read(&arguments.recipe, &arguments.overrides, registry)?;
+    let progress = Progress::stderr();
+    let plan = plan(&arguments.recipe, &arguments.overrides, registry, &progress)?;
     // Nothing is made before there is something to show, but for what was asked for.
     arguments.out.as_deref().map_or(Ok(()), ready)?;
     let out = arguments.out.clone().unwrap_or_else(|| folder_of(&plan).join("preview.png"));
     let tiles = usize::from(arguments.tiles);
-    let sheets = tallow_train::preview(plan, arguments.batch, tiles, &Progress::stderr())?;
+    let sheets = tallow_train::preview(plan, arguments.batch, tiles, &progress)?;
     let sheets: Vec<&Sheet> = sheets.iter().map(|preview| &preview.sheet).collect();
     ready(&out)?;
     write(&out, &sheets)?.iter().for_each(|path| println!("{}", path.display()));

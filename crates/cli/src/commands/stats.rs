@@ -3,7 +3,7 @@
 mod features;
 mod page;
 
-use super::{bench, refused, writable};
+use super::{bench, plan, refused, writable};
 use crate::arguments::Stats;
 use candle_core::{DType, Tensor};
 use serde_json::{Value, json};
@@ -21,12 +21,13 @@ pub fn stats(arguments: &Stats, registry: &Registry) -> anyhow::Result<()> {
         let file = arguments.points.as_deref().expect("clap asks for one of the two");
         return points(file, arguments.neighbours.unwrap_or(8), arguments.json);
     };
-    let plan = Plan::read(recipe, &arguments.overrides, registry)?;
+    let progress = Progress::stderr();
+    let plan = plan(recipe, &arguments.overrides, registry, &progress)?;
     let others = others(&arguments.policies, &plan, registry)?;
     if let Some(out) = &arguments.out {
         ready(out)?;
     }
-    let (name, progress) = (plan.name.clone(), Progress::stderr());
+    let name = plan.name.clone();
     let features = features::of(&arguments.checkpoint, &plan, registry, &progress)?;
     let found = collect(plan, &others, arguments.batches as usize, &progress)?;
     if let Some(out) = &arguments.out {

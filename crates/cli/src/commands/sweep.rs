@@ -17,14 +17,14 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use tallow_data::counted;
 use tallow_policy::Registry;
 use tallow_report::Progress;
-use tallow_train::sweep::{CellResults, Judgement, Part, Question, State, Sweep, finish};
+use tallow_train::sweep::{CellResults, Judgement, Part, Question, Repeats, State, Sweep, finish};
 use tallow_train::{Earlier, Error, Plan};
 
 pub fn sweep(arguments: &Arguments, registry: &Registry) -> anyhow::Result<()> {
     let progress = Progress::stderr();
     let named = arguments.metric.as_deref().map(compare::metric).transpose()?;
-    let (sweep, plans) =
-        Sweep::plan(&arguments.recipe, &arguments.overrides, &arguments.seeds, arguments.folds, registry)?;
+    let repeats = Repeats { seeds: arguments.seeds.clone(), folds: arguments.folds };
+    let (sweep, plans) = Sweep::plan(&arguments.recipe, &arguments.overrides, &repeats, registry)?;
     let folder = arguments.out.clone().unwrap_or_else(|| default_folder(&sweep));
     if let Some(cell) = arguments.cell.filter(|cell| !(1..=sweep.cells.len()).contains(cell)) {
         let problem = format!("expected a cell from 1 to {}, as --dry-run lists them", sweep.cells.len());
@@ -48,7 +48,7 @@ pub fn sweep(arguments: &Arguments, registry: &Registry) -> anyhow::Result<()> {
             return Err(Error::recipe(format!("{}: {problem}", folder.display())).into());
         }
         test(arguments, &sweep, &states, &folder, registry, &progress)?;
-        return report(arguments, &sweep.judge(&folder, &states, &question)?, &folder);
+        return report(arguments, &sweep, &sweep.judge(&folder, &states, &question)?, &folder);
     }
     let is_open = |at: usize| is_chosen(at) && !matches!(states[at], State::Done(_));
     sweep.check_data(&plans, is_open)?;
@@ -83,7 +83,7 @@ pub fn sweep(arguments: &Arguments, registry: &Registry) -> anyhow::Result<()> {
             let found = sweep.look(cell - 1, &folder, &states[cell - 1], &question)?;
             of_one(arguments, &found, question.metric.name)?;
         }
-        None => report(arguments, &sweep.judge(&folder, &states, &question)?, &folder)?,
+        None => report(arguments, &sweep, &sweep.judge(&folder, &states, &question)?, &folder)?,
     }
     if diverged.is_empty() { Ok(()) } else { Err(Error::Diverged(diverged.join("\n")).into()) }
 }
@@ -208,11 +208,11 @@ fn of_one(arguments: &Arguments, cell: &CellResults, metric: &str) -> anyhow::Re
 }
 
 /// Prints the report, and writes it beside the cells.
-fn report(arguments: &Arguments, found: &Judgement, folder: &Path) -> anyhow::Result<()> {
+fn report(arguments: &Arguments, sweep: &Sweep, found: &Judgement, folder: &Path) -> anyhow::Result<()> {
     let json = serde_json::to_string_pretty(found)? + "\n";
     let name = if found.part == Part::Test.name() { "sweep_test" } else { "sweep" };
     let [markdown_path, json_path] = ["md", "json"].map(|end| folder.join(format!("{name}.{end}")));
-    let markdown = table::markdown(found, &command(arguments));
+    let markdown = table::markdown(found, &command(arguments, sweep));
     for (path, text) in [(&markdown_path, &markdown), (&json_path, &json)] {
         std::fs::write(path, text).map_err(Error::io(path))?;
     }
@@ -226,10 +226,10 @@ fn report(arguments: &Arguments, found: &Judgement, folder: &Path) -> anyhow::Re
 }
 
 /// What is typed for the same cells, but for the folder.
-fn command(arguments: &Arguments) -> String {
+fn command(arguments: &Arguments, sweep: &Sweep) -> String {
     let mut words = vec![train::quoted(&arguments.recipe)];
     words.extend(arguments.overrides.iter().map(|text| train::quoted(Path::new(text))));
-    words.extend(["--seeds".to_owned(), arguments.seeds.to_string()]);
-    words.extend(arguments.folds.map(|folds| format!("--folds {folds}")));
+    words.extend(sweep.repeats.seeds.iter().map(|seeds| format!("--seeds {seeds}")));
+    words.extend(sweep.repeats.folds.map(|folds| format!("--folds {folds}")));
     format!("tallow sweep {}", words.join(" "))
 }

@@ -1,6 +1,6 @@
 //! `train RECIPE`: the main job.
 
-use crate::arguments::Train;
+use crate::arguments::{Sweep, Train};
 use crate::signals;
 use crate::wrap::wrapped;
 use anyhow::Context;
@@ -31,6 +31,9 @@ pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
         _ => Earlier::Refuse,
     };
     let place = arguments.out.clone().or(run_folder).unwrap_or_else(|| folder_of(&plan));
+    if !plan.repeats.is_one() {
+        return several(arguments, plan, registry, &progress);
+    }
     if arguments.dry_run {
         dry_run(Run::build(plan, Start::Recipe, &progress)?, arguments.json, &progress)?;
         if let Err(refusal) = Folder::look(&place, earlier) {
@@ -76,6 +79,25 @@ pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A recipe with seeds or folds is run as `sweep` runs it.
+fn several(arguments: &Train, first: Plan, registry: &Registry, progress: &Progress) -> anyhow::Result<()> {
+    if arguments.overwrite {
+        let problem = "a recipe with `seeds` or `folds` replaces no run, and goes on with those that were ended; \
+                       remove the folders that are to be new, or write elsewhere with --out DIR";
+        return Err(Error::recipe(format!("--overwrite: {problem}")).into());
+    }
+    let sweep = Sweep::of(&arguments.recipe, &arguments.overrides, arguments.out.clone());
+    if arguments.dry_run {
+        dry_run(Run::build(first, Start::Recipe, progress)?, arguments.json, progress)?;
+        return if arguments.json {
+            Ok(())
+        } else {
+            super::sweep::sweep(&Sweep { dry_run: true, ..sweep }, registry)
+        };
+    }
+    super::sweep::sweep(&Sweep { json: arguments.json, ..sweep }, registry)
 }
 
 /// Trains a plan in a folder to its end, and writes the report; the folder is locked until it is dropped. `watch` gives the number

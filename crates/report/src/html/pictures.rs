@@ -11,6 +11,8 @@ use tallow_data::Image;
 /// What was predicted wrong, and what was hardly decided.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Mistakes {
+    /// Of the data: `validation`; empty where it is all of them.
+    pub part: String,
     pub wrong: u64,
     /// Of so many.
     pub images: u64,
@@ -55,15 +57,16 @@ const LONG: usize = 16;
 
 impl Mistakes {
     pub(super) fn html(&self) -> Result<Markup> {
-        let Mistakes { wrong, images, worst, doubts, maps } = self;
+        let Mistakes { part, wrong, images, worst, doubts, maps } = self;
+        let images = format!("{images} {part}{}images", if part.is_empty() { "" } else { " " });
         let shown = match (*wrong, worst.len() as u64) {
-            (0, _) => format!("None of {images} validation images was predicted wrong."),
+            (0, _) => format!("None of {images} was predicted wrong."),
             (wrong, all) if wrong == all => format!(
-                "{wrong} of {images} validation images {}, the most confident first.",
+                "{wrong} of {images} {}, the most confident first.",
                 if wrong == 1 { "was predicted wrong" } else { "were predicted wrong" }
             ),
             (wrong, _) => format!(
-                "{wrong} of {images} validation images were predicted wrong; shown are those that the network was surest of."
+                "{wrong} of {images} were predicted wrong; shown are those that the network was surest of."
             ),
         };
         let has_maps =

@@ -71,6 +71,7 @@ fn full() -> Report {
         ending: "stopped after epoch 3: no better macro_f1".into(),
         training_loss: "of soft targets".into(),
         mistakes: Some(Mistakes {
+            part: "validation".into(),
             wrong: 2,
             images: 9,
             worst: vec![mistake],
@@ -81,6 +82,25 @@ fn full() -> Report {
         best_epoch: Some(3),
         summary: Some(summary),
         intervals: vec![ClassIntervals { recall: Some((0.25, 0.625)), ..ClassIntervals::default() }],
+        subgroups: vec![Division {
+            column: "sex & age".into(),
+            origin: "by image of <metadata>.csv".into(),
+            counted: "images".into(),
+            parts: vec![DivisionPart {
+                value: "<female>".into(),
+                count: 12,
+                headline: vec![
+                    Headline {
+                        name: "macro_f1".into(),
+                        value: 0.5,
+                        interval: Some((0.375, 0.75)),
+                        ..Headline::default()
+                    },
+                    Headline { name: "auroc".into(), value: f64::NAN, ..Headline::default() },
+                ],
+            }],
+            notes: vec!["A class is <missing>.".into()],
+        }],
         curves: Some(Curves::of(&predictions)),
         batch: Some(Sheet {
             title: "mixup".into(),
@@ -119,6 +139,12 @@ fn well_formed_and_self_contained() {
         "<dd class=\"small\">of 3 classes</dd>",
         "Each counted once, with the mean of its images' probabilities (4 lesions): macro F1 0.625 [0.500, 0.750].",
         "<small>0.250–0.625</small></td>",
+        "<caption>sex &amp; age</caption>",
+        "<th>&lt;female&gt;</th><td class=\"n\" data-name=\"images\">12</td>",
+        "<i style=\"left:37.5%;width:37.5%;background:var(--c0)\"></i><b style=\"left:50.0%\"></b></span><small>0.375–0.750</small>",
+        "<td data-name=\"AUROC\">–<span class=\"bar range\"></span></td>",
+        "by image of &lt;metadata&gt;.csv.</p>",
+        "<p class=\"plain\">A class is &lt;missing&gt;.</p>",
         "Small print: intervals as of the results; of a number that is 0 or 1, Wilson's; none where a class is never called.",
         "stopped after epoch 3: no better macro_f1",
         "2 of 9 validation images were predicted wrong; shown are those that the network was surest of.",
@@ -142,7 +168,7 @@ fn well_formed_and_self_contained() {
     ] {
         assert!(html.contains(part), "{part} is missing");
     }
-    assert_eq!(html.matches("<section ").count(), 9);
+    assert_eq!(html.matches("<section ").count(), 10);
     assert!(!html.contains("NaN"));
 }
 
@@ -152,7 +178,8 @@ fn the_order_of_parts() {
     let html = full().html().unwrap();
     let ids: Vec<&str> =
         html.split("<section id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
-    assert_eq!(ids, ["results", "errors", "classes", "roc", "training", "batch", "data", "run", "recipe"]);
+    let results = ["results", "errors", "classes", "subgroups", "roc"];
+    assert_eq!(ids, [&results[..], &["training", "batch", "data", "run", "recipe"]].concat());
 }
 
 /// The loss of mixed, smoothed, weighted targets is another quantity than the validation's log loss.
@@ -203,7 +230,7 @@ fn captions_break_at_words() {
 
 #[test]
 fn nothing_wrong_is_said() {
-    let mistakes = Mistakes { images: 9, ..Mistakes::default() };
+    let mistakes = Mistakes { part: "validation".into(), images: 9, ..Mistakes::default() };
     let html = Report { mistakes: Some(mistakes), ..Report::default() }.html().unwrap();
     assert!(html.contains("None of 9 validation images was predicted wrong."), "{html}");
     assert!(!html.contains("Least certain") && !html.contains("mapped\""), "{html}");

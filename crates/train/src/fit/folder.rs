@@ -5,7 +5,7 @@ use super::lock::{self, Lock};
 use super::same_run::same_run;
 use crate::plan::{Plan, evaluation_nodes};
 use crate::recipe::resolved;
-use crate::run::Run;
+use crate::run::Model;
 use crate::{Error, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -130,19 +130,16 @@ impl Folder {
     }
 }
 
-impl Run {
+impl Model {
     /// The text of its recipe, resolved and complete: with the evaluation that the weights' `config.json` gave it.
     pub fn recipe(&self) -> String {
-        let plan = self.plan();
-        let mut resolved = plan.resolved.clone();
-        if let (None, Some(map), Ok(nodes)) = (
-            resolved.get("evaluation").cloned(),
-            resolved.as_mapping_mut(),
-            evaluation_nodes(&self.model.config),
-        ) {
+        let mut resolved = self.plan.resolved.clone();
+        if let (None, Some(map), Ok(nodes)) =
+            (resolved.get("evaluation").cloned(), resolved.as_mapping_mut(), evaluation_nodes(&self.config))
+        {
             map.insert("evaluation".into(), nodes.into());
         }
-        resolved::write(&plan.name, plan.preset.as_deref(), &resolved)
+        resolved::write(&self.plan.name, self.plan.preset.as_deref(), &resolved)
     }
 }
 

@@ -162,7 +162,7 @@ impl<'a> Trainer<'a> {
         folder.prepare()?;
         let begin = Some(position.step);
         let log = Log::open(&folder.path, folder.resume.as_ref().map(|_| position.step))?;
-        checkpoint::write(&folder.path.join("recipe.yaml"), run.recipe().as_bytes())?;
+        checkpoint::write(&folder.path.join("recipe.yaml"), run.model.recipe().as_bytes())?;
         let divergence = Divergence::of(run, position.diverged)?;
         Ok(Trainer {
             run,
@@ -309,7 +309,7 @@ impl<'a> Trainer<'a> {
             state: &self.learner.state,
             plateau: self.learner.plateau.as_ref(),
             ema: self.learner.ema.as_ref(),
-            recipe: &self.run.recipe(),
+            recipe: &self.run.model.recipe(),
             summary,
         };
         checkpoint::save(&self.folder.path, name, &what)?;

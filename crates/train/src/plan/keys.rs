@@ -41,6 +41,8 @@ pub const SECTIONS: &[Section] = &[
             key("select", "macro_f1", "a metric (`tallow list metrics`)", "what the best epoch is best in, on the validation part", "select: balanced_accuracy"),
             key("early_stop", "", "see `early_stop`", "ends the run where `select` gets no better", "early_stop: { patience: 10 }"),
             key("seed", "1", "a whole number, 0 or more", "every random number of the run but for the split and drawn data, which stay the same over seeds", "seed: 2"),
+            key("seeds", "", "a number of seeds, or a list of them in place of `seed`", "so many runs, with the seeds from `seed` on, or with these: by `train` as by `tallow sweep`; what else looks at the recipe looks at its first run", "seeds: 3"),
+            key("folds", "", "a whole number from 2 to 10000", "cross-validation: so many runs, in each of which another part of the training images validates; they are divided as `data.split` says", "folds: 5"),
             key("device", "auto", "`auto`, `cpu`, `cuda`, `cuda:1`, `metal`", "where to compute; auto takes a GPU that this build can use", "device: cpu"),
         ],
     },

@@ -9,6 +9,7 @@ mod length;
 mod policy;
 mod read;
 mod reference;
+mod repeats;
 mod sections;
 mod shortened;
 mod smallest;
@@ -20,6 +21,7 @@ pub use keys::SECTIONS;
 pub use length::{RunLength, misfits};
 pub use policy::{check_preset, is_preset};
 pub use reference::{Key, Section, completed};
+pub use repeats::{Repeats, Seeds};
 
 use crate::fit::{Loss, LossKind, Optimizer, Shape};
 use crate::recipe::{Document, Node, resolved};
@@ -68,6 +70,8 @@ pub struct Plan {
     /// Epochs without a better `select` after which training stops.
     pub patience: Option<u64>,
     pub seed: u64,
+    /// Whether the recipe is run more than once; this plan is of the first run.
+    pub repeats: Repeats,
     pub device: DeviceChoice,
     pub(crate) registry: Registry,
     /// Knows the place of what can be checked only once the data are open.
@@ -213,15 +217,17 @@ impl Plan {
     }
 
     fn of(mut document: Document, registry: &Registry) -> Result<Plan> {
-        let notes = shortened::fit_to_length(&mut document);
-        document.value = completed(document.value);
         let mistakes = RefCell::new(Vec::new());
+        let mut notes = shortened::fit_to_length(&mut document);
+        let repeats = Repeats::take(&mut document, &mistakes);
+        notes.extend(repeats.note());
+        document.value = completed(document.value);
         let mut foreign = Vec::new();
         let plan = read::plan(&document, registry, &Node::root(&document.value, &mistakes), &mut foreign);
         let mut lines = document.locate_all(&mistakes.borrow());
         lines.extend(foreign);
         match plan {
-            Some(plan) if lines.is_empty() => Ok(plan(document, registry.clone(), notes)),
+            Some(plan) if lines.is_empty() => Ok(Plan { repeats, ..plan(document, registry.clone(), notes) }),
             _ => Err(Error::Recipe(lines)),
         }
     }

@@ -6,6 +6,7 @@ use super::images::{crops, evaluation_of, images};
 use super::length::{length, misfits, share_of};
 use super::policy::{policy, resolve};
 use super::reference::section;
+use super::repeats::Repeats;
 use super::sections::{data, ema, loss, metric, model, optimizer, patience, schedule};
 use super::smallest::check_input;
 use crate::recipe::{Document, Node};
@@ -105,6 +106,7 @@ pub fn plan(
         select,
         patience,
         seed,
+        repeats: Repeats::default(),
         device,
         registry,
         document,

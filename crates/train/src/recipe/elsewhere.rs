@@ -121,8 +121,8 @@ pub const ELSEWHERE: &Elsewhere = &[
         "`data: { split: { validation: 0.15 } }`",
     ),
     (
-        &["kfold", "n_splits", "k_fold", "num_folds", "cv", "cross_validation", "folds", "fold"],
-        "`data: { split: { folds: 5, fold: 0 } }`, or all folds by `tallow sweep RECIPE --folds 5`",
+        &["kfold", "n_splits", "k_fold", "num_folds", "cv", "cross_validation", "fold"],
+        "`folds: 5` at the root of the recipe; one fold alone is `data: { split: { folds: 5, fold: 0 } }`",
     ),
     (
         &["groups", "group_column", "patient_id", "patient_column", "group"],
@@ -373,8 +373,8 @@ pub const ELSEWHERE: &Elsewhere = &[
         "nothing; the validation part is looked at after each epoch, and the last and the best one are saved",
     ),
     (
-        &["seeds", "n_seeds", "num_seeds", "repeats", "n_repeats", "trials", "n_trials", "sweep", "grid"],
-        "`tallow sweep RECIPE policy=none,mixup --seeds 3`, on the command line",
+        &["n_seeds", "num_seeds", "repeats", "n_repeats", "trials", "n_trials", "sweep", "grid"],
+        "`seeds: 3`; several values are tried by `tallow sweep RECIPE policy=none,mixup --seeds 3`",
     ),
     (&["focal", "focal_loss", "focal_gamma"], "`loss: { focal: 2.0 }`"),
     (

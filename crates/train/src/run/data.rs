@@ -119,15 +119,7 @@ impl Data {
             ("validation", Some(&self.validation)),
             ("test", self.test.as_ref()),
         ];
-        let note = |(name, part): (&str, Option<&Arc<dyn Dataset>>)| {
-            let part = part?;
-            let mut per_class = vec![0; part.classes().len()];
-            (0..part.len()).for_each(|index| per_class[part.label(index) as usize] += 1);
-            let groups: HashSet<&str> = (0..part.len()).filter_map(|index| part.group(index)).collect();
-            let groups = (!groups.is_empty()).then_some(groups.len() as u64);
-            Some(SplitNote { name: name.to_owned(), images: part.len() as u64, groups, per_class })
-        };
-        parts.into_iter().filter_map(note).collect()
+        parts.into_iter().filter_map(|(name, part)| Some(split_note(name, &**part?))).collect()
     }
 
     /// Images of each class in every part, as lines for a terminal.
@@ -143,6 +135,15 @@ impl Data {
         let group = |index: &u32| self.train.group(*index as usize).map(|group| self.groups[group]);
         batch.indices.iter().map(group).collect()
     }
+}
+
+/// Images, groups, and images of each class of a part.
+pub fn split_note(name: &str, part: &dyn Dataset) -> SplitNote {
+    let mut per_class = vec![0; part.classes().len()];
+    (0..part.len()).for_each(|index| per_class[part.label(index) as usize] += 1);
+    let groups: HashSet<&str> = (0..part.len()).filter_map(|index| part.group(index)).collect();
+    let groups = (!groups.is_empty()).then_some(groups.len() as u64);
+    SplitNote { name: name.to_owned(), images: part.len() as u64, groups, per_class }
 }
 
 /// One part of a plan's data, by name, and what people should know of it as notes. Only its own images are decoded.

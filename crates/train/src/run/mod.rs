@@ -20,7 +20,7 @@ mod weights;
 
 pub use batches::{Batch, Batches};
 pub use calibration::{Calibration, FittedOn};
-pub use data::{Data, part};
+pub use data::{Data, part, split_note};
 pub use device::{DeviceChoice, name as device_name};
 pub use leaks::{DataCheck, check_data};
 pub use memory::Memory;

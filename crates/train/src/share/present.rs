@@ -1,6 +1,6 @@
 //! From a fitted run to what people look at: the final table and `report.html`.
 
-use super::shown::shown;
+use super::shown::shown_of_run;
 use crate::Result;
 use crate::fit::{Fitted, Folder, LossKind};
 use crate::inspect::{Subject, sheets};
@@ -195,12 +195,13 @@ pub fn report(run: &Run, folder: &Folder, fitted: &Fitted) -> Result<()> {
         ending: ending(run, fitted).map_or(String::new(), |ending| sentence(&ending)),
         headline: measured.headline,
         per_group: per_group(&fitted.predictions, group),
-        mistakes: Some(shown(run, folder, &fitted.predictions)),
+        mistakes: Some(shown_of_run(run, folder, &fitted.predictions)),
         training_loss: training_loss(run),
         epochs: history(&folder.path)?,
         best_epoch: Some(fitted.best.epoch),
         summary: Some(fitted.summary.clone()),
         intervals: measured.per_class,
+        subgroups: Vec::new(),
         curves: Some(Curves::of(&fitted.predictions)),
         // The first branch that mixes, where there is one.
         batch: sheets(Subject::of(run), 0, 24)?.into_iter().min_by_key(|one| !one.mixed).map(|one| one.sheet),
@@ -209,7 +210,7 @@ pub fn report(run: &Run, folder: &Folder, fitted: &Fitted) -> Result<()> {
             notes: fitted.warnings.iter().chain(&run.warnings).chain(&run.notes).cloned().collect(),
             broken: Vec::new(),
         },
-        recipe: run.recipe(),
+        recipe: run.model.recipe(),
         facts: facts(run, fitted),
     };
     Ok(report.write(&folder.path.join("report.html"))?)
@@ -240,7 +241,7 @@ fn training_loss(run: &Run) -> String {
 }
 
 /// With a capital and a full stop.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or(String::new(), |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }

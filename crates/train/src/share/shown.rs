@@ -5,7 +5,6 @@ use crate::inspect::{CamMethod, Explainer};
 use crate::run::{Model, Run};
 use crate::{Error, Result};
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 use tallow_data::{Dataset, Image, Subset, decode};
 use tallow_metrics::Predictions;
@@ -17,8 +16,28 @@ const WORST: usize = 12;
 const CLOSEST: usize = 6;
 
 /// What the report shows of a run's predictions, with maps by the weights that they are of.
-pub fn shown(run: &Run, folder: &Folder, predictions: &Predictions) -> Mistakes {
-    let mut found = mistakes(&*run.data.validation, predictions, WORST, CLOSEST);
+pub fn shown_of_run(run: &Run, folder: &Folder, predictions: &Predictions) -> Mistakes {
+    let open = || {
+        let best = checkpoint::find(&folder.path, "best").ok_or_else(|| {
+            Error::Checkpoint(format!("{}: is missing", folder.path.join("best").display()))
+        })?;
+        let (device, registry) = (run.model.device.clone(), &run.plan().registry);
+        Model::open_uncalibrated(&best, &[], Some(device), registry, &Progress::hidden())
+    };
+    let data = &run.data.validation;
+    mapped(mistakes(&**data, predictions, WORST, CLOSEST, "validation"), |asked| maps(&open()?, data, asked))
+}
+
+/// The same of a network's predictions of a part of the data.
+pub fn shown(model: &Model, data: &Arc<dyn Dataset>, predictions: &Predictions, part: &str) -> Mistakes {
+    mapped(mistakes(&**data, predictions, WORST, CLOSEST, part), |asked| maps(model, data, asked))
+}
+
+/// With maps beside the images, by what is given for (id, class).
+fn mapped(
+    mut found: Mistakes,
+    maps: impl FnOnce(&[(&str, &str)]) -> Result<(Vec<Image>, String)>,
+) -> Mistakes {
     let asked: Vec<(&str, &str)> = found
         .worst
         .iter()
@@ -29,7 +48,7 @@ pub fn shown(run: &Run, folder: &Folder, predictions: &Predictions) -> Mistakes 
         return found;
     }
     // Without maps a report is still a report.
-    match maps(run, &folder.path, &asked) {
+    match maps(&asked) {
         Ok((maps, sentence)) => {
             found.maps = sentence;
             let places = found.worst.iter_mut().map(|one| &mut one.map);
@@ -41,14 +60,9 @@ pub fn shown(run: &Run, folder: &Folder, predictions: &Predictions) -> Mistakes 
     found
 }
 
-/// What of each of these images of the validation part, by its id, speaks for a class, laid over it; and what that is.
-fn maps(run: &Run, folder: &Path, asked: &[(&str, &str)]) -> Result<(Vec<Image>, String)> {
-    let best = checkpoint::find(folder, "best")
-        .ok_or_else(|| Error::Checkpoint(format!("{}: is missing", folder.join("best").display())))?;
-    let (device, registry) = (run.model.device.clone(), &run.plan().registry);
-    let model = Model::open_uncalibrated(&best, &[], Some(device), registry, &Progress::hidden())?;
-    let explainer = Explainer::new(&model, CamMethod::GradCam, None, None)?;
-    let data = &run.data.validation;
+/// What of each of these images, by its id, speaks for a class, laid over it; and what that is.
+fn maps(model: &Model, data: &Arc<dyn Dataset>, asked: &[(&str, &str)]) -> Result<(Vec<Image>, String)> {
+    let explainer = Explainer::new(model, CamMethod::GradCam, None, None)?;
     let places = places(&**data);
     let indices = asked.iter().map(|(id, _)| places[id] as u32).collect();
     let class = |name: &str| model.classes.iter().position(|class| class == name);
@@ -75,7 +89,13 @@ fn places(data: &dyn Dataset) -> HashMap<&str, usize> {
 
 /// The wrong predictions, with the images of the `most` that the network was surest of; and the `closest` predictions, right or wrong,
 /// of the smallest difference between the first and the second class.
-fn mistakes(data: &dyn Dataset, predictions: &Predictions, most: usize, closest: usize) -> Mistakes {
+fn mistakes(
+    data: &dyn Dataset,
+    predictions: &Predictions,
+    most: usize,
+    closest: usize,
+    part: &str,
+) -> Mistakes {
     let places = places(data);
     // A run that is resumed after its end has the predictions of that time, and perhaps other images; one that has become unreadable
     // since is no reason to lose the report.
@@ -110,6 +130,7 @@ fn mistakes(data: &dyn Dataset, predictions: &Predictions, most: usize, closest:
         })
     };
     Mistakes {
+        part: part.to_owned(),
         wrong: wrong.len() as u64,
         images: predictions.len() as u64,
         worst: wrong.iter().filter_map(mistake).take(most).collect(),
@@ -150,7 +171,7 @@ mod tests {
     #[test]
     fn the_surest_mistakes_come_first_with_their_images() {
         let (data, predictions) = data();
-        let found = mistakes(&data, &predictions, 2, 0);
+        let found = mistakes(&data, &predictions, 2, 0, "test");
         assert_eq!((found.wrong, found.images, found.doubts.len()), (3, 4, 0));
         let shown: Vec<_> =
             found.worst.iter().map(|m| (&*m.id, &*m.truth, &*m.predicted, m.image.pixels[0])).collect();
@@ -161,7 +182,7 @@ mod tests {
     #[test]
     fn the_smallest_margins_come_first_right_or_wrong() {
         let (data, predictions) = data();
-        let found = mistakes(&data, &predictions, 0, 2);
+        let found = mistakes(&data, &predictions, 0, 2, "test");
         let shown: Vec<_> = found
             .doubts
             .iter()
@@ -172,6 +193,6 @@ mod tests {
         // One class leaves nothing to choose.
         let mut one = Predictions::new(&["a".to_owned()]);
         one.push("w", None, 0, &[1.0]).unwrap();
-        assert_eq!(mistakes(&data, &one, 1, 1).doubts, []);
+        assert_eq!(mistakes(&data, &one, 1, 1, "test").doubts, []);
     }
 }

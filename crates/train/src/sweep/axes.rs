@@ -1,10 +1,6 @@
 //! What a sweep varies: keys with several values, as a command line writes them, and the names of their folders.
 
 use serde_yaml::Value;
-use std::str::FromStr;
-
-/// Seeds of a sweep: more are a slip of the hand.
-const MOST_SEEDS: u64 = 10_000;
 
 /// A key of the recipe, and the values that it takes.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,48 +8,6 @@ pub struct Axis {
     pub key: String,
     /// Each as YAML.
     pub values: Vec<String>,
-}
-
-/// The seeds of a sweep.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Seeds {
-    /// So many, from the recipe's on.
-    Count(u64),
-    These(Vec<u64>),
-}
-
-impl FromStr for Seeds {
-    type Err = String;
-
-    /// `3`, or `3,7,11`.
-    fn from_str(text: &str) -> Result<Seeds, String> {
-        let number = |text: &str| {
-            let problem =
-                |_| format!("expected a number of seeds such as 3, or seeds such as 3,7,11, got `{text}`");
-            text.trim().parse::<u64>().map_err(problem)
-        };
-        let seeds = text.split(',').map(number).collect::<Result<Vec<u64>, String>>()?;
-        if let Some(twice) = (1..seeds.len()).find(|&at| seeds[..at].contains(&seeds[at])) {
-            return Err(format!("the seed {} is there twice; leave one out", seeds[twice]));
-        }
-        match seeds[..] {
-            [count @ 1..=MOST_SEEDS] => Ok(Seeds::Count(count)),
-            [count] => Err(format!("expected a number of seeds from 1 to {MOST_SEEDS}, got {count}")),
-            _ => Ok(Seeds::These(seeds)),
-        }
-    }
-}
-
-impl std::fmt::Display for Seeds {
-    /// As it is read.
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        match self {
-            Seeds::Count(count) => write!(f, "{count}"),
-            Seeds::These(seeds) => {
-                f.write_str(&seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(","))
-            }
-        }
-    }
 }
 
 impl Axis {
@@ -65,9 +19,10 @@ impl Axis {
         let Some((key, value)) = text.split_once('=') else { return Ok(None) };
         let values = split(value);
         let [_, _, ..] = values[..] else { return Ok(None) };
-        for (keys, option) in
-            [(&["seed"][..], "--seeds"), (&["data.split.folds", "data.split.fold"], "--folds")]
-        {
+        for (keys, option) in [
+            (&["seed", "seeds"][..], "--seeds"),
+            (&["data.split.folds", "data.split.fold", "folds"], "--folds"),
+        ] {
             if keys.contains(&key) {
                 return Err(format!("`{text}`: {key} is varied by {option}; write {option} in its place"));
             }
@@ -175,19 +130,6 @@ mod tests {
         assert!(error("clip=1.0,,2").contains("on each side of a comma"));
         assert!(error("seed=1,2").contains("write --seeds"));
         assert!(error("data.split.fold=0,1").contains("write --folds"));
-    }
-
-    #[test]
-    fn seeds_are_a_number_or_a_list() {
-        assert_eq!("3".parse(), Ok(Seeds::Count(3)));
-        assert_eq!("3,7,11".parse(), Ok(Seeds::These(vec![3, 7, 11])));
-        assert_eq!(
-            (Seeds::Count(3).to_string(), Seeds::These(vec![3, 7]).to_string()),
-            ("3".into(), "3,7".into())
-        );
-        let error = |text: &str| text.parse::<Seeds>().unwrap_err();
-        assert!(error("0").contains("from 1 to 10000, got 0") && error("3,7,3").contains("3 is there twice"));
-        assert!(error("3,x").contains("got `x`") && error("3,").contains("got ``"));
     }
 
     #[test]

@@ -8,7 +8,8 @@ mod axes;
 mod cell;
 mod found;
 
-pub use axes::{Axis, Seeds};
+pub use crate::plan::{Repeats, Seeds};
+pub use axes::Axis;
 pub use cell::{Ended, Part, State, finish};
 pub use found::{Against, CellResults, Judgement, MetricResults, Question, SettingResults};
 
@@ -17,8 +18,9 @@ use crate::recipe::Document;
 use crate::run::fits;
 use crate::{Error, Result};
 use serde_yaml::Value;
+use std::cell::RefCell;
 use std::path::Path;
-use tallow_data::Rule;
+use tallow_data::{Rule, counted};
 use tallow_policy::Registry;
 
 /// What is run, one cell after the other.
@@ -27,6 +29,8 @@ pub struct Sweep {
     pub name: String,
     pub axes: Vec<Axis>,
     pub settings: Vec<Setting>,
+    /// As they were asked for.
+    pub repeats: Repeats,
     pub seeds: Vec<u64>,
     pub folds: Option<u32>,
     /// By seed, then fold, then setting: a sweep that is ended early has run all settings alike.
@@ -53,15 +57,15 @@ pub struct Cell {
 }
 
 impl Sweep {
-    /// Reads and checks the recipe of every cell; `overrides` are those of a recipe, some of them with several values.
+    /// Reads and checks the recipe of every cell; `overrides` are those of a recipe, some of them with several values. What `repeats`
+    /// does not say, the recipe does; one that says nothing has one seed.
     ///
     /// # Errors
     /// All mistakes of all cells at once, with the cells that they are in where those are not all.
     pub fn plan(
         recipe: &Path,
         overrides: &[String],
-        seeds: &Seeds,
-        folds: Option<u32>,
+        repeats: &Repeats,
         registry: &Registry,
     ) -> Result<(Sweep, Vec<Plan>)> {
         let (mut axes, mut mistakes) = (Vec::new(), Vec::new());
@@ -76,20 +80,14 @@ impl Sweep {
         }
         let name = recipe.file_stem().map_or("recipe".into(), |stem| stem.to_string_lossy().into_owned());
         let settings = settings(&axes, &name);
-        let first = first_seed(recipe, &overrides_of(overrides, &axes, &settings[0]))?;
-        let seeds = match seeds {
-            Seeds::These(seeds) => seeds.clone(),
-            Seeds::Count(count) => (0..*count)
-                .map(|more| first.checked_add(more))
-                .collect::<Option<Vec<u64>>>()
-                .ok_or_else(|| {
-                    Error::recipe(format!(
-                        "--seeds {count}: there are not so many from {first} on; name them"
-                    ))
-                })?,
-        };
-        let sweep =
-            Sweep { cells: cells(&axes, &settings, &seeds, folds), name, axes, settings, seeds, folds };
+        let (repeats, first) = asked(recipe, &overrides_of(overrides, &axes, &settings[0]), repeats)?;
+        let count = repeats.seeds.clone().unwrap_or(Seeds::Count(1));
+        let seeds = count.from(first).ok_or_else(|| {
+            Error::recipe(format!("seeds {count}: there are not so many from {first} on; name them"))
+        })?;
+        let folds = repeats.folds;
+        let cells = cells(&axes, &settings, &seeds, folds);
+        let sweep = Sweep { name, axes, settings, repeats, seeds, folds, cells };
         let plans = sweep.plans(recipe, overrides, registry)?;
         Ok((sweep, plans))
     }
@@ -104,7 +102,7 @@ impl Sweep {
         let (mut plans, mut mistakes) = (Vec::new(), Mistakes::default());
         for (at, cell) in self.cells.iter().enumerate() {
             let mut texts = self.overrides_of(cell, overrides);
-            texts.push(format!("seed={}", cell.seed));
+            texts.extend(["seeds=null".to_owned(), "folds=null".to_owned(), format!("seed={}", cell.seed)]);
             if let (Some(folds), Some(fold)) = (self.folds, cell.fold) {
                 // In this order: what is wrong with the split is placed at the last, which all cells have alike.
                 texts.extend([format!("data.split.fold={fold}"), format!("data.split.folds={folds}")]);
@@ -113,7 +111,7 @@ impl Sweep {
                 Ok(plan) => {
                     if let (Some(folds), false) = (self.folds, is_fold(&plan)) {
                         let problem = "data.split.file divides the data, and comes before folds; take it out of the recipe";
-                        mistakes.add(at, format!("--folds {folds}: {problem}"));
+                        mistakes.add(at, format!("{}: {problem}", counted(folds, "fold")));
                     }
                     plans.push(plan);
                 }
@@ -207,9 +205,9 @@ impl Mistakes {
         }
         let all = if self.all == 0 { sweep.cells.len() } else { self.all };
         let placed = |(line, cells): (String, Vec<usize>)| {
-            // How `--folds` becomes overrides is no matter of who typed it.
+            // How folds become overrides is no matter of who asked for them.
             let line = sweep.folds.map_or(line.clone(), |folds| {
-                line.replace(&format!("override `data.split.folds={folds}`"), &format!("--folds {folds}"))
+                line.replace(&format!("override `data.split.folds={folds}`"), &counted(folds, "fold"))
             });
             let first = &sweep.cells[cells[0]].name;
             match cells.len() {
@@ -267,15 +265,24 @@ fn overrides_of(overrides: &[String], axes: &[Axis], setting: &Setting) -> Vec<S
     overrides.iter().map(one).collect()
 }
 
-/// The seed of a recipe.
-fn first_seed(recipe: &Path, overrides: &[String]) -> Result<u64> {
-    let document = Document::read(recipe, overrides).map_err(Error::Recipe)?;
-    match document.value.get("seed") {
-        None | Some(Value::Null) => Ok(1),
+/// How often each setting is run, and the recipe's seed.
+fn asked(recipe: &Path, overrides: &[String], repeats: &Repeats) -> Result<(Repeats, u64)> {
+    let mut document = Document::read(recipe, overrides).map_err(Error::Recipe)?;
+    let mistakes = RefCell::new(Vec::new());
+    let written = Repeats::take(&mut document, &mistakes);
+    let mistakes = mistakes.into_inner();
+    if !mistakes.is_empty() {
+        return Err(Error::Recipe(document.locate_all(&mistakes)));
+    }
+    let first = match document.value.get("seed") {
+        None | Some(Value::Null) => 1,
         Some(seed) => seed.as_u64().ok_or_else(|| {
             Error::recipe(format!("{}: seed: expected a whole number, 0 or more", recipe.display()))
-        }),
-    }
+        })?,
+    };
+    let asked =
+        Repeats { seeds: repeats.seeds.clone().or(written.seeds), folds: repeats.folds.or(written.folds) };
+    Ok((asked, first))
 }
 
 fn is_fold(plan: &Plan) -> bool {
@@ -290,7 +297,15 @@ mod tests {
         let axes: Vec<Axis> = axes.iter().map(|text| Axis::of(text).unwrap().unwrap()).collect();
         let settings = settings(&axes, "tiny");
         let cells = cells(&axes, &settings, seeds, folds);
-        Sweep { name: "tiny".into(), axes, settings, seeds: seeds.to_vec(), folds, cells }
+        Sweep {
+            name: "tiny".into(),
+            axes,
+            settings,
+            repeats: Repeats { seeds: None, folds },
+            seeds: seeds.to_vec(),
+            folds,
+            cells,
+        }
     }
 
     #[test]
@@ -332,6 +347,6 @@ mod tests {
         let Err(Error::Recipe(lines)) = mistakes.end(&sweep, false) else { panic!("mistakes") };
         let [everywhere, once, often] = &lines[..] else { panic!("{lines:?}") };
         assert_eq!((&**everywhere, &**once), ("everywhere", "policy=mixup/seed=1/fold=0: once"));
-        assert_eq!(often, "policy=none/seed=1/fold=0 and 4 more: --folds 5: often");
+        assert_eq!(often, "policy=none/seed=1/fold=0 and 4 more: 5 folds: often");
     }
 }

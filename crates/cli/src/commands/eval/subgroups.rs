@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use tallow_data::{Attribute, counted};
 use tallow_metrics::{Predictions, Subgroups};
-use tallow_report::{Headline, ellipsis};
+use tallow_report::{Division, DivisionPart, Headline, ellipsis};
 use tallow_train::{Error, headline, intervals};
 
 /// What a table shows; JSON has all of the headline.
@@ -134,8 +134,7 @@ impl Divided {
     pub fn text(&self) -> String {
         let Asked { column, found, file, .. } = &self.asked;
         let mut out = format!("\n{column}, by {} of {}\n", found.by, file.display());
-        let are_groups = self.parts.iter().any(|part| part.images > part.predictions.len());
-        out += &format!("{:<16} {:>7}", "", if are_groups { "groups" } else { "images" });
+        out += &format!("{:<16} {:>7}", "", self.counted());
         SHOWN.iter().for_each(|name| out += &format!(" {name:>17}"));
         for part in &self.parts {
             let value = part.value.as_deref().unwrap_or("not known");
@@ -150,6 +149,34 @@ impl Divided {
             out += "a class without an image in a subgroup counts 0 in its macro_f1\n";
         }
         out
+    }
+
+    /// The same for a page.
+    pub fn division(&self) -> Division {
+        let Asked { column, found, file, .. } = &self.asked;
+        let part = |part: &Part| DivisionPart {
+            value: part.value.clone().unwrap_or_else(|| "not known".to_owned()),
+            count: part.predictions.len() as u64,
+            headline: part.headline.iter().filter(|line| SHOWN.contains(&&*line.name)).cloned().collect(),
+        };
+        let strangers = self
+            .asked
+            .note()
+            .map(|_| format!("{} of these are not in the file.", counted(found.strangers, "image")));
+        let lacking = "A class without an image in a subgroup counts 0 in its macro F1.".to_owned();
+        Division {
+            column: column.clone(),
+            origin: format!("By {} of {}", found.by, file.display()),
+            counted: self.counted().to_owned(),
+            parts: self.parts.iter().map(part).collect(),
+            notes: self.lacks_classes.then_some(lacking).into_iter().chain(strangers).collect(),
+        }
+    }
+
+    /// What the rows are.
+    fn counted(&self) -> &'static str {
+        let are_groups = self.parts.iter().any(|part| part.images > part.predictions.len());
+        if are_groups { "groups" } else { "images" }
     }
 
     pub fn json(&self) -> Value {

@@ -21,7 +21,7 @@ pub fn write(path: &Path, arguments: &Arguments, sweep: &Sweep, folder: &Path) -
     std::fs::write(path, text).map_err(Error::io(path))?;
     println!("sbatch {}", quoted(path));
     let asked = asked(arguments);
-    println!("{} --out {} --report{asked}   # when it has ended", command(arguments), quoted(folder));
+    println!("{} --out {} --report{asked}   # when it has ended", command(arguments, sweep), quoted(folder));
     Ok(())
 }
 
@@ -41,7 +41,7 @@ fn asked(arguments: &Arguments) -> String {
 }
 
 fn script(arguments: &Arguments, sweep: &Sweep, folder: &Path, program: &Path, here: &Path) -> String {
-    let typed = command(arguments);
+    let typed = command(arguments, sweep);
     let words = typed.strip_prefix("tallow ").expect("a command of tallow");
     format!(
         "#!/bin/bash\n\

@@ -1,5 +1,5 @@
 use super::*;
-use crate::sweep::{Axis, Ended, Setting};
+use crate::sweep::{Axis, Ended, Repeats, Setting};
 
 /// Two policies, seeds 1 and 2, and folds.
 fn sweep(folds: Option<u32>) -> Sweep {
@@ -17,7 +17,15 @@ fn sweep(folds: Option<u32>) -> Sweep {
             }
         }
     }
-    Sweep { name: "tiny".into(), axes, settings, seeds: vec![1, 2], folds, cells }
+    Sweep {
+        name: "tiny".into(),
+        axes,
+        settings,
+        repeats: Repeats { seeds: None, folds },
+        seeds: vec![1, 2],
+        folds,
+        cells,
+    }
 }
 
 /// Twelve images of a fold, in groups of two; mixup is right about more of them, and so is the second seed.
