@@ -4,6 +4,7 @@ mod aloud;
 mod asking;
 mod calibrate;
 mod compare;
+mod doctor;
 mod eval;
 mod look;
 mod maps;

@@ -40,6 +40,7 @@ pub use sweep::{AgainstWhich, JudgedBy, Sweep};
   tallow export checkpoints/quickstart --to onnx out
                                                for other programs
   tallow bench step --model resnet18           images per second
+  tallow doctor mine.yaml                      what this machine can do
 
 exit codes: 0 done, 2 a mistake in the command or recipe, 3 bad data or nothing from \
 the hub, 4 diverged, 130/143 interrupted after a checkpoint was written, 1 anything else")]
@@ -82,6 +83,8 @@ pub enum Command {
     Data(Data),
     /// Speed, and what of the machine it uses: steps, evaluation, mixes, loading, epochs
     Bench(Bench),
+    /// What this machine has and can do, and what a recipe waits for on it
+    Doctor(Doctor),
     /// What there is: models, policies, presets, datasets, metrics, keys of a recipe
     List(List),
 }
@@ -117,6 +120,28 @@ pub struct Train {
     #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "examples:
+  tallow doctor                              the machine alone
+  tallow doctor recipes/quickstart.yaml      what the recipe waits for, too
+  tallow doctor mine.yaml data.workers=8 --json
+
+It reads a few batches of the recipe, trains on them, and writes no run; 64 MiB are \
+written into the working directory, and removed.")]
+pub struct Doctor {
+    /// A recipe to be tried
+    pub recipe: Option<PathBuf>,
+    /// Overrides of the recipe
+    #[arg(value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// So many batches are read, and trained on
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    pub batches: u32,
+    /// Print as JSON
     #[arg(long)]
     pub json: bool,
 }

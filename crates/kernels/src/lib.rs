@@ -27,6 +27,7 @@ mod dispatch;
 mod graph;
 mod ops;
 
+pub use cpu::simd::{PORTABLE, vector_code};
 pub use dispatch::{composed, count_kernels};
 pub use graph::record;
 pub use graph::{Gradients, backward};

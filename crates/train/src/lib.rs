@@ -33,7 +33,7 @@ pub use fit::evaluate::{evaluate, forward, probabilities};
 pub use fit::{
     Best, BranchStep, DryRun, Earlier, Fitted, Folder, MixStep, Rates, Step, dry_run, fit, training_step,
 };
-pub use inspect::{CamMethod, Explained, Explainer, Preview, Replay, bench, preview, replay, stats};
+pub use inspect::{CamMethod, Explained, Explainer, Preview, Replay, bench, doctor, preview, replay, stats};
 pub use plan::{
     Key as RecipeKey, Plan, RunLength, SECTIONS as RECIPE, Section as RecipeSection, Weights, check_preset,
     is_preset,

@@ -7,6 +7,7 @@ mod catalogue;
 mod check;
 mod compare;
 mod data;
+mod doctor;
 mod eval;
 mod export;
 mod list;
@@ -50,6 +51,7 @@ pub fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
             DataCommand::Check(arguments) => data::check(&arguments, registry),
         },
         Command::Bench(arguments) => bench::bench(&arguments, registry),
+        Command::Doctor(arguments) => doctor::doctor(&arguments, registry),
         Command::List(arguments) => list::list(&arguments, registry),
     }
 }

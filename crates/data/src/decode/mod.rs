@@ -10,6 +10,7 @@ use crate::{Encoded, Error, Image, Result};
 
 pub mod broken;
 mod jpeg;
+pub mod rate;
 pub mod whole;
 pub mod window;
 

@@ -27,6 +27,24 @@ pub(crate) fn vectorized<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// What [`vector_code`] says where loops are compiled for nothing but the build's own target.
+pub const PORTABLE: &str = "the build's own instructions";
+
+/// The instructions that the loops of the kernels run with on this machine: `AVX-512`, `AVX2`, `NEON`, or [`PORTABLE`].
+pub fn vector_code() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::is_x86_feature_detected as has;
+        if wide() {
+            return "AVX-512";
+        }
+        if has!("avx2") && has!("fma") && has!("bmi1") && has!("bmi2") {
+            return "AVX2";
+        }
+    }
+    if cfg!(target_arch = "aarch64") { "NEON" } else { PORTABLE }
+}
+
 /// Whether this machine has the AVX-512 that x86-64-v4 asks for.
 #[cfg(target_arch = "x86_64")]
 #[inline]

@@ -5,6 +5,7 @@ pub mod bench;
 mod cam;
 #[cfg(test)]
 mod curve;
+pub mod doctor;
 mod dry_batch;
 mod explain;
 mod preview;

@@ -11,6 +11,11 @@ pub fn available() -> Option<u64> {
     of_system.into_iter().chain(of_groups).min()
 }
 
+/// Bytes that the system has in all.
+pub fn total() -> Option<u64> {
+    kilobytes(&std::fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:")
+}
+
 /// Bytes of this process that are in memory.
 pub fn resident() -> Option<u64> {
     kilobytes(&std::fs::read_to_string("/proc/self/status").ok()?, "VmRSS:")

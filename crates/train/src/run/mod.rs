@@ -8,7 +8,7 @@ mod data;
 mod device;
 pub mod keys;
 mod leaks;
-mod machine;
+pub mod machine;
 mod memory;
 mod model;
 mod pretrained;
