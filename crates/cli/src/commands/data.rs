@@ -126,12 +126,16 @@ fn as_json(found: &DataCheck, written: Option<&Path>) -> Value {
 fn as_text(found: &DataCheck) -> String {
     let (checked, findings) = (&found.checked, &found.checked.findings);
     let parts: Vec<String> = found.parts.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    let closely = match checked.candidates {
+        Some(candidates) => format!("{} compared closely", counted(candidates, "pair")),
+        None => "the pairs were compared by one of them".to_owned(),
+    };
     let mut text = format!(
-        "{} looked at ({}), {} of them decoded now, the rest known from earlier checks; {} pairs compared closely\nlooked for\n",
+        "{} looked at ({}), {} of them decoded now, the rest known from earlier checks; {}\nlooked for\n",
         counted(checked.images, "image"),
         parts.join(", "),
         checked.decoded,
-        checked.candidates
+        closely
     );
     let mut line = |words: &str, by: usize| text += &format!("{}\n", wrapped(words, by));
     LOOKED_FOR.iter().for_each(|what| line(what, 2));

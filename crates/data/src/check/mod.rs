@@ -34,10 +34,11 @@ pub struct Checked {
     pub broken: Vec<(String, Vec<Broken>)>,
     /// Images that are no images of the kind, and why.
     pub odd: Vec<(Place, String)>,
-    /// Images looked at, those of them that were decoded now, and pairs that were laid over each other.
+    /// Images looked at, those of them that were decoded now, and pairs that were laid over each other; `None` where an earlier check
+    /// of these very images had compared them.
     pub images: usize,
     pub decoded: usize,
-    pub candidates: usize,
+    pub candidates: Option<usize>,
 }
 
 /// Hears how many images are through which step.
@@ -94,13 +95,21 @@ pub fn check(
         }
     }
     let there: Vec<Arc<Look>> = looks.iter().flatten().cloned().collect();
-    let (pairs, candidates) = near::compare(&there, workers, &|images| progress(Step::Compare, images))?;
-    let images = used.iter().map(|(key, look)| (*key, [look.content, look.pixels])).collect();
-    let compared = Compared { images, pairs };
-    // What was found of more images is known of these too.
-    let covers =
-        |old: Compared| compared.images.iter().all(|(key, hashes)| old.images.get(key) == Some(hashes));
-    if fresh || !cache.compared(place).is_some_and(covers) {
+    let images: HashMap<u128, [u128; 2]> =
+        used.iter().map(|(key, look)| (*key, [look.content, look.pixels])).collect();
+    let earlier = if fresh { None } else { cache.compared(place) };
+    // What was found of more images is known of these too, but which of their pairs were laid over each other is not.
+    let covers = |old: &Compared| images.iter().all(|(key, hashes)| old.images.get(key) == Some(hashes));
+    let is_covered = earlier.as_ref().is_some_and(covers);
+    let (compared, candidates) = match earlier.filter(|old| is_covered && old.images.len() == images.len()) {
+        Some(earlier) => (earlier, None),
+        None => {
+            let (pairs, candidates) =
+                near::compare(&there, workers, &|images| progress(Step::Compare, images))?;
+            (Compared { images, pairs }, Some(candidates))
+        }
+    };
+    if candidates.is_some() && !is_covered {
         cache.keep_compared(place, &compared)?;
     }
     if decoded > 0 || used.keys().any(|key| !known.contains_key(key)) {
