@@ -2,6 +2,8 @@
 
 mod asking;
 mod bench;
+#[cfg(feature = "board")]
+mod board;
 mod calibrate;
 mod catalogue;
 mod check;
@@ -21,7 +23,7 @@ mod stats;
 mod sweep;
 pub mod train;
 
-use crate::arguments::{Command, DataCommand};
+use crate::arguments::{Board, Command, DataCommand};
 use candle_core::Device;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -35,6 +37,7 @@ pub fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
         Command::Sweep(arguments) => sweep::sweep(&arguments, registry),
         Command::Eval(arguments) => eval::eval(&arguments, registry),
         Command::Compare(arguments) => compare::compare(&arguments, registry),
+        Command::Board(arguments) => board(&arguments, registry),
         Command::Calibrate(arguments) => calibrate::calibrate(&arguments, registry),
         Command::Predict(arguments) => predict::predict(&arguments, registry),
         Command::Pull(arguments) => pull::pull(&arguments),
@@ -51,6 +54,19 @@ pub fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
         Command::Bench(arguments) => bench::bench(&arguments, registry),
         Command::List(arguments) => list::list(&arguments, registry),
     }
+}
+
+#[cfg(feature = "board")]
+fn board(arguments: &Board, registry: &Registry) -> anyhow::Result<()> {
+    board::board(arguments, registry)
+}
+
+#[cfg(not(feature = "board"))]
+fn board(_: &Board, _: &Registry) -> anyhow::Result<()> {
+    Err(Error::recipe(
+        "board: this build has no server; build with the feature `board`, which is on by default",
+    )
+    .into())
 }
 
 /// The folder that a file `model.safetensors` stands for; any other path is itself.
