@@ -3,7 +3,8 @@
 use crate::program::{Desk, root};
 use std::collections::BTreeMap;
 
-const GUIDES: [&str; 9] = [
+const GUIDES: [&str; 10] = [
+    "board",
     "own_images",
     "data_check",
     "fine_tune",

@@ -90,7 +90,9 @@ impl Desk {
 
     /// Every file of a run that has no wall-clock time in it, by name.
     pub fn bytes(&self, run: &str) -> BTreeMap<String, Vec<u8>> {
-        let timed = |name: &str| name.starts_with("events.") || ["report.html", "time.json"].contains(&name);
+        let timed = |name: &str| {
+            name.starts_with("events.") || ["report.html", "time.json", "log.txt"].contains(&name)
+        };
         let mut found = BTreeMap::new();
         let mut open = vec![self.path(run)];
         while let Some(folder) = open.pop() {
@@ -153,6 +155,11 @@ impl Running {
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Running {
         self.command.env(name, value);
         self
+    }
+
+    /// In the background, its stdout to be read.
+    pub fn start(mut self) -> Child {
+        self.command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts")
     }
 
     /// To its end.

@@ -2,6 +2,7 @@
 //!
 //! - [`recipes`]: every recipe and preset plans; every mistake is answered with its place and remedy.
 //! - [`cli`]: the commands as a person types them.
+//! - [`board`]: runs in the browser: who is answered, what is let in, that pages say what files and commands say.
 //! - [`bench`]: what `tallow bench` prints is there and agrees.
 //! - [`sweep`]: cells are runs, interrupted is uninterrupted, mistakes come first, and settings of one seed see the same.
 //! - [`refusals`]: bad data, bad folders, divergence and signals: exit code, remedy, and what is left behind.
@@ -22,6 +23,7 @@
 //! - [`rooms`]: so are those between the folders of a crate.
 
 mod bench;
+mod board;
 mod checkpoint;
 mod cli;
 mod data_check;

@@ -14,6 +14,7 @@ fn train_writes_the_whole_folder() {
     let expected = [
         "best",
         "last",
+        "log.txt",
         "metrics.jsonl",
         "predictions.csv",
         "recipe.yaml",
@@ -41,6 +42,10 @@ fn train_writes_the_whole_folder() {
     assert_eq!(desk.json("run/last/state.json")["step"], 8);
     // 64 / 5 validation images would be fewer than four of each of the seven classes.
     assert_eq!(desk.read("run/predictions.csv").lines().count(), 1 + 28);
+    let log = desk.read("run/log.txt");
+    for line in ["synthetic: 7 classes", "\nepoch 2/2  ", "\n  val loss "] {
+        assert!(log.contains(line), "no {line:?} in {log}");
+    }
     let report = desk.read("run/report.html");
     for word in ["<svg", "data:image/png;base64,", "cutmix_zeta_mixup", ">mel<"] {
         assert!(report.to_lowercase().contains(word), "no {word} in the report");

@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod bench;
+mod board;
 mod calibrate;
 mod compare;
 mod data;
@@ -10,6 +11,7 @@ mod stats;
 mod sweep;
 
 pub use bench::*;
+pub use board::Board;
 pub use calibrate::Calibrate;
 use clap::{Args, Parser, Subcommand};
 pub use compare::Compare;
@@ -34,6 +36,7 @@ pub use sweep::{AgainstWhich, JudgedBy, Sweep};
   tallow stats recipes/quickstart.yaml         the same in numbers
   tallow eval checkpoints/quickstart --json    metrics of the best checkpoint
   tallow compare checkpoints/a checkpoints/b   is b better, and how sure is it
+  tallow board checkpoints                     all runs in the browser, live
   tallow calibrate checkpoints/a               probabilities that hold
   tallow list policies                         what can be composed
   tallow list recipe loss                      what a recipe can say
@@ -61,6 +64,8 @@ pub enum Command {
     Eval(Eval),
     /// Which of several models is better, and how sure that is
     Compare(Compare),
+    /// All runs below a folder in the browser: live curves, side by side, compared
+    Board(Board),
     /// Make a checkpoint's probabilities hold, and choose what is decided by them
     Calibrate(Calibrate),
     /// What a checkpoint says of images, as CSV

@@ -12,6 +12,7 @@ mod subgroups;
 use crate::{Epoch, Error, Headline, Result, Sheet};
 use maud::{Markup, html};
 pub use pictures::{Doubt, Mistake, Mistakes};
+pub use results::spoken;
 use shell::Part;
 use std::path::Path;
 pub use subgroups::{Division, DivisionPart};
@@ -132,7 +133,7 @@ fn facts(facts: &[(String, String)]) -> Markup {
 }
 
 /// YAML with its comments subdued.
-fn recipe(text: &str) -> Markup {
+pub(crate) fn recipe(text: &str) -> Markup {
     let lines = text.trim_end().lines().map(|line| {
         let comment = if line.trim_start().starts_with('#') { Some(0) } else { line.find(" # ") };
         line.split_at(comment.unwrap_or(line.len()))

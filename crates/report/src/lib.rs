@@ -1,6 +1,7 @@
 //! Everything people look at: progress, logs, event files, tables, plots, contact sheets and `report.html`.
 
 mod bars;
+pub mod board;
 mod branch_metrics;
 mod counts;
 mod error;
@@ -28,6 +29,7 @@ pub use counts::counts;
 pub use error::{Error, Result};
 pub use events::Events;
 pub use heatmap::heatmap;
+pub use html::spoken;
 pub use html::{DataNotes, Division, DivisionPart, Doubt, Mistake, Mistakes, PerGroup, Report, SplitNote};
 pub use intervals::Intervals;
 pub use log::{Epoch, Log, history};

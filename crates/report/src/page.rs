@@ -66,7 +66,7 @@ impl Page {
 }
 
 impl Section {
-    fn body(&self) -> Markup {
+    pub(crate) fn body(&self) -> Markup {
         html! {
             (note(&self.note))
             @if !self.tables.is_empty() { div.grids { @for grid in &self.tables { (grid.html()) } } }
@@ -89,7 +89,7 @@ impl Figure {
 }
 
 impl Grid {
-    fn html(&self) -> Markup {
+    pub(crate) fn html(&self) -> Markup {
         let columns = self.columns.get(1..).unwrap_or_default();
         let is_square = columns.iter().eq(self.rows.iter().filter_map(|row| row.first()));
         let is_numbered = is_square && columns.iter().any(|name| name.chars().count() > LONG);

@@ -1,12 +1,12 @@
 //! Colours: one theme for the report and every SVG, light and dark; one colour per class. All can be told apart with any kind of
 //! colour vision, as a test holds.
 
-/// CSS variables. Dark only on a screen: print is light. Lines `--c0`…`--c7` keep a contrast of at least 3 to the paper.
+/// CSS variables. `--deep` and `--over` are text on `--heat` that fills a place in part and nearly whole. Dark only on a screen: print is light. Lines `--c0`…`--c7` keep a contrast of at least 3 to the paper.
 pub(crate) const THEME: &str = "\
-:root{color-scheme:light;--paper:#ffffff;--panel:#f6f7f9;--ink:#1c2430;--soft:#5b6675;--rule:#dfe3e8;--heat:#2463a8;\
+:root{color-scheme:light;--paper:#ffffff;--panel:#f6f7f9;--ink:#1c2430;--soft:#5b6675;--rule:#dfe3e8;--heat:#2463a8;--deep:#000000;--over:#ffffff;\
 --c0:#0945e4;--c1:#da5607;--c2:#168a71;--c3:#963fa0;--c4:#9d4000;--c5:#2a98cf;--c6:#5e2d10;--c7:#4d515d}\
 @media screen and (prefers-color-scheme:dark){:root{color-scheme:dark;--paper:#14181d;--panel:#1c2128;--ink:#e4e8ee;\
---soft:#9aa5b3;--rule:#323a44;--heat:#4a8fd8;\
+--soft:#9aa5b3;--rule:#323a44;--heat:#4789ce;--deep:#ffffff;--over:#000000;\
 --c0:#6f93ff;--c1:#ff6c21;--c2:#43ca96;--c3:#cd6bb4;--c4:#e9ca30;--c5:#90d8ff;--c6:#a16a60;--c7:#eaf8ed}}";
 
 pub(crate) const LINES: usize = 8;
@@ -137,6 +137,37 @@ mod tests {
         }
         for colour in lines_dark {
             assert!(light(colour) / light([0x14, 0x18, 0x1d]) >= 3., "{colour:?}");
+        }
+    }
+
+    /// Of a place that is filled with any share of the heat.
+    #[test]
+    fn text_stands_out_from_the_heat() {
+        let of = |name: &str| -> Vec<[f64; 3]> {
+            let name = format!("--{name}:#");
+            let hex = |at: usize| f64::from(u8::from_str_radix(&THEME[at..at + 2], 16).unwrap());
+            THEME
+                .match_indices(&name)
+                .map(|(at, _)| [0, 2, 4].map(|digits| hex(at + name.len() + digits)))
+                .collect()
+        };
+        let light = |colour: [f64; 3]| {
+            times(&[[0.2126, 0.7152, 0.0722]; 3], linear(colour.map(|c| c.round() as u8)))[0] + 0.05
+        };
+        for theme in 0..2 {
+            let [paper, heat, ink, deep, over] =
+                ["paper", "heat", "ink", "deep", "over"].map(|name| of(name)[theme]);
+            for percent in 0..=100 {
+                let share = f64::from(percent) / 100.;
+                let text = match crate::heatmap::on_heat(share) {
+                    "mid over" => over,
+                    "mid deep" => deep,
+                    _ => ink,
+                };
+                let ground = light(std::array::from_fn(|c| paper[c] + share * (heat[c] - paper[c])));
+                let ratio = ground.max(light(text)) / ground.min(light(text));
+                assert!(ratio >= 4.5, "theme {theme}, {percent} %: {ratio:.2}");
+            }
         }
     }
 

@@ -33,10 +33,10 @@ pub(crate) const STYLE: &str = "\
 .tl .mark{stroke:var(--soft);stroke-width:1;stroke-dasharray:3 3;fill:none}\
 .tl .line{fill:none;stroke-width:1.8;stroke-linejoin:round;stroke-linecap:round}\
 .tl .hover{fill:var(--ink);fill-opacity:0}.tl .hover:hover{fill-opacity:.07}\
-.tl .cell{fill:var(--heat)}.tl .onheat{fill:#fff}.tl .frame{fill:none;stroke:var(--rule)}.tl g.cells>g:hover>.frame{stroke:var(--ink)}";
+.tl .cell{fill:var(--heat)}.tl .deep{fill:var(--deep)}.tl .over{fill:var(--over)}.tl .frame{fill:none;stroke:var(--rule)}.tl g.cells>g:hover>.frame{stroke:var(--ink)}";
 
 const WIDTH: f64 = 440.;
-const LEFT: f64 = 46.;
+const LEFT: f64 = 52.;
 const RIGHT: f64 = WIDTH - 12.;
 const PLOT: f64 = 172.; // height of the plot itself
 

@@ -1,7 +1,9 @@
 //! How far training, evaluation and downloads are: bars on a terminal, plain lines elsewhere, always on stderr.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::fs::{File, OpenOptions};
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tallow_data::counted;
@@ -10,6 +12,17 @@ use tallow_data::counted;
 #[derive(Clone)]
 pub struct Progress {
     show: Show,
+    kept: Arc<Mutex<Kept>>,
+}
+
+/// Where lines are kept beside what is shown.
+#[derive(Default)]
+enum Kept {
+    #[default]
+    Nowhere,
+    /// Until a file for them is there.
+    Held(Vec<String>),
+    In(File),
 }
 
 #[derive(Clone)]
@@ -42,16 +55,53 @@ impl Progress {
 
     /// Shows nothing.
     pub fn hidden() -> Progress {
-        Progress { show: Show::Nothing }
+        Progress::of(Show::Nothing)
     }
 
     /// Plain lines: at most one per bar every `every`, and one when it finishes.
     pub fn lines(out: impl Write + Send + 'static, every: Duration) -> Progress {
-        Progress { show: Show::Lines { out: Arc::new(Mutex::new(out)), every } }
+        Progress::of(Show::Lines { out: Arc::new(Mutex::new(out)), every })
     }
 
     fn bars(target: ProgressDrawTarget, colour: bool) -> Progress {
-        Progress { show: Show::Bars { bars: MultiProgress::with_draw_target(target), colour } }
+        Progress::of(Show::Bars { bars: MultiProgress::with_draw_target(target), colour })
+    }
+
+    fn of(show: Show) -> Progress {
+        Progress { show, kept: Arc::default() }
+    }
+
+    /// From here on lines are held, for the file that [`keep_in`](Self::keep_in) will name; what was kept before ends.
+    pub fn hold(&self) {
+        *unpoisoned(&self.kept) = Kept::Held(Vec::new());
+    }
+
+    /// Appends what was held, and every further line, to a file, after an empty line where there are lines already. A file that
+    /// cannot be written is no reason to stop a run.
+    pub fn keep_in(&self, path: &Path) {
+        let mut kept = unpoisoned(&self.kept);
+        let Kept::Held(lines) = &*kept else { return };
+        let Ok(mut file) = OpenOptions::new().append(true).create(true).open(path) else { return };
+        let is_new = file.metadata().is_ok_and(|data| data.len() == 0);
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let _ = file.write_all(format!("{}{text}", if is_new { "" } else { "\n" }).as_bytes());
+        *kept = Kept::In(file);
+    }
+
+    /// Keeps a last line that is not shown here, where there is one, and ends the file.
+    pub fn let_go(&self, last: Option<&str>) {
+        if let Some(line) = last {
+            self.keep(line);
+        }
+        *unpoisoned(&self.kept) = Kept::Nowhere;
+    }
+
+    fn keep(&self, line: &str) {
+        match &mut *unpoisoned(&self.kept) {
+            Kept::Nowhere => {}
+            Kept::Held(lines) => lines.push(line.to_owned()),
+            Kept::In(file) => drop(writeln!(file, "{line}")),
+        }
     }
 
     /// A training epoch, `epoch` counted from 1, over `images` images.
@@ -79,6 +129,11 @@ impl Progress {
 
     /// A line of text, above the bars.
     pub fn note(&self, line: &str) {
+        self.keep(line);
+        self.show(line);
+    }
+
+    fn show(&self, line: &str) {
         match &self.show {
             Show::Nothing => {}
             Show::Bars { bars, .. } => drop(bars.println(line)),
@@ -119,8 +174,7 @@ impl Bar {
         // No line for the last tick: `finish` writes that one.
         if elapsed >= *every * (state.lines + 1) && self.total.is_none_or(|total| state.done < total) {
             state.lines = if every.is_zero() { 0 } else { (elapsed.as_nanos() / every.as_nanos()) as u32 };
-            let line = self.under_way(state.done, elapsed, values);
-            self.progress.note(&line);
+            self.progress.show(&self.under_way(state.done, elapsed, values));
         }
     }
 

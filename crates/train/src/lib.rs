@@ -25,6 +25,7 @@ mod recipe;
 mod run;
 mod share;
 pub mod sweep;
+pub mod watch;
 
 pub use error::{Error, Result};
 pub use fit::checkpoint::find as find_checkpoint;

@@ -2,6 +2,8 @@
 
 mod asking;
 mod bench;
+#[cfg(feature = "board")]
+mod board;
 mod calibrate;
 mod catalogue;
 mod check;
@@ -22,7 +24,7 @@ mod stats;
 mod sweep;
 pub mod train;
 
-use crate::arguments::{Command, DataCommand};
+use crate::arguments::{Board, Command, DataCommand};
 use candle_core::Device;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -37,6 +39,7 @@ pub fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
         Command::Sweep(arguments) => sweep::sweep(&arguments, registry),
         Command::Eval(arguments) => eval::eval(&arguments, registry),
         Command::Compare(arguments) => compare::compare(&arguments, registry),
+        Command::Board(arguments) => board(&arguments, registry),
         Command::Calibrate(arguments) => calibrate::calibrate(&arguments, registry),
         Command::Predict(arguments) => predict::predict(&arguments, registry),
         Command::Pull(arguments) => pull::pull(&arguments),
@@ -54,6 +57,19 @@ pub fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
         Command::Doctor(arguments) => doctor::doctor(&arguments, registry),
         Command::List(arguments) => list::list(&arguments, registry),
     }
+}
+
+#[cfg(feature = "board")]
+fn board(arguments: &Board, registry: &Registry) -> anyhow::Result<()> {
+    board::board(arguments, registry)
+}
+
+#[cfg(not(feature = "board"))]
+fn board(_: &Board, _: &Registry) -> anyhow::Result<()> {
+    Err(Error::recipe(
+        "board: this build has no server; build with the feature `board`, which is on by default",
+    )
+    .into())
 }
 
 /// The folder that a file `model.safetensors` stands for; any other path is itself.

@@ -110,15 +110,32 @@ pub fn to_the_end(
     watch: impl FnOnce() -> std::io::Result<Arc<AtomicI32>>,
 ) -> anyhow::Result<(Run, Fitted, Folder)> {
     let folder = Folder::inspect(place, &plan, earlier)?;
+    progress.hold();
+    let trained = trained(plan, &folder, progress, watch);
+    let last = trained
+        .as_ref()
+        .err()
+        .map(|error| error.downcast_ref::<Error>().map_or(format!("error: {error:#}"), Error::last_words));
+    progress.let_go(last.as_deref());
+    let (run, fitted) = trained?;
+    Ok((run, fitted, folder))
+}
+
+fn trained(
+    plan: Plan,
+    folder: &Folder,
+    progress: &Progress,
+    watch: impl FnOnce() -> std::io::Result<Arc<AtomicI32>>,
+) -> anyhow::Result<(Run, Fitted)> {
     let start = folder.resume.as_deref().map_or(Start::Recipe, Start::Checkpoint);
     let run = Run::build(plan, start, progress)?;
     introduce(&run, progress)?;
     folder.notes.iter().for_each(|note| progress.note(note));
     let signal = watch().context("cannot watch for signals")?;
-    let fitted = tallow_train::fit(&run, &folder, progress, &signal)?;
-    tallow_train::report(&run, &folder, &fitted)?;
+    let fitted = tallow_train::fit(&run, folder, progress, &signal)?;
+    tallow_train::report(&run, folder, &fitted)?;
     fitted.warnings.iter().for_each(|warning| progress.note(&format!("warning: {warning}")));
-    Ok((run, fitted, folder))
+    Ok((run, fitted))
 }
 
 /// The run's folder of a recipe, where none is named.

@@ -43,7 +43,7 @@ fn one_a_group(PerGroup { groups, headline }: &PerGroup) -> Markup {
 }
 
 /// `macro_f1` as people say it.
-pub(super) fn spoken(name: &str) -> String {
+pub fn spoken(name: &str) -> String {
     let whole = match name {
         "ece" => "calibration error",
         "brier" => "Brier score",

@@ -147,3 +147,28 @@ fn numbers_for_people() {
     assert_eq!([bytes(999.), bytes(1.5e6), bytes(2.77e9)], ["999 B", "1.5 MB", "2.77 GB"]);
     assert_eq!([rate(Unit::Images, 3.12), rate(Unit::Images, 412.3)], ["3.1 img/s", "412 img/s"]);
 }
+
+#[test]
+fn lines_are_kept_from_where_a_file_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("log.txt");
+    let text = || std::fs::read_to_string(&place).unwrap();
+    let progress = Progress::hidden();
+    progress.note("of another run");
+    progress.keep_in(&place);
+    assert!(!place.exists(), "nothing is held");
+    progress.hold();
+    progress.note("first");
+    progress.keep_in(&place);
+    progress.clone().note("second");
+    progress.bar("epoch", Unit::Images, Some(1)).finish(&[]);
+    progress.let_go(Some("error: x"));
+    progress.note("of nobody");
+    let one = text();
+    assert!(one.starts_with("first\nsecond\nepoch  ") && one.ends_with("\nerror: x\n"), "{one}");
+    // A part that goes on stands below an empty line.
+    progress.hold();
+    progress.note("again");
+    progress.keep_in(&place);
+    assert_eq!(text(), format!("{one}\nagain\n"));
+}

@@ -2,6 +2,7 @@
 
 use super::checkpoint;
 use super::lock::{self, Lock};
+use super::log::LOG;
 use super::same_run::same_run;
 use crate::plan::{Plan, evaluation_nodes};
 use crate::recipe::resolved;
@@ -94,7 +95,7 @@ impl Folder {
         if ["best", "last"].iter().any(|name| checkpoint::find(&self.path, name).is_some()) {
             return;
         }
-        let written = ["recipe.yaml", "metrics.jsonl", "summary.csv"];
+        let written = ["recipe.yaml", "metrics.jsonl", "summary.csv", LOG];
         for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let name = name.to_string_lossy();
@@ -117,7 +118,7 @@ impl Folder {
                     fs::remove_dir_all(&place).map_err(Error::io(&place))?;
                 }
             }
-            let written = ["predictions.csv", "report.html", TIME];
+            let written = ["predictions.csv", "report.html", TIME, LOG];
             for entry in fs::read_dir(&self.path).map_err(Error::io(&self.path))?.flatten() {
                 let name = entry.file_name();
                 let name = name.to_string_lossy();

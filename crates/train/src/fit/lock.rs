@@ -17,6 +17,9 @@ pub struct Lock {
 /// The file that is locked; it holds the number of the process.
 pub const FILE: &str = ".lock";
 
+/// How often a lock that somebody has is asked for.
+const TRIES: u32 = 3;
+
 impl Lock {
     /// Takes the lock, if nobody has it.
     ///
@@ -26,12 +29,19 @@ impl Lock {
         let absent = |place: &&Path| !place.as_os_str().is_empty() && !place.exists();
         let made = folder.ancestors().take_while(absent).map(Path::to_owned).collect();
         let file = folder.join(FILE);
+        let mut tries = TRIES;
         loop {
             fs::create_dir_all(folder).map_err(Error::io(folder))?;
             let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&file);
             let mut held = options.map_err(Error::io(&file))?;
             match held.try_lock() {
                 Ok(()) => {}
+                // `holder` asks for a moment.
+                Err(TryLockError::WouldBlock) if tries > 0 => {
+                    tries -= 1;
+                    std::thread::sleep(std::time::Duration::from_millis(10));
+                    continue;
+                }
                 Err(TryLockError::WouldBlock) => return Err(in_use(folder, &file)),
                 // File systems without locks are trained on all the same.
                 Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {}
@@ -58,6 +68,18 @@ impl Drop for Lock {
             }
         }
     }
+}
+
+/// Who has a folder: `Some` while a process does, with its number where that is known. A file that a killed process left is nobody's.
+pub fn holder(folder: &Path) -> Option<Option<u32>> {
+    let file = folder.join(FILE);
+    let is_file = fs::symlink_metadata(&file).is_ok_and(|data| data.is_file());
+    let mut asked = File::open(&file).ok().filter(|_| is_file)?;
+    let is_held = matches!(asked.try_lock_shared(), Err(TryLockError::WouldBlock));
+    let mut text = String::new();
+    is_held.then(|| {
+        std::io::Read::read_to_string(&mut asked, &mut text).ok().and_then(|_| text.trim().parse().ok())
+    })
 }
 
 fn in_use(folder: &Path, file: &Path) -> Error {

@@ -13,6 +13,7 @@ pub mod evaluate;
 mod folder;
 mod learner;
 mod lock;
+mod log;
 mod loss;
 mod optimizer;
 mod plateau;
@@ -27,6 +28,12 @@ pub use checkpoint::Best;
 pub use dry_run::{DryRun, dry_run};
 pub use folder::{Earlier, Folder};
 pub use learner::Learner;
+pub use lock::holder;
+#[cfg(test)]
+pub fn lock_of(folder: &std::path::Path) -> lock::Lock {
+    lock::Lock::take(folder).expect("a lock that nobody has")
+}
+pub use log::{LOG, last_lines, shows_failure};
 pub use loss::{Loss, LossKind, balanced_weights};
 #[cfg(test)]
 pub use optimizer::{Gradients, by_name};
@@ -160,6 +167,7 @@ impl<'a> Trainer<'a> {
             None => (Position::default(), Learner::new(run)?),
         };
         folder.prepare()?;
+        progress.keep_in(&folder.path.join(LOG));
         let begin = Some(position.step);
         let log = Log::open(&folder.path, folder.resume.as_ref().map(|_| position.step))?;
         checkpoint::write(&folder.path.join("recipe.yaml"), run.model.recipe().as_bytes())?;

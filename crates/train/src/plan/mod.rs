@@ -20,7 +20,7 @@ pub use images::{evaluation_nodes, evaluation_of};
 pub use keys::SECTIONS;
 pub use length::{RunLength, misfits};
 pub use policy::{check_preset, is_preset};
-pub use reference::{Key, Section, completed};
+pub use reference::{Key, Section, completed, without_defaults};
 pub use repeats::{Repeats, Seeds};
 
 use crate::fit::{Loss, LossKind, Optimizer, Shape};

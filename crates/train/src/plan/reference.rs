@@ -91,6 +91,39 @@ fn fill(map: &mut Mapping, path: &str, except: &[&str]) {
     }
 }
 
+/// A recipe without the keys that have their default, where that is known from the recipe alone; a choice, such as the optimizer,
+/// stays when nothing is left in it.
+pub fn without_defaults(recipe: &Value) -> Value {
+    let mut recipe = recipe.clone();
+    if let Value::Mapping(root) = &mut recipe {
+        fold(root, "");
+    }
+    recipe
+}
+
+fn fold(map: &mut Mapping, path: &str) {
+    if let Some(section) = SECTIONS.iter().find(|section| section.path == path) {
+        map.retain(|name, value| {
+            let key = section.keys.iter().find(|key| name.as_str() == Some(key.name));
+            key.and_then(Key::default).is_none_or(|default| !is_same(&default, value))
+        });
+    }
+    for (name, value) in map.iter_mut() {
+        if let (Some(name), Value::Mapping(inner)) = (name.as_str(), value) {
+            fold(inner, &if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") });
+        }
+    }
+    if path.is_empty() {
+        let is_left = |value: &Value| value.as_mapping().is_none_or(|inner| !inner.is_empty());
+        map.retain(|_, value| is_left(value));
+    }
+}
+
+/// `1` and `1.0` are one number.
+fn is_same(a: &Value, b: &Value) -> bool {
+    a == b || a.as_f64().is_some_and(|number| Some(number) == b.as_f64())
+}
+
 /// The schedule of a recipe that writes none: by its optimizer, and by whether it begins with weights.
 fn schedule(root: &Mapping) -> Option<Value> {
     let optimizer = root.get("optimizer")?.as_mapping()?.keys().next()?.as_str()?;
