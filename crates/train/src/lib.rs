@@ -47,7 +47,7 @@ pub use run::{
 };
 pub use share::{
     Assembled, Exported, Library, Measured, PublishOptions, add_class_intervals, assemble, claim, described,
-    ending, export, headline, intervals, is_own_card, measured, report,
+    ending, export, headline, intervals, is_own_card, measured, report, scored, without_intervals,
 };
 
 /// Of tallow.

@@ -11,5 +11,6 @@ pub use card::is_sealed as is_own_card;
 pub use export::{Exported, Library, export};
 pub use present::{
     HEADLINE, Measured, add_class_intervals, claim, described, ending, headline, intervals, measured, report,
+    scored, without_intervals,
 };
 pub use publish::{Assembled, PublishOptions, assemble};
