@@ -91,6 +91,27 @@ fn several_are_held_against_the_first() {
 }
 
 #[test]
+fn several_metrics_over_the_same_resamples() {
+    let desk = desk();
+    let of = |metric: &str, option: &[&str]| {
+        let of = ["compare", "a.csv", "b.csv", "c.csv", "--resamples", "300", "--metric", metric];
+        desk.tallow(&[&of[..], option].concat()).ok()
+    };
+    let said = of("auroc,brier,isic2018,recall[mel]", &["--json"]).json();
+    let several = said["metrics"].as_array().unwrap();
+    assert_eq!(several.len(), 4);
+    for (alone, several) in ["auroc", "brier", "balanced_accuracy", "recall[mel]"].iter().zip(several) {
+        assert_eq!(of(alone, &["--json"]).json(), *several);
+    }
+    let table = of("auroc,brier", &[]).out;
+    assert!(table.contains("lower is better") && table.matches("DeLong").count() == 2, "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    of("auroc,brier", &["--html", "several.html"]);
+    let page = desk.read("several.html");
+    assert!(page.contains("auroc: difference to a") && page.contains("brier: difference to a"), "{page}");
+}
+
+#[test]
 fn several_seeds_of_two_models() {
     let desk = desk();
     let of = ["compare", "--a", "a.csv", "c.csv", "--b", "b.csv", "b.csv", "--resamples", "500"];
@@ -128,7 +149,10 @@ fn what_cannot_be_compared_is_said() {
     let desk = desk();
     desk.tallow(&["compare", "a.csv"]).complains(2, &["a.csv: expected at least two models, got one"]);
     desk.tallow(&["compare", "a.csv", "nowhere"]).complains(2, &["nowhere: is not there"]);
-    desk.tallow(&["compare", "a.csv", "b.csv", "--metric", "f1"]).complains(2, &["--metric f1:", "macro_f1"]);
+    desk.tallow(&["compare", "a.csv", "b.csv", "--metric", "f1"])
+        .complains(2, &["--metric: `f1` is no metric", "macro_f1"]);
+    desk.tallow(&["compare", "a.csv", "b.csv", "--metric", "isic2020"])
+        .complains(2, &["--metric: isic2020: expected a class malignant, got nv, mel"]);
     desk.tallow(&["compare", "a.csv", "b.csv", "--level", "95"])
         .complains(2, &["--level: expected", "got 95"]);
     desk.tallow(&["compare", "a.csv", "b.csv", "--margin=-1"])

@@ -312,3 +312,75 @@ fn crops_are_averaged() {
         ["eval", "run/last", "evaluation=[{ resize: [12, 12] }, { center_crop: 16 }]", "evaluation_crops=4"];
     desk.tallow(&small).complains(3, &["16 by 16 pixels or more", "12 by 12"]);
 }
+
+#[test]
+fn eval_of_a_csv_is_that_of_the_network() {
+    let (desk, _) = trained();
+    let json = |arguments: &[&str]| desk.tallow(&[&["eval"], arguments, &["--json"]].concat()).ok().json();
+    let of_network = json(&["run", "--predictions", "said.csv"]);
+    assert_eq!(json(&["said.csv"]), of_network);
+    assert_eq!(json(&["said.csv", "--by-group"]), json(&["run", "--by-group"]));
+    // Without intervals nothing else is another.
+    let mut plain = of_network.clone();
+    plain.as_object_mut().unwrap().remove("intervals").expect("intervals");
+    for class in plain["per_class"].as_array_mut().unwrap() {
+        class.as_object_mut().unwrap().remove("intervals").expect("intervals of a class");
+    }
+    assert_eq!(json(&["said.csv", "--no-intervals"]), plain);
+    assert_eq!(json(&["run", "--no-intervals"]), plain);
+    let text = desk.tallow(&["eval", "said.csv", "--no-intervals"]).ok().out;
+    assert!(text.starts_with("said.csv, 28 images\n") && text.contains("balanced_accuracy"), "{text}");
+    assert!(!text.contains('[') && text.lines().all(|line| line.chars().count() <= 80), "{text}");
+
+    desk.write("theirs.csv", "id,label,cat,dog\n1,cat,0.9,0.1\n2,dog,0.6,0.4\n3,dog,0.2,0.8\n");
+    assert_eq!(json(&["theirs.csv"])["confusion"], serde_json::json!([[1, 0], [1, 1]]));
+    for (asked, words) in [
+        ("data.seed=5", "data.seed=5: said.csv is a CSV of predictions"),
+        ("--split=test", "--split: said.csv is a CSV"),
+        ("--uncalibrated", "--uncalibrated: said.csv is a CSV"),
+        ("--tta=flips", "--tta: said.csv is a CSV"),
+        ("--with=run", "--with: said.csv is a CSV"),
+    ] {
+        desk.tallow(&["eval", "said.csv", asked]).complains(2, &[words, "name the checkpoint"]);
+    }
+    desk.tallow(&["eval", "theirs.csv", "--by-group"])
+        .complains(2, &["--by-group: expected images with groups, got none – name them in the column group"]);
+    desk.write("none.csv", "id,label,cat,dog\n");
+    desk.tallow(&["eval", "none.csv"]).complains(3, &["none.csv: expected predictions, got none"]);
+    desk.tallow(&["eval", "nowhere.csv"]).complains(3, &["nowhere.csv"]);
+}
+
+#[test]
+fn eval_by_named_metrics() {
+    let (desk, _) = trained();
+    let whole = desk.tallow(&["eval", "run", "--json"]).ok().json();
+    let asked = |names: &str| desk.tallow(&["eval", "run", "--metrics", names, "--json"]).ok().json();
+    let class = whole["per_class"][0]["class"].as_str().unwrap();
+    let said = asked(&format!("isic2018,brier,precision[{class}]"));
+    let scores = said["scores"].as_array().unwrap();
+    let of = |name: &str| {
+        scores.iter().find(|score| score["name"] == name).unwrap_or_else(|| panic!("{name} of {said}"))
+    };
+    assert_eq!(scores[0]["name"], "balanced_accuracy");
+    for name in ["balanced_accuracy", "auroc", "brier"] {
+        assert_eq!(of(name)["value"], whole[name], "{name}");
+        assert_eq!(of(name)["interval"], whole["intervals"]["metrics"][name], "{name}");
+    }
+    assert_eq!((&of("auroc")["better"], &of("brier")["better"]), (&"higher".into(), &"lower".into()));
+    for name in ["recall", "specificity", "auroc", "precision"] {
+        assert_eq!(of(&format!("{name}[{class}]"))["value"], whole["per_class"][0][name], "{name}");
+    }
+    let text = desk.tallow(&["eval", "run", "--metrics", "medmnist,ece"]).ok().out;
+    let names: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(names[1..], ["auroc", "accuracy", "ece", "intervals:"], "{text}");
+    assert!(text.contains("lower is better") && text.matches('[').count() == 2, "{text}");
+    desk.tallow(&["eval", "run", "--metrics", "isic2020"])
+        .complains(2, &["--metrics: isic2020: expected a class malignant, got"]);
+    desk.tallow(&["eval", "run", "--metrics", "f1"])
+        .complains(2, &["--metrics: `f1` is no metric", "isic2018"]);
+    let listed = desk.tallow(&["list", "metric_sets", "isic2017"]).ok().out;
+    assert!(
+        listed.contains("mean AUROC of melanoma and seborrheic keratosis")
+            && listed.contains("recall[CLASS]")
+    );
+}

@@ -5,7 +5,7 @@
 
 Versions: Python 3, numpy 2.4.6, scikit-learn 1.9.1, statsmodels 0.15.0. The probabilities are read, not drawn, so that no processor's
 exp moves them. From scikit-learn: quadratic kappa, F-beta, the negative predictive value as the precision of "not the class", the
-partial area by roc_auc_score(max_fpr=0.1). Classwise and equal-mass calibration errors by numpy, from their definitions. Wilson's
+partial area by roc_auc_score(max_fpr=0.1), the sensitivity at a specificity of 0.9 from roc_curve. Classwise and equal-mass calibration errors by numpy, from their definitions. Wilson's
 interval from statsmodels. Takahashi's interval of macro F1 by his equation for the variance (section 3.2), which is not the delta method's
 form that the crate computes; confidenceinterval 1.0.5 adds where the equation multiplies, and is not used.
 """
@@ -39,6 +39,20 @@ def partial(y, p, classes):
 
     def one(c):
         return sk.roc_auc_score(y == c, p[:, c], max_fpr=0.1) if 0 < (y == c).sum() < len(y) else math.nan
+
+    return mean_of_defined([one(c) for c in of])
+
+
+def sensitivity(y, p, classes, specificity=0.9):
+    """The curve's points are counts: a rate of 0.1 is reached where 1 − 0.9 is a little less."""
+    of = [1] if classes == 2 else range(classes)
+
+    def one(c):
+        positive = y == c
+        if not 0 < positive.sum() < len(y):
+            return math.nan
+        false, true, _ = sk.roc_curve(positive, p[:, c], drop_intermediate=False)
+        return true[1 - false >= specificity - 1e-12].max()
 
     return mean_of_defined([one(c) for c in of])
 
@@ -99,6 +113,7 @@ def expected(classes, y, p):
         "macro_f0_5": sk.fbeta_score(y, predicted, beta=0.5, **fixed),
         "macro_npv": math.fsum(npv) / classes,
         "partial_auroc": partial(y, p, classes),
+        "sensitivity_at_90_specificity": sensitivity(y, p, classes),
         "classwise_ece": classwise(y, p, classes),
         "equal_mass_ece": equal_mass(y, p),
         **takahashi(y, predicted, classes),

@@ -60,7 +60,7 @@ pub enum Command {
     Train(Train),
     /// Train a recipe with several values, seeds and folds, and say what came of it
     Sweep(Sweep),
-    /// Metrics of a checkpoint, or of the weights that a recipe names, on a part of the data
+    /// Metrics of a checkpoint, of the weights that a recipe names, or of a CSV of predictions
     Eval(Eval),
     /// Which of several models is better, and how sure that is
     Compare(Compare),
@@ -176,18 +176,24 @@ pub struct New {
   tallow eval checkpoints/x --split test --html test.html
   tallow eval checkpoints/x --subgroups metadata.csv:age=0,40,60
   tallow eval checkpoints/x --split all \\
-      'data={ name: folder, root: images, batch: 32 }'")]
+      'data={ name: folder, root: images, batch: 32 }'
+  tallow eval predictions.csv --json
+  tallow eval checkpoints/x --metrics isic2018,mcc,recall[MEL]
+
+A CSV of predictions has the columns id, group, label, predicted, then one of \
+probabilities per class, as --predictions writes it; group and predicted may be left \
+out.")]
 pub struct Eval {
     /// A checkpoint folder, or a run's folder (its `best`); or a recipe, of whose model.weights
-    /// the metrics are then, as they are
-    #[arg(value_name = "CHECKPOINT|RECIPE")]
+    /// the metrics are then, as they are; or a CSV of predictions, whoever made it
+    #[arg(value_name = "CHECKPOINT|RECIPE|CSV")]
     pub subject: PathBuf,
     /// Overrides of the checkpoint's recipe, or of the recipe, such as data.root=…
     #[arg(value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-    /// Which part of the data
-    #[arg(long, default_value = "validation", value_name = "train|validation|test|all")]
-    pub split: String,
+    /// Which part of the data [default: validation]
+    #[arg(long, value_name = "train|validation|test|all")]
+    pub split: Option<String>,
     /// Count each group, such as a lesion, once: with the mean of the probabilities of its images
     #[arg(long)]
     pub by_group: bool,
@@ -195,11 +201,18 @@ pub struct Eval {
     /// ten different numbers are cut at their quartiles, or where COLUMN=0,40,60 says
     #[arg(long, value_name = "FILE.csv:COLUMN")]
     pub subgroups: Vec<String>,
+    /// These instead of the usual: sets such as isic2018, metrics, numbers of a class such as
+    /// recall[MEL], between commas; `tallow list metric_sets` and `tallow list metrics` name them
+    #[arg(long, value_name = "NAMES")]
+    pub metrics: Option<String>,
+    /// Without intervals: of millions of images they are narrow, and take minutes
+    #[arg(long)]
+    pub no_intervals: bool,
     /// Print the metrics as JSON, with their 95 % intervals
     #[arg(long)]
     pub json: bool,
     /// Write a page as a run's report: metrics, worst errors, curves, subgroups
-    #[arg(long, value_name = "FILE.html")]
+    #[arg(long, value_name = "FILE.html", conflicts_with = "metrics")]
     pub html: Option<PathBuf>,
     /// Write the prediction of every image, or with --by-group of every group
     #[arg(long, value_name = "CSV")]
@@ -320,7 +333,7 @@ pub struct Check {
   tallow list policies --markdown docs")]
 pub struct List {
     /// What to list
-    #[arg(value_parser = ["models", "policies", "presets", "datasets", "metrics", "recipe"])]
+    #[arg(value_parser = ["models", "policies", "presets", "datasets", "metrics", "metric_sets", "recipe"])]
     pub what: Option<String>,
     /// One of them, in full
     pub name: Option<String>,

@@ -2,10 +2,8 @@
 
 use serde::Serialize;
 
-use crate::metric::Form;
-use crate::ranking::{self, Area};
-use crate::resample::{ClassNumbers, ClassScorer, Clusters, Scorer, defined, percentiles};
-use crate::{Confusion, Metric, Predictions, Resampling, Result, wilson};
+use crate::resample::{ClassNumbers, Clusters, Scorers, defined, percentiles};
+use crate::{Confusion, Metric, Predictions, Resampling, Result, Score, wilson};
 
 /// Intervals (low, high) of the numbers of [`crate::ClassSummary`]. `None` where there is nothing to draw, or where all resamples agree
 /// and no formula helps.
@@ -40,22 +38,11 @@ pub fn intervals_by_class(
     how.check()?;
     predictions.validate()?;
     let clusters = Clusters::of(predictions, how.by_group);
-    let of_classes = ClassScorer::new(predictions);
-    // The areas of all classes are at hand: their mean costs nothing.
-    let scorer = |metric: &&Metric| match metric.form {
-        Form::Areas(Area::Roc, weighted) => Err(weighted),
-        _ => Ok(Scorer::new(metric, predictions)),
-    };
-    let scorers: Vec<std::result::Result<Scorer, bool>> = metrics.iter().map(scorer).collect();
-    let draws = how.each("bootstrap", |seed, draw| {
-        clusters.draw(&mut seed.rng(), draw);
-        let classes = of_classes.of(draw);
-        let area = |class: usize| (classes[class].auroc, classes[class].support);
-        let value = |scorer: &std::result::Result<Scorer, bool>| match scorer {
-            Ok(scorer) => scorer.of(draw),
-            Err(weighted) => ranking::mean(classes.len(), *weighted, area),
-        };
-        (scorers.iter().map(value).collect::<Vec<f64>>(), classes)
+    let scores: Vec<Score> = metrics.iter().map(|&metric| metric.into()).collect();
+    let scorers = [Scorers::by_class(&scores, predictions, &clusters)];
+    let draws: Vec<Drawn> = how.bootstrap(&clusters, &scorers, |_, scores, lane| {
+        let values = scores[0].values.iter().map(|lanes| lanes[lane]).collect();
+        (values, scores[0].classes.iter().map(|lanes| lanes[lane]).collect())
     });
     let ends = |of: &dyn Fn(&Drawn) -> f64| percentiles(&defined(draws.iter().map(of).collect()), how.level);
     let overall = (0..metrics.len()).map(|at| ends(&|draw| draw.0[at]));
@@ -132,14 +119,12 @@ mod tests {
         let p = random(150, 3, false, 4);
         let (_, classes) = intervals_by_class(&p, &[], &how(true)).unwrap();
         let clusters = Clusters::of(&p, true);
-        let draws = how(true).each("bootstrap", |seed, draw| {
-            clusters.draw(&mut seed.rng(), draw);
-            let summary = crate::Summary::of(&p.resampled(&draw.images));
-            summary
-                .per_class
-                .into_iter()
-                .map(|class| [class.recall, class.f1, class.auroc])
-                .collect::<Vec<_>>()
+        let draws = how(true).bootstrap(&clusters, &[], |seed, _, _| {
+            let (mut drawn, mut images) = (Vec::new(), Vec::new());
+            clusters.draw(&mut seed.rng(), &mut drawn);
+            let summary = crate::Summary::of(&p.resampled(clusters.images_of(&drawn, &mut images)));
+            let numbers = summary.per_class.into_iter().map(|class| [class.recall, class.f1, class.auroc]);
+            numbers.collect::<Vec<_>>()
         });
         for (class, found) in classes.iter().enumerate() {
             let ends = |at: usize| {

@@ -1,7 +1,7 @@
 //! `predictions.csv`: `id,group,label,predicted,` and one column of probabilities per class.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write as _};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::Path;
 
 use crate::{Error, Predictions, Result};
@@ -22,71 +22,30 @@ impl Predictions {
         buffer.flush().map_err(io)
     }
 
-    /// Reads what [`Predictions::write_csv`] wrote, equal to the bit. The column `predicted` must be the argmax of its row.
+    /// Reads what [`Predictions::write_csv`] wrote, equal to the bit. What another program wrote may lack the columns `group` and
+    /// `predicted`; `predicted` must be the argmax of its row.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::File`] with the line of a row that does not fit.
     pub fn read_csv(path: &Path) -> Result<Predictions> {
-        let text = fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
-        // Flexible: a row of the wrong length gets our words, not the csv crate's.
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(&*text);
-        let failed = |line, problem| Error::File { path: path.to_owned(), line, problem };
-        let line_of =
-            |position: Option<&csv::Position>| position.map_or(1, |at| line(&text, at.byte() as usize));
-        let broken = |error: csv::Error| {
-            let line = line_of(error.position());
-            match error.into_kind() {
-                csv::ErrorKind::Io(source) => Error::Io { path: path.to_owned(), source },
-                csv::ErrorKind::Utf8 { .. } => failed(line, "expected UTF-8 text".to_owned()),
-                other => failed(line, format!("{other:?}")),
-            }
-        };
-        let headers = reader.headers().map_err(broken)?.clone();
-        if headers.len() < FIXED.len() || headers.iter().zip(FIXED).any(|(got, expected)| got != expected) {
-            let got: Vec<_> = headers.iter().take(FIXED.len()).collect();
-            let problem = format!("expected the columns {} first, got {}", FIXED.join(","), got.join(","));
-            return Err(failed(1, problem));
-        }
-        let classes: Vec<String> = headers.iter().skip(FIXED.len()).map(str::to_owned).collect();
-        let mut predictions = Predictions::new(&classes);
-        predictions.validate().map_err(|error| failed(1, error.to_string()))?;
-        let class = |name: &str| classes.iter().position(|class| class == name).map(|index| index as u32);
+        read(path, true)
+    }
 
-        let mut row = Vec::with_capacity(classes.len());
-        for record in reader.records() {
-            let record = record.map_err(broken)?;
-            let failed = |problem| failed(line_of(record.position()), problem);
-            if record.len() != headers.len() {
-                return Err(failed(format!("expected {} fields, got {}", headers.len(), record.len())));
-            }
-            let label = class(&record[2]).ok_or_else(|| {
-                failed(format!("label `{}` is no class; classes: {}", &record[2], classes.join(", ")))
-            })?;
-            row.clear();
-            for (name, text) in classes.iter().zip(record.iter().skip(FIXED.len())) {
-                let number = text.parse();
-                row.push(number.map_err(|_| {
-                    failed(format!("probability of `{name}`: expected a number, got `{text}`"))
-                })?);
-            }
-            let group = Some(&record[1]).filter(|group| !group.is_empty());
-            predictions.push(&record[0], group, label, &row).map_err(|error| failed(error.to_string()))?;
-            let predicted = &classes[predictions.predicted(predictions.len() - 1) as usize];
-            if record[3] != **predicted {
-                let problem =
-                    format!("predicted is `{}`, but the most probable class is `{predicted}`", &record[3]);
-                return Err(failed(problem));
-            }
-        }
-        Ok(predictions)
+    /// As [`Predictions::read_csv`], without the names of images and groups, which are most of the memory that many images of few classes
+    /// take: of each image there is a label and 8 bytes for each class.
+    ///
+    /// # Errors
+    /// As [`Predictions::read_csv`].
+    pub fn read_csv_unnamed(path: &Path) -> Result<Predictions> {
+        read(path, false)
     }
 
     fn to_csv(&self, to: impl std::io::Write) -> std::io::Result<()> {
         let mut writer = csv::Writer::from_writer(to);
         writer.write_record(FIXED.iter().copied().chain(self.classes.iter().map(String::as_str)))?;
         for index in 0..self.len() {
-            writer.write_field(&self.ids[index])?;
-            writer.write_field(self.groups[index].as_deref().unwrap_or(""))?;
+            writer.write_field(self.id(index))?;
+            writer.write_field(self.group(index).unwrap_or(""))?;
             writer.write_field(&self.classes[self.labels[index] as usize])?;
             writer.write_field(&self.classes[self.predicted(index) as usize])?;
             for p in self.row(index) {
@@ -98,13 +57,119 @@ impl Predictions {
     }
 }
 
+/// Row by row: the file is never in memory.
+fn read(path: &Path, named: bool) -> Result<Predictions> {
+    let io = |source| Error::Io { path: path.to_owned(), source };
+    // Flexible: a row of the wrong length gets our words, not the csv crate's.
+    let file = File::open(path).map_err(io)?;
+    let mut reader = csv::ReaderBuilder::new().flexible(true).buffer_capacity(1 << 16).from_reader(file);
+    let failed = |line, problem| Error::File { path: path.to_owned(), line, problem };
+    let line_of = |position: Option<&csv::Position>| position.map_or(Ok(1), |at| line(path, at.byte()));
+    let at = |position: Option<&csv::Position>, problem: String| match line_of(position) {
+        Ok(line) => failed(line, problem),
+        Err(source) => io(source),
+    };
+    let broken = |error: csv::Error| {
+        let position = error.position().cloned();
+        match error.into_kind() {
+            csv::ErrorKind::Io(source) => io(source),
+            csv::ErrorKind::Utf8 { .. } => at(position.as_ref(), "expected UTF-8 text".to_owned()),
+            other => at(position.as_ref(), format!("{other:?}")),
+        }
+    };
+    let headers = reader.headers().map_err(broken)?.clone();
+    let columns = Columns::of(&headers).map_err(|problem| failed(1, problem))?;
+    let classes: Vec<String> = headers.iter().skip(columns.classes).map(str::to_owned).collect();
+    let mut predictions = Predictions::new(&classes);
+    predictions.validate().map_err(|error| failed(1, error.to_string()))?;
+
+    let mut row = Vec::with_capacity(classes.len());
+    let mut record = csv::StringRecord::new();
+    while reader.read_record(&mut record).map_err(broken)? {
+        let failed = |problem| at(record.position(), problem);
+        if record.len() != headers.len() {
+            return Err(failed(format!("expected {} fields, got {}", headers.len(), record.len())));
+        }
+        let label = &record[columns.label];
+        let label = classes
+            .iter()
+            .position(|class| class == label)
+            .ok_or_else(|| failed(format!("label `{label}` is no class; classes: {}", classes.join(", "))))?;
+        row.clear();
+        for (name, text) in classes.iter().zip(record.iter().skip(columns.classes)) {
+            let number = text.parse();
+            row.push(
+                number.map_err(|_| {
+                    failed(format!("probability of `{name}`: expected a number, got `{text}`"))
+                })?,
+            );
+        }
+        let group = columns.group.map(|at| &record[at]).filter(|group| !group.is_empty());
+        let pushed = if named {
+            predictions.push(&record[0], group, label as u32, &row)
+        } else {
+            predictions.push_unnamed(&record[0], label as u32, &row)
+        };
+        pushed.map_err(|error| failed(error.to_string()))?;
+        let predicted = &classes[predictions.predicted(predictions.len() - 1) as usize];
+        if let Some(said) = columns.predicted.map(|at| &record[at])
+            && said != predicted
+        {
+            let problem = format!("predicted is `{said}`, but the most probable class is `{predicted}`");
+            return Err(failed(problem));
+        }
+    }
+    Ok(predictions)
+}
+
+/// Where the columns are; the id is the first.
+struct Columns {
+    group: Option<usize>,
+    label: usize,
+    predicted: Option<usize>,
+    /// The first class.
+    classes: usize,
+}
+
+impl Columns {
+    fn of(headers: &csv::StringRecord) -> std::result::Result<Columns, String> {
+        let is = |at: usize, name: &str| headers.get(at) == Some(name);
+        let group = is(1, FIXED[1]).then_some(1);
+        let label = if group.is_some() { 2 } else { 1 };
+        let predicted = is(label + 1, FIXED[3]).then_some(label + 1);
+        if !is(0, FIXED[0]) || !is(label, FIXED[2]) {
+            let got: Vec<_> = headers.iter().take(FIXED.len()).collect();
+            return Err(format!(
+                "expected the columns {} first, of which group and predicted may be left out, got {}",
+                FIXED.join(","),
+                got.join(",")
+            ));
+        }
+        Ok(Columns { group, label, predicted, classes: predicted.unwrap_or(label) + 1 })
+    }
+}
+
 /// The line of the first byte at or after `byte` that does not end one, as an editor counts: LF, CRLF and CR each end a line.
 /// The csv crate's own line is too low after a CRLF.
-fn line(text: &[u8], byte: usize) -> u64 {
-    let ends = |byte: &&u8| matches!(byte, b'\r' | b'\n');
-    let begin = byte + text[byte..].iter().take_while(ends).count();
-    let ended = |&at: &usize| text[at] == b'\n' || (text[at] == b'\r' && text.get(at + 1) != Some(&b'\n'));
-    1 + (0..begin).filter(ended).count() as u64
+fn line(path: &Path, byte: u64) -> std::io::Result<u64> {
+    let (mut line, mut at, mut before) = (1, 0, 0);
+    let mut file = BufReader::new(File::open(path)?);
+    loop {
+        let bytes = file.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(line);
+        }
+        for &now in bytes {
+            if at >= byte && !matches!(now, b'\r' | b'\n') {
+                return Ok(line);
+            }
+            // The LF of a CRLF ends no other line.
+            line += u64::from(now == b'\r' || (now == b'\n' && before != b'\r'));
+            (at, before) = (at + 1, now);
+        }
+        let read = bytes.len();
+        file.consume(read);
+    }
 }
 
 #[cfg(test)]
@@ -147,6 +212,47 @@ mod tests {
     }
 
     #[test]
+    fn columns_that_other_programs_lack_may_be_left_out() {
+        let text = "id,group,label,predicted,a,b\ni,,b,a,0.9,0.1\nj,,a,b,0.0,1.0\n";
+        let whole = read(text).unwrap();
+        for without in [[true, false], [false, true], [true, true]] {
+            let line = |line: &str| {
+                let fields = line.split(',').zip([false, without[0], false, without[1], false, false]);
+                fields.filter(|(_, out)| !out).map(|(field, _)| field).collect::<Vec<_>>().join(",") + "\n"
+            };
+            assert_eq!(read(&text.lines().map(line).collect::<String>()).unwrap(), whole);
+        }
+        // A class may be called so, behind the label.
+        assert_eq!(read("id,label,group\ni,group,1\n").unwrap().classes, ["group"]);
+    }
+
+    #[test]
+    fn without_names_the_metrics_are_the_same() {
+        let named = crate::random::random(50, 3, false, 1);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.csv");
+        named.write_csv(&path).unwrap();
+        let unnamed = Predictions::read_csv_unnamed(&path).unwrap();
+        unnamed.validate().unwrap();
+        assert_eq!(unnamed, Predictions { ids: vec![], groups: vec![], ..named.clone() });
+        for metric in crate::METRICS {
+            assert_eq!((metric.of)(&unnamed).to_bits(), (metric.of)(&named).to_bits(), "{}", metric.name);
+        }
+        let alone = Predictions { groups: vec![None; 50], ..named };
+        let how = crate::Resampling { resamples: 20, level: 0.9, by_group: true, seed: Seed::new(1) };
+        let brier = crate::find("brier").unwrap();
+        assert_eq!(
+            crate::interval(&unnamed, brier, &how).unwrap(),
+            crate::interval(&alone, brier, &how).unwrap()
+        );
+        let error = crate::compare(&unnamed, &alone, brier, &how).unwrap_err().to_string();
+        assert_eq!(error, "predictions: the images have no ids; expected ids to match them by");
+        fs::write(&path, "id,label,a,b\ni,a,0.9,0.9\n").unwrap();
+        let error = Predictions::read_csv_unnamed(&path).unwrap_err().to_string();
+        assert!(error.contains(":2: predictions of `i`: expected probabilities that sum"), "{error}");
+    }
+
+    #[test]
     fn the_text() {
         let mut p = Predictions::new(&["a", "b"].map(str::to_owned));
         p.push("i", Some("g"), 1, &[0.9, 0.1]).unwrap();
@@ -177,7 +283,7 @@ mod tests {
         assert_eq!(error("j,,a,b,0.9,0.1"), "p.csv:3: predicted is `b`, but the most probable class is `a`");
         assert_eq!(
             read("image,label\n").unwrap_err(),
-            "p.csv:1: expected the columns id,group,label,predicted first, got image,label"
+            "p.csv:1: expected the columns id,group,label,predicted first, of which group and predicted may be left out, got image,label"
         );
         assert!(
             read("id,group,label,predicted,a,a\n")

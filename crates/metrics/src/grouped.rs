@@ -14,9 +14,9 @@ impl Predictions {
         self.validate()?;
         let mut rows: Vec<Vec<usize>> = Vec::new();
         let mut of_group: HashMap<&str, usize> = HashMap::new();
-        for (index, group) in self.groups.iter().enumerate() {
-            let place =
-                group.as_deref().map_or(rows.len(), |group| *of_group.entry(group).or_insert(rows.len()));
+        for index in 0..self.len() {
+            let group = self.group(index);
+            let place = group.map_or(rows.len(), |group| *of_group.entry(group).or_insert(rows.len()));
             if place == rows.len() {
                 rows.push(Vec::new());
             }
@@ -24,8 +24,8 @@ impl Predictions {
         }
         let mut averaged = Predictions::new(&self.classes);
         for images in &rows {
-            let (first, group) = (images[0], self.groups[images[0]].as_deref());
-            let id = group.unwrap_or(&self.ids[first]);
+            let (first, group) = (images[0], self.group(images[0]));
+            let id = group.unwrap_or(self.id(first));
             let label = self.labels[first];
             if images.iter().any(|&image| self.labels[image] != label) {
                 return Err(self.several_labels(id, images));

@@ -1,7 +1,6 @@
 //! How sure a number is: percentile bootstrap intervals.
 
-use crate::resample::{Clusters, Scorer, defined, percentiles};
-use crate::{Metric, Predictions, Resampling, Result};
+use crate::{Metric, Predictions, Resampling, Result, Score, intervals_of_scores};
 
 /// Percentile bootstrap interval (low, high) of `metric`: the (1 ∓ level) / 2 quantiles over resamples of the images, or of
 /// whole groups, with replacement.
@@ -24,16 +23,8 @@ pub fn intervals(
     metrics: &[&Metric],
     how: &Resampling,
 ) -> Result<Vec<(f64, f64)>> {
-    how.check()?;
-    predictions.validate()?;
-    let clusters = Clusters::of(predictions, how.by_group);
-    let scorers: Vec<Scorer> = metrics.iter().map(|metric| Scorer::new(metric, predictions)).collect();
-    let values = how.each("bootstrap", |seed, draw| {
-        clusters.draw(&mut seed.rng(), draw);
-        scorers.iter().map(|scorer| scorer.of(draw)).collect::<Vec<f64>>()
-    });
-    let of = |at: usize| percentiles(&defined(values.iter().map(|values| values[at]).collect()), how.level);
-    Ok((0..metrics.len()).map(of).collect())
+    let scores: Vec<Score> = metrics.iter().map(|&metric| metric.into()).collect();
+    intervals_of_scores(predictions, &scores, how)
 }
 
 #[cfg(test)]

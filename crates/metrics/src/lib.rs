@@ -45,7 +45,9 @@ mod proportion;
 mod random;
 mod ranking;
 mod resample;
+mod score;
 mod separation;
+mod sets;
 mod spectrum;
 mod subgroups;
 mod summary;
@@ -53,17 +55,15 @@ mod summary;
 pub use calibrate::{CalibrationMethod, Calibrator, Rising, cross_fitted};
 pub use class_interval::{ClassIntervals, intervals_by_class};
 pub use compare::{
-    Comparison, DeLong, NonInferiority, RunsInterval, compare, compare_runs, delong, holm, intervals_of_runs,
-    mean, standard_deviation,
+    Comparison, DeLong, NonInferiority, RunsInterval, compare, compare_runs, comparisons, delong, holm,
+    intervals_of_runs, mean, standard_deviation,
 };
 pub use confusion::{Average, Confusion};
 pub use curves::{
     ClassCurves, Curves, PrecisionRecallPoint, ReliabilityBin, RocPoint, precision_recall_curve, reliability,
     roc_curve,
 };
-pub use decide::{
-    Called, ClassSets, Costs, Goal, Risk, SetScore, Threshold, area_under_risk, coverage_at, risk_at,
-};
+pub use decide::{Called, ClassSets, Costs, Goal, Risk, Risks, SetScore, Threshold};
 pub use dimension::local_dimension;
 pub use error::{Error, Result};
 pub use interval::{interval, intervals};
@@ -77,6 +77,8 @@ pub use ranking::{
     average_precision_weighted, top_k_accuracy,
 };
 pub use resample::Resampling;
+pub use score::{CLASS_METRICS, ClassMetric, Score, intervals_of_scores};
 pub use separation::{ClassSeparation, Separation};
+pub use sets::{METRIC_SETS, MetricSet, ranking_scores, scores};
 pub use subgroups::Subgroups;
 pub use summary::{ClassSummary, Summary};

@@ -218,6 +218,13 @@ pub const METRICS: &[Metric] = &[
         Area::Partial(0.1),
         false
     ),
+    areas!(
+        Higher,
+        "sensitivity_at_90_specificity",
+        "mean one-vs-rest sensitivity of the lowest threshold with a specificity of at least 0.9, where defined; of two classes, of class 1",
+        Area::SensitivityAt(0.9),
+        false
+    ),
     Metric {
         name: "classwise_ece",
         summary: "mean over classes of Σ (n_b / n) |share_b − probability_b| over 15 bins of equal width of the class's probability",

@@ -10,6 +10,7 @@ const TOLERANCE: f64 = 1e-3;
 pub struct Predictions {
     /// Class names, in label order.
     pub classes: Vec<String>,
+    /// Of each image; none at all, nor groups, where images have no names.
     pub ids: Vec<String>,
     /// Lesion or patient of each image, where known.
     pub groups: Vec<Option<String>>,
@@ -31,6 +32,16 @@ impl Predictions {
 
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
+    }
+
+    /// The name of image `index`, empty where images have none.
+    pub fn id(&self, index: usize) -> &str {
+        self.ids.get(index).map_or("", String::as_str)
+    }
+
+    /// The group of image `index`, where known.
+    pub fn group(&self, index: usize) -> Option<&str> {
+        self.groups.get(index)?.as_deref()
     }
 
     /// The probabilities of image `index`, (classes).
@@ -58,6 +69,14 @@ impl Predictions {
         check(&self.classes, id, group, label, probabilities)?;
         self.ids.push(id.to_owned());
         self.groups.push(group.map(str::to_owned));
+        self.labels.push(label);
+        self.probabilities.extend_from_slice(probabilities);
+        Ok(())
+    }
+
+    /// Adds an image to those without names; `id` is for an error.
+    pub(crate) fn push_unnamed(&mut self, id: &str, label: u32, probabilities: &[f64]) -> Result<()> {
+        check(&self.classes, id, None, label, probabilities)?;
         self.labels.push(label);
         self.probabilities.extend_from_slice(probabilities);
         Ok(())
@@ -92,10 +111,11 @@ impl Predictions {
                 "{what}: expected {expected} for {images} images of {classes} classes, got {got}"
             )))
         };
-        if self.ids.len() != images {
+        let unnamed = self.ids.is_empty() && self.groups.is_empty();
+        if self.ids.len() != images && !unnamed {
             return shape("ids", images, self.ids.len());
         }
-        if self.groups.len() != images {
+        if self.groups.len() != images && !unnamed {
             return shape("groups", images, self.groups.len());
         }
         if self.probabilities.len() != images * classes {
@@ -112,8 +132,7 @@ impl Predictions {
             }
         }
         for index in 0..images {
-            let group = self.groups[index].as_deref();
-            check(&self.classes, &self.ids[index], group, self.labels[index], self.row(index))?;
+            check(&self.classes, self.id(index), self.group(index), self.labels[index], self.row(index))?;
         }
         Ok(())
     }

@@ -65,21 +65,38 @@ pub fn classwise_ece(predictions: &Predictions) -> f64 {
 pub fn equal_mass_ece(predictions: &Predictions) -> f64 {
     let mut images: Vec<(f64, f64)> = (0..predictions.len()).map(|index| gap(predictions, index)).collect();
     images.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-    let tied = images.chunk_by(|a, b| a.0 == b.0);
-    in_equal_masses(
-        tied.map(|tied| (tied.len() as u64, tied.iter().map(|image| image.1).sum())),
-        images.len() as u64,
-    )
+    let mut masses = EqualMasses::of(images.len() as u64);
+    for tied in images.chunk_by(|a, b| a.0 == b.0) {
+        masses.add(tied.len() as u64, tied.iter().map(|image| image.1).sum());
+    }
+    masses.error()
 }
 
-/// The calibration error from (images, Σ right − confidence) of each confidence, in ascending order, of `images` in all.
-pub(crate) fn in_equal_masses(tied: impl Iterator<Item = (u64, f64)>, images: u64) -> f64 {
-    let (mut gaps, mut below) = ([0.0; BINS], 0);
-    for (count, gap) in tied.filter(|(count, _)| *count > 0) {
-        gaps[(BINS as u64 * (2 * below + count) / (2 * images)) as usize] += gap;
-        below += count;
+/// The calibration error in bins of equal mass, from the images of each confidence in ascending order.
+pub(crate) struct EqualMasses {
+    gaps: [f64; BINS],
+    below: u64,
+    images: u64,
+}
+
+impl EqualMasses {
+    /// Of so many images in all.
+    pub(crate) fn of(images: u64) -> EqualMasses {
+        EqualMasses { gaps: [0.0; BINS], below: 0, images }
     }
-    gaps.iter().map(|gap| gap.abs()).sum::<f64>() / images as f64
+
+    /// Adds `count` images of one confidence and their Σ right − confidence.
+    pub(crate) fn add(&mut self, count: u64, gap: f64) {
+        if count > 0 {
+            self.gaps[(BINS as u64 * (2 * self.below + count) / (2 * self.images)) as usize] += gap;
+            self.below += count;
+        }
+    }
+
+    /// NaN without images.
+    pub(crate) fn error(&self) -> f64 {
+        self.gaps.iter().map(|gap| gap.abs()).sum::<f64>() / self.images as f64
+    }
 }
 
 /// The probability of a class for image `index`, and how much less that is than the truth.

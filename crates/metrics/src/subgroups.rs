@@ -114,8 +114,8 @@ impl Predictions {
     pub fn only(&self, images: &[usize]) -> Predictions {
         Predictions {
             classes: self.classes.clone(),
-            ids: images.iter().map(|&image| self.ids[image].clone()).collect(),
-            groups: images.iter().map(|&image| self.groups[image].clone()).collect(),
+            ids: images.iter().filter_map(|&image| self.ids.get(image).cloned()).collect(),
+            groups: images.iter().filter_map(|&image| self.groups.get(image).cloned()).collect(),
             labels: images.iter().map(|&image| self.labels[image]).collect(),
             probabilities: images.iter().flat_map(|&image| self.row(image)).copied().collect(),
         }

@@ -5,8 +5,7 @@ mod cases;
 use cases::{cases, golden, predictions};
 use serde_json::Value;
 use tallow_metrics::{
-    CalibrationMethod, Calibrator, ClassSets, Goal, Predictions, SetScore, Threshold, area_under_risk,
-    log_loss,
+    CalibrationMethod, Calibrator, ClassSets, Goal, Predictions, Risks, SetScore, Threshold, log_loss,
 };
 
 /// Each case that has golden values: its name, predictions and these.
@@ -109,6 +108,6 @@ fn quantiles_of_sets_are_numpys() {
             let sets = ClassSets::fit(&predictions, score, 0.8, false).unwrap();
             near(sets.quantiles[0].unwrap(), number(&expected["sets"][key]), 1e-12, &format!("{name} {key}"));
         }
-        near(area_under_risk(&predictions), number(&expected["area_under_risk"]), 1e-12, &name);
+        near(Risks::of(&predictions).area(), number(&expected["area_under_risk"]), 1e-12, &name);
     }
 }

@@ -52,7 +52,7 @@ fn metrics_equal_scikit_learn() {
             }
         }
     }
-    assert_eq!((compared + without, without), (23 * 31, 5 * 3)); // cases · metrics; cases of two classes · top-k
+    assert_eq!((compared + without, without), (23 * 32, 5 * 3)); // cases · metrics; cases of two classes · top-k
 }
 
 #[test]

@@ -60,6 +60,7 @@ impl Rng {
     }
 
     /// Uniform in 0..n, without bias (Lemire's method). Panics if `n` is 0.
+    #[inline]
     pub fn below(&mut self, n: u32) -> u32 {
         assert!(n > 0, "below(0): there is no number to draw");
         loop {

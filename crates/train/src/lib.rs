@@ -47,8 +47,9 @@ pub use run::{
     Start, Statistics, Transforms, Tta, check_data, device_name, inspect, part, pretrained,
 };
 pub use share::{
-    Assembled, Evaluated, Exported, Library, Measured, PublishOptions, add_class_intervals, assemble, claim,
-    described, ending, export, headline, intervals, is_own_card, measured, report,
+    Asked, Assembled, Evaluation, Exported, Library, Measured, PublishOptions, add_class_intervals, assemble,
+    claim, described, ending, export, headline, intervals, is_own_card, measured, report, scored,
+    without_intervals,
 };
 
 /// Of tallow.

@@ -34,7 +34,7 @@ pub struct Compare {
     /// Runs of the second model; those with the seeds of the first model's are drawn in pairs
     #[arg(long, value_name = "RUN", num_args = 1.., requires = "a", value_hint = ValueHint::AnyPath)]
     pub b: Vec<PathBuf>,
-    /// By what; `tallow list metrics` names them
+    /// By what; several between commas, a set (`tallow list metric_sets`) by what it ranks by
     #[arg(long, default_value = "macro_f1", value_name = "METRIC")]
     pub metric: String,
     /// Evaluate the checkpoints on this part of their data, instead of reading predictions

@@ -16,19 +16,20 @@ use std::path::PathBuf;
 pub use table::{number, p};
 use tallow_data::counted;
 use tallow_metrics::{
-    Better, Comparison, METRICS, Metric, NonInferiority, Predictions, Resampling, compare_runs, find, holm,
+    Better, Comparison, METRICS, Metric, NonInferiority, Predictions, Resampling, Score, comparisons, find,
+    holm, ranking_scores,
 };
 use tallow_policy::Registry;
 use tallow_report::{Progress, Section};
 use tallow_seed::Seed;
 use tallow_train::Error;
 
-/// All that is shown.
-struct Found {
-    metric: &'static Metric,
+/// All that is shown of one metric.
+struct Found<'a> {
+    metric: &'a Score,
     how: Resampling,
     seed: u64,
-    models: Vec<Model>,
+    models: &'a [Model],
     /// Of each model but the first, against the first.
     against: Vec<Against>,
 }
@@ -41,24 +42,28 @@ struct Against {
 }
 
 pub fn compare(arguments: &Compare, registry: &Registry) -> anyhow::Result<()> {
-    let (metric, how) = settings(arguments)?;
     if let Some(path) = &arguments.html {
         writable("--html", path)?;
     }
-    let models = models(arguments, registry, &Progress::stderr())?;
-    let found = found(arguments, metric, models, how)?;
+    let how = resampling(arguments)?;
+    let mut models = models(arguments, registry, &Progress::stderr())?;
+    let (metrics, how) = settings(arguments, &mut models, how)?;
+    let found = found(arguments, &metrics, &models, how)?;
     if let Some(path) = &arguments.html {
         page::page(&found).write(path)?;
         eprintln!("{}", path.display());
     }
     let text = if arguments.json {
         serde_json::to_string_pretty(&as_json(&found))? + "\n"
-    } else if arguments.markdown {
-        table::markdown(&found)
-    } else if arguments.latex {
-        table::latex(&found)
     } else {
-        table::text(&found)
+        let table = if arguments.markdown {
+            table::markdown
+        } else if arguments.latex {
+            table::latex
+        } else {
+            table::text
+        };
+        found.iter().map(table).collect::<Vec<_>>().join("\n")
     };
     Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
 }
@@ -69,15 +74,17 @@ pub fn section(runs: Vec<PathBuf>, metric: &str, registry: &Registry) -> anyhow:
     let words = words.into_iter().chain(runs.into_iter().map(OsString::from));
     let typed = Compare::augment_args(Command::new("compare")).try_get_matches_from(words)?;
     let arguments = Compare::from_arg_matches(&typed)?;
-    let (metric, how) = settings(&arguments)?;
-    let found = found(&arguments, metric, models(&arguments, registry, &Progress::hidden())?, how)?;
+    let how = resampling(&arguments)?;
+    let mut models = models(&arguments, registry, &Progress::hidden())?;
+    let (metrics, how) = settings(&arguments, &mut models, how)?;
+    let found = found(&arguments, &metrics, &models, how)?;
     let page = page::page(&found);
     let first = page.sections.into_iter().next().expect("a page of one section");
     Ok(Section { note: format!("{} {}", page.subject, first.note), ..first })
 }
 
-/// By what, and how it is drawn.
-fn settings(arguments: &Compare) -> Result<(&'static Metric, Resampling), Error> {
+/// How images are drawn; whether by group is known once they are read.
+fn resampling(arguments: &Compare) -> Result<Resampling, Error> {
     let how = Resampling {
         resamples: arguments.resamples,
         level: arguments.level,
@@ -85,7 +92,18 @@ fn settings(arguments: &Compare) -> Result<(&'static Metric, Resampling), Error>
         seed: Seed::new(arguments.seed),
     };
     how.check().map_err(|error| mistake("", error))?;
-    Ok((metric(&arguments.metric)?, how))
+    Ok(how)
+}
+
+/// By what these models are compared, and how they are drawn.
+fn settings(
+    arguments: &Compare,
+    models: &mut [Model],
+    how: Resampling,
+) -> Result<(Vec<Score>, Resampling), Error> {
+    let metrics = ranking_scores(&arguments.metric, &models[0].runs[0].classes)
+        .map_err(|error| Error::recipe(format!("--metric: {error}")))?;
+    Ok((metrics, Resampling { by_group: share_groups(models), ..how }))
 }
 
 /// The metric that `--metric` names.
@@ -111,29 +129,33 @@ fn share_groups(models: &mut [Model]) -> bool {
     !known.is_empty()
 }
 
-fn found(
+/// By each metric, over the same resamples.
+fn found<'a>(
     arguments: &Compare,
-    metric: &'static Metric,
-    mut models: Vec<Model>,
+    metrics: &'a [Score],
+    models: &'a [Model],
     how: Resampling,
-) -> Result<Found, Error> {
-    let how = Resampling { by_group: share_groups(&mut models), ..how };
+) -> Result<Vec<Found<'a>>, Error> {
+    let of = |metric| Found { metric, how, seed: arguments.seed, models, against: Vec::new() };
+    let mut found: Vec<Found> = metrics.iter().map(of).collect();
     let first = &models[0];
-    let mut against = Vec::new();
     for model in &models[1..] {
         let (a, b): (Vec<&Predictions>, Vec<&Predictions>) =
             (first.runs.iter().collect(), model.runs.iter().collect());
         let failed = |error| mistake(&format!("{} and {}: ", first.name, model.name), error);
-        let comparison = compare_runs(&a, &b, first.is_paired_with(model), metric, &how).map_err(failed)?;
-        let margin = arguments.margin.map(|margin| comparison.non_inferiority(margin, metric.better));
-        let margin = margin.transpose().map_err(failed)?;
-        against.push(Against { comparison, p_holm: None, margin });
+        let compared = comparisons(&a, &b, first.is_paired_with(model), metrics, &how).map_err(failed)?;
+        for (found, comparison) in found.iter_mut().zip(compared) {
+            let better = found.metric.better;
+            let margin = arguments.margin.map(|margin| comparison.non_inferiority(margin, better));
+            let margin = margin.transpose().map_err(failed)?;
+            found.against.push(Against { comparison, p_holm: None, margin });
+        }
     }
-    if against.len() > 1 {
+    for against in found.iter_mut().map(|found| &mut found.against).filter(|against| against.len() > 1) {
         let p: Vec<f64> = against.iter().map(|against| against.comparison.p_permutation).collect();
         against.iter_mut().zip(holm(&p)).for_each(|(against, p)| against.p_holm = Some(p));
     }
-    Ok(Found { metric, how, seed: arguments.seed, models, against })
+    Ok(found)
 }
 
 /// An argument out of its range is a mistake of the command, all else one of the data, which has a place.
@@ -144,7 +166,7 @@ fn mistake(place: &str, error: tallow_metrics::Error) -> Error {
     }
 }
 
-impl Found {
+impl Found<'_> {
     fn is_lower_better(&self) -> bool {
         self.metric.better == Better::Lower
     }
@@ -225,7 +247,15 @@ impl Found {
     }
 }
 
-fn as_json(found: &Found) -> Value {
+/// Of several metrics a list.
+fn as_json(found: &[Found]) -> Value {
+    match found {
+        [only] => of_metric(only),
+        several => json!({ "metrics": several.iter().map(of_metric).collect::<Vec<_>>() }),
+    }
+}
+
+fn of_metric(found: &Found) -> Value {
     let first = &found.models[0];
     let comparison = |(model, against): (&Model, &Against)| {
         let mut json = serde_json::to_value(&against.comparison).expect("numbers");

@@ -1,81 +1,128 @@
-//! `eval CHECKPOINT` and `eval RECIPE`: metrics of a part of the data.
+//! `eval CHECKPOINT`, `eval RECIPE` and `eval PREDICTIONS.csv`: metrics of a part of the data.
 
 mod decisions;
+mod of_csv;
+mod of_network;
 mod subgroups;
 
-use super::{asking, checkpoint, writable};
+use super::writable;
 use crate::arguments::Eval;
+use crate::commands::asking::Asked as Views;
 use crate::wrap::wrapped;
 use decisions::Decisions;
+use serde_json::json;
+use std::borrow::Cow;
 use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 use subgroups::{Asked, Divided, divided, look};
 use tallow_data::{Dataset, counted};
-use tallow_metrics::{Predictions, Summary};
+use tallow_metrics::{Better, Predictions, Score, Summary};
 use tallow_policy::Registry;
-use tallow_report::Progress;
+use tallow_report::{Headline, Progress};
 use tallow_train::{
-    Calibration, Error, Evaluated, Model, Plan, add_class_intervals, described, intervals, measured, part,
-    pretrained,
+    Asked as Network, Calibration, Ensemble, Error, Evaluation, Measured, add_class_intervals, described,
+    intervals, measured, scored, without_intervals,
 };
+
+/// What was evaluated, and by what.
+struct Evaluated {
+    /// Such as `checkpoints/x`.
+    name: String,
+    /// Of the data, where a network was asked.
+    part: Option<String>,
+    network: Option<(Ensemble, Arc<dyn Dataset>)>,
+    images: Predictions,
+    /// What a group is, such as `lesion_id`.
+    group: Option<String>,
+    calibration: Option<Calibration>,
+    /// How the probabilities were calibrated.
+    calibrated: Option<String>,
+    views: Option<Views>,
+    subgroups: Vec<Asked>,
+    /// What is asked for instead of the usual.
+    scores: Vec<Score>,
+}
 
 pub fn eval(arguments: &Eval, registry: &Registry) -> anyhow::Result<()> {
     let progress = Progress::stderr();
-    let is_recipe = arguments.subject.extension().is_some_and(|end| end == "yaml" || end == "yml");
-    let subject = if is_recipe { of_recipe } else { of_checkpoint };
-    let (name, model, data) = subject(arguments, registry, &progress)?;
-    let subgroups = looked(arguments, &*data, &progress)?;
-    let (networks, asked) = asking::networks(model, &arguments.asking, registry, &progress)?;
-    let (model, images) = (&networks.first, networks.evaluate(&data, &arguments.split, &progress)?);
-    let (predictions, rows) = if arguments.by_group {
-        images.averaged_by_group()?
+    let ends = |with: &str| arguments.subject.extension().is_some_and(|end| end == with);
+    let evaluated = if ends("csv") {
+        of_csv::evaluated(arguments, &progress)?
     } else {
-        (images.clone(), (0..images.len()).map(|image| vec![image]).collect())
+        of_network::evaluated(arguments, ends("yaml") || ends("yml"), registry, &progress)?
     };
+    show(arguments, evaluated)
+}
+
+fn show(arguments: &Eval, evaluated: Evaluated) -> anyhow::Result<()> {
+    let Evaluated { name, part, network, images, group, calibration, calibrated, views, subgroups, scores } =
+        evaluated;
+    let title = part.as_ref().map_or(name.clone(), |part| format!("{name}: {part} part"));
+    let group = group.as_deref();
+    let (predictions, rows) = if arguments.by_group {
+        let (averaged, rows) = images.averaged_by_group()?;
+        (Cow::Owned(averaged), rows)
+    } else {
+        let rows = if subgroups.is_empty() { 0..0 } else { 0..images.len() };
+        (Cow::Borrowed(&images), rows.map(|image| vec![image]).collect())
+    };
+    let predictions = &*predictions;
     if let Some(path) = &arguments.predictions {
         predictions.write_csv(path)?;
     }
-    let of = |asked| divided(asked, &predictions, &rows, data.group_name());
+    let of = |asked| divided(asked, predictions, &rows, group);
     let subgroups = subgroups.into_iter().map(of).collect::<Result<Vec<_>, Error>>()?;
-    let summary = Summary::of(&predictions);
-    let measured = measured(&predictions, data.group_name());
-    let decisions = Decisions::of(model.calibration.as_ref(), &predictions);
+    if !scores.is_empty() {
+        let scored = scored(predictions, &scores, group, !arguments.no_intervals);
+        return show_scores(arguments, &title, &images, predictions, scores.iter().zip(scored));
+    }
+    let summary = Summary::of(predictions);
+    let measured = if arguments.no_intervals {
+        Measured { headline: without_intervals(&summary), per_class: Vec::new() }
+    } else {
+        measured(predictions, group)
+    };
+    let decisions = Decisions::of(calibration.as_ref(), predictions);
     let what = counted(images.len(), "image");
     let what = if arguments.by_group {
-        let groups = described(&predictions, data.group_name());
-        format!("{groups}, each the mean of its images, of {what}")
+        format!("{}, each the mean of its images, of {what}", described(predictions, group))
     } else {
         what
     };
-    let told = model.calibration.as_ref().map(|calibration| calibrated(calibration, &data));
-    let by_group = told.is_some() && arguments.by_group;
+    let by_group = calibrated.is_some() && arguments.by_group;
     let by_group = by_group.then(|| "fitted to single images, not to the means of groups".to_owned());
-    let told: Vec<String> = told.into_iter().chain(by_group).collect();
+    let told: Vec<String> = calibrated.into_iter().chain(by_group).collect();
+    let asked = views.as_ref().map_or(Vec::new(), Views::lines);
     if let Some(path) = &arguments.html {
-        let evaluated = Evaluated {
+        let page = Evaluation {
             name: &name,
-            part: &arguments.split,
-            model,
-            data: &data,
-            images: &images,
-            rows: &predictions,
-            what: &what,
+            what: part.as_ref().map_or(what.clone(), |part| format!("{part} part, {what}")),
+            rows: predictions,
             summary: &summary,
             measured: &measured,
             subgroups: subgroups.iter().map(Divided::division).collect(),
-            notes: asked.lines().into_iter().chain(told.clone()).collect(),
+            notes: asked.iter().chain(&told).cloned().collect(),
+            asked: network.as_ref().zip(part.as_deref()).map(|((networks, data), part)| Network {
+                model: &networks.first,
+                data,
+                part,
+                images: &images,
+            }),
         };
-        evaluated.write(path)?;
+        page.write(path)?;
     }
     let mut out = std::io::stdout().lock();
     if arguments.json {
         let mut json = serde_json::to_value(&summary)?;
-        json["intervals"] = intervals(&predictions, &measured.headline);
-        add_class_intervals(&mut json, &measured.per_class);
-        json["calibration"] = serde_json::to_value(&model.calibration)?;
+        if !arguments.no_intervals {
+            json["intervals"] = intervals(predictions, &measured.headline);
+            add_class_intervals(&mut json, &measured.per_class);
+        }
+        json["calibration"] = serde_json::to_value(&calibration)?;
         json["decisions"] = decisions.as_json();
-        asked.put_into(&mut json);
+        if let Some(views) = views {
+            views.put_into(&mut json);
+        }
         if arguments.by_group {
             // What is counted are rows; `images` are images still.
             json["images"] = images.len().into();
@@ -86,8 +133,8 @@ pub fn eval(arguments: &Eval, registry: &Registry) -> anyhow::Result<()> {
         }
         writeln!(out, "{}", serde_json::to_string_pretty(&json)?)?;
     } else {
-        writeln!(out, "{name}: {} part, {what}", arguments.split)?;
-        asked.lines().iter().try_for_each(|line| writeln!(out, "{line}"))?;
+        writeln!(out, "{title}, {what}")?;
+        asked.iter().try_for_each(|line| writeln!(out, "{line}"))?;
         writeln!(out)?;
         write!(out, "{}", tallow_report::table(&summary.per_class, &measured.per_class, &measured.headline))?;
         let told: String = told.iter().map(|line| wrapped(line, 0) + "\n").collect();
@@ -102,78 +149,76 @@ pub fn eval(arguments: &Eval, registry: &Registry) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What `--by-group` and `--subgroups` want of the data, before anything is computed; what the latter found.
-fn looked(arguments: &Eval, data: &dyn Dataset, progress: &Progress) -> Result<Vec<Asked>, Error> {
-    let ids: Vec<String> = (0..data.len()).map(|image| data.id(image).to_owned()).collect();
-    let groups: Vec<_> = (0..data.len()).map(|image| data.group(image).map(str::to_owned)).collect();
-    if arguments.by_group {
-        if groups.iter().all(Option::is_none) {
-            let problem = "expected images with groups, got none – name them by data.split.group, or leave --by-group out";
-            return Err(Error::recipe(format!("--by-group: {problem}")));
-        }
-        // As if each were certain of its label: groups of several are found by that.
-        let mut certain = Predictions::new(data.classes());
-        for image in 0..data.len() {
-            let label = data.label(image);
-            let row: Vec<f64> =
-                (0..data.classes().len()).map(|class| f64::from(u8::from(class == label as usize))).collect();
-            certain.push(&ids[image], groups[image].as_deref(), label, &row)?;
-        }
-        certain.averaged_by_group().map_err(|error| Error::Data(format!("--by-group: {error}")))?;
+/// The scores of `--metrics`, for programs or a terminal.
+fn show_scores<'a>(
+    arguments: &Eval,
+    title: &str,
+    images: &Predictions,
+    rows: &Predictions,
+    scored: impl Iterator<Item = (&'a Score, Headline)>,
+) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let scored: Vec<_> = scored.collect();
+    if arguments.json {
+        let score = |(score, line): &(&Score, Headline)| {
+            json!({
+                "name": line.name,
+                "value": line.value,
+                "better": if score.better == Better::Lower { "lower" } else { "higher" },
+                "interval": line.interval,
+            })
+        };
+        let lines: Vec<&Headline> = scored.iter().map(|(_, line)| line).collect();
+        let json = json!({
+            "images": images.len(),
+            "rows": rows.len(),
+            "intervals": lines.iter().find(|line| line.interval.is_some()).map(|line| &line.basis),
+            "scores": scored.iter().map(score).collect::<Vec<_>>(),
+        });
+        return Ok(writeln!(out, "{}", serde_json::to_string_pretty(&json)?)?);
     }
-    let look = |text: &String| look(text, &ids, &groups);
-    let asked = arguments.subgroups.iter().map(look).collect::<Result<Vec<_>, Error>>()?;
+    let of = if arguments.by_group { format!("{} of ", counted(rows.len(), "group")) } else { String::new() };
+    writeln!(out, "{title}, {of}{}\n", counted(images.len(), "image"))?;
+    let width = scored.iter().map(|(_, line)| line.name.chars().count()).max().unwrap_or(0);
+    for (_, line) in &scored {
+        let ends = line.interval.map_or(String::new(), |(low, high)| format!("  [{low:.3}, {high:.3}]"));
+        let value = if line.value.is_nan() { "–".to_owned() } else { format!("{:.3}", line.value) };
+        let note = if line.note.is_empty() { String::new() } else { format!("  {}", line.note) };
+        writeln!(out, "{:<width$}  {value:>5}{ends}{note}", line.name)?;
+    }
+    let basis = scored.iter().find(|(_, line)| line.interval.is_some());
+    basis.map_or(Ok(()), |(_, line)| writeln!(out, "\nintervals: {}", line.basis))?;
+    Ok(())
+}
+
+/// What `--metrics` asks for of these classes.
+fn scores(arguments: &Eval, classes: &[String]) -> Result<Vec<Score>, Error> {
+    let Some(names) = &arguments.metrics else { return Ok(Vec::new()) };
+    tallow_metrics::scores(names, classes).map_err(|error| Error::recipe(format!("--metrics: {error}")))
+}
+
+/// What `--subgroups` finds of the images.
+fn looked(
+    arguments: &Eval,
+    ids: &[String],
+    groups: &[Option<String>],
+    progress: &Progress,
+) -> Result<Vec<Asked>, Error> {
+    let asked = arguments.subgroups.iter().map(|text| look(text, ids, groups));
+    let asked = asked.collect::<Result<Vec<_>, Error>>()?;
     asked.iter().filter_map(Asked::note).for_each(|note| progress.note(&note));
     Ok(asked)
 }
 
-/// What is evaluated: its name, the network, the images.
-type Subject = (String, Model, Arc<dyn Dataset>);
-
-fn of_checkpoint(arguments: &Eval, registry: &Registry, progress: &Progress) -> anyhow::Result<Subject> {
-    let place = checkpoint(&arguments.subject)?;
-    files_writable(arguments)?;
-    let open = if arguments.uncalibrated { Model::open_uncalibrated } else { Model::open };
-    let model = open(&place, &arguments.overrides, None, registry, progress)?;
-    let data = part(&model.plan, &arguments.split, progress)?;
-    Ok((place.display().to_string(), model, data))
-}
-
-fn of_recipe(arguments: &Eval, registry: &Registry, progress: &Progress) -> anyhow::Result<Subject> {
-    let recipe = &arguments.subject;
-    if let Some(run) = run_around(recipe) {
-        let problem = format!(
-            "is what a run was trained by, and names the weights that it began with; evaluate the run: tallow eval {}",
-            run.display()
-        );
-        return Err(Error::recipe(format!("{}: {problem}", recipe.display())).into());
+/// Whether `--by-group` can be had: groups, each of one label; `remedy` is what gives images groups. `certain` predicts anything.
+fn groups_are_of_one_label(certain: &Predictions, remedy: &str) -> Result<(), Error> {
+    if certain.groups.iter().all(Option::is_none) {
+        let problem =
+            format!("--by-group: expected images with groups, got none – {remedy}, or leave --by-group out");
+        return Err(Error::recipe(problem));
     }
-    let plan = Plan::read(recipe, &arguments.overrides, registry)?;
-    files_writable(arguments)?;
-    let found = pretrained(plan, &arguments.split, progress)?;
-    found.notes.iter().for_each(|note| progress.note(&format!("  {note}")));
-    let weights = found.model.plan.model.weights.as_ref().map_or(String::new(), |from| from.describe());
-    Ok((format!("{}, {weights}", recipe.display()), found.model, found.data))
-}
-
-/// How the probabilities were calibrated, and whether by these very images.
-fn calibrated(calibration: &Calibration, data: &Arc<dyn Dataset>) -> String {
-    let told = format!("calibrated: {}", calibration.describe());
-    if calibration.fitted_on.data != tallow_data::manifest(&**data) {
-        return told;
-    }
-    let other = if calibration.fitted_on.part == "test" { "validation" } else { "test" };
-    format!(
-        "{told}: these very images; of others it says less than it seems to here (tallow eval … --split {other})"
-    )
-}
-
-/// The folder of the run or checkpoint that a recipe was written into.
-fn run_around(recipe: &Path) -> Option<&Path> {
-    let folder = recipe.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let is_run =
-        ["state.json", "best/state.json", "last/state.json"].iter().any(|file| folder.join(file).is_file());
-    is_run.then_some(folder)
+    let averaged = certain.averaged_by_group();
+    averaged.map(|_| ()).map_err(|error| Error::Data(format!("--by-group: {error}")))
 }
 
 fn files_writable(arguments: &Eval) -> Result<(), Error> {

@@ -5,7 +5,7 @@ use crate::wrap::{message, wrapped};
 use serde_json::{Value, json};
 use std::io::Write;
 use tallow_data::{SOURCES, counted};
-use tallow_metrics::{Better, METRICS};
+use tallow_metrics::{Better, CLASS_METRICS, METRIC_SETS, METRICS, MetricSet};
 use tallow_models::{MODELS, ModelOptions, Params};
 use tallow_policy::{PRESETS, Registry, Spec};
 use tallow_train::Error;
@@ -77,7 +77,7 @@ pub fn list(arguments: &List, registry: &Registry) -> anyhow::Result<()> {
 }
 
 /// What is listed, but for the keys of a recipe.
-const KINDS: [&str; 5] = ["models", "policies", "presets", "datasets", "metrics"];
+const KINDS: [&str; 6] = ["models", "policies", "presets", "datasets", "metrics", "metric_sets"];
 
 /// The names of a kind.
 fn names(kind: &str, registry: &Registry) -> Vec<&'static str> {
@@ -86,6 +86,7 @@ fn names(kind: &str, registry: &Registry) -> Vec<&'static str> {
         "policies" => registry.policies.iter().map(|policy| policy.name).collect(),
         "presets" => PRESETS.iter().map(|(name, _)| *name).collect(),
         "datasets" => SOURCES.iter().map(|source| source.name).collect(),
+        "metric_sets" => METRIC_SETS.iter().map(|set| set.name).collect(),
         _ => METRICS.iter().map(|metric| metric.name).collect(),
     }
 }
@@ -109,6 +110,7 @@ fn entries(what: &str, registry: &Registry) -> anyhow::Result<Vec<Entry>> {
         "policies" => registry.policies.iter().map(|spec| policy(spec)).collect::<Result<_, _>>()?,
         "presets" => PRESETS.iter().map(|(name, text)| preset(name, text)).collect(),
         "datasets" => SOURCES.iter().map(|spec| dataset(spec)).collect(),
+        "metric_sets" => METRIC_SETS.iter().map(metric_set).collect(),
         _ => METRICS.iter().map(metric).collect(),
     })
 }
@@ -282,5 +284,24 @@ fn metric(metric: &tallow_metrics::Metric) -> Entry {
         summary: metric.summary.into(),
         full: format!("{better} is better"),
         json,
+    }
+}
+
+fn metric_set(set: &MetricSet) -> Entry {
+    let of_class: Vec<String> = CLASS_METRICS
+        .iter()
+        .map(|metric| format!("  {}[CLASS]\n{}", metric.name, wrapped(metric.summary, 6)))
+        .collect();
+    Entry {
+        name: set.name.into(),
+        summary: set.summary.into(),
+        full: format!(
+            "tallow eval CHECKPOINT --metrics {}\ntallow compare A B --metric {}    by what it ranks by\n\n\
+             numbers of a class, which --metrics takes by themselves too:\n{}",
+            set.name,
+            set.name,
+            of_class.join("\n")
+        ),
+        json: json!({ "name": set.name, "summary": set.summary }),
     }
 }

@@ -144,7 +144,7 @@ pub fn cross_fitted(
     for fold in 0..folds {
         let mut others = Predictions::new(&predictions.classes);
         for index in (0..predictions.len()).filter(|&index| folds_of[index] != fold) {
-            let (id, group) = (&predictions.ids[index], predictions.groups[index].as_deref());
+            let (id, group) = (predictions.id(index), predictions.group(index));
             others.push(id, group, predictions.labels[index], predictions.row(index))?;
         }
         let calibrator = Calibrator::fit(method, &others)?;
@@ -164,10 +164,8 @@ fn deal(predictions: &Predictions, folds: u32, seed: Seed) -> Result<Vec<u32>> {
         groups += 1;
         groups - 1
     };
-    let of: Vec<usize> = predictions
-        .groups
-        .iter()
-        .map(|group| match group {
+    let of: Vec<usize> = (0..predictions.len())
+        .map(|index| match predictions.group(index) {
             Some(group) => *known.entry(group).or_insert_with(&mut fresh),
             None => fresh(),
         })

@@ -42,6 +42,9 @@ fn shape<T>(problem: String) -> Result<T> {
 
 /// Where each image is.
 fn places(run: &Predictions) -> Result<HashMap<&str, usize>> {
+    if run.ids.is_empty() && !run.is_empty() {
+        return shape("the images have no ids; expected ids to match them by".to_owned());
+    }
     let places: HashMap<&str, usize> = run.ids.iter().enumerate().map(|(at, id)| (&**id, at)).collect();
     if places.len() < run.len() {
         let twice = run.ids.iter().enumerate().filter(|(at, id)| places[&***id] != *at).map(|(_, id)| &**id);

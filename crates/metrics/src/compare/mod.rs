@@ -10,20 +10,21 @@ mod permutation;
 mod runs;
 mod several;
 
+use std::borrow::Cow;
+
 use align::aligned;
 pub use delong::{DeLong, delong};
 pub use holm::holm;
 use mcnemar::mcnemar;
 use permutation::permutation;
-use runs::Runs;
+use runs::{Runs, drawn, mean_of};
 pub use runs::{mean, standard_deviation};
 use serde::Serialize;
 pub use several::{RunsInterval, intervals_of_runs};
 
-use crate::metric::{Better, Form};
-use crate::ranking::Area;
-use crate::resample::{Clusters, defined, percentiles};
-use crate::{Error, Metric, Predictions, Resampling, Result};
+use crate::metric::Better;
+use crate::resample::{Clusters, Scorers, defined, percentiles};
+use crate::{Error, Metric, Predictions, Resampling, Result, Score};
 
 /// Model `b` against model `a`. An undefined number is NaN here and `null` in JSON.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -128,6 +129,20 @@ pub fn compare_runs(
     metric: &Metric,
     how: &Resampling,
 ) -> Result<Comparison> {
+    Ok(comparisons(a, b, paired, &[metric.into()], how)?.remove(0))
+}
+
+/// [`compare_runs`] by each of several scores, over the same resamples: drawn once.
+///
+/// # Errors
+/// As [`compare_runs`].
+pub fn comparisons(
+    a: &[&Predictions],
+    b: &[&Predictions],
+    paired: bool,
+    metrics: &[Score],
+    how: &Resampling,
+) -> Result<Vec<Comparison>> {
     how.check()?;
     if a.is_empty() || b.is_empty() || (paired && a.len() != b.len()) {
         return Err(Error::Argument(format!(
@@ -140,40 +155,50 @@ pub fn compare_runs(
     let aligned = aligned(&all)?;
     let (a, b) = aligned.split_at(a.len());
     let clusters = Clusters::of(&a[0], how.by_group);
-    let (runs_a, runs_b) = (Runs::new(metric, a), Runs::new(metric, b));
-    let difference = runs_b.mean() - runs_a.mean();
+    let runs =
+        |of: &[Cow<Predictions>]| metrics.iter().map(|metric| Runs::new(metric, of)).collect::<Vec<_>>();
+    let (runs_a, runs_b) = (runs(a), runs(b));
+    let differences: Vec<f64> = runs_a.iter().zip(&runs_b).map(|(a, b)| b.mean() - a.mean()).collect();
 
-    let resampled = how.each("bootstrap", |seed, draw| {
-        clusters.draw(&mut seed.rng(), draw);
+    let scorers: Vec<Scorers> =
+        aligned.iter().map(|run| Scorers::of_draws(metrics, run, &clusters)).collect();
+    let resampled = how.bootstrap(&clusters, &scorers, |seed, scores, lane| {
+        let (scores_a, scores_b) = scores.split_at(a.len());
         let mut rng = seed.fold("runs", 0).rng();
-        let times_a = runs_a.draw(&mut rng);
-        let times_b = if paired { times_a.clone() } else { runs_b.draw(&mut rng) };
-        runs_b.mean_of(&times_b, draw) - runs_a.mean_of(&times_a, draw)
+        let times_a = drawn(a.len(), &mut rng);
+        let times_b = if paired { times_a.clone() } else { drawn(b.len(), &mut rng) };
+        let difference =
+            |metric| mean_of(&times_b, scores_b, metric, lane) - mean_of(&times_a, scores_a, metric, lane);
+        (0..metrics.len()).map(difference).collect::<Vec<f64>>()
     });
-    let resampled = defined(resampled);
-    let (low, high) = percentiles(&resampled, how.level);
+    let p_permutation = permutation(a, b, metrics, &differences, &clusters, how)?;
     let single = (a.len(), b.len()) == (1, 1);
     let only = single.then(|| mcnemar::only(&a[0], &b[0]));
-    let is_auroc = matches!(metric.form, Form::Areas(Area::Roc, false));
-    Ok(Comparison {
-        a: runs_a.mean(),
-        b: runs_b.mean(),
-        difference,
-        low,
-        high,
-        p_permutation: permutation(a, b, metric, difference, &clusters, how)?,
-        p_mcnemar: only.map(|(a, b)| mcnemar(a, b)),
-        only_a: only.map(|only| only.0),
-        only_b: only.map(|only| only.1),
-        p_delong: is_auroc.then(|| delong::of_runs(a, b, &clusters).p),
-        images: a[0].len(),
-        units: clusters.len(),
-        sd_a: runs_a.deviation(),
-        sd_b: runs_b.deviation(),
-        runs_a: runs_a.values,
-        runs_b: runs_b.values,
-        resampled,
-    })
+    let of_metric = |((at, metric), (runs_a, runs_b)): ((usize, &Score), (Runs, Runs))| {
+        let resampled = defined(resampled.iter().map(|differences| differences[at]).collect());
+        let (low, high) = percentiles(&resampled, how.level);
+        Comparison {
+            a: runs_a.mean(),
+            b: runs_b.mean(),
+            difference: differences[at],
+            low,
+            high,
+            p_permutation: p_permutation[at],
+            p_mcnemar: only.map(|(a, b)| mcnemar(a, b)),
+            only_a: only.map(|only| only.0),
+            only_b: only.map(|only| only.1),
+            p_delong: metric.is_auroc().then(|| delong::of_runs(a, b, &clusters).p),
+            images: a[0].len(),
+            units: clusters.len(),
+            sd_a: runs_a.deviation(),
+            sd_b: runs_b.deviation(),
+            runs_a: runs_a.values,
+            runs_b: runs_b.values,
+            resampled,
+        }
+    };
+    let runs = runs_a.into_iter().zip(runs_b);
+    Ok(metrics.iter().enumerate().zip(runs).map(of_metric).collect())
 }
 
 #[cfg(test)]

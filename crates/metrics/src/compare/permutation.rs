@@ -2,39 +2,40 @@
 
 use std::borrow::Cow;
 
-use crate::resample::{Clusters, Draw, Scorer};
-use crate::{Metric, Predictions, Resampling, Result};
+use crate::resample::{Clusters, Scorers};
+use crate::{Predictions, Resampling, Result, Score};
 
 /// Rounding: a permutation that gives the same difference is as extreme as it.
 const SAME: f64 = 1e-12;
 
-/// p = (1 + #{|d*| ≥ |d|}) / (1 + n) over `n` random swaps of whole clusters, two-sided: d* is the difference where the models
-/// have changed places for about half of the clusters. Of several pairs of runs d is the mean, and a cluster is swapped
+/// Of each metric p = (1 + #{|d*| ≥ |d|}) / (1 + n) over `n` random swaps of whole clusters, two-sided: d* is the difference where the
+/// models have changed places for about half of the clusters. Of several pairs of runs d is the mean, and a cluster is swapped
 /// in all pairs at once. An undefined d* counts as extreme. NaN where d is, and where the models have not the same number of runs.
 pub fn permutation(
     a: &[Cow<Predictions>],
     b: &[Cow<Predictions>],
-    metric: &Metric,
-    difference: f64,
+    metrics: &[Score],
+    differences: &[f64],
     clusters: &Clusters,
     how: &Resampling,
-) -> Result<f64> {
-    if a.len() != b.len() || difference.is_nan() {
-        return Ok(f64::NAN);
+) -> Result<Vec<f64>> {
+    if a.len() != b.len() {
+        return Ok(vec![f64::NAN; metrics.len()]);
     }
-    let both = a.iter().zip(b).map(|(a, b)| {
+    let pair = |(a, b): (&Cow<Predictions>, &Cow<Predictions>)| {
         let mut both = a.clone().into_owned();
         both.extend(b)?;
-        Ok(Scorer::new(metric, &both))
-    });
-    let both: Vec<Scorer> = both.collect::<Result<_>>()?;
-    let extreme = how.each("permutation", |seed, draw| {
-        let mut others = Draw::default();
-        clusters.swap(&mut seed.rng(), draw, &mut others);
-        let sum: f64 = both.iter().map(|both| both.of(&others) - both.of(draw)).sum();
-        let drawn = sum / both.len() as f64;
-        drawn.is_nan() || drawn.abs() >= difference.abs() - SAME
-    });
-    let extreme = extreme.into_iter().filter(|&extreme| extreme).count();
-    Ok((1 + extreme) as f64 / (1.0 + f64::from(how.resamples)))
+        Ok(Scorers::of_swaps(metrics, &both, clusters))
+    };
+    let pairs: Vec<Scorers> = a.iter().zip(b).map(pair).collect::<Result<_>>()?;
+    let swapped = how.swaps(clusters, &pairs);
+    let p = |(at, difference): (usize, &f64)| {
+        if difference.is_nan() {
+            return f64::NAN;
+        }
+        let is_extreme = |drawn: f64| drawn.is_nan() || drawn.abs() >= difference.abs() - SAME;
+        let extreme = swapped.iter().filter(|drawn| is_extreme(drawn[at])).count();
+        (1 + extreme) as f64 / (1.0 + f64::from(how.resamples))
+    };
+    Ok(differences.iter().enumerate().map(p).collect())
 }

@@ -4,12 +4,11 @@ use std::borrow::Cow;
 
 use tallow_seed::Rng;
 
-use crate::resample::{Draw, Scorer};
-use crate::{Metric, Predictions};
+use crate::resample::Scores;
+use crate::{Predictions, Score};
 
-/// The runs of a model and their metric.
+/// The runs of a model by one metric.
 pub struct Runs {
-    scorers: Vec<Scorer>,
     pub values: Vec<f64>,
 }
 
@@ -26,11 +25,8 @@ pub fn standard_deviation(values: &[f64]) -> f64 {
 }
 
 impl Runs {
-    pub fn new(metric: &Metric, runs: &[Cow<Predictions>]) -> Runs {
-        Runs {
-            scorers: runs.iter().map(|run| Scorer::new(metric, run)).collect(),
-            values: runs.iter().map(|run| (metric.of)(run)).collect(),
-        }
+    pub fn new(metric: &Score, runs: &[Cow<Predictions>]) -> Runs {
+        Runs { values: runs.iter().map(|run| metric.of(run)).collect() }
     }
 
     /// The mean of the metric over runs.
@@ -42,22 +38,21 @@ impl Runs {
     pub fn deviation(&self) -> f64 {
         standard_deviation(&self.values)
     }
+}
 
-    /// How often each run is drawn: of one run once, of k runs k − 1 in all.
-    pub fn draw(&self, rng: &mut Rng) -> Vec<u32> {
-        let k = self.scorers.len();
-        let mut times = vec![0; k];
-        match k {
-            1 => times[0] = 1,
-            _ => (1..k).for_each(|_| times[rng.below(k as u32) as usize] += 1),
-        }
-        times
+/// How often each of `k` runs is drawn: of one run once, of k runs k − 1 in all.
+pub fn drawn(k: usize, rng: &mut Rng) -> Vec<u32> {
+    let mut times = vec![0; k];
+    match k {
+        1 => times[0] = 1,
+        _ => (1..k).for_each(|_| times[rng.below(k as u32) as usize] += 1),
     }
+    times
+}
 
-    /// The mean over drawn runs of the metric of drawn images.
-    pub fn mean_of(&self, times: &[u32], draw: &Draw) -> f64 {
-        let drawn = self.scorers.iter().zip(times).filter(|(_, times)| **times > 0);
-        let sum: f64 = drawn.map(|(scorer, &times)| f64::from(times) * scorer.of(draw)).sum();
-        sum / f64::from(times.iter().sum::<u32>())
-    }
+/// The mean over drawn runs of what the metric at a place says of a draw.
+pub fn mean_of(times: &[u32], runs: &[Scores], metric: usize, lane: usize) -> f64 {
+    let drawn = runs.iter().zip(times).filter(|(_, times)| **times > 0);
+    let sum: f64 = drawn.map(|(scores, &times)| f64::from(times) * scores.values[metric][lane]).sum();
+    sum / f64::from(times.iter().sum::<u32>())
 }

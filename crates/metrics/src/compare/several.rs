@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::Runs;
 use super::align::aligned;
-use crate::resample::{Clusters, defined, percentiles};
-use crate::{Error, Metric, Predictions, Resampling, Result};
+use super::runs::{Runs, drawn, mean_of};
+use crate::resample::{Clusters, Scorers, defined, percentiles};
+use crate::{Error, Metric, Predictions, Resampling, Result, Score};
 
 /// A metric of several runs. An undefined number is NaN here and `null` in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -38,13 +38,14 @@ pub fn intervals_of_runs(
     }
     let aligned = aligned(runs)?;
     let clusters = Clusters::of(&aligned[0], how.by_group);
+    let metrics: Vec<Score> = metrics.iter().map(|&metric| metric.into()).collect();
     let scored: Vec<Runs> = metrics.iter().map(|metric| Runs::new(metric, &aligned)).collect();
-    let values = how.each("bootstrap", |seed, draw| {
-        clusters.draw(&mut seed.rng(), draw);
-        let mut rng = seed.fold("runs", 0).rng();
+    let scorers: Vec<Scorers> =
+        aligned.iter().map(|run| Scorers::of_draws(&metrics, run, &clusters)).collect();
+    let values = how.bootstrap(&clusters, &scorers, |seed, scores, lane| {
         // How often each run is drawn is one draw, whatever the metric.
-        let times = scored.first().map(|runs| runs.draw(&mut rng)).unwrap_or_default();
-        scored.iter().map(|runs| runs.mean_of(&times, draw)).collect::<Vec<f64>>()
+        let times = drawn(runs.len(), &mut seed.fold("runs", 0).rng());
+        (0..metrics.len()).map(|metric| mean_of(&times, scores, metric, lane)).collect::<Vec<f64>>()
     });
     let of = |(at, runs): (usize, &Runs)| {
         let resampled = defined(values.iter().map(|values| values[at]).collect());

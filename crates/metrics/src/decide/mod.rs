@@ -6,6 +6,6 @@ mod sets;
 mod threshold;
 
 pub use costs::Costs;
-pub use risk::{Risk, area_under_risk, coverage_at, risk_at};
+pub use risk::{Risk, Risks};
 pub use sets::{ClassSets, SetScore};
 pub use threshold::{Called, Goal, Threshold};

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use tallow_seed::Rng;
+use tallow_seed::{Rng, Seed};
 
-use super::Draw;
+use super::{Batch, LANES};
 use crate::Predictions;
 
 /// The images of each group; every image of none is a cluster of its own.
@@ -20,8 +20,8 @@ impl Clusters {
     pub(crate) fn of(predictions: &Predictions, by_group: bool) -> Clusters {
         let mut clusters: Vec<Vec<u32>> = Vec::new();
         let mut of_group: HashMap<&str, usize> = HashMap::new();
-        for (index, group) in predictions.groups.iter().enumerate() {
-            let place = match group.as_deref().filter(|_| by_group) {
+        for index in 0..predictions.len() {
+            let place = match predictions.group(index).filter(|_| by_group) {
                 Some(group) => *of_group.entry(group).or_insert(clusters.len()),
                 None => clusters.len(),
             };
@@ -52,37 +52,78 @@ impl Clusters {
         &self.images[begin as usize..self.ends[index] as usize]
     }
 
-    /// As many clusters as there are, with replacement.
-    pub(crate) fn draw(&self, rng: &mut Rng, draw: &mut Draw) {
-        draw.images.clear();
-        if self.images.len() == self.len() {
-            draw.images.extend(self.ends.iter().map(|_| self.images[rng.below(self.len() as u32) as usize]));
-        } else {
-            for _ in &self.ends {
-                draw.images.extend_from_slice(self.images(rng.below(self.len() as u32) as usize));
-            }
+    /// The row of each image in a batch of draws: its cluster.
+    pub(crate) fn rows(&self) -> Vec<u32> {
+        let mut rows = vec![0; self.images.len()];
+        for (row, images) in (0..).zip(self.iter()) {
+            images.iter().for_each(|&image| rows[image as usize] = row);
         }
-        draw.count(self.images.len());
+        rows
     }
 
-    /// Of `n` images of one run and, from `n` on, the same images of another: each cluster from the first or from the
-    /// second by the toss of a coin, and in `others` from the other.
-    pub(crate) fn swap(&self, rng: &mut Rng, draw: &mut Draw, others: &mut Draw) {
-        let n = self.images.len() as u32;
-        draw.images.clear();
-        others.images.clear();
-        let (mut coins, mut left) = (0, 0);
-        for cluster in self.iter() {
-            if left == 0 {
-                (coins, left) = (rng.bits(), 64);
-            }
-            let (ours, theirs) = if coins & 1 == 0 { (0, n) } else { (n, 0) };
-            (coins, left) = (coins >> 1, left - 1);
-            draw.images.extend(cluster.iter().map(|image| image + ours));
-            others.images.extend(cluster.iter().map(|image| image + theirs));
+    /// The row of each image of one model, then of each of another, in a batch of swaps.
+    pub(crate) fn rows_of_two(&self) -> Vec<u32> {
+        let rows = self.rows();
+        let of = |model| rows.iter().map(move |row| 2 * row + model);
+        of(0).chain(of(1)).collect()
+    }
+
+    /// As many clusters as there are, with replacement.
+    pub(crate) fn draw(&self, rng: &mut Rng, drawn: &mut Vec<u32>) {
+        drawn.clear();
+        drawn.extend((0..self.len()).map(|_| rng.below(self.len() as u32)));
+    }
+
+    /// Counts drawn clusters as a draw of a batch.
+    pub(crate) fn count(&self, drawn: &[u32], lane: usize, batch: &mut Batch) {
+        for &cluster in drawn {
+            let times = &mut batch.times[cluster as usize][lane];
+            *times = times.saturating_add(1);
         }
-        draw.count(2 * n as usize);
-        others.count(2 * n as usize);
+        let images = |&cluster: &u32| self.images(cluster as usize).len() as u32;
+        batch.images[lane] =
+            if self.are_single() { drawn.len() as u32 } else { drawn.iter().map(images).sum() };
+    }
+
+    /// The images of drawn clusters, in their order; `images` is room for them.
+    pub(crate) fn images_of<'a>(&self, drawn: &'a [u32], images: &'a mut Vec<u32>) -> &'a [u32] {
+        // In the order of their first images they are these.
+        if self.are_single() {
+            return drawn;
+        }
+        images.clear();
+        drawn.iter().for_each(|&cluster| images.extend_from_slice(self.images(cluster as usize)));
+        images
+    }
+
+    fn are_single(&self) -> bool {
+        self.images.len() == self.len()
+    }
+
+    /// Batches of swaps, one for each seed: of each cluster the first model's images are in `ours` and the second's in `theirs`, or by
+    /// the toss of a coin the other way round. Lanes without a seed keep all.
+    pub(crate) fn swap(&self, seeds: &[Seed], ours: &mut Batch, theirs: &mut Batch) {
+        ours.clear(2 * self.len());
+        theirs.clear(2 * self.len());
+        for batch in [&mut *ours, &mut *theirs] {
+            batch.images.fill(self.images.len() as u32);
+        }
+        let mut rngs: Vec<Rng> = seeds.iter().map(|seed| seed.rng()).collect();
+        let rows = ours.times.chunks_mut(2 * 64).zip(theirs.times.chunks_mut(2 * 64));
+        for (ours, theirs) in rows {
+            let mut coins = [0; LANES];
+            coins.iter_mut().zip(&mut rngs).for_each(|(coins, rng)| *coins = rng.bits());
+            for (ours, theirs) in ours.chunks_exact_mut(2).zip(theirs.chunks_exact_mut(2)) {
+                let mut swapped = [0; LANES];
+                for (swapped, coins) in swapped.iter_mut().zip(&mut coins) {
+                    *swapped = (*coins & 1) as u8;
+                    *coins >>= 1;
+                }
+                let kept = swapped.map(|swapped| 1 - swapped);
+                ours.copy_from_slice(&[kept, swapped]);
+                theirs.copy_from_slice(&[swapped, kept]);
+            }
+        }
     }
 }
 
@@ -90,7 +131,7 @@ impl Clusters {
 mod tests {
     use tallow_seed::Seed;
 
-    use super::{Clusters, Draw};
+    use super::{Batch, Clusters, LANES};
     use crate::Predictions;
 
     fn clusters(groups: &[Option<&str>], by_group: bool) -> Clusters {
@@ -112,38 +153,46 @@ mod tests {
     #[test]
     fn a_draw_has_whole_clusters() {
         let clusters = clusters(&[Some("x"), Some("y"), Some("x"), None, Some("y"), Some("x")], true);
-        let mut draw = Draw::default();
+        let (mut batch, mut drawn, mut images) = (Batch::default(), Vec::new(), Vec::new());
         let mut seen = [0; 3];
         for index in 0..300 {
-            clusters.draw(&mut Seed::new(1).fold("draw", index).rng(), &mut draw);
-            assert_eq!((draw.times[0], draw.times[1]), (draw.times[2], draw.times[4]));
-            assert_eq!(draw.times[0], draw.times[5]);
-            assert_eq!(draw.times[0] + draw.times[1] + draw.times[3], 3);
-            assert_eq!(
-                draw.images.len() as u32,
-                draw.times.iter().map(|&times| u32::from(times)).sum::<u32>()
-            );
-            [0, 1, 3].iter().zip(&mut seen).for_each(|(&image, seen)| *seen += u32::from(draw.times[image]));
+            batch.clear(3);
+            clusters.draw(&mut Seed::new(1).fold("draw", index).rng(), &mut drawn);
+            clusters.count(&drawn, 5, &mut batch);
+            let of_clusters = batch.times.iter().map(|lanes| u32::from(lanes[5])).collect::<Vec<_>>();
+            let images = clusters.images_of(&drawn, &mut images);
+            assert_eq!(images.len() as u32, batch.images[5]);
+            for (row, image) in clusters.rows().iter().zip(0..) {
+                let times = images.iter().filter(|&&drawn| drawn == image).count();
+                assert_eq!(times as u32, of_clusters[*row as usize]);
+            }
+            assert_eq!(of_clusters.iter().sum::<u32>(), 3);
+            seen.iter_mut().zip(of_clusters).for_each(|(seen, times)| *seen += times);
         }
         assert!(seen.iter().all(|&times| (250..350).contains(&times)), "{seen:?}");
     }
 
     #[test]
-    fn a_swap_has_every_image_once_by_whole_clusters() {
-        let groups: Vec<String> = (0..100).map(|index| (index / 2).to_string()).collect();
+    fn a_swap_has_every_image_of_one_model_by_whole_clusters() {
+        let groups: Vec<String> = (0..200).map(|index| (index / 2).to_string()).collect();
         let clusters = clusters(&groups.iter().map(|group| Some(&**group)).collect::<Vec<_>>(), true);
-        let (mut draw, mut others) = (Draw::default(), Draw::default());
-        let mut ours = 0;
-        for index in 0..100 {
-            clusters.swap(&mut Seed::new(1).fold("swap", index).rng(), &mut draw, &mut others);
-            for image in 0..100 {
-                let of = |draw: &Draw| [draw.times[image], draw.times[100 + image]];
-                let (here, there) = (of(&draw), of(&others));
-                assert!(here[0] + here[1] == 1 && here[0] == there[1] && here[1] == there[0]);
-                assert_eq!(here, [draw.times[image ^ 1], draw.times[100 + (image ^ 1)]]);
-                ours += u32::from(here[0]);
+        let (mut ours, mut theirs) = (Batch::default(), Batch::default());
+        let rows = clusters.rows_of_two();
+        let seeds: Vec<Seed> = (0..LANES as u64).map(|index| Seed::new(1).fold("swap", index)).collect();
+        clusters.swap(&seeds, &mut ours, &mut theirs);
+        let mut kept = 0;
+        for lane in 0..LANES {
+            let mut rng = seeds[lane].rng();
+            let coins = [rng.bits(), rng.bits()];
+            for image in 0..200 {
+                let of =
+                    |batch: &Batch| [0, 200].map(|model| batch.times[rows[model + image] as usize][lane]);
+                let swapped = (coins[image / 128] >> (image / 2 % 64) & 1) as u8;
+                assert_eq!((of(&ours), of(&theirs)), ([1 - swapped, swapped], [swapped, 1 - swapped]));
+                kept += u32::from(of(&ours)[0]);
             }
+            assert_eq!((ours.images[lane], theirs.images[lane]), (200, 200));
         }
-        assert!((4700..5300).contains(&ours), "{ours}"); // of 5000 coins, each of two images
+        assert!((1450..1750).contains(&kept), "{kept}"); // of 1600 coins, each of two images
     }
 }

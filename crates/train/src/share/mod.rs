@@ -2,16 +2,17 @@
 //! changes a run or its folder but `report.html`.
 
 mod card;
-mod evaluated;
+mod evaluation;
 mod export;
 mod present;
 mod publish;
 mod shown;
 
 pub use card::is_sealed as is_own_card;
-pub use evaluated::Evaluated;
+pub use evaluation::{Asked, Evaluation};
 pub use export::{Exported, Library, export};
 pub use present::{
     HEADLINE, Measured, add_class_intervals, claim, described, ending, headline, intervals, measured, report,
+    scored, without_intervals,
 };
 pub use publish::{Assembled, PublishOptions, assemble};

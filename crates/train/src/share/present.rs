@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use tallow_data::{COPIES, counted};
 use tallow_metrics::{
-    Average, Better, ClassIntervals, Confusion, Curves, Metric, Predictions, Resampling, f1_interval,
-    intervals_by_class as bootstrapped, wilson,
+    Average, Better, ClassIntervals, Confusion, Curves, Metric, Predictions, Resampling, Score, Summary,
+    f1_interval, intervals_by_class as bootstrapped, intervals_of_scores, wilson,
 };
 use tallow_report::{DataNotes, Headline, PerGroup, Report, history};
 
@@ -46,11 +46,8 @@ pub fn headline(predictions: &Predictions, group: Option<&str>) -> Vec<Headline>
 
 /// The headline metrics, and the intervals of the numbers of each class, over the same resamples.
 pub fn measured(predictions: &Predictions, group: Option<&str>) -> Measured {
-    let (units, by_group) = units(predictions);
+    let (how, basis) = resampling(predictions, group);
     let metrics: Vec<&Metric> = HEADLINE.iter().filter_map(|name| tallow_metrics::find(name)).collect();
-    let over = if by_group { groups(units, group) } else { counted(units, "image") };
-    let basis = format!("95 % percentile bootstrap over {over}");
-    let how = Resampling { resamples: RESAMPLES, level: LEVEL, by_group, seed: keys::bootstrap() };
     let (ends, per_class) = bootstrapped(predictions, &metrics, &how).ok().unzip();
     let line = |(at, metric): (usize, &&Metric)| {
         let ends = ends.as_ref().map(|ends| ends[at]).filter(|_| metric.name != "ece");
@@ -66,6 +63,48 @@ pub fn measured(predictions: &Predictions, group: Option<&str>) -> Measured {
         headline: metrics.iter().enumerate().map(line).collect(),
         per_class: per_class.unwrap_or_default(),
     }
+}
+
+/// Scores that were asked for, with intervals as [`headline`] has, or without.
+pub fn scored(
+    predictions: &Predictions,
+    scores: &[Score],
+    group: Option<&str>,
+    with_intervals: bool,
+) -> Vec<Headline> {
+    let (how, basis) = resampling(predictions, group);
+    let ends = with_intervals.then(|| intervals_of_scores(predictions, scores, &how).ok()).flatten();
+    let line = |(at, score): (usize, &Score)| {
+        let ends = ends.as_ref().map(|ends| ends[at]).filter(|_| !score.name.ends_with("ece"));
+        Headline {
+            name: score.name.clone(),
+            value: score.of(predictions),
+            interval: ends.filter(|(low, high)| low.is_finite() && high.is_finite()),
+            basis: basis.clone(),
+            note: if score.better == Better::Lower { "lower is better" } else { "" }.to_owned(),
+        }
+    };
+    scores.iter().enumerate().map(line).collect()
+}
+
+/// How predictions are resampled, and what intervals say of it.
+fn resampling(predictions: &Predictions, group: Option<&str>) -> (Resampling, String) {
+    let (units, by_group) = units(predictions);
+    let over = if by_group { groups(units, group) } else { counted(units, "image") };
+    let how = Resampling { resamples: RESAMPLES, level: LEVEL, by_group, seed: keys::bootstrap() };
+    (how, format!("95 % percentile bootstrap over {over}"))
+}
+
+/// The headline metrics without intervals, for many images.
+pub fn without_intervals(summary: &Summary) -> Vec<Headline> {
+    let metrics = HEADLINE.iter().filter_map(|name| tallow_metrics::find(name));
+    let line = |metric: &Metric| Headline {
+        name: metric.name.to_owned(),
+        value: summary.metric(metric.name).unwrap_or(f64::NAN),
+        note: note(metric).to_owned(),
+        ..Headline::default()
+    };
+    metrics.map(line).collect()
 }
 
 /// Of a metric that counts errors where there are none: resamples have none either, and their percentiles say nothing.
@@ -159,7 +198,7 @@ pub fn described(averaged: &Predictions, group: Option<&str>) -> String {
 /// How many units a bootstrap draws, and whether they are groups.
 fn units(predictions: &Predictions) -> (usize, bool) {
     let groups: BTreeSet<&String> = predictions.groups.iter().flatten().collect();
-    let alone = predictions.groups.iter().filter(|group| group.is_none()).count();
+    let alone = (0..predictions.len()).filter(|&image| predictions.group(image).is_none()).count();
     (groups.len() + alone, !groups.is_empty())
 }
 

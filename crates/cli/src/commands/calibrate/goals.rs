@@ -1,7 +1,7 @@
 //! What is asked of decisions: goals of thresholds, costs, shares; and rates with their intervals.
 
 use std::path::Path;
-use tallow_metrics::{Called, Costs, Goal, Predictions, Risk, SetScore, coverage_at, wilson};
+use tallow_metrics::{Called, Costs, Goal, Predictions, Risk, Risks, SetScore, wilson};
 use tallow_train::Error;
 
 /// `MEL:sensitivity=0.95`, each class once.
@@ -52,7 +52,7 @@ pub fn is_share(option: &str, share: Option<f64>) -> Result<(), Error> {
 
 /// The most images of which at most a share is wrong.
 pub fn risk(predictions: &Predictions, most: f64) -> Result<Risk, Error> {
-    coverage_at(predictions, most).ok_or_else(|| {
+    Risks::of(predictions).coverage_at(most).ok_or_else(|| {
         let problem = "the surest images are wrong more often than that already; allow more";
         Error::recipe(format!("--max-risk {most}: {problem}"))
     })

@@ -3,9 +3,23 @@
 use super::{Found, table};
 use tallow_report::{Figure, Grid, Intervals, Page, Section};
 
-pub fn page(found: &Found) -> Page {
+pub fn page(found: &[Found]) -> Page {
+    let names: Vec<&str> = found[0].models.iter().map(|model| &*model.name).collect();
+    let subject = |found: &Found| {
+        let way = if found.is_lower_better() { "lower" } else { "higher" };
+        let metric = found.metric;
+        format!("{}: {}; {way} is better. On {}.", metric.name, metric.summary, found.units())
+    };
+    Page {
+        title: format!("{} compared", names.join(", ")),
+        subject: found.iter().map(subject).collect::<Vec<_>>().join(" "),
+        sections: found.iter().map(section).collect(),
+    }
+}
+
+fn section(found: &Found) -> Section {
     let (columns, rows) = table::rows(found);
-    let name = found.metric.name;
+    let name = &found.metric.name;
     let way = if found.is_lower_better() { "lower" } else { "higher" };
     let others = || found.models[1..].iter().zip(&found.against);
     let row = |(model, against): (&super::Model, &super::Against)| {
@@ -33,16 +47,10 @@ pub fn page(found: &Found) -> Page {
             ..Grid::default()
         });
     }
-    let section = Section {
+    Section {
         title: format!("By {name}"),
         note: format!("{}.", found.method().join("; ")),
         tables,
         figures: vec![Figure::Intervals(plot)],
-    };
-    let names: Vec<&str> = found.models.iter().map(|model| &*model.name).collect();
-    Page {
-        title: format!("{} compared", names.join(", ")),
-        subject: format!("{}: {}; {way} is better. On {}.", name, found.metric.summary, found.units()),
-        sections: vec![section],
     }
 }

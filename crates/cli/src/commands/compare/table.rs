@@ -11,7 +11,7 @@ const NAME: usize = 22;
 /// Columns, and a row of texts for each model, the first without a difference.
 pub fn rows(found: &Found) -> (Vec<String>, Vec<Vec<String>>) {
     let several = found.against.len() > 1;
-    let mut columns = vec!["model", found.metric.name, "difference", "interval", "p"];
+    let mut columns = vec!["model", &found.metric.name, "difference", "interval", "p"];
     if several {
         columns.push("Holm");
     }

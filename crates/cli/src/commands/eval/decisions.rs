@@ -4,7 +4,7 @@ use crate::commands::calibrate::goals::{self, rates};
 use crate::wrap::wrapped;
 use serde_json::{Value, json};
 use tallow_data::counted;
-use tallow_metrics::{Called, Predictions, Risk, area_under_risk, risk_at, wilson};
+use tallow_metrics::{Called, Predictions, Risk, Risks, wilson};
 use tallow_train::Calibration;
 
 /// Shares of the surest images that are shown.
@@ -38,11 +38,12 @@ struct Sets {
 impl Decisions {
     /// Of calibrated predictions.
     pub fn of(calibration: Option<&Calibration>, predictions: &Predictions) -> Decisions {
-        let risk = |share: f64| Some((share, risk_at(predictions, share)?));
+        let sorted = Risks::of(predictions);
+        let risk = |share: f64| Some((share, sorted.at(share)?));
         let thresholds = calibration.map_or(&[][..], |found| &found.thresholds);
         Decisions {
             risks: COVERAGES.into_iter().filter_map(risk).collect(),
-            area_under_risk: area_under_risk(predictions),
+            area_under_risk: sorted.area(),
             called: thresholds
                 .iter()
                 .filter_map(|of| Some((of.class.clone(), of.at, of.counts(predictions)?)))
