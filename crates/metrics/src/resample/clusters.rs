@@ -181,8 +181,8 @@ mod tests {
         let seeds: Vec<Seed> = (0..LANES as u64).map(|index| Seed::new(1).fold("swap", index)).collect();
         clusters.swap(&seeds, &mut ours, &mut theirs);
         let mut kept = 0;
-        for lane in 0..LANES {
-            let mut rng = seeds[lane].rng();
+        for (lane, seed) in seeds.iter().enumerate() {
+            let mut rng = seed.rng();
             let coins = [rng.bits(), rng.bits()];
             for image in 0..200 {
                 let of =
