@@ -2,24 +2,25 @@
 
 mod page;
 mod runs;
+#[cfg(feature = "board")]
+mod section;
 mod table;
 
 use super::writable;
 use crate::arguments::Compare;
-use clap::{Args, Command, FromArgMatches};
 use runs::{Model, models};
+#[cfg(feature = "board")]
+pub use section::section;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
 pub use table::{number, p};
 use tallow_data::counted;
 use tallow_metrics::{
     Better, Comparison, METRICS, Metric, NonInferiority, Predictions, Resampling, compare_runs, find, holm,
 };
 use tallow_policy::Registry;
-use tallow_report::{Progress, Section};
+use tallow_report::Progress;
 use tallow_seed::Seed;
 use tallow_train::Error;
 
@@ -61,19 +62,6 @@ pub fn compare(arguments: &Compare, registry: &Registry) -> anyhow::Result<()> {
         table::text(&found)
     };
     Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
-}
-
-/// What `tallow compare RUN RUN … --metric METRIC` finds of predictions that are there, as a part of a page.
-pub fn section(runs: Vec<PathBuf>, metric: &str, registry: &Registry) -> anyhow::Result<Section> {
-    let words = ["compare", "--metric", metric, "--"].map(OsString::from);
-    let words = words.into_iter().chain(runs.into_iter().map(OsString::from));
-    let typed = Compare::augment_args(Command::new("compare")).try_get_matches_from(words)?;
-    let arguments = Compare::from_arg_matches(&typed)?;
-    let (metric, how) = settings(&arguments)?;
-    let found = found(&arguments, metric, models(&arguments, registry, &Progress::hidden())?, how)?;
-    let page = page::page(&found);
-    let first = page.sections.into_iter().next().expect("a page of one section");
-    Ok(Section { note: format!("{} {}", page.subject, first.note), ..first })
 }
 
 /// By what, and how it is drawn.
