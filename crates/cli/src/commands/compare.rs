@@ -2,17 +2,18 @@
 
 mod page;
 mod runs;
+#[cfg(feature = "board")]
+mod section;
 mod table;
 
 use super::writable;
 use crate::arguments::Compare;
-use clap::{Args, Command, FromArgMatches};
 use runs::{Model, models};
+#[cfg(feature = "board")]
+pub use section::section;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
 pub use table::{number, p};
 use tallow_data::counted;
 use tallow_metrics::{
@@ -20,7 +21,7 @@ use tallow_metrics::{
     holm, ranking_scores,
 };
 use tallow_policy::Registry;
-use tallow_report::{Progress, Section};
+use tallow_report::Progress;
 use tallow_seed::Seed;
 use tallow_train::Error;
 
@@ -66,21 +67,6 @@ pub fn compare(arguments: &Compare, registry: &Registry) -> anyhow::Result<()> {
         found.iter().map(table).collect::<Vec<_>>().join("\n")
     };
     Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
-}
-
-/// What `tallow compare RUN RUN … --metric METRIC` finds of predictions that are there, as a part of a page.
-pub fn section(runs: Vec<PathBuf>, metric: &str, registry: &Registry) -> anyhow::Result<Section> {
-    let words = ["compare", "--metric", metric, "--"].map(OsString::from);
-    let words = words.into_iter().chain(runs.into_iter().map(OsString::from));
-    let typed = Compare::augment_args(Command::new("compare")).try_get_matches_from(words)?;
-    let arguments = Compare::from_arg_matches(&typed)?;
-    let how = resampling(&arguments)?;
-    let mut models = models(&arguments, registry, &Progress::hidden())?;
-    let (metrics, how) = settings(&arguments, &mut models, how)?;
-    let found = found(&arguments, &metrics, &models, how)?;
-    let page = page::page(&found);
-    let first = page.sections.into_iter().next().expect("a page of one section");
-    Ok(Section { note: format!("{} {}", page.subject, first.note), ..first })
 }
 
 /// How images are drawn; whether by group is known once they are read.

@@ -19,6 +19,7 @@ pub use run::{Standing, Watched};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// All runs below a folder.
 pub struct Watch {
@@ -74,6 +75,15 @@ impl Watch {
     /// The same of one run.
     pub fn read_one(&mut self, name: &str) -> bool {
         self.runs.get_mut(name).is_none_or(|run| run.read(PORTION))
+    }
+
+    /// Names of all runs, those that changed last first.
+    pub fn names(&self) -> Vec<String> {
+        let changed = |run: &Watched| std::fs::metadata(&run.folder).and_then(|data| data.modified()).ok();
+        let mut names: Vec<(Option<SystemTime>, &String)> =
+            self.runs.iter().map(|(name, run)| (changed(run), name)).collect();
+        names.sort_by(|a, b| b.cmp(a));
+        names.into_iter().map(|(_, name)| name.clone()).collect()
     }
 
     pub fn runs(&self) -> impl Iterator<Item = &Watched> {

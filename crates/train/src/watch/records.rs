@@ -34,29 +34,28 @@ pub struct Records {
 const SERIES: usize = 32;
 
 impl Records {
-    pub fn line(&mut self, line: &str) {
-        let read = if line.contains("\"train_loss\":") { self.of_epoch(line) } else { self.of_step(line) };
-        if read.is_none() {
+    pub fn line(&mut self, line: &[u8]) {
+        if self.of_step(line).is_none() && self.of_epoch(line).is_none() {
             self.damaged += 1;
         }
     }
 
-    /// As `Log::step` writes it: its own values stand before those of its branches. Most lines are steps; a parser of all of it
-    /// would take most of the time.
-    fn of_step(&mut self, line: &str) -> Option<()> {
-        let (epoch, step) = (number(line, "\"epoch\":")?, number(line, "\"step\":")?);
+    /// As `Log::step` writes it: `{"epoch":1,"step":1,"loss":2.5,"lr":0.1`, then its branches. Most lines are steps, and a log may have
+    /// millions: what is not wanted of them is not looked at.
+    fn of_step(&mut self, line: &[u8]) -> Option<()> {
+        let (epoch, rest) = number(line, b"{\"epoch\":")?;
+        let (step, rest) = number(rest, b",\"step\":")?;
+        let (loss, rest) = number(rest, b",\"loss\":")?;
         (self.epoch, self.step) = (epoch as u64, step as u64);
-        if let Some(loss) = number(line, "\"loss\":") {
-            self.loss.push(step, loss);
-        }
-        if let Some(lr) = number(line, "\"lr\":") {
+        self.loss.push(step, loss);
+        if let Some((lr, _)) = number(rest, b",\"lr\":") {
             self.lr.push(step, lr);
         }
         Some(())
     }
 
-    fn of_epoch(&mut self, line: &str) -> Option<()> {
-        let record: Map<String, Value> = serde_json::from_str(line).ok()?;
+    fn of_epoch(&mut self, line: &[u8]) -> Option<()> {
+        let record: Map<String, Value> = serde_json::from_slice(line).ok()?;
         let whole = |name: &str| record.get(name)?.as_u64();
         let (epoch, step) = (whole("epoch")?, whole("step")?);
         (self.epoch, self.step, self.epochs) = (epoch, step, epoch);
@@ -85,9 +84,14 @@ impl Records {
     }
 }
 
-/// The number behind a key; `null` is none that is finite.
-fn number(line: &str, key: &str) -> Option<f64> {
-    let rest = &line[line.find(key)? + key.len()..];
-    let text = rest.split([',', '}']).next()?.trim();
-    if text == "null" { Some(f64::NAN) } else { text.parse().ok() }
+/// The number behind a key that a line begins with, and what is behind that; `null` is none that is finite.
+fn number<'a>(line: &'a [u8], key: &[u8]) -> Option<(f64, &'a [u8])> {
+    let rest = line.strip_prefix(key)?;
+    let end = rest.iter().take(LONGEST).position(|byte| matches!(byte, b',' | b'}'))?;
+    let (text, rest) = rest.split_at(end);
+    let value = if text == b"null" { f64::NAN } else { std::str::from_utf8(text).ok()?.parse().ok()? };
+    Some((value, rest))
 }
+
+/// No number is longer.
+const LONGEST: usize = 64;

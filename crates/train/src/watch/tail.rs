@@ -32,14 +32,14 @@ impl Stamp {
 }
 
 /// So many bytes tell a file from one written anew.
-const KEPT: usize = 64;
+const KEPT: u64 = 64;
 
 /// What [`Tail::read`] hands over.
 pub enum Piece<'a> {
     /// The file is another one: forget what it said.
     Anew,
     /// Without its end.
-    Line(&'a str),
+    Line(&'a [u8]),
 }
 
 impl Tail {
@@ -73,11 +73,12 @@ impl Tail {
                 break;
             }
             self.offset += count as u64;
-            let kept = self.before.len().saturating_sub(KEPT.saturating_sub(line.len()));
-            self.before.drain(..kept);
-            self.before.extend(&line[line.len().saturating_sub(KEPT)..]);
-            each(Piece::Line(&String::from_utf8_lossy(&line[..count - 1])));
+            each(Piece::Line(&line[..count - 1]));
         }
+        let mut file = reader.into_inner().into_inner();
+        self.before.resize(self.offset.min(KEPT) as usize, 0);
+        file.seek(SeekFrom::Start(self.offset - self.before.len() as u64))?;
+        file.read_exact(&mut self.before)?;
         let is_all = taken < portion;
         // Of a file that is not read to its end the stamp is another one: the next look goes on.
         self.stamp = Some(if is_all { stamp } else { Stamp { length: self.offset, ..stamp } });

@@ -97,7 +97,7 @@ impl Shared {
 
     /// A portion of every log, pages being made in between.
     fn portion(&self) -> bool {
-        let names: Vec<String> = unpoisoned(&self.watch).runs().map(|run| run.name.clone()).collect();
+        let names = unpoisoned(&self.watch).names();
         // Each by itself: a page need not wait for all of them.
         let mut is_whole = true;
         for name in &names {
