@@ -363,7 +363,7 @@ fn a_training_is_seen_as_one() {
     training.wait().unwrap();
     let page = board.page("/run/x/seed=1", "<b>interrupted</b>");
     assert!(
-        page.contains("stopped by signal 2") && page.contains("tallow train runs/x/seed=1 --resume"),
+        page.contains("stopped by signal 2") && page.contains("tallow train 'runs/x/seed=1' --resume"),
         "{page}"
     );
 }
