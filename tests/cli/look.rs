@@ -47,6 +47,7 @@ fn list_shows_everything_and_each() {
         ("presets", "synermix", 11),
         ("datasets", "synthetic", 8),
         ("metrics", "macro_f1", 16),
+        ("metric_sets", "isic2020", 7),
     ] {
         let lines = desk.tallow(&["list", what]).ok().out;
         assert!(lines.lines().any(|line| line == name), "{lines}");

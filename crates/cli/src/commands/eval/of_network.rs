@@ -23,7 +23,8 @@ pub fn evaluated(
     let ids: Vec<String> = (0..data.len()).map(|image| data.id(image).to_owned()).collect();
     let groups: Vec<_> = (0..data.len()).map(|image| data.group(image).map(str::to_owned)).collect();
     if arguments.by_group {
-        groups_are_of_one_label(&certain(&*data, &ids, &groups)?, "name them by data.split.group")?;
+        let certain = certain(&*data, &ids, &groups).map_err(Error::from)?;
+        groups_are_of_one_label(&certain, "name them by data.split.group")?;
     }
     let subgroups = looked(arguments, &ids, &groups, progress)?;
     let (networks, views) = asking::networks(model, &arguments.asking, registry, progress)?;
