@@ -138,7 +138,13 @@ fn guides_are_short_and_linked() {
         assert!(page.lines().count() < 150, "docs/{guide}.md: {} lines", page.lines().count());
         let links = page.split("](").skip(1).map(|rest| rest.split(')').next().unwrap_or_default());
         for link in links.filter(|link| !link.contains("://")) {
-            assert!(root().join("docs").join(link).is_file(), "docs/{guide}.md: no {link}");
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let there = std::fs::read_to_string(root().join("docs").join(file));
+            let there = there.unwrap_or_else(|_| panic!("docs/{guide}.md: no {file}")).to_lowercase();
+            let has = |line: &str| {
+                line.starts_with('#') && line.trim_start_matches(['#', ' ']).replace(' ', "-") == heading
+            };
+            assert!(heading.is_empty() || there.lines().any(has), "docs/{guide}.md: no {link}");
         }
     }
 }

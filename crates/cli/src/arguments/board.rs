@@ -8,7 +8,7 @@ use std::path::PathBuf;
   tallow board
   tallow board checkpoints/quickstart_sweep
   tallow board checkpoints --port 0            any port that is free
-  ssh -L 7866:127.0.0.1:7866 machine           then look at 127.0.0.1:7866 here
+    ssh -L 7866:127.0.0.1:7866 machine         from afar; look at 127.0.0.1:7866
 
 Shows all runs below a folder in the browser: their curves while they train, several \
 side by side, which is better by the predictions that they kept, and their reports. It \

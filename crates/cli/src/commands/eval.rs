@@ -96,7 +96,7 @@ fn show(arguments: &Eval, evaluated: Evaluated) -> anyhow::Result<()> {
     if let Some(path) = &arguments.html {
         let page = Evaluation {
             name: &name,
-            what: part.as_ref().map_or(what.clone(), |part| format!("{part} part, {what}")),
+            what: part.as_ref().map_or(what.clone(), |part| format!("{part} part: {what}")),
             rows: predictions,
             summary: &summary,
             measured: &measured,
