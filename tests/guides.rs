@@ -3,7 +3,7 @@
 use crate::program::{Desk, root};
 use std::collections::BTreeMap;
 
-const GUIDES: [&str; 9] = [
+const GUIDES: [&str; 10] = [
     "own_images",
     "data_check",
     "fine_tune",
@@ -13,6 +13,7 @@ const GUIDES: [&str; 9] = [
     "from_others",
     "evidence",
     "protocol",
+    "gpu",
 ];
 
 /// What a block marked `yaml partial` is written over.
