@@ -3,7 +3,7 @@
 use crate::program::{Desk, root};
 use std::collections::BTreeMap;
 
-const GUIDES: [&str; 10] = [
+const GUIDES: [&str; 11] = [
     "board",
     "own_images",
     "data_check",
@@ -14,6 +14,7 @@ const GUIDES: [&str; 10] = [
     "from_others",
     "evidence",
     "protocol",
+    "gpu",
 ];
 
 /// What a block marked `yaml partial` is written over.

@@ -24,6 +24,8 @@
 
 mod cpu;
 mod dispatch;
+#[doc(hidden)]
+pub mod gpu;
 mod graph;
 mod ops;
 

@@ -1,5 +1,7 @@
 //! Activations: each number of the result is made of one of x, and its gradient of the same one.
 
+pub mod gpu;
+
 use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::pointwise::zip;
 use crate::dispatch::Op;

@@ -1,5 +1,7 @@
 //! Layer normalisation over the last dimension.
 
+pub mod gpu;
+
 use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::parallel::{Shared, fold_parts, pieces, unfilled};
 use crate::cpu::rows;

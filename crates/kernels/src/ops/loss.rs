@@ -1,5 +1,7 @@
 //! Losses on soft targets.
 
+pub mod gpu;
+
 use crate::cpu::element::{Element, tensor, view};
 use crate::dispatch::{Op, apply, host};
 use crate::graph::{Backward, OperandGradients, Output};

@@ -27,6 +27,7 @@ mod relu6;
 mod scale_channels;
 mod silu;
 mod softmax;
+mod upload;
 
 pub use adaptive::adaptive_avg_pool2d;
 pub use add_channels::add_channels;
@@ -53,3 +54,37 @@ pub use relu6::relu6;
 pub use scale_channels::scale_channels;
 pub use silu::{sigmoid, silu};
 pub use softmax::softmax;
+
+/// Launches of kernels on GPUs, by op. Not used by a device yet: see [`crate::gpu`].
+#[doc(hidden)]
+pub mod launches {
+    pub use super::activation::gpu as activation;
+    pub use super::batch_norm::gpu as batch_norm;
+    pub use super::conv::gpu as conv;
+    pub use super::layer_norm::gpu as layer_norm;
+    pub use super::loss::gpu as loss;
+    pub use super::mix::gpu as composite;
+    pub use super::mix::rows::gpu as mix_rows;
+    pub use super::optimizer::gpu as optimizer;
+    pub use super::pool::gpu as pool;
+    pub use super::softmax::gpu as softmax;
+    /// Bytes to values.
+    pub mod upload {
+        pub use crate::ops::upload::*;
+    }
+
+    /// All of them.
+    pub static SOURCES: [&crate::gpu::Source; 11] = [
+        &activation::SOURCE,
+        &batch_norm::SOURCE,
+        &composite::SOURCE,
+        &conv::SOURCE,
+        &layer_norm::SOURCE,
+        &loss::SOURCE,
+        &mix_rows::SOURCE,
+        &optimizer::SOURCE,
+        &pool::SOURCE,
+        &softmax::SOURCE,
+        &upload::SOURCE,
+    ];
+}

@@ -1,5 +1,7 @@
 //! Updates in place: optimizers, averages, gradient clipping.
 
+pub mod gpu;
+
 use crate::cpu::element::{Element, by_dtype, view};
 use crate::cpu::parallel::{Shared, filled, pieces};
 use crate::cpu::simd::vectorized;

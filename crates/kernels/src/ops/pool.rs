@@ -1,5 +1,7 @@
 //! Pooling with padding and any stride.
 
+pub mod gpu;
+
 use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::parallel::{Shared, filled};
 use crate::cpu::planes;
@@ -41,15 +43,7 @@ pub fn avg_pool2d(
 /// # Errors
 /// Fails on a kernel that is 0 or less than the stride.
 pub fn avg_pool2d_ceil(x: &Tensor, kernel: usize, stride: usize) -> Result<Tensor> {
-    let (r, c, h, w) = x.dims4()?;
-    if stride == 0 || kernel < stride || h * w == 0 {
-        bail!(
-            "avg_pool2d_ceil: expected maps and a kernel of at least the stride, got {:?}, {kernel} and {stride}",
-            x.shape()
-        );
-    }
-    let size = |n: usize| n.saturating_sub(kernel).div_ceil(stride) + 1;
-    let window = Window { r, c, h, w, oh: size(h), ow: size(w), kernel, stride, padding: 0 };
+    let window = Window::hanging(x, kernel, stride)?;
     apply("avg_pool2d_ceil", AvgPool { window, count_include_pad: false, ceil: true }, &[x])
 }
 
@@ -65,8 +59,9 @@ pub fn global_avg_pool(x: &Tensor) -> Result<Tensor> {
     apply("global_avg_pool", GlobalAvgPool { r, c, h, w }, &[x])
 }
 
-#[derive(Clone, Copy)]
-struct Window {
+/// The sizes of one pooling.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
     r: usize,
     c: usize,
     h: usize,
@@ -79,7 +74,11 @@ struct Window {
 }
 
 impl Window {
-    fn new(op: &str, x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Window> {
+    /// Of `x` (R, C, H, W); errors begin with `op`.
+    ///
+    /// # Errors
+    /// Fails where [`max_pool2d`] does.
+    pub fn new(op: &str, x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Window> {
         let (r, c, h, w) = x.dims4()?;
         if kernel == 0 || stride == 0 || 2 * padding > kernel {
             bail!(
@@ -91,6 +90,22 @@ impl Window {
             bail!("{op}: the kernel ({kernel}) is larger than the padded input ({h}×{w}, padding {padding})");
         };
         Ok(Window { r, c, h, w, oh, ow, kernel, stride, padding })
+    }
+
+    /// Of [`avg_pool2d_ceil`].
+    ///
+    /// # Errors
+    /// Fails where that does.
+    pub fn hanging(x: &Tensor, kernel: usize, stride: usize) -> Result<Window> {
+        let (r, c, h, w) = x.dims4()?;
+        if stride == 0 || kernel < stride || h * w == 0 {
+            bail!(
+                "avg_pool2d_ceil: expected maps and a kernel of at least the stride, got {:?}, {kernel} and {stride}",
+                x.shape()
+            );
+        }
+        let size = |n: usize| n.saturating_sub(kernel).div_ceil(stride) + 1;
+        Ok(Window { r, c, h, w, oh: size(h), ow: size(w), kernel, stride, padding: 0 })
     }
 
     /// Input positions start..end under the window at output position `i`, along an axis of `n`.

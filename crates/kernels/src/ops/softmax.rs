@@ -1,5 +1,7 @@
 //! Softmax over the last dimension.
 
+pub mod gpu;
+
 use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::parallel::filled;
 use crate::cpu::rows;

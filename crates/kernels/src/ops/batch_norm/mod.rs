@@ -1,6 +1,7 @@
 //! Batch normalisation, with the residual sum and ReLU that follow it.
 
 mod backward;
+pub mod gpu;
 mod moments;
 
 use crate::cpu::element::{Element, tensor, view};

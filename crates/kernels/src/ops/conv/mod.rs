@@ -10,6 +10,7 @@
 
 mod depthwise;
 mod direct;
+pub mod gpu;
 mod grouped;
 mod im2col;
 mod lanes;
@@ -55,7 +56,7 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, conv: Conv) -> Result<Tensor> {
 
 /// The sizes of one convolution.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Geometry {
+pub struct Geometry {
     pub r: usize,
     pub c: usize,
     pub h: usize,
@@ -69,7 +70,11 @@ pub(crate) struct Geometry {
 }
 
 impl Geometry {
-    fn new(x: &Tensor, weight: &Tensor, conv: Conv) -> Result<Geometry> {
+    /// Of `x` (R, C, H, W) and `weight` (O, C / groups, kh, kw).
+    ///
+    /// # Errors
+    /// Fails where [`conv2d`] does.
+    pub fn new(x: &Tensor, weight: &Tensor, conv: Conv) -> Result<Geometry> {
         let (Ok((r, c, h, w)), Ok((o, cg, kh, kw))) = (x.dims4(), weight.dims4()) else {
             bail!(
                 "conv2d: expected (R, C, H, W) and (O, C/groups, kh, kw), got {:?} and {:?}",

@@ -2,9 +2,10 @@
 //! labels are made elsewhere.
 
 mod composite;
+pub mod gpu;
 mod partner;
 mod resized;
-mod rows;
+pub mod rows;
 
 pub use composite::{blend_masks, paste_boxes};
 pub use resized::paste_resized;

@@ -1,6 +1,7 @@
 //! Rows as weighted sums of rows.
 
 mod dense;
+pub mod gpu;
 
 use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::parallel::{Shared, pieces, unfilled};

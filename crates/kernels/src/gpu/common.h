@@ -1,0 +1,50 @@
+// What kernels share, in the dialect.
+
+// A team is 32 threads that work on one row.
+enum { TEAM = 32, TEAMS = THREADS / 32 };
+
+// A loop over n numbers: each group takes THREADS of them at a time, all groups in turn.
+#define EACH(i, n) for (u32 i = GROUP * THREADS + THREAD; i < (n); i += GROUPS * THREADS)
+
+DEVICE u32 least(u32 a, u32 b) { return a < b ? a : b; }
+
+// The sum over the threads of a group, by a tree of fixed shape: every thread gets it.
+DEVICE f32 group_sum(f32 value, SHARED_OF(f32) part, u32 index) {
+  part[index] = value;
+  BARRIER();
+  for (u32 d = THREADS / 2; d > 0; d /= 2) {
+    if (index < d) part[index] = part[index] + part[index + d];
+    BARRIER();
+  }
+  const f32 sum = part[0];
+  BARRIER();
+  return sum;
+}
+
+// The sum over the threads of each team, likewise.
+DEVICE f32 team_sum(f32 value, SHARED_OF(f32) part, u32 index) {
+  const u32 lane = index % TEAM;
+  part[index] = value;
+  BARRIER();
+  for (u32 d = TEAM / 2; d > 0; d /= 2) {
+    if (lane < d) part[index] = part[index] + part[index + d];
+    BARRIER();
+  }
+  const f32 sum = part[index - lane];
+  BARRIER();
+  return sum;
+}
+
+// The largest number of each team.
+DEVICE f32 team_max(f32 value, SHARED_OF(f32) part, u32 index) {
+  const u32 lane = index % TEAM;
+  part[index] = value;
+  BARRIER();
+  for (u32 d = TEAM / 2; d > 0; d /= 2) {
+    if (lane < d) part[index] = MAX(part[index], part[index + d]);
+    BARRIER();
+  }
+  const f32 most = part[index - lane];
+  BARRIER();
+  return most;
+}

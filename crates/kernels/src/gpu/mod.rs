@@ -1,0 +1,32 @@
+//! Kernels for GPUs: written once, in a dialect that becomes CUDA, Metal, or C++ for the host, and launched by code that knows
+//! no backend. **No device of candle's launches them yet**: on GPUs the ops are composed of candle's. They are run in
+//! `tests/gpu`, by an emulation on the host. A backend is one implementation of [`Device`].
+//!
+//! A [`Source`] is one file of the dialect, beside the op that it belongs to; [`Source::text`] is what a compiler gets. What
+//! the dialect has stands in `cuda.h`, `metal.h` and the host's header in the tests, line by line; `common.h` is built on it:
+//!
+//! | word | meaning |
+//! |---|---|
+//! | `KERNEL(name, …)` | a kernel; `IN`, `OUT` (written whole), `INOUT` of `T`, `f32`, `u32`, `u8`; `INS`, `INOUTS`: up to [`LIST`] of them; `UINT`, `FLOAT` |
+//! | `T` | the type that values are stored in, [`Storage`]; arithmetic is in f32 |
+//! | `LOAD(x, i)`, `STORE(y, i, v)` | the only ways to memory outside the group |
+//! | `SHARED(type, name, count)`, `SHARED_OF(type)` | memory of a group; such memory as a parameter |
+//! | `BARRIER()` | every thread of a group, or none |
+//! | `THREAD`, `THREADS`, `GROUP`, `GROUP_Y`, `GROUPS` | where a thread is, in a kernel (not in a function) |
+//!
+//! No thread reads what another wrote, but through `SHARED` and behind a barrier, and no number is written by two: sums are trees
+//! of a fixed shape, so that a result has the same bits however threads are ordered.
+
+mod launch;
+mod source;
+mod target;
+
+pub use launch::{Argument, Device, Kind, Launch, Memory, Storage, groups, size};
+pub use source::{Access, Element, Form, LIST, Parameter, Signature, Source};
+pub use target::Target;
+
+/// The arguments of a launch, in the order of the kernel: buffers by reference, u32, f32, [`Argument::List`].
+macro_rules! arguments {
+    ($($argument:expr),* $(,)?) => { vec![$($crate::gpu::Argument::from($argument)),*] };
+}
+pub(crate) use arguments;

@@ -1,0 +1,101 @@
+// Convolution: one input channel a group, and the column matrix of any other. x (R, C, h, w), y (R, O, oh, ow), O = C·multiplier.
+
+// Whether tap `t` of output `i` meets the map, along an axis of n numbers: at i·stride + t·dilation − padding.
+DEVICE bool meets(u32 i, u32 t, u32 n, u32 stride, u32 padding, u32 dilation) {
+  const u32 at = i * stride + t * dilation;
+  return at >= padding && at - padding < n;
+}
+
+KERNEL(depthwise_forward, IN(T, x), IN(T, weight), OUT(T, y), UINT(n), UINT(outs), UINT(multiplier), UINT(h), UINT(w), UINT(kh), UINT(kw),
+       UINT(oh), UINT(ow), UINT(stride), UINT(padding), UINT(dilation)) {
+  EACH(k, n) {
+    const u32 j = k % ow, i = k / ow % oh, map = k / (oh * ow), o = map % outs;
+    f32 sum = 0.0f;
+    for (u32 u = 0; u < kh; u++) {
+      if (!meets(i, u, h, stride, padding, dilation)) continue;
+      const u32 line = (map / multiplier * h + i * stride + u * dilation - padding) * w;
+      for (u32 v = 0; v < kw; v++)
+        if (meets(j, v, w, stride, padding, dilation))
+          sum += LOAD(weight, (o * kh + u) * kw + v) * LOAD(x, line + j * stride + v * dilation - padding);
+    }
+    STORE(y, k, sum);
+  }
+}
+
+// Whether position p is under tap `t` of some output, and of which.
+DEVICE bool under(u32 p, u32 t, u32 on, u32 stride, u32 padding, u32 dilation) {
+  const u32 at = p + padding - t * dilation;
+  return p + padding >= t * dilation && at % stride == 0 && at / stride < on;
+}
+
+KERNEL(depthwise_input, IN(T, dy), IN(T, weight), OUT(T, dx), UINT(n), UINT(outs), UINT(multiplier), UINT(h), UINT(w), UINT(kh), UINT(kw),
+       UINT(oh), UINT(ow), UINT(stride), UINT(padding), UINT(dilation)) {
+  EACH(k, n) {
+    const u32 x = k % w, y = k / w % h, first = k / (h * w) * multiplier;
+    f32 sum = 0.0f;
+    for (u32 m = 0; m < multiplier; m++)
+      for (u32 u = 0; u < kh; u++) {
+        if (!under(y, u, oh, stride, padding, dilation)) continue;
+        const u32 line = ((first + m) * oh + (y + padding - u * dilation) / stride) * ow;
+        for (u32 v = 0; v < kw; v++)
+          if (under(x, v, ow, stride, padding, dilation))
+            sum += LOAD(weight, ((first + m) % outs * kh + u) * kw + v) * LOAD(dy, line + (x + padding - v * dilation) / stride);
+      }
+    STORE(dx, k, sum);
+  }
+}
+
+// Of each chunk of the `count` = R·oh·ow outputs of a channel, for every weight (chunks, O·kh·kw): Σ dy·x.
+KERNEL(depthwise_chunks, IN(T, x), IN(T, dy), OUT(f32, partial), UINT(count), UINT(chunk), UINT(outs), UINT(multiplier), UINT(h), UINT(w),
+       UINT(kh), UINT(kw), UINT(oh), UINT(ow), UINT(stride), UINT(padding), UINT(dilation)) {
+  SHARED(f32, part, THREADS);
+  const u32 v = GROUP % kw, u = GROUP / kw % kh, o = GROUP / (kh * kw), end = least(count, (GROUP_Y + 1) * chunk);
+  f32 sum = 0.0f;
+  for (u32 k = GROUP_Y * chunk + THREAD; k < end; k += THREADS) {
+    const u32 j = k % ow, i = k / ow % oh, map = k / (oh * ow) * outs + o;
+    if (meets(i, u, h, stride, padding, dilation) && meets(j, v, w, stride, padding, dilation)) {
+      const u32 line = (map / multiplier * h + i * stride + u * dilation - padding) * w;
+      sum += LOAD(dy, (map * oh + i) * ow + j) * LOAD(x, line + j * stride + v * dilation - padding);
+    }
+  }
+  sum = group_sum(sum, part, THREAD);
+  if (THREAD == 0) STORE(partial, GROUP_Y * GROUPS + GROUP, sum);
+}
+
+KERNEL(depthwise_weight, IN(f32, partial), OUT(T, dweight), UINT(n), UINT(chunks)) {
+  EACH(i, n) {
+    f32 sum = 0.0f;
+    for (u32 k = 0; k < chunks; k++) sum += LOAD(partial, k * n + i);
+    STORE(dweight, i, sum);
+  }
+}
+
+// columns (R, C·kh·kw, oh·ow): what lies under each tap of each output, 0 beside the map.
+KERNEL(im2col, IN(T, x), OUT(T, columns), UINT(n), UINT(h), UINT(w), UINT(kh), UINT(kw), UINT(oh), UINT(ow), UINT(stride), UINT(padding),
+       UINT(dilation)) {
+  EACH(k, n) {
+    const u32 j = k % ow, i = k / ow % oh, tap = k / (oh * ow);
+    const u32 v = tap % kw, u = tap / kw % kh, map = tap / (kh * kw);
+    const bool here = meets(i, u, h, stride, padding, dilation) && meets(j, v, w, stride, padding, dilation);
+    const u32 line = (map * h + i * stride + u * dilation - padding) * w;
+    STORE(columns, k, here ? LOAD(x, line + j * stride + v * dilation - padding) : 0.0f);
+  }
+}
+
+// The transpose: what columns give each number of x.
+KERNEL(col2im, IN(T, columns), OUT(T, dx), UINT(n), UINT(h), UINT(w), UINT(kh), UINT(kw), UINT(oh), UINT(ow), UINT(stride), UINT(padding),
+       UINT(dilation)) {
+  EACH(k, n) {
+    const u32 x = k % w, y = k / w % h, map = k / (h * w);
+    f32 sum = 0.0f;
+    for (u32 u = 0; u < kh; u++) {
+      if (!under(y, u, oh, stride, padding, dilation)) continue;
+      for (u32 v = 0; v < kw; v++)
+        if (under(x, v, ow, stride, padding, dilation)) {
+          const u32 line = ((map * kh + u) * kw + v) * oh + (y + padding - u * dilation) / stride;
+          sum += LOAD(columns, line * ow + (x + padding - v * dilation) / stride);
+        }
+    }
+    STORE(dx, k, sum);
+  }
+}

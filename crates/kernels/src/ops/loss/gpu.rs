@@ -1,0 +1,56 @@
+//! Soft cross-entropy on a GPU.
+
+use crate::gpu::{Device, Kind, Memory, Source, Storage, arguments, groups, size};
+use candle_core::Result;
+
+pub static SOURCE: Source = Source::new("loss", 256, include_str!("gpu.cc"));
+
+/// The loss (1 number, f32), and its slope by the logits (rows, classes), f32. Targets are f32.
+///
+/// # Errors
+/// Those of the device.
+pub fn forward<D: Device>(
+    device: &D,
+    logits: &D::Buffer,
+    targets: &D::Buffer,
+    class_weights: Option<&[f64]>,
+    classes: usize,
+) -> Result<(D::Buffer, D::Buffer)> {
+    let (storage, rows) = (Storage::of(logits)?, logits.count() / classes);
+    let weights: Vec<f32> = match class_weights {
+        Some(weights) => weights.iter().map(|w| *w as f32).collect(),
+        None => vec![1.0; classes],
+    };
+    let weights = device.floats(&weights)?;
+    let losses = device.empty(Kind::F32, rows)?;
+    let slope = device.empty(Kind::F32, logits.count())?;
+    size(logits.count())?;
+    let arguments = arguments![logits, targets, &weights, &losses, &slope, size(rows)?, size(classes)?];
+    let across = groups(rows, SOURCE.teams())?;
+    SOURCE.launch(device, ("cross_entropy_rows", storage), [across, 1], arguments)?;
+    let loss = device.empty(Kind::F32, 1)?;
+    SOURCE.launch(device, ("mean_of", storage), [1, 1], arguments![&losses, &loss, size(rows)?])?;
+    Ok((loss, slope))
+}
+
+/// The gradient of the logits from the slope, and that of the loss (1 number).
+///
+/// # Errors
+/// Those of the device.
+pub fn backward<D: Device>(
+    device: &D,
+    slope: &D::Buffer,
+    factor: &D::Buffer,
+    storage: Storage,
+) -> Result<D::Buffer> {
+    let n = slope.count();
+    let dz = device.empty(storage.kind(), n)?;
+    let across = groups(n, 4 * SOURCE.threads)?;
+    SOURCE.launch(
+        device,
+        ("cross_entropy_backward", storage),
+        [across, 1],
+        arguments![slope, factor, &dz, size(n)?],
+    )?;
+    Ok(dz)
+}

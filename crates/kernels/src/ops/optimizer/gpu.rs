@@ -1,0 +1,128 @@
+//! Updates in place on a GPU: every kernel takes several tensors, so that all parameters take few launches.
+
+use super::{AdamW, Sgd};
+use crate::gpu::{Device, Kind, LIST, Memory, Source, Storage, arguments, size};
+use candle_core::{Result, bail};
+
+pub static SOURCE: Source = Source::new("optimizer", 256, include_str!("gpu.cc"));
+
+/// Numbers of one group.
+const PIECE: usize = 4096;
+
+/// What the groups of one launch work on: (tensor of the list, begin, end) each; none where all tensors are empty.
+fn pieces<'a, B: Memory + 'a>(tensors: impl IntoIterator<Item = &'a B>) -> Result<Vec<u32>> {
+    let mut pieces = Vec::new();
+    for (k, tensor) in tensors.into_iter().enumerate() {
+        size(tensor.count())?;
+        for begin in (0..tensor.count()).step_by(PIECE) {
+            pieces.extend([k, begin, (begin + PIECE).min(tensor.count())].map(|n| n as u32));
+        }
+    }
+    Ok(pieces)
+}
+
+/// Tensors of a list: as many rows as there are parameters, their buffers of one size in each.
+fn check<B: Memory, const N: usize>(op: &str, tensors: &[[&B; N]]) -> Result<()> {
+    if tensors.iter().any(|row| row.iter().any(|buffer| buffer.count() != row[0].count())) {
+        bail!("{op}: expected buffers of one size for each parameter");
+    }
+    Ok(())
+}
+
+/// Column `k` of a list.
+fn column<'a, B, const N: usize>(tensors: &[[&'a B; N]], k: usize) -> Vec<&'a B> {
+    tensors.iter().map(|row| row[k]).collect()
+}
+
+/// The type of the gradients, which all have.
+fn storage<B: Memory, const N: usize>(tensors: &[[&B; N]], k: usize) -> Result<Storage> {
+    Storage::of(tensors[0][k])
+}
+
+/// A step of [`Sgd`] for each (parameter, gradient, velocity).
+///
+/// # Errors
+/// Fails on buffers of two sizes, and where the device does.
+pub fn sgd<D: Device>(device: &D, tensors: &[[&D::Buffer; 3]], options: Sgd) -> Result<()> {
+    check("sgd_step", tensors)?;
+    let Sgd { lr, momentum, nesterov, decay } = options;
+    for tensors in tensors.chunks(LIST) {
+        let table = pieces(column(tensors, 0))?;
+        let (across, table) = (size(table.len() / 3)?, device.words(&table)?);
+        if across == 0 {
+            continue;
+        }
+        let [param, grad, velocity] = [0, 1, 2].map(|k| column(tensors, k));
+        let mut arguments = arguments![param, grad, velocity, &table];
+        arguments.extend(arguments![lr as f32, momentum as f32, decay as f32, nesterov]);
+        SOURCE.launch(device, ("sgd", storage(tensors, 1)?), [across, 1], arguments)?;
+    }
+    Ok(())
+}
+
+/// A step of [`AdamW`] for each (parameter, gradient, m, v).
+///
+/// # Errors
+/// Fails on a step of 0, on buffers of two sizes, and where the device does.
+pub fn adamw<D: Device>(device: &D, tensors: &[[&D::Buffer; 4]], options: AdamW) -> Result<()> {
+    check("adamw_step", tensors)?;
+    let AdamW { lr, beta1, beta2, eps, decay, step } = options;
+    if step == 0 {
+        bail!("adamw_step: expected steps counted from 1, got 0");
+    }
+    let (c1, c2) = (1.0 - beta1.powf(step as f64), (1.0 - beta2.powf(step as f64)).sqrt());
+    let numbers = [1.0 - lr * decay, lr / c1, c2, eps, beta1, 1.0 - beta1, beta2, 1.0 - beta2];
+    for tensors in tensors.chunks(LIST) {
+        let table = pieces(column(tensors, 0))?;
+        let (across, table) = (size(table.len() / 3)?, device.words(&table)?);
+        if across == 0 {
+            continue;
+        }
+        let [param, grad, m, v] = [0, 1, 2, 3].map(|k| column(tensors, k));
+        let mut arguments = arguments![param, grad, m, v, &table];
+        arguments.extend(numbers.map(|number| (number as f32).into()));
+        SOURCE.launch(device, ("adamw", storage(tensors, 1)?), [across, 1], arguments)?;
+    }
+    Ok(())
+}
+
+/// average += (1 − decay)·(value − average) for each (average, value), f32.
+///
+/// # Errors
+/// Fails on buffers of two sizes, and where the device does.
+pub fn ema<D: Device>(device: &D, tensors: &[[&D::Buffer; 2]], decay: f64) -> Result<()> {
+    check("ema_update", tensors)?;
+    for tensors in tensors.chunks(LIST) {
+        let table = pieces(column(tensors, 0))?;
+        let (across, table) = (size(table.len() / 3)?, device.words(&table)?);
+        if across == 0 {
+            continue;
+        }
+        let arguments = arguments![column(tensors, 0), column(tensors, 1), &table, (1.0 - decay) as f32];
+        SOURCE.launch(device, ("average", storage(tensors, 1)?), [across, 1], arguments)?;
+    }
+    Ok(())
+}
+
+/// √(Σ of all squares), one f32 number that stays on the device.
+///
+/// # Errors
+/// Fails without gradients, and where the device does.
+pub fn norm<D: Device>(device: &D, grads: &[&D::Buffer]) -> Result<D::Buffer> {
+    let Some(first) = grads.first() else { bail!("grad_norm: expected a gradient at least") };
+    let storage = Storage::of(*first)?;
+    let tables = grads.chunks(LIST).map(|grads| pieces(grads.iter().copied())).collect::<Result<Vec<_>>>()?;
+    let count = tables.iter().map(|table| table.len() / 3).sum();
+    let sums = device.empty(Kind::F32, count)?;
+    let mut done = 0;
+    for (grads, table) in grads.chunks(LIST).zip(&tables).filter(|(_, table)| !table.is_empty()) {
+        let across = size(table.len() / 3)?;
+        let table = device.words(table)?;
+        let arguments = arguments![grads.to_vec(), &table, &sums, done];
+        SOURCE.launch(device, ("squares", storage), [across, 1], arguments)?;
+        done += across;
+    }
+    let norm = device.empty(Kind::F32, 1)?;
+    SOURCE.launch(device, ("norm", storage), [1, 1], arguments![&sums, &norm, size(count)?])?;
+    Ok(norm)
+}

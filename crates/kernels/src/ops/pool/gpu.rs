@@ -1,0 +1,115 @@
+//! Pooling on a GPU.
+
+pub use super::Window;
+use crate::gpu::{Argument, Device, Kind, Memory, Source, Storage, arguments, groups, size};
+use candle_core::Result;
+
+pub static SOURCE: Source = Source::new("pool", 256, include_str!("gpu.cc"));
+
+impl Window {
+    fn maps_in(&self) -> usize {
+        self.r * self.c * self.h * self.w
+    }
+
+    fn maps_out(&self) -> usize {
+        self.r * self.c * self.oh * self.ow
+    }
+
+    fn arguments<'a, B>(&self) -> Result<Vec<Argument<'a, B>>> {
+        let Window { h, w, oh, ow, kernel, stride, padding, .. } = *self;
+        [h, w, oh, ow, kernel, stride, padding].into_iter().map(|n| Ok(size(n)?.into())).collect()
+    }
+}
+
+fn wide(n: usize) -> Result<[u32; 2]> {
+    Ok([groups(n, 4 * SOURCE.threads)?, 1])
+}
+
+/// The maxima, and where in its map each was.
+///
+/// # Errors
+/// Those of the device.
+pub fn max_forward<D: Device>(device: &D, x: &D::Buffer, window: Window) -> Result<(D::Buffer, D::Buffer)> {
+    let n = window.maps_out();
+    let (y, places) = (device.empty(x.kind(), n)?, device.empty(Kind::U32, n)?);
+    let mut arguments = arguments![x, &y, &places, size(n)?];
+    size(window.maps_in())?;
+    arguments.extend(window.arguments()?);
+    SOURCE.launch(device, ("max_pool_forward", Storage::of(x)?), wide(n)?, arguments)?;
+    Ok((y, places))
+}
+
+/// # Errors
+/// Those of the device.
+pub fn max_backward<D: Device>(
+    device: &D,
+    dy: &D::Buffer,
+    places: &D::Buffer,
+    window: Window,
+) -> Result<D::Buffer> {
+    let n = window.maps_in();
+    let dx = device.empty(dy.kind(), n)?;
+    let mut arguments = arguments![dy, places, &dx, size(n)?];
+    arguments.extend(window.arguments()?);
+    SOURCE.launch(device, ("max_pool_backward", Storage::of(dy)?), wide(n)?, arguments)?;
+    Ok(dx)
+}
+
+/// # Errors
+/// Those of the device.
+pub fn avg_forward<D: Device>(
+    device: &D,
+    x: &D::Buffer,
+    window: Window,
+    count_include_pad: bool,
+) -> Result<D::Buffer> {
+    let n = window.maps_out();
+    let y = device.empty(x.kind(), n)?;
+    size(window.maps_in())?;
+    let mut arguments = arguments![x, &y, size(n)?];
+    arguments.extend(window.arguments()?);
+    arguments.push(count_include_pad.into());
+    SOURCE.launch(device, ("avg_pool_forward", Storage::of(x)?), wide(n)?, arguments)?;
+    Ok(y)
+}
+
+/// # Errors
+/// Those of the device.
+pub fn avg_backward<D: Device>(
+    device: &D,
+    dy: &D::Buffer,
+    window: Window,
+    count_include_pad: bool,
+) -> Result<D::Buffer> {
+    let n = window.maps_in();
+    let dx = device.empty(dy.kind(), n)?;
+    let mut arguments = arguments![dy, &dx, size(n)?];
+    arguments.extend(window.arguments()?);
+    arguments.push(count_include_pad.into());
+    SOURCE.launch(device, ("avg_pool_backward", Storage::of(dy)?), wide(n)?, arguments)?;
+    Ok(dx)
+}
+
+/// The mean of each map of `plane` numbers.
+///
+/// # Errors
+/// Those of the device.
+pub fn global_forward<D: Device>(device: &D, x: &D::Buffer, plane: usize) -> Result<D::Buffer> {
+    let maps = x.count() / plane;
+    let y = device.empty(x.kind(), maps)?;
+    size(x.count())?;
+    let across = groups(maps, SOURCE.teams())?;
+    let arguments = arguments![x, &y, size(maps)?, size(plane)?];
+    SOURCE.launch(device, ("global_avg_pool_forward", Storage::of(x)?), [across, 1], arguments)?;
+    Ok(y)
+}
+
+/// # Errors
+/// Those of the device.
+pub fn global_backward<D: Device>(device: &D, dy: &D::Buffer, plane: usize) -> Result<D::Buffer> {
+    let n = dy.count() * plane;
+    let dx = device.empty(dy.kind(), n)?;
+    let arguments = arguments![dy, &dx, size(n)?, size(plane)?];
+    SOURCE.launch(device, ("global_avg_pool_backward", Storage::of(dy)?), wide(n)?, arguments)?;
+    Ok(dx)
+}

@@ -1,0 +1,240 @@
+//! A device that runs kernels on the host: a C++ program made of their sources and `host.h`, asked through its standard input.
+
+use candle_core::{Result, bail};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use tallow_kernels::gpu::{Access, Argument, Device, Form, Kind, Launch, Memory, Source, Storage, Target};
+use tallow_kernels::launches::SOURCES;
+
+/// The host's C++ compiler; none where there is none, which is said.
+pub fn compiler() -> Option<&'static str> {
+    static FOUND: OnceLock<Option<String>> = OnceLock::new();
+    let find = || {
+        let named = std::env::var("CXX").ok();
+        let names = named.into_iter().chain(["c++", "g++", "clang++"].map(str::to_owned));
+        let answers =
+            |name: &String| Command::new(name).arg("--version").output().is_ok_and(|o| o.status.success());
+        let found = { names }.find(answers);
+        if found.is_none() {
+            eprintln!("no C++ compiler (CXX, c++, g++, clang++): GPU kernels are not emulated");
+        }
+        found
+    };
+    FOUND.get_or_init(find).as_deref()
+}
+
+/// A C++ text as a program, under the address sanitizer where the compiler has it. One that is there already is kept.
+fn build(compiler: &str, name: &str, text: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("gpu");
+    fs::create_dir_all(&folder).unwrap();
+    let (source, program, built) =
+        (folder.join(format!("{name}.cc")), folder.join(name), folder.join(format!("{name}.built")));
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let key =
+        format!("{compiler}\n{}\n{}\n{text}", include_str!("host.h"), include_str!("../../src/gpu/bf16.h"));
+    if program.exists() && fs::read_to_string(&built).is_ok_and(|old| old == key) {
+        return program;
+    }
+    let _ = fs::remove_file(&built);
+    fs::write(&source, text).unwrap();
+    let compile = |sanitizers: &[&str]| {
+        let mut command = Command::new(compiler);
+        command.args(["-std=c++17", "-O1", "-g1", "-ffp-contract=off"]);
+        command.args(sanitizers).arg("-I").arg(here.join("tests/gpu")).arg("-I").arg(here.join("src/gpu"));
+        command.arg(&source).arg("-o").arg(&program).output().unwrap()
+    };
+    let mut output = compile(&["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]);
+    if !output.status.success() {
+        output = compile(&[]);
+        eprintln!("{compiler} has no address sanitizer: kernels are emulated without it");
+    }
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    fs::write(&built, key).unwrap();
+    program
+}
+
+/// What stands before the names of its kernels, a source, and the texts in place of its own and of what all share.
+pub type Part<'a> = (String, &'a Source, String, String);
+
+/// Sources, and what is changed in them: each part has its name before those of its kernels.
+pub fn program(compiler: &str, name: &str, parts: &[Part], storages: &[Storage]) -> PathBuf {
+    let mut text = "#include \"host.h\"\n".to_owned();
+    for (i, (space, source, dialect, common)) in parts.iter().enumerate() {
+        for storage in storages.iter().copied() {
+            let body = source.text_of(dialect, common, Target::Host, storage).unwrap();
+            let namespace = format!("part{i}_{}", storage.name());
+            text += &format!("#undef SPACE\n#define SPACE \"{space}\"\nnamespace {namespace} {{\n{body}}}\n");
+        }
+    }
+    build(compiler, name, &(text + "int main() { serve(); }\n"))
+}
+
+/// All kernels as they are.
+pub fn all() -> Option<&'static Path> {
+    static PROGRAM: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let make = || {
+        let whole = |source: &&'static Source| {
+            (String::new(), *source, source.dialect().to_owned(), Source::common().to_owned())
+        };
+        Some(program(compiler()?, "kernels", &SOURCES.iter().map(whole).collect::<Vec<_>>(), &Storage::ALL))
+    };
+    PROGRAM.get_or_init(make).as_deref()
+}
+
+/// A buffer on the host.
+pub struct Buffer {
+    kind: Kind,
+    pub bytes: RefCell<Vec<u8>>,
+}
+
+impl Buffer {
+    pub fn new(kind: Kind, bytes: Vec<u8>) -> Buffer {
+        Buffer { kind, bytes: RefCell::new(bytes) }
+    }
+}
+
+impl Memory for Buffer {
+    fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    fn count(&self) -> usize {
+        self.bytes.borrow().len() / self.kind.bytes()
+    }
+}
+
+/// A program that runs kernels. One that a kernel's mistake ended is begun again.
+pub struct Emulation {
+    program: PathBuf,
+    running: RefCell<Option<Child>>,
+    /// What stands before the names of kernels.
+    space: String,
+    /// The order of threads.
+    seed: u32,
+    /// The kernels that ran, with their types.
+    pub ran: RefCell<BTreeSet<String>>,
+    /// A hash of all results.
+    pub digest: Cell<u64>,
+}
+
+impl Emulation {
+    pub fn new(program: &Path, space: &str, seed: u32) -> Emulation {
+        Emulation {
+            program: program.to_owned(),
+            running: RefCell::new(None),
+            space: space.to_owned(),
+            seed,
+            ran: RefCell::default(),
+            digest: Cell::new(0xcbf2_9ce4_8422_2325),
+        }
+    }
+
+    fn ask(&self, request: &[u8], results: &[&Buffer]) -> std::io::Result<()> {
+        let mut running = self.running.borrow_mut();
+        let child = match &mut *running {
+            Some(child) => child,
+            none => none.insert(
+                Command::new(&self.program)
+                    .env("ASAN_OPTIONS", "detect_leaks=0")
+                    .stdin(Stdio::piped())
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::piped())
+                    .spawn()?,
+            ),
+        };
+        let (stdin, stdout) = (child.stdin.as_mut().unwrap(), child.stdout.as_mut().unwrap());
+        stdin.write_all(request)?;
+        stdin.flush()?;
+        stdout.read_exact(&mut [0; 4])?;
+        for buffer in results {
+            let mut bytes = buffer.bytes.borrow_mut();
+            stdout.read_exact(&mut bytes)?;
+            let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+            self.digest.set(bytes.iter().fold(self.digest.get(), mix));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Emulation {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.running.take() {
+            drop(child.stdin.take());
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Device for Emulation {
+    type Buffer = Buffer;
+
+    /// Filled with 0xA5: what a kernel does not write is no plausible number.
+    fn empty(&self, kind: Kind, count: usize) -> Result<Buffer> {
+        Ok(Buffer::new(kind, vec![0xA5; count * kind.bytes()]))
+    }
+
+    fn words(&self, words: &[u32]) -> Result<Buffer> {
+        Ok(Buffer::new(Kind::U32, words.iter().flat_map(|word| word.to_ne_bytes()).collect()))
+    }
+
+    fn floats(&self, floats: &[f32]) -> Result<Buffer> {
+        Ok(Buffer::new(Kind::F32, floats.iter().flat_map(|float| float.to_ne_bytes()).collect()))
+    }
+
+    fn launch(&self, launch: &Launch<Buffer>) -> Result<()> {
+        let signature = launch.check()?;
+        let name = format!("{}{}_{}", self.space, launch.kernel, launch.storage.name());
+        let mut request = Vec::new();
+        let word = |request: &mut Vec<u8>, word: u32| request.extend(word.to_ne_bytes());
+        word(&mut request, name.len() as u32);
+        request.extend(name.as_bytes());
+        let [across, down] = launch.groups;
+        let count = launch.arguments.len() as u32;
+        [self.seed, across, down, count].into_iter().for_each(|w| word(&mut request, w));
+        let mut results = Vec::new();
+        for (parameter, argument) in signature.parameters.iter().zip(&launch.arguments) {
+            let (access, buffers) = match (&parameter.form, argument) {
+                (Form::Buffer(access, _), Argument::Buffer(buffer)) => (*access, vec![*buffer]),
+                (Form::List(access, _), Argument::List(buffers)) => (*access, buffers.clone()),
+                (_, Argument::U32(value)) => {
+                    [0, *value].into_iter().for_each(|w| word(&mut request, w));
+                    continue;
+                }
+                (_, Argument::F32(value)) => {
+                    [0, value.to_bits()].into_iter().for_each(|w| word(&mut request, w));
+                    continue;
+                }
+                _ => unreachable!("checked"),
+            };
+            let tag = match access {
+                Access::In => 1,
+                Access::Out => 2,
+                Access::InOut => 3,
+            };
+            [tag, buffers.len() as u32].into_iter().for_each(|w| word(&mut request, w));
+            for buffer in &buffers {
+                let bytes = buffer.bytes.borrow();
+                [bytes.len() as u32, buffer.count() as u32].into_iter().for_each(|w| word(&mut request, w));
+                request.extend(&*bytes);
+            }
+            if access != Access::In {
+                results.extend(buffers);
+            }
+        }
+        if self.ask(&request, &results).is_err() {
+            let mut child = self.running.take().expect("asked");
+            drop(child.stdin.take());
+            let mut message = String::new();
+            child.stderr.take().unwrap().read_to_string(&mut message).unwrap();
+            let status = child.wait().unwrap();
+            bail!("{name}: {status}: {}", message.trim());
+        }
+        self.ran.borrow_mut().insert(name);
+        Ok(())
+    }
+}
