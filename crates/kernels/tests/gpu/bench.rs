@@ -81,7 +81,8 @@ impl Bench<'_> {
         let unit = if kind == Kind::Bf16 { 1.0 / 256.0 } else { 0.0 };
         for (i, (got, want)) in got.iter().zip(&want).enumerate() {
             let allowed = tolerance * (rms + want.abs()) + unit * want.abs();
-            if !((got - want).abs() <= allowed) {
+            let differs = (got - want).abs();
+            if differs.is_nan() || differs > allowed {
                 bail!("{what}: number {i}: {got}, on the CPU {want}");
             }
         }
