@@ -143,12 +143,22 @@ impl Watched {
         if is_held {
             return Standing::Training;
         }
-        // A report from before a run went on is older than its checkpoint.
+        // A report from before a run went on is older than its checkpoint; a copy of a run has any times.
         let [state, report] = [1, 5].map(|at| self.stamps.get(at).copied().flatten());
-        if report.is_some() && report >= state {
+        if report.is_some() && (report >= state || self.is_at_its_end()) {
             return Standing::Finished;
         }
         if shows_failure(&self.said) { Standing::Failed } else { Standing::Interrupted }
+    }
+
+    /// Whether the last checkpoint is of the last step.
+    fn is_at_its_end(&self) -> bool {
+        let Some(position) = &self.position else { return false };
+        match self.length() {
+            (_, Some(steps)) => position.step >= steps,
+            (Some(epochs), None) => position.epoch >= epochs && position.batch == 0,
+            (None, None) => false,
+        }
     }
 
     /// Its report, where there is one now.

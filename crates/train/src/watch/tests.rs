@@ -149,6 +149,11 @@ fn how_a_run_stands() {
     fs::write(place.join("log.txt"), "error: x\n\nepoch 2\n").unwrap();
     seen(&mut watch);
     assert_eq!(watch.run("a").unwrap().standing, Standing::Interrupted);
+    // At the last of its 10 steps the report is of all of it, whenever the files were copied.
+    let position = crate::fit::checkpoint::Position { epoch: 5, step: 10, ..position };
+    fs::write(place.join("last/state.json"), serde_json::to_string(&position).unwrap()).unwrap();
+    seen(&mut watch);
+    assert_eq!(watch.run("a").unwrap().standing, Standing::Finished);
 }
 
 #[test]
