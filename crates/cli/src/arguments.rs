@@ -199,7 +199,7 @@ pub struct Eval {
     pub by_group: bool,
     /// The metrics of each value of a column too; images are found by id, or by group. More than
     /// ten different numbers are cut at their quartiles, or where COLUMN=0,40,60 says
-    #[arg(long, value_name = "FILE.csv:COLUMN")]
+    #[arg(long, value_name = "FILE.csv:COLUMN", conflicts_with = "metrics")]
     pub subgroups: Vec<String>,
     /// These instead of the usual: sets such as isic2018, metrics, numbers of a class such as
     /// recall[MEL], between commas; `tallow list metric_sets` and `tallow list metrics` name them

@@ -36,7 +36,7 @@ pub fn board(arguments: &Board, registry: &Registry) -> anyhow::Result<()> {
     signals::end_at_once()?;
     let shared =
         Arc::new(Served { port, reader: Reader::start(watch), compared: compared::Compared::new(registry) });
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;

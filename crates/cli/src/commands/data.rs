@@ -128,7 +128,7 @@ fn as_text(found: &DataCheck) -> String {
     let parts: Vec<String> = found.parts.iter().map(|(name, count)| format!("{name} {count}")).collect();
     let closely = match checked.candidates {
         Some(candidates) => format!("{} compared closely", counted(candidates, "pair")),
-        None => "the pairs were compared by one of them".to_owned(),
+        None => "an earlier check compared the pairs".to_owned(),
     };
     let mut text = format!(
         "{} looked at ({}), {} of them decoded now, the rest known from earlier checks; {}\nlooked for\n",

@@ -9,7 +9,7 @@ use tallow_data::counted;
 use tallow_policy::Registry;
 use tallow_report::Progress;
 use tallow_train::doctor::{Complaint, Disk, Gpus, Hardware, RecipePace, Speed, Waits, complaints, speed};
-use tallow_train::{Plan, Run, Start};
+use tallow_train::{Run, Start};
 
 /// Where what is said of a thing begins.
 const BESIDE: usize = 12;
@@ -17,7 +17,8 @@ const BESIDE: usize = 12;
 pub fn doctor(arguments: &Doctor, registry: &Registry) -> anyhow::Result<()> {
     let progress = Progress::stderr();
     // A mistake in the recipe is told before anything is measured.
-    let plan = arguments.recipe.as_ref().map(|path| Plan::read(path, &arguments.overrides, registry));
+    let read = |path| super::plan(path, &arguments.overrides, registry, &progress);
+    let plan = arguments.recipe.as_deref().map(read);
     let run = plan.transpose()?.map(|plan| Run::build(plan, Start::Recipe, &progress)).transpose()?;
     let place = Path::new(".");
     let (hardware, gpus, disk) = (Hardware::here(), Gpus::here(), Disk::of(place));
@@ -156,8 +157,9 @@ fn gpu(gpus: &Gpus) -> String {
 }
 
 fn features(gpus: &Gpus) -> Vec<&'static str> {
-    let hub = cfg!(feature = "hub").then_some("hub");
-    hub.into_iter().chain(gpus.built_with.iter().copied()).collect()
+    let ours = [("hub", cfg!(feature = "hub")), ("board", cfg!(feature = "board"))];
+    let ours = ours.into_iter().filter_map(|(name, has)| has.then_some(name));
+    ours.chain(gpus.built_with.iter().copied()).collect()
 }
 
 fn built(features: &[&str]) -> String {

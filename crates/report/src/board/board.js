@@ -70,6 +70,8 @@
       wait = PERIOD;
       if (answer.status === 404) {
         say("This is not there any more. What is shown is the last that was seen of it.");
+      } else if (!answer.ok && answer.status !== 304) {
+        say("The board could not make this page. What is shown is the last that was seen of it.");
       } else if (answer.status !== 304) {
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
         tag = update(page) ? answer.headers.get("ETag") : null;

@@ -56,7 +56,7 @@ pub fn measured(predictions: &Predictions, group: Option<&str>) -> Measured {
             value: (metric.of)(predictions),
             interval: ends.filter(|(low, high)| low.is_finite() && high.is_finite()),
             basis: basis.clone(),
-            note: faultless(predictions, metric).unwrap_or_else(|| note(metric).to_owned()),
+            note: faultless(predictions, metric.name).unwrap_or_else(|| note(metric).to_owned()),
         }
     };
     Measured {
@@ -81,7 +81,9 @@ pub fn scored(
             value: score.of(predictions),
             interval: ends.filter(|(low, high)| low.is_finite() && high.is_finite()),
             basis: basis.clone(),
-            note: if score.better == Better::Lower { "lower is better" } else { "" }.to_owned(),
+            note: faultless(predictions, &score.name).unwrap_or_else(|| {
+                if score.better == Better::Lower { "lower is better" } else { "" }.to_owned()
+            }),
         }
     };
     scores.iter().enumerate().map(line).collect()
@@ -108,10 +110,10 @@ pub fn without_intervals(summary: &Summary) -> Vec<Headline> {
 }
 
 /// Of a metric that counts errors where there are none: resamples have none either, and their percentiles say nothing.
-fn faultless(predictions: &Predictions, metric: &Metric) -> Option<String> {
+fn faultless(predictions: &Predictions, metric: &str) -> Option<String> {
     let counts = ["accuracy", "micro_f1", "macro_f1", "weighted_f1", "balanced_accuracy"];
     let confusion = Confusion::of(predictions);
-    if !counts.contains(&metric.name) || confusion.total() == 0 || confusion.correct() < confusion.total() {
+    if !counts.contains(&metric) || confusion.total() == 0 || confusion.correct() < confusion.total() {
         return None;
     }
     // Images of a lesion are not independent: what is drawn is counted.

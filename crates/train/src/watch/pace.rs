@@ -17,6 +17,9 @@ const LEAST: Duration = Duration::from_secs(2);
 impl Pace {
     /// A step that was read at `now`.
     pub fn saw(&mut self, step: u64, now: Instant) {
+        if self.seen.back().is_some_and(|(last, _)| now.duration_since(*last) > WINDOW) {
+            self.seen.clear();
+        }
         match self.seen.back() {
             Some((_, before)) if *before == step => return,
             // Begun anew.
@@ -34,5 +37,28 @@ impl Pace {
         let ((first, from), (last, to)) = (self.seen.front()?, self.seen.back()?);
         let time = last.duration_since(*first);
         (time >= LEAST).then(|| (to - from) as f64 / time.as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_long_ago_says_nothing_of_now() {
+        let (mut pace, began) = (Pace::default(), Instant::now());
+        let at = |seconds: u64| began + Duration::from_secs(seconds);
+        pace.saw(10, at(0));
+        assert_eq!(pace.per_second(), None);
+        pace.saw(30, at(10));
+        assert_eq!(pace.per_second(), Some(2.0));
+        // Nobody looked for an hour.
+        pace.saw(40_000, at(3610));
+        assert_eq!(pace.per_second(), None);
+        pace.saw(40_004, at(3614));
+        assert_eq!(pace.per_second(), Some(1.0));
+        // It stands still.
+        pace.saw(40_004, at(3700));
+        assert_eq!(pace.per_second(), None);
     }
 }

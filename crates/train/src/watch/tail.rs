@@ -61,7 +61,8 @@ impl Tail {
             *self = Tail::default();
             each(Piece::Anew);
         }
-        file.seek(SeekFrom::Start(self.offset))?;
+        let begin = self.offset;
+        file.seek(SeekFrom::Start(begin))?;
         let mut reader = BufReader::with_capacity(1 << 16, file.take(portion));
         let mut line = Vec::new();
         let mut taken = 0;
@@ -79,7 +80,8 @@ impl Tail {
         self.before.resize(self.offset.min(KEPT) as usize, 0);
         file.seek(SeekFrom::Start(self.offset - self.before.len() as u64))?;
         file.read_exact(&mut self.before)?;
-        let is_all = taken < portion;
+        // A line longer than the portion is waited for as one without an end is.
+        let is_all = taken < portion || self.offset == begin;
         // Of a file that is not read to its end the stamp is another one: the next look goes on.
         self.stamp = Some(if is_all { stamp } else { Stamp { length: self.offset, ..stamp } });
         Ok(is_all)

@@ -195,6 +195,10 @@ fn a_log_is_read_in_portions() {
     }
     assert_eq!(lines, 1000);
     assert!(looks > 10, "{looks}");
+    // A line that is longer than that is no reason to look again and again.
+    let long = run(at.path(), "b", &"x".repeat(5000)).join("metrics.jsonl");
+    let none = |_: tail::Piece| panic!("no line has ended");
+    assert!(tail::Tail::default().read(&long, 4096, none).unwrap());
 }
 
 #[test]

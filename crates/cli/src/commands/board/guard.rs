@@ -22,7 +22,12 @@ pub fn refused(request: &Request, port: u16) -> Option<Response> {
     let hosts = [format!("127.0.0.1:{port}"), format!("localhost:{port}")];
     let mut named = request.headers().get_all(header::HOST).iter();
     let host = named.next().and_then(|host| host.to_str().ok()).unwrap_or("");
-    let is_ours = hosts.iter().any(|ours| host.eq_ignore_ascii_case(ours)) && named.next().is_none();
+    // Of its usual port a browser says nothing.
+    let names = |ours: &String| {
+        host.eq_ignore_ascii_case(ours)
+            || ours.strip_suffix(":80").is_some_and(|ours| host.eq_ignore_ascii_case(ours))
+    };
+    let is_ours = hosts.iter().any(names) && named.next().is_none();
     if !is_ours || request.uri().host().is_some() {
         return Some(plain(421, &format!("this board answers to http://{}/ and to no other name", hosts[0])));
     }

@@ -5,7 +5,7 @@ use super::answer::Asked;
 use super::compared::Contender;
 use super::pages::{metric, numbers, row};
 use crate::commands::train::quoted;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tallow_data::counted;
 use tallow_metrics::METRICS;
 use tallow_report::board::{MOST, Side, SideRun};
@@ -64,7 +64,9 @@ fn command(contenders: &[Contender], metric: Option<&str>) -> String {
         return String::new();
     }
     let places: Vec<String> = contenders.iter().map(|one| quoted(&one.place)).collect();
-    format!("tallow compare {} --metric {}", places.join(" "), metric.unwrap_or("macro_f1"))
+    // The recipe says it, which may be anybody's.
+    let metric = quoted(Path::new(metric.unwrap_or("macro_f1")));
+    format!("tallow compare {} --metric {metric}", places.join(" "))
 }
 
 fn one(run: &Watched) -> SideRun {

@@ -91,7 +91,7 @@ fn nvidia_smi() -> Vec<String> {
     described(&String::from_utf8_lossy(&said.stdout))
 }
 
-/// `NVIDIA H200, 143771 MiB, 9.0, 550.54` as a person says it.
+/// `NVIDIA A100, 81920 MiB, 8.0, 550.54` as a person says it.
 fn described(text: &str) -> Vec<String> {
     let line = |line: &str| {
         let fields: Vec<&str> = line.split(',').map(str::trim).collect();
@@ -145,8 +145,8 @@ mod tests {
 
     #[test]
     fn what_nvidia_smi_says_is_read() {
-        let found = described("NVIDIA H200, 143771 MiB, 9.0, 550.54.15\n\nodd line\n");
-        let said = "NVIDIA H200 (143771 MiB, compute capability 9.0, driver 550.54.15)";
+        let found = described("NVIDIA A100, 81920 MiB, 8.0, 550.54.15\n\nodd line\n");
+        let said = "NVIDIA A100 (81920 MiB, compute capability 8.0, driver 550.54.15)";
         assert_eq!(found, [said, "odd line"]);
     }
 

@@ -95,7 +95,12 @@ impl RecipePace {
                 2 * input
             )
         } else if self.bottleneck == Waits::Decoding {
-            "more processors; or a larger network, which costs nothing then".to_owned()
+            let also = if self.device.starts_with("cpu") {
+                "smaller copies of the images"
+            } else {
+                "a larger network, which costs nothing then"
+            };
+            format!("more processors, or {also}")
         } else {
             "leave out what costs most of them (`tallow list policies`), or put random_resized_crop first: what follows has fewer pixels"
                 .to_owned()
