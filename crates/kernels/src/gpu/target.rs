@@ -53,6 +53,10 @@ impl Source {
             out += &text[at..kernel.head.start];
             head(&mut out, &kernel.signature, target, storage, self.threads);
             at = kernel.head.end;
+            // A head that goes on below its brace has ended that line already.
+            if out.ends_with('\n') && text[at..].starts_with('\n') {
+                at += 1;
+            }
         }
         Ok(out + &text[at..])
     }
