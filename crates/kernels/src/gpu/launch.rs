@@ -41,6 +41,7 @@ impl Storage {
         }
     }
 
+    /// Of a buffer of such values.
     pub fn kind(self) -> Kind {
         match self {
             Storage::F32 => Kind::F32,
@@ -63,6 +64,7 @@ impl Storage {
 
 /// A buffer on a device.
 pub trait Memory {
+    /// Of its numbers.
     fn kind(&self) -> Kind;
     /// How many numbers it has.
     fn count(&self) -> usize;

@@ -1,5 +1,6 @@
 //! One file of the dialect, and the signatures of its kernels, which launches are checked against.
 
+use super::launch::groups;
 use candle_core::bail;
 use std::result::Result;
 use std::sync::OnceLock;
@@ -79,6 +80,22 @@ impl Source {
     /// Teams of 32 threads of a group.
     pub fn teams(&self) -> u32 {
         self.threads / 32
+    }
+
+    /// Groups for rows with a team each.
+    ///
+    /// # Errors
+    /// Fails from 2³¹ rows on.
+    pub fn by_team(&self, rows: usize) -> candle_core::Result<[u32; 2]> {
+        Ok([groups(rows, self.teams())?, 1])
+    }
+
+    /// Groups for `n` numbers that are each by itself: a thread takes four of them, or all where there is one group.
+    ///
+    /// # Errors
+    /// Fails from 2³¹ numbers on.
+    pub fn wide(&self, n: usize) -> candle_core::Result<[u32; 2]> {
+        Ok([groups(n, 4 * self.threads)?, 1])
     }
 
     /// As it is written, for tests that change it.

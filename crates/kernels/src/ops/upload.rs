@@ -1,6 +1,6 @@
 //! Bytes of images become values on a GPU: cropped, mirrored, normalised.
 
-use crate::gpu::{Device, Memory, Source, Storage, arguments, groups, size};
+use crate::gpu::{Device, Memory, Source, Storage, arguments, size};
 use candle_core::{Result, bail};
 
 pub static SOURCE: Source = Source::new("upload", 256, include_str!("upload.cc"));
@@ -44,8 +44,7 @@ pub fn upload<D: Device>(
     let values = device.empty(storage.kind(), n)?;
     let sizes = [n, h, w, rows, columns].map(size);
     let [n, h, w, rows, columns] = sizes;
-    let across = groups(values.count(), 4 * SOURCE.threads)?;
     let arguments = arguments![bytes, &places, &table, &values, n?, h?, w?, rows?, columns?];
-    SOURCE.launch(device, ("upload", storage), [across, 1], arguments)?;
+    SOURCE.launch(device, ("upload", storage), SOURCE.wide(values.count())?, arguments)?;
     Ok(values)
 }

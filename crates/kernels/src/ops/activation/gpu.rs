@@ -1,6 +1,6 @@
 //! Activations on a GPU.
 
-use crate::gpu::{Device, Memory, Source, Storage, arguments, groups, size};
+use crate::gpu::{Device, Memory, Source, Storage, arguments, size};
 use candle_core::Result;
 
 pub static SOURCE: Source = Source::new("activation", 256, include_str!("gpu.cc"));
@@ -39,7 +39,7 @@ impl Activation {
 pub fn forward<D: Device>(device: &D, activation: Activation, x: &D::Buffer) -> Result<D::Buffer> {
     let (n, y) = (size(x.count())?, device.empty(x.kind(), x.count())?);
     let kernel = (activation.kernels()[0], Storage::of(x)?);
-    SOURCE.launch(device, kernel, [groups(x.count(), 4 * SOURCE.threads)?, 1], arguments![x, &y, n])?;
+    SOURCE.launch(device, kernel, SOURCE.wide(x.count())?, arguments![x, &y, n])?;
     Ok(y)
 }
 
@@ -55,11 +55,6 @@ pub fn backward<D: Device>(
 ) -> Result<D::Buffer> {
     let (n, dx) = (size(dy.count())?, device.empty(dy.kind(), dy.count())?);
     let kernel = (activation.kernels()[1], Storage::of(dy)?);
-    SOURCE.launch(
-        device,
-        kernel,
-        [groups(dy.count(), 4 * SOURCE.threads)?, 1],
-        arguments![dy, read, &dx, n],
-    )?;
+    SOURCE.launch(device, kernel, SOURCE.wide(dy.count())?, arguments![dy, read, &dx, n])?;
     Ok(dx)
 }

@@ -65,12 +65,12 @@ impl Cut {
 
     /// Where every thread takes about four numbers.
     fn wide(&self) -> Result<[u32; 2]> {
-        Ok([groups(self.n as usize, 4 * SOURCE.threads)?, 1])
+        SOURCE.wide(self.n as usize)
     }
 
     /// A team for each channel.
     fn narrow(&self) -> Result<[u32; 2]> {
-        Ok([groups(self.channels as usize, SOURCE.teams())?, 1])
+        SOURCE.by_team(self.channels as usize)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Convolution on a GPU: depthwise, and the column matrix.
 
 pub use super::Geometry;
-use crate::gpu::{Argument, Device, Kind, Memory, Source, Storage, arguments, groups, size};
+use crate::gpu::{Argument, Device, Kind, Memory, Source, Storage, arguments, size};
 use candle_core::{Result, bail};
 
 pub static SOURCE: Source = Source::new("conv", 256, include_str!("gpu.cc"));
@@ -30,10 +30,6 @@ impl Geometry {
     }
 }
 
-fn wide(n: usize) -> Result<[u32; 2]> {
-    Ok([groups(n, 4 * SOURCE.threads)?, 1])
-}
-
 /// y of x and weight, one input channel a group.
 ///
 /// # Errors
@@ -49,7 +45,7 @@ pub fn depthwise<D: Device>(
     let mut arguments = arguments![x, weight, &y, size(n)?];
     arguments.extend(g.channels()?);
     arguments.extend(g.arguments()?);
-    SOURCE.launch(device, ("depthwise_forward", Storage::of(x)?), wide(n)?, arguments)?;
+    SOURCE.launch(device, ("depthwise_forward", Storage::of(x)?), SOURCE.wide(n)?, arguments)?;
     Ok(y)
 }
 
@@ -67,7 +63,7 @@ pub fn depthwise_input<D: Device>(
     let mut arguments = arguments![dy, weight, &dx, size(n)?];
     arguments.extend(g.channels()?);
     arguments.extend(g.arguments()?);
-    SOURCE.launch(device, ("depthwise_input", Storage::of(dy)?), wide(n)?, arguments)?;
+    SOURCE.launch(device, ("depthwise_input", Storage::of(dy)?), SOURCE.wide(n)?, arguments)?;
     Ok(dx)
 }
 
@@ -92,7 +88,7 @@ pub fn depthwise_weight<D: Device>(
     SOURCE.launch(device, ("depthwise_chunks", storage), [size(n)?, size(chunks)?], arguments)?;
     let dweight = device.empty(x.kind(), n)?;
     let arguments = arguments![&partial, &dweight, size(n)?, size(chunks)?];
-    SOURCE.launch(device, ("depthwise_weight", storage), wide(n)?, arguments)?;
+    SOURCE.launch(device, ("depthwise_weight", storage), SOURCE.wide(n)?, arguments)?;
     Ok(dweight)
 }
 
@@ -105,7 +101,7 @@ pub fn im2col<D: Device>(device: &D, x: &D::Buffer, g: &Geometry) -> Result<D::B
     let columns = device.empty(x.kind(), n)?;
     let mut arguments = arguments![x, &columns, size(n)?];
     arguments.extend(g.arguments()?);
-    SOURCE.launch(device, ("im2col", Storage::of(x)?), wide(n)?, arguments)?;
+    SOURCE.launch(device, ("im2col", Storage::of(x)?), SOURCE.wide(n)?, arguments)?;
     Ok(columns)
 }
 
@@ -118,6 +114,6 @@ pub fn col2im<D: Device>(device: &D, columns: &D::Buffer, g: &Geometry) -> Resul
     size(columns.count())?;
     let mut arguments = arguments![columns, &dx, size(n)?];
     arguments.extend(g.arguments()?);
-    SOURCE.launch(device, ("col2im", Storage::of(columns)?), wide(n)?, arguments)?;
+    SOURCE.launch(device, ("col2im", Storage::of(columns)?), SOURCE.wide(n)?, arguments)?;
     Ok(dx)
 }

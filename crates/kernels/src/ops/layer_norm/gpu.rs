@@ -23,8 +23,7 @@ pub fn forward<D: Device>(
     let (y, moments) = (device.empty(x.kind(), x.count())?, device.empty(Kind::F32, 2 * rows)?);
     size(x.count())?;
     let arguments = arguments![x, weight, bias, &y, &moments, size(rows)?, size(n)?, eps as f32];
-    let across = groups(rows, SOURCE.teams())?;
-    SOURCE.launch(device, ("layer_norm_forward", Storage::of(x)?), [across, 1], arguments)?;
+    SOURCE.launch(device, ("layer_norm_forward", Storage::of(x)?), SOURCE.by_team(rows)?, arguments)?;
     Ok((y, moments))
 }
 
@@ -42,7 +41,7 @@ pub fn backward<D: Device>(
     size(x.count())?;
     let dx = device.empty(x.kind(), x.count())?;
     let arguments = arguments![x, dy, weight, moments, &dx, size(rows)?, size(n)?];
-    SOURCE.launch(device, ("layer_norm_input", storage), [groups(rows, SOURCE.teams())?, 1], arguments)?;
+    SOURCE.launch(device, ("layer_norm_input", storage), SOURCE.by_team(rows)?, arguments)?;
     let chunk = CHUNK.max(rows.div_ceil(CHUNKS));
     let (chunks, across) = (rows.div_ceil(chunk), groups(n, SOURCE.threads)?);
     let partial = device.empty(Kind::F32, chunks * 2 * n)?;

@@ -1,6 +1,6 @@
 //! Soft cross-entropy on a GPU.
 
-use crate::gpu::{Device, Kind, Memory, Source, Storage, arguments, groups, size};
+use crate::gpu::{Device, Kind, Memory, Source, Storage, arguments, size};
 use candle_core::Result;
 
 pub static SOURCE: Source = Source::new("loss", 256, include_str!("gpu.cc"));
@@ -26,8 +26,7 @@ pub fn forward<D: Device>(
     let slope = device.empty(Kind::F32, logits.count())?;
     size(logits.count())?;
     let arguments = arguments![logits, targets, &weights, &losses, &slope, size(rows)?, size(classes)?];
-    let across = groups(rows, SOURCE.teams())?;
-    SOURCE.launch(device, ("cross_entropy_rows", storage), [across, 1], arguments)?;
+    SOURCE.launch(device, ("cross_entropy_rows", storage), SOURCE.by_team(rows)?, arguments)?;
     let loss = device.empty(Kind::F32, 1)?;
     SOURCE.launch(device, ("mean_of", storage), [1, 1], arguments![&losses, &loss, size(rows)?])?;
     Ok((loss, slope))
@@ -45,11 +44,10 @@ pub fn backward<D: Device>(
 ) -> Result<D::Buffer> {
     let n = slope.count();
     let dz = device.empty(storage.kind(), n)?;
-    let across = groups(n, 4 * SOURCE.threads)?;
     SOURCE.launch(
         device,
         ("cross_entropy_backward", storage),
-        [across, 1],
+        SOURCE.wide(n)?,
         arguments![slope, factor, &dz, size(n)?],
     )?;
     Ok(dz)

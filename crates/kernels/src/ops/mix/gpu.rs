@@ -1,7 +1,7 @@
 //! Parts of a row in place of another's, on a GPU.
 
 use super::partner::Bounds;
-use crate::gpu::{Device, Memory, Source, Storage, arguments, groups, size};
+use crate::gpu::{Device, Memory, Source, Storage, arguments, size};
 use candle_core::{Result, bail};
 
 pub static SOURCE: Source = Source::new("composite", 256, include_str!("gpu.cc"));
@@ -96,20 +96,20 @@ fn run<D: Device>(
     let mut arguments = arguments![x];
     arguments.extend(rows.into_iter().map(Into::into));
     let each = |each: usize| size(if region.count() == 1 { 0 } else { each });
-    let (sizes, across) = ([size(n)?, size(maps.c * plane)?, size(plane)?], groups(n, 4 * SOURCE.threads)?);
+    let (sizes, wide) = ([size(n)?, size(maps.c * plane)?, size(plane)?], SOURCE.wide(n)?);
     match region {
         Region::Boxes(boxes) => {
             let words = |&(t, b, l, r): &Bounds| [t as u32, b as u32, l as u32, r as u32];
             let boxes = device.words(&boxes.iter().flat_map(words).collect::<Vec<_>>())?;
             let [n, row, plane] = sizes;
             arguments.extend(arguments![&boxes, &y, n, row, plane, size(maps.w)?, each(4)?]);
-            SOURCE.launch(device, (paste, storage), [across, 1], arguments)?;
+            SOURCE.launch(device, (paste, storage), wide, arguments)?;
         }
         Region::Masks(masks) => {
             let masks = device.floats(&masks.concat())?;
             let [n, row, plane] = sizes;
             arguments.extend(arguments![&masks, &y, n, row, plane, each(plane as usize)?]);
-            SOURCE.launch(device, (blend, storage), [across, 1], arguments)?;
+            SOURCE.launch(device, (blend, storage), wide, arguments)?;
         }
     }
     Ok(y)

@@ -1,7 +1,7 @@
 //! Pooling on a GPU.
 
 pub use super::Window;
-use crate::gpu::{Argument, Device, Kind, Memory, Source, Storage, arguments, groups, size};
+use crate::gpu::{Argument, Device, Kind, Memory, Source, Storage, arguments, size};
 use candle_core::Result;
 
 pub static SOURCE: Source = Source::new("pool", 256, include_str!("gpu.cc"));
@@ -21,10 +21,6 @@ impl Window {
     }
 }
 
-fn wide(n: usize) -> Result<[u32; 2]> {
-    Ok([groups(n, 4 * SOURCE.threads)?, 1])
-}
-
 /// The maxima, and where in its map each was.
 ///
 /// # Errors
@@ -35,7 +31,7 @@ pub fn max_forward<D: Device>(device: &D, x: &D::Buffer, window: Window) -> Resu
     let mut arguments = arguments![x, &y, &places, size(n)?];
     size(window.maps_in())?;
     arguments.extend(window.arguments()?);
-    SOURCE.launch(device, ("max_pool_forward", Storage::of(x)?), wide(n)?, arguments)?;
+    SOURCE.launch(device, ("max_pool_forward", Storage::of(x)?), SOURCE.wide(n)?, arguments)?;
     Ok((y, places))
 }
 
@@ -51,7 +47,7 @@ pub fn max_backward<D: Device>(
     let dx = device.empty(dy.kind(), n)?;
     let mut arguments = arguments![dy, places, &dx, size(n)?];
     arguments.extend(window.arguments()?);
-    SOURCE.launch(device, ("max_pool_backward", Storage::of(dy)?), wide(n)?, arguments)?;
+    SOURCE.launch(device, ("max_pool_backward", Storage::of(dy)?), SOURCE.wide(n)?, arguments)?;
     Ok(dx)
 }
 
@@ -69,7 +65,7 @@ pub fn avg_forward<D: Device>(
     let mut arguments = arguments![x, &y, size(n)?];
     arguments.extend(window.arguments()?);
     arguments.push(count_include_pad.into());
-    SOURCE.launch(device, ("avg_pool_forward", Storage::of(x)?), wide(n)?, arguments)?;
+    SOURCE.launch(device, ("avg_pool_forward", Storage::of(x)?), SOURCE.wide(n)?, arguments)?;
     Ok(y)
 }
 
@@ -86,7 +82,7 @@ pub fn avg_backward<D: Device>(
     let mut arguments = arguments![dy, &dx, size(n)?];
     arguments.extend(window.arguments()?);
     arguments.push(count_include_pad.into());
-    SOURCE.launch(device, ("avg_pool_backward", Storage::of(dy)?), wide(n)?, arguments)?;
+    SOURCE.launch(device, ("avg_pool_backward", Storage::of(dy)?), SOURCE.wide(n)?, arguments)?;
     Ok(dx)
 }
 
@@ -98,9 +94,8 @@ pub fn global_forward<D: Device>(device: &D, x: &D::Buffer, plane: usize) -> Res
     let maps = x.count() / plane;
     let y = device.empty(x.kind(), maps)?;
     size(x.count())?;
-    let across = groups(maps, SOURCE.teams())?;
     let arguments = arguments![x, &y, size(maps)?, size(plane)?];
-    SOURCE.launch(device, ("global_avg_pool_forward", Storage::of(x)?), [across, 1], arguments)?;
+    SOURCE.launch(device, ("global_avg_pool_forward", Storage::of(x)?), SOURCE.by_team(maps)?, arguments)?;
     Ok(y)
 }
 
@@ -110,6 +105,6 @@ pub fn global_backward<D: Device>(device: &D, dy: &D::Buffer, plane: usize) -> R
     let n = dy.count() * plane;
     let dx = device.empty(dy.kind(), n)?;
     let arguments = arguments![dy, &dx, size(n)?, size(plane)?];
-    SOURCE.launch(device, ("global_avg_pool_backward", Storage::of(dy)?), wide(n)?, arguments)?;
+    SOURCE.launch(device, ("global_avg_pool_backward", Storage::of(dy)?), SOURCE.wide(n)?, arguments)?;
     Ok(dx)
 }

@@ -1,6 +1,6 @@
 //! Softmax on a GPU.
 
-use crate::gpu::{Device, Memory, Source, Storage, arguments, groups, size};
+use crate::gpu::{Device, Memory, Source, Storage, arguments, size};
 use candle_core::Result;
 
 pub static SOURCE: Source = Source::new("softmax", 256, include_str!("gpu.cc"));
@@ -13,8 +13,7 @@ pub fn forward<D: Device>(device: &D, x: &D::Buffer, n: usize) -> Result<D::Buff
     let (rows, y) = (x.count() / n, device.empty(x.kind(), x.count())?);
     size(x.count())?;
     let arguments = arguments![x, &y, size(rows)?, size(n)?];
-    let across = groups(rows, SOURCE.teams())?;
-    SOURCE.launch(device, ("softmax_forward", Storage::of(x)?), [across, 1], arguments)?;
+    SOURCE.launch(device, ("softmax_forward", Storage::of(x)?), SOURCE.by_team(rows)?, arguments)?;
     Ok(y)
 }
 
@@ -26,7 +25,6 @@ pub fn backward<D: Device>(device: &D, y: &D::Buffer, dy: &D::Buffer, n: usize) 
     let (rows, dx) = (y.count() / n, device.empty(y.kind(), y.count())?);
     size(y.count())?;
     let arguments = arguments![y, dy, &dx, size(rows)?, size(n)?];
-    let across = groups(rows, SOURCE.teams())?;
-    SOURCE.launch(device, ("softmax_backward", Storage::of(y)?), [across, 1], arguments)?;
+    SOURCE.launch(device, ("softmax_backward", Storage::of(y)?), SOURCE.by_team(rows)?, arguments)?;
     Ok(dx)
 }
