@@ -1,7 +1,7 @@
 //! `sweep …`: a recipe with several values, seeds and folds.
 
 use clap::{Args, ValueEnum, ValueHint};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use tallow_train::sweep::Seeds;
 
 #[derive(Args)]
@@ -49,7 +49,7 @@ pub struct Sweep {
     #[arg(long, default_value = "first", value_name = "first|best")]
     pub against: AgainstWhich,
     /// How often images are drawn, and swapped
-    #[arg(long, default_value_t = RESAMPLES, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 2000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub resamples: u32,
     /// Train nothing: report what is done
     #[arg(long, conflicts_with_all = ["cell", "slurm", "dry_run"])]
@@ -66,31 +66,6 @@ pub struct Sweep {
     /// Print as JSON
     #[arg(long)]
     pub json: bool,
-}
-
-/// How often images are drawn, unless it is said.
-const RESAMPLES: u32 = 2000;
-
-impl Sweep {
-    /// Of a recipe that says itself how often it is run.
-    pub fn of(recipe: &Path, overrides: &[String], out: Option<PathBuf>) -> Sweep {
-        Sweep {
-            recipe: recipe.to_owned(),
-            overrides: overrides.to_vec(),
-            seeds: None,
-            folds: None,
-            out,
-            split: JudgedBy::Validation,
-            metric: None,
-            against: AgainstWhich::First,
-            resamples: RESAMPLES,
-            report: false,
-            cell: None,
-            slurm: None,
-            dry_run: false,
-            json: false,
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

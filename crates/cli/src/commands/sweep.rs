@@ -185,7 +185,7 @@ fn list(arguments: &Arguments, sweep: &Sweep, states: &[State], folder: &Path) -
     }
     let settings = counted(sweep.settings.len(), "setting");
     let (seeds, folds) =
-        (counted(sweep.seeds.len(), "seed"), sweep.folds.map(|folds| counted(folds, "fold")));
+        (counted(sweep.seeds.len(), "seed"), sweep.repeats.folds.map(|folds| counted(folds, "fold")));
     let folds = folds.map_or(String::new(), |folds| format!(" × {folds}"));
     let all = counted(states.len(), "cell");
     writeln!(out, "\n{settings} × {seeds}{folds}: {all}, below {}", folder.display())?;

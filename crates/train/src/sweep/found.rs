@@ -156,7 +156,7 @@ impl Sweep {
             recipe: self.name.clone(),
             keys: self.axes.iter().map(|axis| axis.key.clone()).collect(),
             seeds: self.seeds.clone(),
-            folds: self.folds,
+            folds: self.repeats.folds,
             part: question.part.name(),
             metric: question.metric.name,
             better: if question.metric.better == Better::Lower { "lower" } else { "higher" },

@@ -32,7 +32,6 @@ pub struct Sweep {
     /// As they were asked for.
     pub repeats: Repeats,
     pub seeds: Vec<u64>,
-    pub folds: Option<u32>,
     /// By seed, then fold, then setting: a sweep that is ended early has run all settings alike.
     pub cells: Vec<Cell>,
 }
@@ -85,9 +84,8 @@ impl Sweep {
         let seeds = count.from(first).ok_or_else(|| {
             Error::recipe(format!("seeds {count}: there are not so many from {first} on; name them"))
         })?;
-        let folds = repeats.folds;
-        let cells = cells(&axes, &settings, &seeds, folds);
-        let sweep = Sweep { name, axes, settings, repeats, seeds, folds, cells };
+        let cells = cells(&axes, &settings, &seeds, repeats.folds);
+        let sweep = Sweep { name, axes, settings, repeats, seeds, cells };
         let plans = sweep.plans(recipe, overrides, registry)?;
         Ok((sweep, plans))
     }
@@ -103,13 +101,13 @@ impl Sweep {
         for (at, cell) in self.cells.iter().enumerate() {
             let mut texts = self.overrides_of(cell, overrides);
             texts.extend(["seeds=null".to_owned(), "folds=null".to_owned(), format!("seed={}", cell.seed)]);
-            if let (Some(folds), Some(fold)) = (self.folds, cell.fold) {
+            if let (Some(folds), Some(fold)) = (self.repeats.folds, cell.fold) {
                 // In this order: what is wrong with the split is placed at the last, which all cells have alike.
                 texts.extend([format!("data.split.fold={fold}"), format!("data.split.folds={folds}")]);
             }
             match Plan::read(recipe, &texts, registry) {
                 Ok(plan) => {
-                    if let (Some(folds), false) = (self.folds, is_fold(&plan)) {
+                    if let (Some(folds), false) = (self.repeats.folds, is_fold(&plan)) {
                         let problem = "data.split.file divides the data, and comes before folds; take it out of the recipe";
                         mistakes.add(at, format!("{}: {problem}", counted(folds, "fold")));
                     }
@@ -206,7 +204,7 @@ impl Mistakes {
         let all = if self.all == 0 { sweep.cells.len() } else { self.all };
         let placed = |(line, cells): (String, Vec<usize>)| {
             // How folds become overrides is no matter of who asked for them.
-            let line = sweep.folds.map_or(line.clone(), |folds| {
+            let line = sweep.repeats.folds.map_or(line.clone(), |folds| {
                 line.replace(&format!("override `data.split.folds={folds}`"), &counted(folds, "fold"))
             });
             let first = &sweep.cells[cells[0]].name;
@@ -303,7 +301,6 @@ mod tests {
             settings,
             repeats: Repeats { seeds: None, folds },
             seeds: seeds.to_vec(),
-            folds,
             cells,
         }
     }

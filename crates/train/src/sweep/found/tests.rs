@@ -23,7 +23,6 @@ fn sweep(folds: Option<u32>) -> Sweep {
         settings,
         repeats: Repeats { seeds: None, folds },
         seeds: vec![1, 2],
-        folds,
         cells,
     }
 }
