@@ -91,6 +91,14 @@ fn a_checkpoint_keeps_its_calibration_and_what_is_decided() {
     assert!(after["decisions"]["sets"]["covered"].as_f64().unwrap() > 0.5);
     let told = desk.tallow(&["eval", "best"]).ok().out;
     assert!(told.contains("calibrated: a weight and a bias") && told.contains("these very images"), "{told}");
+    let named = ["eval", "best", "--metrics", "ece"];
+    assert!(desk.tallow(&named).ok().out.contains("calibrated: a weight and a bias"));
+    let named = desk.tallow(&[&named[..], &["--json"]].concat()).ok().json();
+    assert_eq!((&named["scores"][0]["value"], &named["calibration"]), (&after["ece"], &after["calibration"]));
+    let named = ["eval", "best", "--metrics", "ece"];
+    assert!(desk.tallow(&named).ok().out.contains("calibrated: a weight and a bias"));
+    let named = desk.tallow(&[&named[..], &["--json"]].concat()).ok().json();
+    assert_eq!((&named["scores"][0]["value"], &named["calibration"]), (&after["ece"], &after["calibration"]));
     let raw = desk.tallow(&["eval", "best", "--uncalibrated", "--json"]).ok().json();
     assert_eq!(raw["log_loss"], before["log_loss"]);
 
@@ -115,6 +123,11 @@ fn a_checkpoint_keeps_its_calibration_and_what_is_decided() {
         views.contains("without the calibration of a checkpoint") && !views.contains("calibrated:"),
         "{views}"
     );
+    let named = ["eval", "best", "--tta", "hflip", "--metrics", "ece"];
+    let told = desk.tallow(&named).ok().out;
+    assert!(told.contains("2 views of each image") && told.contains("without the calibration"), "{told}");
+    let told = desk.tallow(&[&named[..], &["--json"]].concat()).ok().json();
+    assert_eq!((&told["tta"]["views"], &told["calibration_left_out"]), (&2.into(), &true.into()));
 
     // Exported, it goes along, and the page says that the program must apply it.
     desk.tallow(&["export", "best", "--to", "candle", "out"]).ok();

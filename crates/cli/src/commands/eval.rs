@@ -1,6 +1,7 @@
 //! `eval CHECKPOINT`, `eval RECIPE` and `eval PREDICTIONS.csv`: metrics of a part of the data.
 
 mod decisions;
+mod named;
 mod of_csv;
 mod of_network;
 mod subgroups;
@@ -10,15 +11,15 @@ use crate::arguments::Eval;
 use crate::commands::asking::Asked as Views;
 use crate::wrap::wrapped;
 use decisions::Decisions;
-use serde_json::json;
+use serde_json::Value;
 use std::borrow::Cow;
 use std::io::Write;
 use std::sync::Arc;
 use subgroups::{Asked, Divided, divided, look};
 use tallow_data::{Dataset, counted};
-use tallow_metrics::{Better, Predictions, Score, Summary};
+use tallow_metrics::{Predictions, Score, Summary};
 use tallow_policy::Registry;
-use tallow_report::{Headline, Progress};
+use tallow_report::Progress;
 use tallow_train::{
     Asked as Network, Calibration, Ensemble, Error, Evaluation, Measured, add_class_intervals, described,
     intervals, measured, scored, without_intervals,
@@ -72,17 +73,6 @@ fn show(arguments: &Eval, evaluated: Evaluated) -> anyhow::Result<()> {
     }
     let of = |asked| divided(asked, predictions, &rows, group);
     let subgroups = subgroups.into_iter().map(of).collect::<Result<Vec<_>, Error>>()?;
-    if !scores.is_empty() {
-        let scored = scored(predictions, &scores, group, !arguments.no_intervals);
-        return show_scores(arguments, &title, &images, predictions, scores.iter().zip(scored));
-    }
-    let summary = Summary::of(predictions);
-    let measured = if arguments.no_intervals {
-        Measured { headline: without_intervals(&summary), per_class: Vec::new() }
-    } else {
-        measured(predictions, group)
-    };
-    let decisions = Decisions::of(calibration.as_ref(), predictions);
     let what = counted(images.len(), "image");
     let what = if arguments.by_group {
         format!("{}, each the mean of its images, of {what}", described(predictions, group))
@@ -93,6 +83,27 @@ fn show(arguments: &Eval, evaluated: Evaluated) -> anyhow::Result<()> {
     let by_group = by_group.then(|| "fitted to single images, not to the means of groups".to_owned());
     let told: Vec<String> = calibrated.into_iter().chain(by_group).collect();
     let asked = views.as_ref().map_or(Vec::new(), Views::lines);
+    let mut out = std::io::stdout().lock();
+    if !scores.is_empty() {
+        let found = scored(predictions, &scores, group, !arguments.no_intervals);
+        let scored: Vec<_> = scores.iter().zip(found).collect();
+        if arguments.json {
+            let mut json = named::json(&scored, images.len(), predictions.len());
+            add_asked(&mut json, calibration.as_ref(), views.as_ref())?;
+            return Ok(writeln!(out, "{}", serde_json::to_string_pretty(&json)?)?);
+        }
+        writeln!(out, "{title}, {what}")?;
+        asked.iter().try_for_each(|line| writeln!(out, "{line}"))?;
+        write!(out, "\n{}", named::text(&scored))?;
+        return Ok(told.iter().try_for_each(|line| writeln!(out, "\n{}", wrapped(line, 0)))?);
+    }
+    let summary = Summary::of(predictions);
+    let measured = if arguments.no_intervals {
+        Measured { headline: without_intervals(&summary), per_class: Vec::new() }
+    } else {
+        measured(predictions, group)
+    };
+    let decisions = Decisions::of(calibration.as_ref(), predictions);
     if let Some(path) = &arguments.html {
         let page = Evaluation {
             name: &name,
@@ -111,18 +122,14 @@ fn show(arguments: &Eval, evaluated: Evaluated) -> anyhow::Result<()> {
         };
         page.write(path)?;
     }
-    let mut out = std::io::stdout().lock();
     if arguments.json {
         let mut json = serde_json::to_value(&summary)?;
         if !arguments.no_intervals {
             json["intervals"] = intervals(predictions, &measured.headline);
             add_class_intervals(&mut json, &measured.per_class);
         }
-        json["calibration"] = serde_json::to_value(&calibration)?;
+        add_asked(&mut json, calibration.as_ref(), views.as_ref())?;
         json["decisions"] = decisions.as_json();
-        if let Some(views) = views {
-            views.put_into(&mut json);
-        }
         if arguments.by_group {
             // What is counted are rows; `images` are images still.
             json["images"] = images.len().into();
@@ -149,45 +156,16 @@ fn show(arguments: &Eval, evaluated: Evaluated) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The scores of `--metrics`, for programs or a terminal.
-fn show_scores<'a>(
-    arguments: &Eval,
-    title: &str,
-    images: &Predictions,
-    rows: &Predictions,
-    scored: impl Iterator<Item = (&'a Score, Headline)>,
+/// How the images were asked about, for programs.
+fn add_asked(
+    json: &mut Value,
+    calibration: Option<&Calibration>,
+    views: Option<&Views>,
 ) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    let scored: Vec<_> = scored.collect();
-    if arguments.json {
-        let score = |(score, line): &(&Score, Headline)| {
-            json!({
-                "name": line.name,
-                "value": line.value,
-                "better": if score.better == Better::Lower { "lower" } else { "higher" },
-                "interval": line.interval,
-            })
-        };
-        let lines: Vec<&Headline> = scored.iter().map(|(_, line)| line).collect();
-        let json = json!({
-            "images": images.len(),
-            "rows": rows.len(),
-            "intervals": lines.iter().find(|line| line.interval.is_some()).map(|line| &line.basis),
-            "scores": scored.iter().map(score).collect::<Vec<_>>(),
-        });
-        return Ok(writeln!(out, "{}", serde_json::to_string_pretty(&json)?)?);
+    json["calibration"] = serde_json::to_value(calibration)?;
+    if let Some(views) = views {
+        views.put_into(json);
     }
-    let of = if arguments.by_group { format!("{} of ", counted(rows.len(), "group")) } else { String::new() };
-    writeln!(out, "{title}, {of}{}\n", counted(images.len(), "image"))?;
-    let width = scored.iter().map(|(_, line)| line.name.chars().count()).max().unwrap_or(0);
-    for (_, line) in &scored {
-        let ends = line.interval.map_or(String::new(), |(low, high)| format!("  [{low:.3}, {high:.3}]"));
-        let value = if line.value.is_nan() { "–".to_owned() } else { format!("{:.3}", line.value) };
-        let note = if line.note.is_empty() { String::new() } else { format!("  {}", line.note) };
-        writeln!(out, "{:<width$}  {value:>5}{ends}{note}", line.name)?;
-    }
-    let basis = scored.iter().find(|(_, line)| line.interval.is_some());
-    basis.map_or(Ok(()), |(_, line)| writeln!(out, "\nintervals: {}", line.basis))?;
     Ok(())
 }
 
