@@ -1,36 +1,25 @@
 //! What every page of the board has: head, title, the way back, where it is said that the board is gone.
 
-use maud::{DOCTYPE, Markup, html};
+use crate::html::shell;
+use maud::{Markup, html};
 
 /// A page whose parts marked `data-live` are fetched again.
 pub fn page(title: &str, header: Markup, body: Markup) -> String {
-    let page = html! {
-        (DOCTYPE) "\n"
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width,initial-scale=1";
-                title { (title) }
-                link rel="icon" href="data:,";
-                link rel="stylesheet" href="/board.css";
-                script src="/board.js" defer {}
-            }
-            "\n"
-            body.board {
-                main {
-                    header {
-                        (header)
-                        noscript { p { a href="" { "refresh" } } }
-                    }
-                    p #status .ending role="status" hidden {}
-                    "\n"
-                    (body)
-                }
-            }
-        }
-        "\n"
+    let head = html! {
+        link rel="icon" href="data:,";
+        link rel="stylesheet" href="/board.css";
+        script src="/board.js" defer {}
     };
-    page.into_string()
+    let body = html! {
+        header {
+            (header)
+            noscript { p { a href="" { "refresh" } } }
+        }
+        p #status .ending role="status" hidden {}
+        "\n"
+        (body)
+    };
+    shell::frame(title, head, "board", body)
 }
 
 /// A part that is fetched again, with its heading.

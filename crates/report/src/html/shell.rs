@@ -14,6 +14,24 @@ pub(crate) struct Part {
 const PAGE: &str = include_str!("page.css");
 
 pub(crate) fn document(title: &str, subject: &str, parts: Vec<Part>) -> String {
+    let style = html! { style { (PreEscaped(THEME)) (PreEscaped(STYLE)) (PreEscaped(PAGE)) } };
+    let body = html! {
+        header {
+            h1 { (title) }
+            @if !subject.is_empty() { p.subject { (subject) } }
+            nav { @for part in &parts { a href={ "#" (part.id) } { (part.title) } " " } }
+        }
+        "\n"
+        @for part in &parts {
+            section id=(part.id) { h2 { (part.title) } (part.body) }
+            "\n"
+        }
+    };
+    frame(title, style, "", body)
+}
+
+/// A whole page: what stands in its head beside the title, the class of its body, what is within.
+pub(crate) fn frame(title: &str, head: Markup, class: &str, body: Markup) -> String {
     let page = html! {
         (DOCTYPE) "\n"
         html lang="en" {
@@ -21,23 +39,10 @@ pub(crate) fn document(title: &str, subject: &str, parts: Vec<Part>) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width,initial-scale=1";
                 title { (title) }
-                style { (PreEscaped(THEME)) (PreEscaped(STYLE)) (PreEscaped(PAGE)) }
+                (head)
             }
             "\n"
-            body {
-                main {
-                    header {
-                        h1 { (title) }
-                        @if !subject.is_empty() { p.subject { (subject) } }
-                        nav { @for part in &parts { a href={ "#" (part.id) } { (part.title) } " " } }
-                    }
-                    "\n"
-                    @for part in &parts {
-                        section id=(part.id) { h2 { (part.title) } (part.body) }
-                        "\n"
-                    }
-                }
-            }
+            body class=[(!class.is_empty()).then_some(class)] { main { (body) } }
         }
         "\n"
     };

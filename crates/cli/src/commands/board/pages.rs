@@ -119,14 +119,13 @@ fn standing(run: &Watched) -> (String, Tone) {
 
 /// `None` where there is no such run.
 pub fn run(board: &Served, name: &str) -> Option<String> {
-    board.reader.look(|watch, _| watch.run(name).map(|run| one(run, watch.folder()))).map(|page| page.html())
+    board.reader.look(|watch, _| watch.run(name).map(one)).map(|page| page.html())
 }
 
-fn one(run: &Watched, folder: &Path) -> RunPage {
+fn one(run: &Watched) -> RunPage {
     let recipe = run.recipe.as_ref();
     let said = &run.said[run.said.len().saturating_sub(SAID)..];
-    let place = if run.folder == folder { folder.to_owned() } else { folder.join(&run.name) };
-    let place = quoted(&place);
+    let place = quoted(&run.folder);
     let mut commands = vec![format!("tallow eval {place}")];
     if matches!(run.standing, Standing::Failed | Standing::Interrupted) && run.position.is_some() {
         commands.push(format!("tallow train {place} --resume"));

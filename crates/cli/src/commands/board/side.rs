@@ -5,7 +5,7 @@ use super::answer::Asked;
 use super::compared::Contender;
 use super::pages::{metric, numbers, row};
 use crate::commands::train::quoted;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tallow_data::counted;
 use tallow_metrics::METRICS;
 use tallow_report::board::{MOST, Side, SideRun};
@@ -41,11 +41,10 @@ fn gathered(watch: &Watch, asked: &Asked) -> (Side, Vec<Contender>) {
     let first = asked_for.map(str::to_owned).or_else(|| runs.first().map(|run| metric(run)));
     let mut metrics: Vec<String> = METRICS.iter().map(|metric| metric.name.to_owned()).collect();
     metrics.sort_by_key(|name| Some(name) != first.as_ref());
-    let place = |run: &Watched| -> PathBuf {
-        if run.folder == watch.folder() { run.folder.clone() } else { watch.folder().join(&run.name) }
-    };
-    let contenders: Vec<Contender> =
-        runs.iter().map(|run| Contender { place: place(run), predictions: run.predictions() }).collect();
+    let contenders: Vec<Contender> = runs
+        .iter()
+        .map(|run| Contender { place: run.folder.clone(), predictions: run.predictions() })
+        .collect();
     let recipes: Vec<&Recipe> = runs.iter().filter_map(|run| run.recipe.as_ref()).collect();
     let side = Side {
         differences: if recipes.len() == runs.len() { differences(&recipes) } else { Vec::new() },
