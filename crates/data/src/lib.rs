@@ -41,7 +41,7 @@ mod written;
 pub use attribute::Attribute;
 pub use check::{Cache, Checked, Findings, Near, Pair, Step, check, known, probability};
 pub use decode::broken::{Broken, broken, complaint, truncated};
-pub use decode::rate::jpegs_per_second;
+pub use decode::rate::{images_per_second, jpegs_per_second};
 pub use decode::whole::check_whole;
 pub use decode::window::{Window, Windowed, check_depth};
 pub use decode::{decode, size};

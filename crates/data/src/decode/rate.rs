@@ -7,7 +7,8 @@ use image::codecs::jpeg::JpegEncoder;
 use tallow_seed::Seed;
 
 use super::decode;
-use crate::{Encoded, Error, Result};
+use crate::identical::in_threads;
+use crate::{Dataset, Encoded, Error, Result};
 
 /// How long it is tried.
 const TRIAL: Duration = Duration::from_millis(700);
@@ -36,6 +37,16 @@ pub fn jpegs_per_second(width: u32, height: u32) -> Result<f64> {
     });
     let all = counts.into_iter().sum::<Result<u32>>()?;
     Ok(f64::from(all) / began.elapsed().as_secs_f64())
+}
+
+/// Images of a dataset, at most so many, from files to pixels in a second, on some threads.
+///
+/// # Errors
+/// An image that cannot be read.
+pub fn images_per_second(dataset: &dyn Dataset, most: usize, threads: usize) -> Result<f64> {
+    let (count, began) = (dataset.len().min(most), Instant::now());
+    in_threads(count, threads, |at| decode(&dataset.image(at)?.load()?).map(drop))?;
+    Ok(count as f64 / began.elapsed().as_secs_f64())
 }
 
 /// Waves of many lengths, whose strength falls with them as a photograph's does, and some noise.

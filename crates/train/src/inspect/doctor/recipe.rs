@@ -5,8 +5,7 @@ use super::Complaint;
 use crate::Result;
 use crate::run::Run;
 use serde::Serialize;
-use std::time::Instant;
-use tallow_data::{Dataset, decode};
+use tallow_data::images_per_second;
 
 /// What takes the most of a training's time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -53,7 +52,7 @@ impl RecipePace {
     pub fn measure(run: &Run, batches: usize) -> Result<RecipePace> {
         let plan = run.plan();
         let rows = batches.saturating_mul(plan.data.batch);
-        let decoding = decoding(&*run.data.train, rows, plan.data.workers.max(1))?;
+        let decoding = images_per_second(&*run.data.train, rows, plan.data.workers)?;
         let loaded = bench::load(plan, &run.data, batches)?;
         let trained = bench::epoch(run, batches)?;
         let steps = trained.step.sum() + trained.optimizer.sum();
@@ -123,22 +122,6 @@ fn bottleneck(decoding: f64, reading: f64, network: f64, shares_cores: bool) -> 
         true if decoding < 2.0 * reading => Waits::Decoding,
         true => Waits::Policies,
     }
-}
-
-/// Images a second, from files to pixels, on some threads.
-fn decoding(data: &dyn Dataset, most: usize, threads: usize) -> Result<f64> {
-    let count = data.len().min(most);
-    let began = Instant::now();
-    std::thread::scope(|scope| {
-        let part = |first: usize| {
-            scope.spawn(move || {
-                (first..count).step_by(threads).try_for_each(|at| decode(&data.image(at)?.load()?).map(drop))
-            })
-        };
-        let workers: Vec<_> = (0..threads).map(part).collect();
-        workers.into_iter().try_for_each(|worker| worker.join().expect("no panic while decoding"))
-    })?;
-    Ok(count as f64 / began.elapsed().as_secs_f64())
 }
 
 #[cfg(test)]
