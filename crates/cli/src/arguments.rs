@@ -5,6 +5,8 @@ mod board;
 mod calibrate;
 mod compare;
 mod data;
+mod doctor;
+mod eval;
 mod look;
 mod share;
 mod stats;
@@ -13,12 +15,15 @@ mod sweep;
 pub use bench::*;
 pub use board::Board;
 pub use calibrate::Calibrate;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, FromArgMatches, Parser, Subcommand};
 pub use compare::Compare;
 pub use data::*;
+pub use doctor::Doctor;
+pub use eval::Eval;
 pub use look::*;
 pub use share::*;
 pub use stats::Stats;
+use std::ffi::OsString;
 use std::path::PathBuf;
 pub use sweep::{AgainstWhich, JudgedBy, Sweep};
 
@@ -131,28 +136,6 @@ pub struct Train {
 
 #[derive(Args)]
 #[command(after_help = "examples:
-  tallow doctor                              the machine alone
-  tallow doctor recipes/quickstart.yaml      what the recipe waits for, too
-  tallow doctor mine.yaml data.workers=8 --json
-
-It reads a few batches of the recipe, trains on them, and writes no run; 64 MiB are \
-written into the working directory, and removed.")]
-pub struct Doctor {
-    /// A recipe to be tried
-    pub recipe: Option<PathBuf>,
-    /// Overrides of the recipe
-    #[arg(value_name = "KEY=VALUE")]
-    pub overrides: Vec<String>,
-    /// So many batches are read, and trained on
-    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
-    pub batches: u32,
-    /// Print as JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Args)]
-#[command(after_help = "examples:
   tallow new images/ -o lesions.yaml      class folders
   tallow new labels.csv -o lesions.yaml   a CSV that names images and labels
   tallow new dermamnist.npz               to the terminal")]
@@ -162,66 +145,6 @@ pub struct New {
     /// The recipe to write; standard output without it
     #[arg(short, long, value_name = "RECIPE.yaml")]
     pub out: Option<PathBuf>,
-}
-
-#[derive(Args)]
-#[command(after_help = "examples:
-  tallow eval checkpoints/quickstart
-  tallow eval checkpoints/isic2018_resnet50 --split test --json
-  tallow eval checkpoints/quickstart data.seed=2 --predictions fresh.csv
-  tallow eval checkpoints/quickstart --tta flips
-  tallow eval checkpoints/a --with checkpoints/b --with checkpoints/c
-  tallow eval recipes/x.yaml model.weights=theirs.pth --split test
-  tallow eval checkpoints/x --by-group --subgroups metadata.csv:sex
-  tallow eval checkpoints/x --split test --html test.html
-  tallow eval checkpoints/x --subgroups metadata.csv:age=0,40,60
-  tallow eval checkpoints/x --split all \\
-      'data={ name: folder, root: images, batch: 32 }'
-  tallow eval predictions.csv --json
-  tallow eval checkpoints/x --metrics isic2018,mcc,recall[MEL]
-
-A CSV of predictions has the columns id, group, label, predicted, then one of \
-probabilities per class, as --predictions writes it; group and predicted may be left \
-out.")]
-pub struct Eval {
-    /// A checkpoint folder, or a run's folder (its `best`); or a recipe, of whose model.weights
-    /// the metrics are then, as they are; or a CSV of predictions, whoever made it
-    #[arg(value_name = "CHECKPOINT|RECIPE|CSV")]
-    pub subject: PathBuf,
-    /// Overrides of the checkpoint's recipe, or of the recipe, such as data.root=…
-    #[arg(value_name = "KEY=VALUE")]
-    pub overrides: Vec<String>,
-    /// Which part of the data [default: validation]
-    #[arg(long, value_name = "train|validation|test|all")]
-    pub split: Option<String>,
-    /// Count each group, such as a lesion, once: with the mean of the probabilities of its images
-    #[arg(long)]
-    pub by_group: bool,
-    /// The metrics of each value of a column too; images are found by id, or by group. More than
-    /// ten different numbers are cut at their quartiles, or where COLUMN=0,40,60 says
-    #[arg(long, value_name = "FILE.csv:COLUMN", conflicts_with = "metrics")]
-    pub subgroups: Vec<String>,
-    /// These instead of the usual: sets such as isic2018, metrics, numbers of a class such as
-    /// recall[MEL], between commas; `tallow list metric_sets` and `tallow list metrics` name them
-    #[arg(long, value_name = "NAMES")]
-    pub metrics: Option<String>,
-    /// Without intervals: of millions of images they are narrow, and take minutes
-    #[arg(long)]
-    pub no_intervals: bool,
-    /// Print the metrics as JSON, with their 95 % intervals
-    #[arg(long)]
-    pub json: bool,
-    /// Write a page as a run's report: metrics, worst errors, curves, subgroups
-    #[arg(long, value_name = "FILE.html", conflicts_with = "metrics")]
-    pub html: Option<PathBuf>,
-    /// Write the prediction of every image, or with --by-group of every group
-    #[arg(long, value_name = "CSV")]
-    pub predictions: Option<PathBuf>,
-    /// Without the calibration that the checkpoint has
-    #[arg(long)]
-    pub uncalibrated: bool,
-    #[command(flatten)]
-    pub asking: Asking,
 }
 
 #[derive(Args)]
@@ -343,6 +266,15 @@ pub struct List {
     /// Of policies: write the page of all, DIR/policies.md, and a picture of each below DIR/policies/; of the recipe: DIR/recipe.md
     #[arg(long, value_name = "DIR", conflicts_with = "json")]
     pub markdown: Option<PathBuf>,
+}
+
+/// A command's arguments when these words are typed after it; the rest are its defaults.
+///
+/// # Errors
+/// Words that it does not take.
+pub fn typed<T: Args + FromArgMatches>(words: impl IntoIterator<Item = OsString>) -> Result<T, clap::Error> {
+    let words = std::iter::once(OsString::from("tallow")).chain(words);
+    T::from_arg_matches(&T::augment_args(clap::Command::new("tallow")).try_get_matches_from(words)?)
 }
 
 #[cfg(test)]

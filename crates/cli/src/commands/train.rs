@@ -1,6 +1,6 @@
 //! `train RECIPE`: the main job.
 
-use crate::arguments::{Sweep, Train};
+use crate::arguments::{Sweep, Train, typed};
 use crate::signals;
 use crate::wrap::wrapped;
 use anyhow::Context;
@@ -88,16 +88,19 @@ fn several(arguments: &Train, first: Plan, registry: &Registry, progress: &Progr
                        remove the folders that are to be new, or write elsewhere with --out DIR";
         return Err(Error::recipe(format!("--overwrite: {problem}")).into());
     }
-    let sweep = Sweep::of(&arguments.recipe, &arguments.overrides, arguments.out.clone());
+    let words = ["--".into(), arguments.recipe.clone().into_os_string()];
+    let sweep: Sweep = typed(words.into_iter().chain(arguments.overrides.iter().map(Into::into)))?;
+    let sweep = Sweep { out: arguments.out.clone(), json: arguments.json, ..sweep };
     if arguments.dry_run {
         dry_run(Run::build(first, Start::Recipe, progress)?, arguments.json, progress)?;
+        // Two answers in JSON are none.
         return if arguments.json {
             Ok(())
         } else {
             super::sweep::sweep(&Sweep { dry_run: true, ..sweep }, registry)
         };
     }
-    super::sweep::sweep(&Sweep { json: arguments.json, ..sweep }, registry)
+    super::sweep::sweep(&sweep, registry)
 }
 
 /// Trains a plan in a folder to its end, and writes the report; the folder is locked until it is dropped. `watch` gives the number

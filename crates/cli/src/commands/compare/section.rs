@@ -1,8 +1,7 @@
 //! A comparison for the board.
 
 use super::{found, page, resampling, runs::models, settings};
-use crate::arguments::Compare;
-use clap::{Args, Command, FromArgMatches};
+use crate::arguments::{Compare, typed};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use tallow_policy::Registry;
@@ -10,10 +9,8 @@ use tallow_report::{Progress, Section};
 
 /// What `tallow compare RUN RUN … --metric METRIC` finds of predictions that are there, as a part of a page.
 pub fn section(runs: Vec<PathBuf>, metric: &str, registry: &Registry) -> anyhow::Result<Section> {
-    let words = ["compare", "--metric", metric, "--"].map(OsString::from);
-    let words = words.into_iter().chain(runs.into_iter().map(OsString::from));
-    let typed = Compare::augment_args(Command::new("compare")).try_get_matches_from(words)?;
-    let arguments = Compare::from_arg_matches(&typed)?;
+    let words = ["--metric", metric, "--"].map(OsString::from);
+    let arguments: Compare = typed(words.into_iter().chain(runs.into_iter().map(OsString::from)))?;
     let how = resampling(&arguments)?;
     let mut models = models(&arguments, registry, &Progress::hidden())?;
     let (metrics, how) = settings(&arguments, &mut models, how)?;
