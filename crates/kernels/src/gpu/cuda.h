@@ -18,6 +18,7 @@ struct bf16 { unsigned short bits; };
 #define EXP(x) expf(x)
 #define LOG(x) logf(x)
 #define SQRT(x) sqrtf(x)
+#define POW(x, y) powf(x, y)
 #define MAX(a, b) fmaxf(a, b)
 #define LOAD(x, i) load(x, i)
 #define STORE(y, i, v) store(y, i, v)

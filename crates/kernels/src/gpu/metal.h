@@ -20,6 +20,7 @@ struct bf16 { ushort bits; };
 #define EXP(x) exp(x)
 #define LOG(x) log(x)
 #define SQRT(x) sqrt(x)
+#define POW(x, y) pow(x, y)
 #define MAX(a, b) fmax(a, b)
 #define LOAD(x, i) load(x, i)
 #define STORE(y, i, v) store(y, i, v)

@@ -47,7 +47,9 @@ impl Source {
             Target::Metal => [include_str!("metal.h"), BF16].concat(),
             Target::Host => String::new(),
         };
-        let mut out = format!("#undef THREADS\n#define THREADS {}u\n{prelude}{common}", self.threads);
+        let of = storage.name();
+        let mut out =
+            format!("#undef THREADS\n#define THREADS {}u\n{prelude}{common}typedef {of} T;\n", self.threads);
         let mut at = 0;
         for kernel in kernels {
             out += &text[at..kernel.head.start];

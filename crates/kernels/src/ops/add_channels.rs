@@ -1,5 +1,7 @@
 //! One number for every channel, added: the bias of a convolution.
 
+pub mod gpu;
+
 use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::parallel::filled;
 use crate::cpu::planes;

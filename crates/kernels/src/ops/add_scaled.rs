@@ -1,5 +1,7 @@
 //! The sum at the end of a residual block, with a factor for each row of what the block adds: stochastic depth.
 
+pub mod gpu;
+
 use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::parallel::filled;
 use crate::cpu::simd::vectorized;

@@ -1,5 +1,7 @@
 //! Blocks of a tensor along one axis: parts of it, and zeros around it.
 
+pub mod gpu;
+
 use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::parallel::filled;
 use crate::dispatch::{Op, apply};

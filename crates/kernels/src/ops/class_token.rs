@@ -1,5 +1,7 @@
 //! The class token before a sequence of patches, and the positions of both.
 
+pub mod gpu;
+
 use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::parallel::filled;
 use crate::cpu::simd::vectorized;

@@ -27,6 +27,7 @@ mod relu6;
 mod scale_channels;
 mod silu;
 mod softmax;
+mod sums;
 mod upload;
 
 pub use adaptive::adaptive_avg_pool2d;
@@ -59,7 +60,12 @@ pub use softmax::softmax;
 #[doc(hidden)]
 pub mod launches {
     pub use super::activation::gpu as activation;
+    pub use super::add_channels::gpu as add_channels;
+    pub use super::add_scaled::gpu as add_scaled;
+    pub use super::attention::gpu as attention;
     pub use super::batch_norm::gpu as batch_norm;
+    pub use super::block::gpu as block;
+    pub use super::class_token::gpu as class_token;
     pub use super::conv::gpu as conv;
     pub use super::layer_norm::gpu as layer_norm;
     pub use super::loss::gpu as loss;
@@ -67,16 +73,27 @@ pub mod launches {
     pub use super::mix::rows::gpu as mix_rows;
     pub use super::optimizer::gpu as optimizer;
     pub use super::pool::gpu as pool;
+    pub use super::rearrange::gpu as rearrange;
+    pub use super::scale_channels::gpu as scale_channels;
     pub use super::softmax::gpu as softmax;
+    /// Sums over rows and planes.
+    pub mod sums {
+        pub use crate::ops::sums::*;
+    }
     /// Bytes to values.
     pub mod upload {
         pub use crate::ops::upload::*;
     }
 
     /// All of them.
-    pub static SOURCES: [&crate::gpu::Source; 11] = [
+    pub static SOURCES: [&crate::gpu::Source; 19] = [
         &activation::SOURCE,
+        &add_channels::SOURCE,
+        &add_scaled::SOURCE,
+        &attention::SOURCE,
         &batch_norm::SOURCE,
+        &block::SOURCE,
+        &class_token::SOURCE,
         &composite::SOURCE,
         &conv::SOURCE,
         &layer_norm::SOURCE,
@@ -84,7 +101,10 @@ pub mod launches {
         &mix_rows::SOURCE,
         &optimizer::SOURCE,
         &pool::SOURCE,
+        &rearrange::SOURCE,
+        &scale_channels::SOURCE,
         &softmax::SOURCE,
+        &sums::SOURCE,
         &upload::SOURCE,
     ];
 }

@@ -1,5 +1,7 @@
 //! Copies with permuted axes: maps to sequences, patches to rows, and back.
 
+pub mod gpu;
+
 use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::parallel::{Shared, filled, pieces, unfilled};
 use crate::dispatch::{Op, apply};

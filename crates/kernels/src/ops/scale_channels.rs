@@ -1,5 +1,7 @@
 //! One factor per channel of each row: the gate of squeeze-and-excitation.
 
+pub mod gpu;
+
 use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::parallel::{Shared, filled, pieces, unfilled};
 use crate::cpu::planes;

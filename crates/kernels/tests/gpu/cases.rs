@@ -1,7 +1,7 @@
 //! Each op on the emulated GPU and on the CPU: odd sizes, below and above a group, and enough for several groups.
 
 use crate::bench::{Bench, flat, gradients, normal};
-use crate::layers;
+use crate::{copies, layers, tokens};
 use candle_core::{Device, Result, Tensor, Var};
 use tallow_kernels::gpu::{Kind, Memory, Storage};
 use tallow_kernels::launches::activation::Activation;
@@ -12,7 +12,7 @@ use tallow_kernels::{AdamW, Sgd};
 /// A case, and the source that it is of.
 pub type Case = (&'static str, fn(&Bench) -> Result<()>);
 
-pub const CASES: [Case; 11] = [
+pub const CASES: [Case; 19] = [
     ("mix_rows", mixed_rows),
     ("composite", composites),
     ("upload", uploads),
@@ -24,6 +24,14 @@ pub const CASES: [Case; 11] = [
     ("layer_norm", layers::layer_norms),
     ("pool", layers::pools),
     ("conv", layers::convolutions),
+    ("block", copies::blocks),
+    ("rearrange", copies::rearranged),
+    ("add_channels", tokens::channels),
+    ("scale_channels", tokens::channels),
+    ("sums", tokens::channels),
+    ("add_scaled", tokens::residuals),
+    ("class_token", tokens::class_tokens),
+    ("attention", tokens::attentions),
 ];
 
 fn mixed_rows(bench: &Bench) -> Result<()> {
@@ -69,6 +77,14 @@ fn composites(bench: &Bench) -> Result<()> {
         )?;
         let dx = composite::backward(bench.device, &on_dy, maps, &partner, region)?;
         bench.near("paste_boxes gradient", &dx, &gradients(&[&x], &dy, |x| f(&x[0]))?[0], 1e-6)?;
+    }
+    for boxes in [&boxes[..], &boxes[..1]] {
+        let f = |x: &Tensor| tallow_kernels::paste_resized(x, &partner, boxes);
+        let region = Region::Resized(boxes);
+        let y = composite::forward(bench.device, &on, maps, &partner, region)?;
+        bench.near("paste_resized", &y, &f(&x)?, 1e-6)?;
+        let dx = composite::backward(bench.device, &on_dy, maps, &partner, region)?;
+        bench.near("paste_resized gradient", &dx, &gradients(&[&x], &dy, |x| f(&x[0]))?[0], 1e-6)?;
     }
     let mask = |row: usize| (0..h * w).map(|i| ((i * 31 + row * 17) % 101) as f32 / 100.0).collect();
     let masks: Vec<Vec<f32>> = (0..r).map(mask).collect();
@@ -203,14 +219,21 @@ fn losses(bench: &Bench) -> Result<()> {
         t[0] = 0.0;
         let t = Tensor::from_vec(t, (rows, classes), &Device::Cpu)?;
         let weights: Option<Vec<f64>> = weighted.then(|| (0..classes).map(|c| 0.5 + c as f64).collect());
-        let f = |z: &Tensor| tallow_kernels::soft_cross_entropy(z, &t, weights.as_deref());
-        let (loss, slope) =
-            loss::forward(bench.device, &on, &bench.floats(&t)?, weights.as_deref(), classes)?;
-        bench.near("loss", &loss, &f(&z)?, 2e-6)?;
-        let factor = Tensor::new(0.37f32, &Device::Cpu)?;
-        let want = &gradients(&[&z], &factor, |z| f(&z[0]))?[0];
-        let dz = loss::backward(bench.device, &slope, &bench.floats(&factor)?, bench.storage)?;
-        bench.near("gradient of the loss", &dz, want, 1e-5)?;
+        for gamma in [0.0, 0.5, 2.0] {
+            let weights = weights.as_deref();
+            let f = |z: &Tensor| match gamma {
+                0.0 => tallow_kernels::soft_cross_entropy(z, &t, weights),
+                _ => tallow_kernels::focal_loss(z, &t, gamma, weights),
+            };
+            let what = format!("loss, gamma {gamma}, {rows}×{classes}");
+            let (loss, slope) =
+                loss::forward(bench.device, &on, &bench.floats(&t)?, weights, (classes, gamma))?;
+            bench.near(&what, &loss, &f(&z)?, 2e-6)?;
+            let factor = Tensor::new(0.37f32, &Device::Cpu)?;
+            let want = &gradients(&[&z], &factor, |z| f(&z[0]))?[0];
+            let dz = loss::backward(bench.device, &slope, &bench.floats(&factor)?, bench.storage)?;
+            bench.near(&format!("{what}: gradient"), &dz, want, 1e-5)?;
+        }
     }
     Ok(())
 }
@@ -263,5 +286,26 @@ fn optimizers(bench: &Bench) -> Result<()> {
     near("ema", &on_average, &average)?;
     let norm = optimizer::norm(bench.device, &grads.iter().map(|grad| &grad.1).collect::<Vec<_>>())?;
     let want = tallow_kernels::grad_norm(&grads.iter().map(|grad| &grad.0).collect::<Vec<_>>())?;
-    bench.near("grad_norm", &norm, &Tensor::new(want as f32, &Device::Cpu)?, 1e-6)
+    bench.near("grad_norm", &norm, &Tensor::new(want as f32, &Device::Cpu)?, 1e-6)?;
+
+    // Gradients in place: halved; made as long as asked, and left where they are no longer than that; then parameters as layers read them.
+    let places = grads.iter().map(|grad| Ok(bench.values(&grad.0)?.1)).collect::<Result<Vec<_>>>()?;
+    let list: Vec<&crate::emulation::Buffer> = places.iter().collect();
+    let are = |what: &str, factor: f64| {
+        let pairs = places.iter().zip(&grads).filter(|(got, _)| got.count() > 0);
+        { pairs }.try_for_each(|(got, (grad, _))| bench.near(what, got, &(grad * factor)?, 1e-6))
+    };
+    optimizer::clip(bench.device, &list, &norm, want * 1.01)?;
+    are("clip, not above", 1.0)?;
+    optimizer::clip(bench.device, &list, &norm, 1.0)?;
+    are("clip", 1.0 / (want + 1e-6))?;
+    optimizer::scale(bench.device, &list, 0.5 * want)?;
+    // Twice rounded in bf16.
+    if bench.storage == Storage::F32 {
+        are("scale", 0.5)?;
+    }
+    let rows: Vec<_> = (0..SIZES.len()).map(|i| [&values[i], &places[i]]).collect();
+    optimizer::cast(bench.device, &rows)?;
+    let pairs = places.iter().zip(&start).filter(|(got, _)| got.count() > 0);
+    { pairs }.try_for_each(|(got, want)| bench.same("cast", got, want))
 }

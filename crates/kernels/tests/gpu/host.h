@@ -292,6 +292,7 @@ template <class E> struct Shared {
 #define EXP(x) expf(x)
 #define LOG(x) logf(x)
 #define SQRT(x) sqrtf(x)
+#define POW(x, y) powf(x, y)
 #define MAX(a, b) fmaxf(a, b)
 
 // The kernels by name.

@@ -6,8 +6,8 @@ use tallow_kernels::gpu::Storage;
 use tallow_kernels::launches::activation::{self, Activation};
 use tallow_kernels::launches::batch_norm::{self, Layer, Planes};
 use tallow_kernels::launches::conv::{self, Geometry};
-use tallow_kernels::launches::layer_norm;
 use tallow_kernels::launches::pool::{self, Window};
+use tallow_kernels::launches::{layer_norm, sums};
 use tallow_kernels::{BatchNorm, Conv, RunningStats, Stats};
 
 /// Weights around 1 and biases around 0, some channels scaled by a negative number.
@@ -168,6 +168,19 @@ pub fn pools(bench: &Bench) -> Result<()> {
             let dx = pool::avg_backward(bench.device, &on_dy, window, false)?;
             bench.near("avg_pool2d_ceil gradient", &dx, &gradients(&[&x], &dy, |x| ceil(&x[0]))?[0], 1e-6)?;
         }
+        for out in [(1, 1), (3, 2), (7, 7)] {
+            let f = |x: &Tensor| tallow_kernels::adaptive_avg_pool2d(x, out);
+            let y = pool::adaptive_forward(bench.device, &on, (h, w), out)?;
+            bench.near("adaptive_avg_pool2d", &y, &f(&x)?, 1e-6)?;
+            let (dy, on_dy) = bench.normal(&[2, 5, out.0, out.1], 5)?;
+            let dx = pool::adaptive_backward(bench.device, &on_dy, (h, w), out)?;
+            bench.near(
+                "adaptive_avg_pool2d gradient",
+                &dx,
+                &gradients(&[&x], &dy, |x| f(&x[0]))?[0],
+                1e-6,
+            )?;
+        }
         let y = pool::global_forward(bench.device, &on, h * w)?;
         bench.near("global_avg_pool", &y, &tallow_kernels::global_avg_pool(&x)?, 1e-6)?;
         let (dy, on_dy) = bench.normal(&[2, 5], 4)?;
@@ -212,6 +225,22 @@ pub fn convolutions(bench: &Bench) -> Result<()> {
             &want[1],
             1e-5,
         )?;
+    }
+    for ((r, h, w, c), k) in [((2, 5, 4, 3), 3), ((1, 9, 8, 37), 7), ((3, 12, 11, 2), 5), ((1, 2, 2, 1), 1)] {
+        let what = |part: &str| format!("depthwise_last {r}×{h}×{w}×{c}, {k}×{k}: {part}");
+        let (x, on) = bench.normal(&[r, h, w, c], 1)?;
+        let (weight, on_weight) = bench.normal(&[c, 1, k, k], 2)?;
+        let bias = normal(&[c], 3);
+        let (f, last) =
+            (|x: &[Tensor]| tallow_kernels::depthwise_last(&x[0], &x[1], &x[2]), conv::Last { h, w, c, k });
+        let y = conv::depthwise_last(bench.device, &on, (&on_weight, &bench.floats(&bias)?), last)?;
+        bench.near(&what("y"), &y, &f(&[x.clone(), weight.clone(), bias.clone()])?, 3e-6)?;
+        let (dy, on_dy) = bench.normal(&[r, h, w, c], 4)?;
+        let want = gradients(&[&x, &weight, &bias], &dy, f)?;
+        let [dx, dweight] = conv::depthwise_last_backward(bench.device, (&on, &on_weight), &on_dy, last)?;
+        bench.near(&what("dx"), &dx, &want[0], 3e-6)?;
+        bench.near(&what("dweight"), &dweight, &want[1], 1e-5)?;
+        bench.near(&what("dbias"), &sums::columns(bench.device, &on_dy, c)?, &want[2], 1e-5)?;
     }
     // The column matrix times the weight is the convolution, and so are its gradients.
     for (kernel, stride, padding, dilation) in [(3, 1, 1, 1), (3, 2, 1, 1), (2, 2, 0, 2), (1, 1, 0, 1)] {

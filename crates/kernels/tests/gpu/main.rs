@@ -3,12 +3,14 @@
 
 mod bench;
 mod cases;
+mod copies;
 mod emulation;
 mod layers;
 mod metal;
 mod mistakes;
 #[cfg(unix)]
 mod nvrtc;
+mod tokens;
 
 use bench::Bench;
 use candle_core::Result;

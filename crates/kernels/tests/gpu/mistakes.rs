@@ -9,7 +9,7 @@ use tallow_kernels::gpu::{Argument, Device, Kind, Launch, Source, Storage};
 use tallow_kernels::launches::SOURCES;
 
 /// Source, what is written in it, what takes its place, and what is said then.
-const CHANGES: [(&str, &str, &str, &str); 9] = [
+const CHANGES: [(&str, &str, &str, &str); 14] = [
     (
         "activation",
         "EACH(i, n) STORE(y, i, relu(",
@@ -28,6 +28,11 @@ const CHANGES: [(&str, &str, &str, &str); 9] = [
         "race: writes y[",
     ),
     ("batch_norm", "(s / (n - 1.0f))", "(s / n)", "on the CPU"),
+    ("block", "at < length ?", "at <= length ?", "which has"),
+    ("rearrange", "tile[lane * LINE + k])", "tile[k * LINE + lane])", "nobody wrote"),
+    ("sums", "k * n + column)", "k * n + column + 1)", "which has"),
+    ("attention", "0.0f : -100.0f;", "0.0f : 0.0f;", "on the CPU"),
+    ("conv", "taps - 1 - tap : tap", "taps - 1 - tap : 0", "on the CPU"),
     ("optimizer", "1) + THREAD; i < end;", "1) + THREAD; i <= end;", "reads param[1], which has 1 numbers"),
 ];
 
@@ -37,6 +42,19 @@ fn user(function: &str) -> &'static str {
         "tree_sum" => "batch_norm",
         "team_max" => "loss",
         other => panic!("{other} has a barrier: which source uses it?"),
+    }
+}
+
+/// The sources, as they are, that the cases of a source go on with.
+fn beside(source: &str) -> &'static [&'static str] {
+    match source {
+        "add_scaled" | "conv" => &["sums"],
+        "attention" => &["softmax", "sums"],
+        "batch_norm" => &["activation"],
+        "class_token" => &["block", "sums"],
+        "scale_channels" => &["add_channels", "sums"],
+        "sums" => &["add_channels", "scale_channels"],
+        _ => &[],
     }
 }
 
@@ -94,14 +112,14 @@ fn mistakes() -> Vec<Mistake> {
 fn every_barrier_is_needed_and_wrong_indices_are_found() {
     let Some(compiler) = compiler() else { return };
     let mistakes = mistakes();
-    let barriers = 10; // in all sources
+    let barriers = 11; // in all sources
     assert_eq!(mistakes.len(), CHANGES.len() + barriers);
     let part = |m: &Mistake| (m.space.clone(), m.source, m.dialect.clone(), m.common.clone());
     let mut parts: Vec<_> = mistakes.iter().map(part).collect();
-    // Its gradient goes on with ReLU's, as it is.
-    let relu = source("activation");
-    for mistake in mistakes.iter().filter(|mistake| mistake.source.name == "batch_norm") {
-        parts.push((mistake.space.clone(), relu, relu.dialect().into(), Source::common().into()));
+    for mistake in &mistakes {
+        for other in beside(mistake.source.name).iter().map(|name| source(name)) {
+            parts.push((mistake.space.clone(), other, other.dialect().into(), Source::common().into()));
+        }
     }
     let program = program(compiler, "mistakes", &parts, &[Storage::F32]);
     for (i, mistake) in mistakes.iter().enumerate() {

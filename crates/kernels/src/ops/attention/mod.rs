@@ -1,6 +1,7 @@
 //! Scaled dot-product attention of packed queries, keys and values, within images or within their windows.
 
 mod core;
+pub mod gpu;
 mod groups;
 
 use crate::cpu::element::{Element, tensor, view};

@@ -99,3 +99,53 @@ KERNEL(col2im, IN(T, columns), OUT(T, dx), UINT(n), UINT(h), UINT(w), UINT(kh), 
     STORE(dx, k, sum);
   }
 }
+
+// Depthwise with channels last: x and y (R, h, w, C), weight (C, k, k), k odd, zeros around so that the size stays.
+
+// At position `at`, of channel `c`; `turned` by 180° for the gradient.
+DEVICE f32 around(READS(T) x, READS(T) weight, u32 at, u32 c, u32 h, u32 w, u32 channels, u32 k, u32 turned) {
+  const u32 i = at / w % h, j = at % w, image = at / (h * w) * h * w, taps = k * k;
+  f32 sum = 0.0f;
+  for (u32 u = 0; u < k; u++) {
+    const u32 y = i + u - k / 2;  // wraps outside
+    for (u32 v = 0; y < h && v < k; v++) {
+      const u32 xx = j + v - k / 2, tap = u * k + v;
+      if (xx < w) sum += LOAD(weight, c * taps + (turned != 0 ? taps - 1 - tap : tap)) * LOAD(x, (image + y * w + xx) * channels + c);
+    }
+  }
+  return sum;
+}
+
+KERNEL(depthwise_last, IN(T, x), IN(T, weight), IN(f32, bias), OUT(T, y), UINT(n), UINT(h), UINT(w), UINT(channels), UINT(k)) {
+  EACH(i, n) {
+    const u32 c = i % channels;
+    STORE(y, i, LOAD(bias, c) + around(x, weight, i / channels, c, h, w, channels, k, 0));
+  }
+}
+
+KERNEL(depthwise_last_input, IN(T, dy), IN(T, weight), OUT(T, dx), UINT(n), UINT(h), UINT(w), UINT(channels), UINT(k)) {
+  EACH(i, n) STORE(dx, i, around(dy, weight, i / channels, i % channels, h, w, channels, k, 1));
+}
+
+// Of each chunk of the R·h·w positions, for every tap of every channel (chunks, k·k, C): Σ dy·x.
+KERNEL(depthwise_last_chunks, IN(T, x), IN(T, dy), OUT(f32, partial), UINT(count), UINT(chunk), UINT(h), UINT(w), UINT(channels), UINT(k)) {
+  const u32 begin = GROUP_Y * chunk, end = least(count, begin + chunk), n = k * k * channels;
+  EACH(column, n) {
+    const u32 c = column % channels, u = column / channels / k, v = column / channels % k;
+    f32 sum = 0.0f;
+    for (u32 at = begin; at < end; at++) {
+      const u32 y = at / w % h + u - k / 2, xx = at % w + v - k / 2;
+      if (y < h && xx < w) sum += LOAD(dy, at * channels + c) * LOAD(x, (at / (h * w) * h * w + y * w + xx) * channels + c);
+    }
+    STORE(partial, GROUP_Y * n + column, sum);
+  }
+}
+
+KERNEL(depthwise_last_weight, IN(f32, partial), OUT(T, dweight), UINT(n), UINT(channels), UINT(chunks)) {
+  EACH(i, n) {
+    const u32 taps = n / channels, column = i % taps * channels + i / taps;
+    f32 sum = 0.0f;
+    for (u32 k = 0; k < chunks; k++) sum += LOAD(partial, k * n + column);
+    STORE(dweight, i, sum);
+  }
+}

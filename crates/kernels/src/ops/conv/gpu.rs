@@ -1,7 +1,7 @@
-//! Convolution on a GPU: depthwise, and the column matrix.
+//! Convolution on a GPU: depthwise, also with channels last, and the column matrix.
 
 pub use super::Geometry;
-use crate::gpu::{Argument, Device, Kind, Memory, Source, Storage, arguments, size};
+use crate::gpu::{Argument, Device, Kind, Memory, Source, Storage, arguments, groups, size};
 use candle_core::{Result, bail};
 
 pub static SOURCE: Source = Source::new("conv", 256, include_str!("gpu.cc"));
@@ -116,4 +116,78 @@ pub fn col2im<D: Device>(device: &D, columns: &D::Buffer, g: &Geometry) -> Resul
     arguments.extend(g.arguments()?);
     SOURCE.launch(device, ("col2im", Storage::of(columns)?), SOURCE.wide(n)?, arguments)?;
     Ok(dx)
+}
+
+/// Maps (R, h, w, C) and kernels of k × k, k odd.
+#[derive(Debug, Clone, Copy)]
+pub struct Last {
+    pub h: usize,
+    pub w: usize,
+    pub c: usize,
+    pub k: usize,
+}
+
+impl Last {
+    fn arguments<'a, B>(&self) -> [Argument<'a, B>; 4] {
+        [self.h, self.w, self.c, self.k].map(|n| (n as u32).into())
+    }
+
+    /// R·h·w.
+    fn positions(&self, x: &impl Memory, weight: usize) -> Result<usize> {
+        let Last { h, w, c, k } = *self;
+        let (n, taps) = (x.count(), k * k);
+        if h * w * c == 0 || n == 0 || !n.is_multiple_of(h * w * c) || k % 2 == 0 || weight != taps * c {
+            bail!(
+                "depthwise_last: expected (R, {h}, {w}, {c}) and ({c}, {k}, {k}) with odd {k}, got {n} and {weight} numbers"
+            );
+        }
+        size(n)?;
+        Ok(n / c)
+    }
+}
+
+/// y of x, weight (C, 1, k, k) and bias (C), f32.
+///
+/// # Errors
+/// Fails on sizes that do not fit, and where the device does.
+pub fn depthwise_last<D: Device>(
+    device: &D,
+    x: &D::Buffer,
+    (weight, bias): (&D::Buffer, &D::Buffer),
+    last: Last,
+) -> Result<D::Buffer> {
+    last.positions(x, weight.count())?;
+    let (y, n) = (device.empty(x.kind(), x.count())?, x.count());
+    let mut arguments = arguments![x, weight, bias, &y, size(n)?];
+    arguments.extend(last.arguments());
+    SOURCE.launch(device, ("depthwise_last", Storage::of(x)?), SOURCE.wide(n)?, arguments)?;
+    Ok(y)
+}
+
+/// dx and dweight; dbias are the sums of dy's columns.
+///
+/// # Errors
+/// Fails on sizes that do not fit, and where the device does.
+pub fn depthwise_last_backward<D: Device>(
+    device: &D,
+    (x, weight): (&D::Buffer, &D::Buffer),
+    dy: &D::Buffer,
+    last: Last,
+) -> Result<[D::Buffer; 2]> {
+    let (count, storage) = (last.positions(x, weight.count())?, Storage::of(x)?);
+    let (dx, n) = (device.empty(dy.kind(), dy.count())?, dy.count());
+    let mut arguments = arguments![dy, weight, &dx, size(n)?];
+    arguments.extend(last.arguments());
+    SOURCE.launch(device, ("depthwise_last_input", storage), SOURCE.wide(n)?, arguments)?;
+    let chunk = (CHUNK / 16).max(count.div_ceil(CHUNKS));
+    let (chunks, n) = (count.div_ceil(chunk), weight.count());
+    let partial = device.empty(Kind::F32, chunks * n)?;
+    let mut arguments = arguments![x, dy, &partial, size(count)?, size(chunk)?];
+    arguments.extend(last.arguments());
+    let across = [groups(n, SOURCE.threads)?, size(chunks)?];
+    SOURCE.launch(device, ("depthwise_last_chunks", storage), across, arguments)?;
+    let dweight = device.empty(weight.kind(), n)?;
+    let arguments = arguments![&partial, &dweight, size(n)?, last.c as u32, chunks as u32];
+    SOURCE.launch(device, ("depthwise_last_weight", storage), SOURCE.wide(n)?, arguments)?;
+    Ok([dx, dweight])
 }

@@ -1,11 +1,11 @@
-//! Soft cross-entropy on a GPU.
+//! Soft cross-entropy and focal loss on a GPU.
 
 use crate::gpu::{Device, Kind, Memory, Source, Storage, arguments, size};
 use candle_core::Result;
 
 pub static SOURCE: Source = Source::new("loss", 256, include_str!("gpu.cc"));
 
-/// The loss (1 number, f32), and its slope by the logits (rows, classes), f32. Targets are f32.
+/// The loss (1 number, f32), and its slope by the logits (rows, classes), f32. Targets are f32; gamma is 0 for the cross-entropy.
 ///
 /// # Errors
 /// Those of the device.
@@ -14,7 +14,7 @@ pub fn forward<D: Device>(
     logits: &D::Buffer,
     targets: &D::Buffer,
     class_weights: Option<&[f64]>,
-    classes: usize,
+    (classes, gamma): (usize, f64),
 ) -> Result<(D::Buffer, D::Buffer)> {
     let (storage, rows) = (Storage::of(logits)?, logits.count() / classes);
     let weights: Vec<f32> = match class_weights {
@@ -25,8 +25,9 @@ pub fn forward<D: Device>(
     let losses = device.empty(Kind::F32, rows)?;
     let slope = device.empty(Kind::F32, logits.count())?;
     size(logits.count())?;
-    let arguments = arguments![logits, targets, &weights, &losses, &slope, size(rows)?, size(classes)?];
-    SOURCE.launch(device, ("cross_entropy_rows", storage), SOURCE.by_team(rows)?, arguments)?;
+    let mut arguments = arguments![logits, targets, &weights, &losses, &slope];
+    arguments.extend(arguments![size(rows)?, size(classes)?, gamma as f32]);
+    SOURCE.launch(device, ("loss_rows", storage), SOURCE.by_team(rows)?, arguments)?;
     let loss = device.empty(Kind::F32, 1)?;
     SOURCE.launch(device, ("mean_of", storage), [1, 1], arguments![&losses, &loss, size(rows)?])?;
     Ok((loss, slope))
@@ -46,7 +47,7 @@ pub fn backward<D: Device>(
     let dz = device.empty(storage.kind(), n)?;
     SOURCE.launch(
         device,
-        ("cross_entropy_backward", storage),
+        ("loss_backward", storage),
         SOURCE.wide(n)?,
         arguments![slope, factor, &dz, size(n)?],
     )?;

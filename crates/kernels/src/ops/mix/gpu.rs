@@ -34,6 +34,8 @@ impl Maps {
 #[derive(Debug, Clone, Copy)]
 pub enum Region<'a> {
     Boxes(&'a [Bounds]),
+    /// The whole of the partner, resized into them.
+    Resized(&'a [Bounds]),
     /// (H·W) each.
     Masks(&'a [Vec<f32>]),
 }
@@ -41,13 +43,13 @@ pub enum Region<'a> {
 impl Region<'_> {
     fn count(&self) -> usize {
         match self {
-            Region::Boxes(boxes) => boxes.len(),
+            Region::Boxes(boxes) | Region::Resized(boxes) => boxes.len(),
             Region::Masks(masks) => masks.len(),
         }
     }
 }
 
-/// y = `paste_boxes` or `blend_masks` of x.
+/// y = `paste_boxes`, `paste_resized` or `blend_masks` of x.
 ///
 /// # Errors
 /// Fails on sizes that do not fit, and where the device does.
@@ -60,7 +62,7 @@ pub fn forward<D: Device>(
 ) -> Result<D::Buffer> {
     maps.check(x, partner, region.count())?;
     let partner = device.words(partner)?;
-    run(device, x, maps, vec![&partner], region, ["paste_forward", "blend_forward"])
+    run(device, x, maps, vec![&partner], region, ["paste_forward", "resize_forward", "blend_forward"])
 }
 
 /// dx from dy.
@@ -80,7 +82,14 @@ pub fn backward<D: Device>(
     let begin = |row: usize| partner.iter().filter(|p| (**p as usize) < row).count() as u32;
     let begins = device.words(&(0..=maps.r).map(begin).collect::<Vec<_>>())?;
     let sources = device.words(&sources)?;
-    run(device, dy, maps, vec![&begins, &sources], region, ["paste_backward", "blend_backward"])
+    run(
+        device,
+        dy,
+        maps,
+        vec![&begins, &sources],
+        region,
+        ["paste_backward", "resize_backward", "blend_backward"],
+    )
 }
 
 fn run<D: Device>(
@@ -89,7 +98,7 @@ fn run<D: Device>(
     maps: Maps,
     rows: Vec<&D::Buffer>,
     region: Region,
-    [paste, blend]: [&'static str; 2],
+    [paste, resize, blend]: [&'static str; 3],
 ) -> Result<D::Buffer> {
     let (storage, n, plane) = (Storage::of(x)?, maps.n(), maps.h * maps.w);
     let y = device.empty(x.kind(), n)?;
@@ -98,12 +107,13 @@ fn run<D: Device>(
     let each = |each: usize| size(if region.count() == 1 { 0 } else { each });
     let (sizes, wide) = ([size(n)?, size(maps.c * plane)?, size(plane)?], SOURCE.wide(n)?);
     match region {
-        Region::Boxes(boxes) => {
+        Region::Boxes(boxes) | Region::Resized(boxes) => {
+            let kernel = if matches!(region, Region::Boxes(_)) { paste } else { resize };
             let words = |&(t, b, l, r): &Bounds| [t as u32, b as u32, l as u32, r as u32];
             let boxes = device.words(&boxes.iter().flat_map(words).collect::<Vec<_>>())?;
             let [n, row, plane] = sizes;
             arguments.extend(arguments![&boxes, &y, n, row, plane, size(maps.w)?, each(4)?]);
-            SOURCE.launch(device, (paste, storage), wide, arguments)?;
+            SOURCE.launch(device, (kernel, storage), wide, arguments)?;
         }
         Region::Masks(masks) => {
             let masks = device.floats(&masks.concat())?;

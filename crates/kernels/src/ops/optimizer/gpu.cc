@@ -52,3 +52,23 @@ KERNEL(norm, IN(f32, sums), OUT(f32, norm), UINT(n)) {
   sum = group_sum(sum, part, THREAD);
   if (THREAD == 0) STORE(norm, 0, SQRT(sum));
 }
+
+// x = factor · x.
+KERNEL(scale, INOUTS(T, x), IN(u32, pieces), FLOAT(factor)) {
+  const u32 k = LOAD(pieces, 3 * GROUP), end = LOAD(pieces, 3 * GROUP + 2);
+  for (u32 i = LOAD(pieces, 3 * GROUP + 1) + THREAD; i < end; i += THREADS) STORE(x[k], i, factor * LOAD(x[k], i));
+}
+
+// Gradients whose norm is above `most` are made that long: torch's clip_grad_norm_.
+KERNEL(clip, INOUTS(T, grad), IN(u32, pieces), IN(f32, norm), FLOAT(most)) {
+  const u32 k = LOAD(pieces, 3 * GROUP), end = LOAD(pieces, 3 * GROUP + 2);
+  const f32 factor = most / (LOAD(norm, 0) + 1e-6f);
+  for (u32 i = LOAD(pieces, 3 * GROUP + 1) + THREAD; i < end; i += THREADS)
+    if (factor < 1.0f) STORE(grad[k], i, factor * LOAD(grad[k], i));
+}
+
+// Parameters as layers read them.
+KERNEL(cast, INS(f32, x), INOUTS(T, y), IN(u32, pieces)) {
+  const u32 k = LOAD(pieces, 3 * GROUP), end = LOAD(pieces, 3 * GROUP + 2);
+  for (u32 i = LOAD(pieces, 3 * GROUP + 1) + THREAD; i < end; i += THREADS) STORE(y[k], i, LOAD(x[k], i));
+}

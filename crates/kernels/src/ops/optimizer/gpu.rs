@@ -1,7 +1,7 @@
 //! Updates in place on a GPU: every kernel takes several tensors, so that all parameters take few launches.
 
 use super::{AdamW, Sgd};
-use crate::gpu::{Device, Kind, LIST, Memory, Source, Storage, arguments, size};
+use crate::gpu::{Argument, Device, Kind, LIST, Memory, Source, Storage, arguments, size};
 use candle_core::{Result, bail};
 
 pub static SOURCE: Source = Source::new("optimizer", 256, include_str!("gpu.cc"));
@@ -125,4 +125,57 @@ pub fn norm<D: Device>(device: &D, grads: &[&D::Buffer]) -> Result<D::Buffer> {
     let norm = device.empty(Kind::F32, 1)?;
     SOURCE.launch(device, ("norm", storage), [1, 1], arguments![&sums, &norm, size(count)?])?;
     Ok(norm)
+}
+
+/// x = factor · x for each.
+///
+/// # Errors
+/// Those of the device.
+pub fn scale<D: Device>(device: &D, tensors: &[&D::Buffer], factor: f64) -> Result<()> {
+    each(device, "scale", tensors, || arguments![factor as f32])
+}
+
+/// Gradients of the norm `norm` (1 number, as [`norm`] leaves it on the device) made `most` long where it is above that.
+///
+/// # Errors
+/// Those of the device.
+pub fn clip<D: Device>(device: &D, grads: &[&D::Buffer], norm: &D::Buffer, most: f64) -> Result<()> {
+    each(device, "clip", grads, || arguments![norm, most as f32])
+}
+
+/// A kernel that takes a list, its pieces, and `more`.
+fn each<'a, D: Device>(
+    device: &D,
+    kernel: &'static str,
+    tensors: &[&'a D::Buffer],
+    more: impl Fn() -> Vec<Argument<'a, D::Buffer>>,
+) -> Result<()> {
+    for list in tensors.chunks(LIST) {
+        let table = pieces(list.iter().copied())?;
+        let (across, table) = (size(table.len() / 3)?, device.words(&table)?);
+        if across > 0 {
+            let mut arguments = arguments![list.to_vec(), &table];
+            arguments.extend(more());
+            SOURCE.launch(device, (kernel, Storage::of(list[0])?), [across, 1], arguments)?;
+        }
+    }
+    Ok(())
+}
+
+/// y = x in its own type for each (f32 x, y).
+///
+/// # Errors
+/// Fails on buffers of two sizes, and where the device does.
+pub fn cast<D: Device>(device: &D, tensors: &[[&D::Buffer; 2]]) -> Result<()> {
+    check("cast", tensors)?;
+    for tensors in tensors.chunks(LIST) {
+        let table = pieces(column(tensors, 0))?;
+        let (across, table) = (size(table.len() / 3)?, device.words(&table)?);
+        if across == 0 {
+            continue;
+        }
+        let arguments = arguments![column(tensors, 0), column(tensors, 1), &table];
+        SOURCE.launch(device, ("cast", storage(tensors, 1)?), [across, 1], arguments)?;
+    }
+    Ok(())
 }

@@ -90,3 +90,31 @@ KERNEL(global_avg_pool_forward, IN(T, x), OUT(T, y), UINT(maps), UINT(plane)) {
 KERNEL(global_avg_pool_backward, IN(T, dy), OUT(T, dx), UINT(n), UINT(plane)) {
   EACH(i, n) STORE(dx, i, LOAD(dy, i / plane) / (f32)plane);
 }
+
+// Windows that together cover all positions, whatever the sizes: output i is over ⌊i·n / on⌋ … ⌈(i + 1)·n / on⌉.
+DEVICE u32 starts(u32 i, u32 n, u32 on) { return i * n / on; }
+DEVICE u32 stops(u32 i, u32 n, u32 on) { return ((i + 1) * n + on - 1) / on; }
+
+KERNEL(adaptive_avg_pool_forward, IN(T, x), OUT(T, y), UINT(n), UINT(h), UINT(w), UINT(oh), UINT(ow)) {
+  EACH(o, n) {
+    const u32 i = o / ow % oh, j = o % ow, map = o / (oh * ow) * h * w;
+    const u32 y0 = starts(i, h, oh), y1 = stops(i, h, oh), x0 = starts(j, w, ow), x1 = stops(j, w, ow);
+    f32 sum = 0.0f;
+    for (u32 r = y0; r < y1; r++)
+      for (u32 c = x0; c < x1; c++) sum += LOAD(x, map + r * w + c);
+    STORE(y, o, sum / (f32)((y1 - y0) * (x1 - x0)));
+  }
+}
+
+KERNEL(adaptive_avg_pool_backward, IN(T, dy), OUT(T, dx), UINT(n), UINT(h), UINT(w), UINT(oh), UINT(ow)) {
+  EACH(p, n) {
+    const u32 y = p / w % h, x = p % w, map = p / (h * w) * oh * ow;
+    f32 sum = 0.0f;
+    for (u32 i = y * oh / h; i < least(oh, ((y + 1) * oh - 1) / h + 1); i++)
+      for (u32 j = x * ow / w; j < least(ow, ((x + 1) * ow - 1) / w + 1); j++) {
+        const u32 rows = stops(i, h, oh) - starts(i, h, oh), columns = stops(j, w, ow) - starts(j, w, ow);
+        sum += LOAD(dy, map + i * ow + j) / (f32)(rows * columns);
+      }
+    STORE(dx, p, sum);
+  }
+}

@@ -2,7 +2,7 @@
 
 pub use super::Window;
 use crate::gpu::{Argument, Device, Kind, Memory, Source, Storage, arguments, size};
-use candle_core::Result;
+use candle_core::{Result, bail};
 
 pub static SOURCE: Source = Source::new("pool", 256, include_str!("gpu.cc"));
 
@@ -107,4 +107,47 @@ pub fn global_backward<D: Device>(device: &D, dy: &D::Buffer, plane: usize) -> R
     let arguments = arguments![dy, &dx, size(n)?, size(plane)?];
     SOURCE.launch(device, ("global_avg_pool_backward", Storage::of(dy)?), SOURCE.wide(n)?, arguments)?;
     Ok(dx)
+}
+
+/// The means of maps (h, w) over as many windows as the result (oh, ow) has positions.
+///
+/// # Errors
+/// Fails on numbers that make no such maps, and where the device does.
+pub fn adaptive_forward<D: Device>(
+    device: &D,
+    x: &D::Buffer,
+    map: (usize, usize),
+    out: (usize, usize),
+) -> Result<D::Buffer> {
+    adaptive(device, "adaptive_avg_pool_forward", x, (map.0 * map.1, out.0 * out.1), [map, out])
+}
+
+/// # Errors
+/// Fails on numbers that make no such maps, and where the device does.
+pub fn adaptive_backward<D: Device>(
+    device: &D,
+    dy: &D::Buffer,
+    map: (usize, usize),
+    out: (usize, usize),
+) -> Result<D::Buffer> {
+    adaptive(device, "adaptive_avg_pool_backward", dy, (out.0 * out.1, map.0 * map.1), [map, out])
+}
+
+fn adaptive<D: Device>(
+    device: &D,
+    kernel: &'static str,
+    x: &D::Buffer,
+    (from, to): (usize, usize),
+    [(h, w), (oh, ow)]: [(usize, usize); 2],
+) -> Result<D::Buffer> {
+    if from * to == 0 || x.count() == 0 || !x.count().is_multiple_of(from) {
+        bail!("adaptive_avg_pool2d: expected maps of {from} numbers, not none, got {} numbers", x.count());
+    }
+    let n = x.count() / from * to;
+    size(x.count())?;
+    let y = device.empty(x.kind(), n)?;
+    let mut arguments = arguments![x, &y, size(n)?];
+    arguments.extend([h, w, oh, ow].map(|n| (n as u32).into()));
+    SOURCE.launch(device, (kernel, Storage::of(x)?), SOURCE.wide(n)?, arguments)?;
+    Ok(y)
 }

@@ -1,0 +1,95 @@
+//! The sum at the end of a residual block on a GPU: as it is, with a factor for each row, with one for each channel too.
+
+use crate::gpu::{Device, Memory, Source, Storage, arguments, size};
+use crate::ops::sums::{self, Factors};
+use candle_core::{Result, bail};
+
+pub static SOURCE: Source = Source::new("add_scaled", 256, include_str!("gpu.cc"));
+
+/// x + factors · branch; factors (R), f32.
+///
+/// # Errors
+/// Fails on sizes that do not fit, and where the device does.
+pub fn forward<D: Device>(
+    device: &D,
+    (x, branch): (&D::Buffer, &D::Buffer),
+    factors: Option<&D::Buffer>,
+) -> Result<D::Buffer> {
+    let (n, y) = (x.count(), device.empty(x.kind(), x.count())?);
+    same(x, branch)?;
+    let (kernel, arguments) = match factors {
+        None => ("add", arguments![x, branch, &y, size(n)?]),
+        Some(factors) => {
+            let row = Factors::Of(factors).each(n)?;
+            ("add_scaled", arguments![x, branch, factors, &y, size(n)?, row as u32])
+        }
+    };
+    SOURCE.launch(device, (kernel, Storage::of(x)?), SOURCE.wide(n)?, arguments)?;
+    Ok(y)
+}
+
+/// The branch's gradient; x's is dy, and so is the branch's without factors.
+///
+/// # Errors
+/// Fails on sizes that do not fit, and where the device does.
+pub fn backward<D: Device>(device: &D, dy: &D::Buffer, factors: &D::Buffer) -> Result<D::Buffer> {
+    let (n, dbranch) = (dy.count(), device.empty(dy.kind(), dy.count())?);
+    let row = Factors::Of(factors).each(n)?;
+    let arguments = arguments![dy, factors, &dbranch, size(n)?, row as u32];
+    SOURCE.launch(device, ("scaled", Storage::of(dy)?), SOURCE.wide(n)?, arguments)?;
+    Ok(dbranch)
+}
+
+/// x + factors · scale · branch; scale (C), f32, channels last.
+///
+/// # Errors
+/// Fails on sizes that do not fit, and where the device does.
+pub fn layer_scale<D: Device>(
+    device: &D,
+    (x, branch): (&D::Buffer, &D::Buffer),
+    scale: &D::Buffer,
+    factors: Option<&D::Buffer>,
+) -> Result<D::Buffer> {
+    let (n, y) = (x.count(), device.empty(x.kind(), x.count())?);
+    same(x, branch)?;
+    let (factors, row) = of(factors, scale, n)?;
+    let mut arguments = arguments![x, branch, scale, factors.buffer(), &y];
+    arguments.extend(arguments![size(n)?, scale.count() as u32, row as u32]);
+    SOURCE.launch(device, ("layer_scale", Storage::of(x)?), SOURCE.wide(n)?, arguments)?;
+    Ok(y)
+}
+
+/// dbranch, and dscale in f32.
+///
+/// # Errors
+/// Fails on sizes that do not fit, and where the device does.
+pub fn layer_scale_backward<D: Device>(
+    device: &D,
+    (branch, dy): (&D::Buffer, &D::Buffer),
+    scale: &D::Buffer,
+    factors: Option<&D::Buffer>,
+) -> Result<[D::Buffer; 2]> {
+    let (n, dbranch) = (dy.count(), device.empty(dy.kind(), dy.count())?);
+    same(branch, dy)?;
+    let (factors, row) = of(factors, scale, n)?;
+    let mut arguments = arguments![dy, scale, factors.buffer(), &dbranch];
+    arguments.extend(arguments![size(n)?, scale.count() as u32, row as u32]);
+    SOURCE.launch(device, ("layer_scaled", Storage::of(dy)?), SOURCE.wide(n)?, arguments)?;
+    Ok([dbranch, sums::products(device, (dy, branch), factors, scale.count())?])
+}
+
+fn of<'a, B: Memory>(factors: Option<&'a B>, scale: &'a B, n: usize) -> Result<(Factors<'a, B>, usize)> {
+    let factors = factors.map_or(Factors::None(scale), Factors::Of);
+    let row = factors.each(n)?;
+    if scale.count() == 0 || !n.is_multiple_of(scale.count()) || !row.is_multiple_of(scale.count()) {
+        bail!("layer_scale: expected rows of {} channels, got {n} numbers", scale.count());
+    }
+    Ok((factors, row))
+}
+
+fn same<B: Memory>(x: &B, other: &B) -> Result<()> {
+    if x.count() != other.count() || x.count() == 0 {
+        bail!("add_scaled: expected two of one size, not empty, got {} and {}", x.count(), other.count());
+    }
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! Copies with permuted axes on a GPU.
+
+use super::{Axis, axes};
+use crate::gpu::{Device, Memory, Source, Storage, arguments, size};
+use candle_core::{Result, bail};
+
+pub static SOURCE: Source = Source::new("rearrange", 256, include_str!("gpu.cc"));
+
+/// Rows and columns of a tile.
+const TILE: usize = 32;
+
+/// Axes that the kernel has, once those that stay together are one.
+const AXES: usize = 6;
+
+/// x, seen as a tensor of shape `dims`, its axes in the order `order`.
+///
+/// # Errors
+/// Fails on more than six axes that do not stay together, on another number of numbers, and where the device does.
+pub fn permute<D: Device>(device: &D, x: &D::Buffer, dims: &[usize], order: &[usize]) -> Result<D::Buffer> {
+    let (n, storage, axes) = (x.count(), Storage::of(x)?, axes(dims, order));
+    if n == 0 || dims.iter().product::<usize>() != n || axes.len() > AXES {
+        bail!("rearrange: expected {n} numbers, not none, of {dims:?}, and at most {AXES} axes apart");
+    }
+    let y = device.empty(x.kind(), n)?;
+    size(n)?;
+    if let Some((rows, columns)) = transposed(&axes) {
+        let tiles = n / (rows * columns) * rows.div_ceil(TILE) * columns.div_ceil(TILE);
+        let arguments = arguments![x, &y, rows as u32, columns as u32];
+        SOURCE.launch(device, ("transpose", storage), [size(tiles)?, 1], arguments)?;
+        return Ok(y);
+    }
+    let mut all = [Axis { n: 1, from: 0, to: 0 }; AXES];
+    all[AXES - axes.len()..].copy_from_slice(&axes);
+    let mut arguments = arguments![x, &y, n as u32];
+    arguments.extend(all[1..].iter().map(|axis| (axis.n as u32).into()));
+    arguments.extend(all.iter().map(|axis| (axis.from as u32).into()));
+    SOURCE.launch(device, ("permute", storage), SOURCE.wide(n)?, arguments)?;
+    Ok(y)
+}
+
+/// Rows and columns of the planes of x, where all that is done is to transpose them.
+fn transposed(axes: &[Axis]) -> Option<(usize, usize)> {
+    let ([.., across, down], planes) = (axes, axes.get(axes.len().checked_sub(3)?..)) else { return None };
+    let is_plane = across.from == 1 && down.from == across.n;
+    let apart = match planes {
+        Some([plane, ..]) if axes.len() == 3 => plane.from == across.n * down.n,
+        _ => axes.len() == 2,
+    };
+    (is_plane && apart).then_some((down.n, across.n))
+}
