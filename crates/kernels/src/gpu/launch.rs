@@ -24,7 +24,7 @@ impl Kind {
 }
 
 /// The type `T` of a kernel: what values are stored in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Storage {
     F32,
     Bf16,

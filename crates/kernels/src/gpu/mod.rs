@@ -1,6 +1,7 @@
 //! Kernels for GPUs: written once, in a dialect that becomes CUDA, Metal, or C++ for the host, and launched by code that knows
-//! no backend. **No device of candle's launches them yet**: on GPUs the ops are composed of candle's. They are run in
-//! `tests/gpu`, by an emulation on the host. A backend is one implementation of [`Device`].
+//! no backend. A backend is one implementation of [`Device`]: `cuda/` is candle's CUDA device; Metal has none yet. Ops see it as
+//! `here::Here`, which in a build without a backend is nowhere. Kernels are run in `tests/gpu`, by an emulation on the host, and in
+//! `tests/cuda` through candle's device, on a stand-in for the driver.
 //!
 //! A [`Source`] is one file of the dialect, beside the op that it belongs to; [`Source::text`] is what a compiler gets. What
 //! the dialect has stands in `cuda.h`, `metal.h` and the host's header in the tests, line by line; `common.h` is built on it:
@@ -17,9 +18,16 @@
 //! No thread reads what another wrote, but through `SHARED` and behind a barrier, and no number is written by two: sums are trees
 //! of a fixed shape, so that a result has the same bits however threads are ordered.
 
+#[cfg(feature = "cuda")]
+pub mod cuda;
+mod here;
 mod launch;
+#[cfg(not(feature = "cuda"))]
+mod nowhere;
 mod source;
 mod target;
+
+pub(crate) use here::{Buffer, Here};
 
 pub use launch::{Argument, Device, Kind, Launch, Memory, Storage, groups, size};
 pub use source::{Access, Element, Form, LIST, Parameter, Signature, Source};

@@ -1,6 +1,6 @@
 //! The Gaussian error linear unit.
 
-use super::activation::Activation;
+use super::activation::{Activation, gpu};
 use crate::cpu::element::Element;
 use crate::dispatch::apply;
 use crate::graph::record;
@@ -20,6 +20,7 @@ struct Gelu;
 
 impl Activation for Gelu {
     const RECORD: record::Op = record::Op::Gelu;
+    const KERNELS: gpu::Activation = gpu::Activation::Gelu;
 
     fn value<T: Element>() -> impl Fn(T) -> T + Send + Sync {
         #[inline(always)]

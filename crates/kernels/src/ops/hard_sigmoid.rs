@@ -1,6 +1,6 @@
 //! The piecewise linear sigmoid of MobileNetV3's gates.
 
-use super::activation::Activation;
+use super::activation::{Activation, gpu};
 use crate::cpu::element::Element;
 use crate::dispatch::apply;
 use crate::graph::record;
@@ -20,6 +20,7 @@ struct HardSigmoid;
 
 impl Activation for HardSigmoid {
     const RECORD: record::Op = record::Op::HardSigmoid;
+    const KERNELS: gpu::Activation = gpu::Activation::HardSigmoid;
 
     fn value<T: Element>() -> impl Fn(T) -> T + Send + Sync {
         let (sixth, half) = (T::from_f64(1.0 / 6.0), T::from_f64(0.5));

@@ -1,6 +1,6 @@
 //! The piecewise quadratic swish of MobileNetV3.
 
-use super::activation::Activation;
+use super::activation::{Activation, gpu};
 use crate::cpu::element::Element;
 use crate::dispatch::apply;
 use crate::graph::record;
@@ -20,6 +20,7 @@ struct HardSwish;
 
 impl Activation for HardSwish {
     const RECORD: record::Op = record::Op::HardSwish;
+    const KERNELS: gpu::Activation = gpu::Activation::HardSwish;
 
     fn value<T: Element>() -> impl Fn(T) -> T + Send + Sync {
         let (sixth, half) = (T::from_f64(1.0 / 6.0), T::from_f64(0.5));

@@ -7,6 +7,7 @@ use crate::cpu::parallel::{Shared, fold_parts, pieces, unfilled};
 use crate::cpu::rows;
 use crate::cpu::simd::vectorized;
 use crate::dispatch::{Op, apply};
+use crate::gpu::Here;
 use crate::graph::{Backward, OperandGradients, Output, record};
 use candle_core::{D, Result, Tensor, bail};
 
@@ -75,6 +76,15 @@ impl Op for LayerNorm {
         Output::cpu(y, x[0].shape(), LayerNormBackward { x: x[0].clone(), weight: x[1].clone(), moments })
     }
 
+    fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
+        let Some(here) = Here::of(x[0]) else { return Ok(None) };
+        let (weight, bias) = (here.floats_of(x[1])?, here.floats_of(x[2])?);
+        let (y, moments) = gpu::forward(&here, &here.buffer(x[0])?, (&weight, &bias), self.eps)?;
+        let moments = here.tensor(moments, (x[0].elem_count() / self.c, 2))?;
+        let backward = LayerNormBackward { x: x[0].detach(), weight: x[1].detach(), moments };
+        Ok(Some(Output::new(here.storage(y)?, x[0].shape(), backward)))
+    }
+
     fn composed(&self, x: &[&Tensor]) -> Result<Tensor> {
         let centred = x[0].broadcast_sub(&x[0].mean_keepdim(D::Minus1)?)?;
         let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
@@ -140,6 +150,18 @@ impl Backward for LayerNormBackward {
             wanted[0].then(|| tensor(dx, grad.shape())),
             wanted[1].then(|| tensor(sums, c)),
             wanted[2].then(|| tensor(db, c)),
+        ])
+    }
+
+    fn gpu(&self, grad: Tensor, wanted: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
+        let here = Here::of_gradient(&grad)?;
+        let (x, dy, moments) = (here.buffer(&self.x)?, here.buffer(&grad)?, here.buffer(&self.moments)?);
+        let [dx, dw, db] = gpu::backward(&here, (&x, &dy), &here.floats_of(&self.weight)?, &moments)?;
+        let of_weights = |gradient| here.tensor(gradient, self.weight.shape())?.to_dtype(grad.dtype());
+        Ok(vec![
+            wanted[0].then(|| here.tensor(dx, grad.shape())).transpose()?,
+            wanted[1].then(|| of_weights(dw)).transpose()?,
+            wanted[2].then(|| of_weights(db)).transpose()?,
         ])
     }
 }

@@ -4,8 +4,9 @@ pub mod gpu;
 
 use crate::cpu::element::{Element, tensor, view};
 use crate::dispatch::{Op, apply, host};
+use crate::gpu::{Here, Storage};
 use crate::graph::{Backward, OperandGradients, Output};
-use candle_core::{D, Result, Tensor, bail};
+use candle_core::{D, DType, Result, Tensor, bail};
 
 /// −(1/R) Σ_r Σ_c w_c · t_rc · log softmax(z_r)_c.
 ///
@@ -86,6 +87,16 @@ impl Op for Loss<'_> {
         Output::cpu(value, (), LossBackward { slope: tensor(slope, (r, c)) })
     }
 
+    /// The cross-entropy in f32; of the focal loss there is none.
+    fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
+        let ours = self.gamma == 0.0 && x[0].dtype() == DType::F32;
+        let Some(here) = Here::of(x[0]).filter(|_| ours) else { return Ok(None) };
+        let (logits, targets) = (here.buffer(x[0])?, here.buffer(x[1])?);
+        let (loss, slope) = gpu::forward(&here, &logits, &targets, self.class_weights, x[0].dim(1)?)?;
+        let backward = LossBackward { slope: here.tensor(slope, x[0].shape())? };
+        Ok(Some(Output::new(here.storage(loss)?, (), backward)))
+    }
+
     fn composed(&self, x: &[&Tensor]) -> Result<Tensor> {
         let (logits, targets) = (x[0], x[1]);
         let (r, c) = logits.dims2()?;
@@ -128,5 +139,11 @@ impl Backward for LossBackward {
         let factor = view::<T>(&grad)?[0];
         let slope = view::<T>(&self.slope)?.iter().map(|s| *s * factor).collect::<Vec<T>>();
         Ok(vec![Some(tensor(slope, self.slope.shape())), None])
+    }
+
+    fn gpu(&self, grad: Tensor, _: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
+        let here = Here::of_gradient(&grad)?;
+        let dz = gpu::backward(&here, &here.buffer(&self.slope)?, &here.buffer(&grad)?, Storage::F32)?;
+        Ok(vec![Some(here.tensor(dz, self.slope.shape())?), None])
     }
 }

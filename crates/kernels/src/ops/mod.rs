@@ -47,7 +47,9 @@ pub use layer_scale::layer_scale;
 pub use linear::linear;
 pub use loss::{focal_loss, soft_cross_entropy};
 pub use mix::{blend_masks, mix_rows, paste_boxes, paste_resized};
-pub use optimizer::{AdamW, Sgd, adamw_step, ema_update, grad_norm, scale, sgd_step};
+pub use optimizer::{
+    AdamW, Sgd, adamw_step, adamw_steps, ema_update, ema_updates, grad_norm, scale, sgd_step, sgd_steps,
+};
 pub use pool::{avg_pool2d, avg_pool2d_ceil, global_avg_pool, max_pool2d};
 pub use rearrange::{channels_first, channels_last, rearrange};
 pub use relu::relu;
@@ -56,7 +58,7 @@ pub use scale_channels::scale_channels;
 pub use silu::{sigmoid, silu};
 pub use softmax::softmax;
 
-/// Launches of kernels on GPUs, by op. Not used by a device yet: see [`crate::gpu`].
+/// Launches of kernels on GPUs, by op.
 #[doc(hidden)]
 pub mod launches {
     pub use super::activation::gpu as activation;

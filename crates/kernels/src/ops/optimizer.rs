@@ -1,6 +1,7 @@
 //! Updates in place: optimizers, averages, gradient clipping.
 
 pub mod gpu;
+mod on_gpu;
 
 use crate::cpu::element::{Element, by_dtype, view};
 use crate::cpu::parallel::{Shared, filled, pieces};
@@ -28,8 +29,24 @@ pub struct Sgd {
 /// # Errors
 /// Fails on operands of two shapes or types.
 pub fn sgd_step(param: &Var, grad: &Tensor, velocity: &Var, options: Sgd) -> Result<()> {
+    sgd_steps(&[(param, grad, velocity)], options)
+}
+
+/// [`sgd_step`] for each (parameter, gradient, velocity); on a GPU with kernels of ours a launch takes several of them.
+///
+/// # Errors
+/// Those of [`sgd_step`].
+pub fn sgd_steps(tensors: &[(&Var, &Tensor, &Var)], options: Sgd) -> Result<()> {
+    let rows: Vec<_> = tensors.iter().map(|(p, g, v)| [p.as_tensor(), *g, v.as_tensor()]).collect();
+    if let Some(here) = on_gpu::here("sgd_step", &rows)? {
+        return on_gpu::sgd(&here, &rows, options);
+    }
+    tensors.iter().try_for_each(|(param, grad, velocity)| sgd(param, grad, velocity, options))
+}
+
+fn sgd(param: &Var, grad: &Tensor, velocity: &Var, options: Sgd) -> Result<()> {
     let Sgd { lr, momentum, nesterov, decay } = options;
-    if composed("sgd_step", param, &[grad, velocity])? {
+    if check("sgd_step", param, &[grad, velocity])? != Route::Cpu {
         let p = param.as_detached_tensor();
         let g = (grad.detach() + (&p * decay)?)?;
         let v = ((velocity.as_detached_tensor() * momentum)? + &g)?;
@@ -89,7 +106,24 @@ pub struct AdamW {
 /// # Errors
 /// Fails on operands of two shapes or types, and on a step of 0.
 pub fn adamw_step(param: &Var, grad: &Tensor, m: &Var, v: &Var, options: AdamW) -> Result<()> {
-    let composed = composed("adamw_step", param, &[grad, m, v])?;
+    adamw_steps(&[(param, grad, m, v)], options)
+}
+
+/// [`adamw_step`] for each (parameter, gradient, m, v); on a GPU with kernels of ours a launch takes several of them.
+///
+/// # Errors
+/// Those of [`adamw_step`].
+pub fn adamw_steps(tensors: &[(&Var, &Tensor, &Var, &Var)], options: AdamW) -> Result<()> {
+    let rows: Vec<_> =
+        tensors.iter().map(|(p, g, m, v)| [p.as_tensor(), *g, m.as_tensor(), v.as_tensor()]).collect();
+    if let Some(here) = on_gpu::here("adamw_step", &rows)? {
+        return on_gpu::adamw(&here, &rows, options);
+    }
+    tensors.iter().try_for_each(|(param, grad, m, v)| adamw(param, grad, m, v, options))
+}
+
+fn adamw(param: &Var, grad: &Tensor, m: &Var, v: &Var, options: AdamW) -> Result<()> {
+    let composed = check("adamw_step", param, &[grad, m, v])? != Route::Cpu;
     let AdamW { lr, beta1, beta2, eps, decay, step } = options;
     if step == 0 {
         bail!("adamw_step: expected steps counted from 1, got 0");
@@ -145,7 +179,23 @@ impl Rule for AdamWParam {
 /// # Errors
 /// Fails on operands of two shapes or types.
 pub fn ema_update(average: &Var, value: &Tensor, decay: f64) -> Result<()> {
-    if composed("ema_update", average, &[value])? {
+    ema_updates(&[(average, value)], decay)
+}
+
+/// [`ema_update`] for each (average, value); on a GPU with kernels of ours a launch takes several of them.
+///
+/// # Errors
+/// Those of [`ema_update`].
+pub fn ema_updates(tensors: &[(&Var, &Tensor)], decay: f64) -> Result<()> {
+    let rows: Vec<_> = tensors.iter().map(|(average, value)| [average.as_tensor(), *value]).collect();
+    if let Some(here) = on_gpu::here("ema_update", &rows)? {
+        return on_gpu::ema(&here, &rows, decay);
+    }
+    tensors.iter().try_for_each(|(average, value)| ema(average, value, decay))
+}
+
+fn ema(average: &Var, value: &Tensor, decay: f64) -> Result<()> {
+    if check("ema_update", average, &[value])? != Route::Cpu {
         let old = average.as_detached_tensor();
         return average.set(&(&old + ((value.detach() - &old)? * (1.0 - decay))?)?);
     }
@@ -164,11 +214,14 @@ impl Rule for Average {
     }
 }
 
-/// √(Σ of all squares), in f64, in the order given.
+/// √(Σ of all squares), in f64, in the order given; on a GPU with kernels of ours in f32, by a tree of fixed shape.
 ///
 /// # Errors
 /// Fails on the CPU on a tensor that is neither f32 nor f64.
 pub fn grad_norm(grads: &[&Tensor]) -> Result<f64> {
+    if let Some(norm) = on_gpu::norm(grads)? {
+        return Ok(norm);
+    }
     let mut total = 0.0;
     for grad in grads {
         total += if route("grad_norm", &[grad])? == Route::Cpu {
@@ -318,10 +371,10 @@ fn contiguous(layout: &Layout) -> Result<Range<usize>> {
     }
 }
 
-/// Checks the operands of an update of `x`; whether it is composed of candle's ops.
-fn composed(op: &str, x: &Var, others: &[&Tensor]) -> Result<bool> {
+/// Checks the operands of an update of `x`.
+fn check(op: &str, x: &Tensor, others: &[&Tensor]) -> Result<Route> {
     if let Some(other) = others.iter().find(|other| other.dims() != x.dims()) {
         bail!("{op}: expected shapes alike, got {:?} and {:?}", x.shape(), other.shape());
     }
-    Ok(route(op, &[&[x.as_tensor()], others].concat())? != Route::Cpu)
+    route(op, &[&[x], others].concat())
 }

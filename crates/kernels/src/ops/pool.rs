@@ -6,6 +6,7 @@ use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::parallel::{Shared, filled};
 use crate::cpu::planes;
 use crate::dispatch::{Op, apply, host};
+use crate::gpu::Here;
 use crate::graph::{Backward, OperandGradients, Output, record};
 use candle_core::{Result, Tensor, bail};
 
@@ -129,6 +130,14 @@ impl Window {
         })
     }
 
+    fn shape_in(&self) -> (usize, usize, usize, usize) {
+        (self.r, self.c, self.h, self.w)
+    }
+
+    fn shape_out(&self) -> (usize, usize, usize, usize) {
+        (self.r, self.c, self.oh, self.ow)
+    }
+
     /// Numbers of one map of the input and of the output.
     fn sizes(&self) -> (usize, usize) {
         (self.h * self.w, self.oh * self.ow)
@@ -213,6 +222,14 @@ impl Op for MaxPool {
         Output::cpu(y, (window.r, window.c, window.oh, window.ow), backward)
     }
 
+    fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
+        let Some(here) = Here::of(x[0]) else { return Ok(None) };
+        let window = self.0;
+        let (y, places) = gpu::max_forward(&here, &here.buffer(x[0])?, window)?;
+        let backward = MaxPoolBackward { window, places: here.tensor(places, window.shape_out())? };
+        Ok(Some(Output::new(here.storage(y)?, window.shape_out(), backward)))
+    }
+
     fn composed(&self, x: &[&Tensor]) -> Result<Tensor> {
         let mut views = self.0.views(x[0], f64::NEG_INFINITY)?.into_iter();
         let first = views.next().expect("a kernel has a position");
@@ -238,7 +255,13 @@ impl Backward for MaxPoolBackward {
             dx.fill(T::zero());
             dy.iter().zip(&places[p * map..]).for_each(|(dy, at)| dx[*at as usize] += *dy);
         });
-        Ok(vec![Some(tensor(dx, (self.window.r, self.window.c, self.window.h, self.window.w)))])
+        Ok(vec![Some(tensor(dx, self.window.shape_in()))])
+    }
+
+    fn gpu(&self, grad: Tensor, _: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
+        let here = Here::of_gradient(&grad)?;
+        let dx = gpu::max_backward(&here, &here.buffer(&grad)?, &here.buffer(&self.places)?, self.window)?;
+        Ok(vec![Some(here.tensor(dx, self.window.shape_in())?)])
     }
 }
 
@@ -269,6 +292,12 @@ impl Op for AvgPool {
         Output::cpu(y, (window.r, window.c, window.oh, window.ow), AvgPoolBackward(*self))
     }
 
+    fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
+        let Some(here) = Here::of(x[0]) else { return Ok(None) };
+        let y = gpu::avg_forward(&here, &here.buffer(x[0])?, self.window, self.count_include_pad)?;
+        Ok(Some(Output::new(here.storage(y)?, self.window.shape_out(), AvgPoolBackward(*self))))
+    }
+
     fn composed(&self, x: &[&Tensor]) -> Result<Tensor> {
         let window = &self.window;
         let mut views = window.views(x[0], 0.0)?.into_iter();
@@ -296,7 +325,13 @@ impl Backward for AvgPoolBackward {
                 }
             });
         });
-        Ok(vec![Some(tensor(dx, (window.r, window.c, window.h, window.w)))])
+        Ok(vec![Some(tensor(dx, window.shape_in()))])
+    }
+
+    fn gpu(&self, grad: Tensor, _: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
+        let (here, AvgPool { window, count_include_pad, .. }) = (Here::of_gradient(&grad)?, self.0);
+        let dx = gpu::avg_backward(&here, &here.buffer(&grad)?, window, count_include_pad)?;
+        Ok(vec![Some(here.tensor(dx, window.shape_in())?)])
     }
 }
 
@@ -325,6 +360,12 @@ impl Op for GlobalAvgPool {
         Output::cpu(y, (r, c), GlobalAvgPoolBackward(*self))
     }
 
+    fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
+        let Some(here) = Here::of(x[0]) else { return Ok(None) };
+        let y = gpu::global_forward(&here, &here.buffer(x[0])?, self.h * self.w)?;
+        Ok(Some(Output::new(here.storage(y)?, (self.r, self.c), GlobalAvgPoolBackward(*self))))
+    }
+
     fn composed(&self, x: &[&Tensor]) -> Result<Tensor> {
         x[0].flatten_from(2)?.mean(2)
     }
@@ -343,5 +384,11 @@ impl Backward for GlobalAvgPoolBackward {
             }
         });
         Ok(vec![Some(tensor(dx, (r, c, h, w)))])
+    }
+
+    fn gpu(&self, grad: Tensor, _: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
+        let (here, GlobalAvgPool { r, c, h, w }) = (Here::of_gradient(&grad)?, self.0);
+        let dx = gpu::global_backward(&here, &here.buffer(&grad)?, h * w)?;
+        Ok(vec![Some(here.tensor(dx, (r, c, h, w))?)])
     }
 }

@@ -1,6 +1,6 @@
 //! ReLU cut at 6, MobileNetV2's.
 
-use super::activation::Activation;
+use super::activation::{Activation, gpu};
 use crate::cpu::element::Element;
 use crate::dispatch::apply;
 use crate::graph::record;
@@ -20,6 +20,7 @@ struct Relu6;
 
 impl Activation for Relu6 {
     const RECORD: record::Op = record::Op::Relu6;
+    const KERNELS: gpu::Activation = gpu::Activation::Relu6;
 
     fn value<T: Element>() -> impl Fn(T) -> T + Send + Sync {
         let six = T::from_f64(6.0);

@@ -1,6 +1,6 @@
 //! The logistic function, and the activation that it gates.
 
-use super::activation::Activation;
+use super::activation::{Activation, gpu};
 use crate::cpu::element::Element;
 use crate::dispatch::apply;
 use crate::graph::record;
@@ -33,6 +33,7 @@ struct Sigmoid;
 
 impl Activation for Sigmoid {
     const RECORD: record::Op = record::Op::Sigmoid;
+    const KERNELS: gpu::Activation = gpu::Activation::Sigmoid;
 
     fn value<T: Element>() -> impl Fn(T) -> T + Send + Sync {
         logistic
@@ -54,6 +55,7 @@ struct Silu;
 
 impl Activation for Silu {
     const RECORD: record::Op = record::Op::Silu;
+    const KERNELS: gpu::Activation = gpu::Activation::Silu;
 
     fn value<T: Element>() -> impl Fn(T) -> T + Send + Sync {
         |x| x * logistic(x)

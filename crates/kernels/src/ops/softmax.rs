@@ -7,6 +7,7 @@ use crate::cpu::parallel::filled;
 use crate::cpu::rows;
 use crate::cpu::simd::vectorized;
 use crate::dispatch::{Op, apply};
+use crate::gpu::Here;
 use crate::graph::{Backward, OperandGradients, Output, record};
 use candle_core::{D, Result, Tensor, bail};
 
@@ -55,6 +56,12 @@ impl Op for Softmax {
         Output::cpu(y, x[0].shape(), SoftmaxBackward { n })
     }
 
+    fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
+        let Some(here) = Here::of(x[0]) else { return Ok(None) };
+        let y = gpu::forward(&here, &here.buffer(x[0])?, self.n)?;
+        Ok(Some(Output::new(here.storage(y)?, x[0].shape(), SoftmaxBackward { n: self.n })))
+    }
+
     fn composed(&self, x: &[&Tensor]) -> Result<Tensor> {
         let e = x[0].broadcast_sub(&x[0].max_keepdim(D::Minus1)?.detach())?.exp()?;
         e.broadcast_div(&e.sum_keepdim(D::Minus1)?)
@@ -87,5 +94,12 @@ impl Backward for SoftmaxBackward {
             );
         });
         Ok(vec![Some(tensor(dx, grad.shape()))])
+    }
+
+    fn gpu(&self, grad: Tensor, _: &[bool], result: Option<&Tensor>) -> Result<OperandGradients> {
+        let here = Here::of_gradient(&grad)?;
+        let y = here.buffer(result.expect("kept, as it is read"))?;
+        let dx = gpu::backward(&here, &y, &here.buffer(&grad)?, self.n)?;
+        Ok(vec![Some(here.tensor(dx, grad.shape())?)])
     }
 }

@@ -97,7 +97,9 @@ fn batch_norm_case(
         on_dy
     };
     let gate = relu && !with_residual;
-    let [dx, dw, db] = batch_norm::backward(bench.device, (&on, &passed), planes, &layer, &normalised, gate)?;
+    let moments = [normalised.mean.as_ref().unwrap_or(&on_running[0]), &normalised.inverse];
+    let [dx, dw, db] =
+        batch_norm::backward(bench.device, (&on, &passed), planes, (&on_w, &on_b), moments, (stats, gate))?;
     bench.near(&what("dx"), &dx, &want[0], 2e-5)?;
     bench.near(&what("dweight"), &dw, &want[1], 2e-5)?;
     bench.near(&what("dbias"), &db, &want[2], 2e-5)?;

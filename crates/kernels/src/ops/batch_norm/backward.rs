@@ -1,12 +1,13 @@
 //! The gradients of batch normalisation, its residual and its ReLU.
 
-use super::Sizes;
+use super::{Sizes, Stats, gpu};
 use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::parallel::{Shared, unfilled};
 use crate::cpu::planes::fold;
 use crate::cpu::simd::vectorized;
+use crate::gpu::Here;
 use crate::graph::{Backward, OperandGradients};
-use crate::ops::relu::passed;
+use crate::ops::relu::{passed, passed_on_gpu};
 use candle_core::{Result, Tensor};
 
 pub(super) struct BatchNormBackward {
@@ -16,8 +17,8 @@ pub(super) struct BatchNormBackward {
     /// Of each channel, as it was normalised: mean, and 1 / √(var + eps).
     pub mean: Tensor,
     pub inverse: Tensor,
-    /// Whether they are the batch's, and depend on x.
-    pub batch: bool,
+    /// The batch's depend on x.
+    pub stats: Stats,
     pub residual: bool,
     pub relu: bool,
     pub sizes: Sizes,
@@ -41,6 +42,28 @@ impl Backward for BatchNormBackward {
         let dx = dx.map(|dx| tensor(dx, dz.shape()));
         let mut grads =
             vec![dx, wanted[1].then(|| tensor(dw, c)), wanted[2].then(|| tensor(db, c)), None, None];
+        if let Some(&wanted) = wanted.get(5) {
+            grads.push(wanted.then_some(dz));
+        }
+        Ok(grads)
+    }
+
+    fn gpu(&self, grad: Tensor, wanted: &[bool], result: Option<&Tensor>) -> Result<OperandGradients> {
+        let here = Here::of_gradient(&grad)?;
+        let dz = if self.reads_result() { passed_on_gpu(&here, &grad, result)? } else { grad };
+        let [x, dy, weight, bias, mean, inverse] =
+            [&self.x, &dz, &self.weight, &self.bias, &self.mean, &self.inverse].map(|x| here.buffer(x));
+        let (planes, gate) = (self.sizes.planes_on_gpu(), self.relu && !self.residual);
+        let (layer, moments) = ((&weight?, &bias?), [&mean?, &inverse?]);
+        let [dx, dw, db] = gpu::backward(&here, (&x?, &dy?), planes, layer, moments, (self.stats, gate))?;
+        let c = self.sizes.c;
+        let mut grads = vec![
+            wanted[0].then(|| here.tensor(dx, dz.shape())).transpose()?,
+            wanted[1].then(|| here.tensor(dw, c)).transpose()?,
+            wanted[2].then(|| here.tensor(db, c)).transpose()?,
+            None,
+            None,
+        ];
         if let Some(&wanted) = wanted.get(5) {
             grads.push(wanted.then_some(dz));
         }
@@ -86,7 +109,7 @@ impl BatchNormBackward {
             let n = sizes.count() as f64;
             // dx = scale·(dy − Σdy/n − (x − mean)·inverse²·Σ(dy·(x − mean))/n); the sums are 0 for constant statistics.
             let terms = |c: usize| {
-                let (a, b) = if self.batch { sums[c - c0] } else { (0.0, 0.0) };
+                let (a, b) = if self.stats != Stats::Running { sums[c - c0] } else { (0.0, 0.0) };
                 let i = inverse[c].to_f64();
                 (T::from_f64(a / n), T::from_f64(b * i * i / n))
             };

@@ -115,7 +115,8 @@ pub fn forward<D: Device>(
     Ok(Normalised { y, mean, inverse })
 }
 
-/// dx, dweight, dbias. With a residual and ReLU, `dy` is what ReLU's own gradient let pass, and `relu` false.
+/// dx, dweight, dbias, given what was normalised with: mean and 1 / √(var + eps). With a residual and ReLU, `dy` is what ReLU's own
+/// gradient let pass, and `relu` false.
 ///
 /// # Errors
 /// Fails on sizes that do not fit, and where the device does.
@@ -123,23 +124,21 @@ pub fn backward<D: Device>(
     device: &D,
     (x, dy): (&D::Buffer, &D::Buffer),
     planes: Planes,
-    layer: &Layer<D::Buffer>,
-    normalised: &Normalised<D::Buffer>,
-    relu: bool,
+    (weight, bias): (&D::Buffer, &D::Buffer),
+    [mean, inverse]: [&D::Buffer; 2],
+    (stats, relu): (Stats, bool),
 ) -> Result<[D::Buffer; 3]> {
     let (storage, cut) = (Storage::of(x)?, Cut::new(x.count(), planes)?);
-    let Normalised { mean, inverse, .. } = normalised;
-    let mean = mean.as_ref().unwrap_or(layer.running[0]);
     let partial = device.empty(Kind::F32, 2 * planes.c * cut.chunks as usize)?;
-    let mut arguments = arguments![x, dy, mean, inverse, layer.weight, layer.bias, &partial];
+    let mut arguments = arguments![x, dy, mean, inverse, weight, bias, &partial];
     arguments.extend(arguments![cut.count, cut.channels, cut.plane, cut.chunk, relu]);
     SOURCE.launch(device, ("batch_norm_slopes", storage), [cut.chunks, cut.channels], arguments)?;
     let (dweight, dbias) = (device.empty(Kind::F32, planes.c)?, device.empty(Kind::F32, planes.c)?);
     let arguments = arguments![&partial, inverse, &dweight, &dbias, cut.channels, cut.chunks];
     SOURCE.launch(device, ("batch_norm_gradients", storage), cut.narrow()?, arguments)?;
     let dx = device.empty(x.kind(), x.count())?;
-    let batch = layer.stats != Stats::Running;
-    let mut arguments = arguments![x, dy, mean, inverse, layer.weight, layer.bias, &dweight, &dbias, &dx];
+    let batch = stats != Stats::Running;
+    let mut arguments = arguments![x, dy, mean, inverse, weight, bias, &dweight, &dbias, &dx];
     arguments.extend(arguments![cut.n, cut.count, cut.channels, cut.plane, batch, relu]);
     SOURCE.launch(device, ("batch_norm_input", storage), cut.wide()?, arguments)?;
     Ok([dx, dweight, dbias])

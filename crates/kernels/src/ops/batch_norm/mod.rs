@@ -9,9 +9,10 @@ use crate::cpu::parallel::{Shared, pieces, unfilled};
 use crate::cpu::pointwise::cut;
 use crate::cpu::simd::vectorized;
 use crate::dispatch::{Op, apply};
+use crate::gpu::Here;
 use crate::graph::{Output, record};
 use backward::BatchNormBackward;
-use candle_core::{Result, Tensor, Var, bail};
+use candle_core::{DType, Result, Tensor, Var, bail};
 use moments::{moments, update};
 
 /// The statistics that evaluation uses, each (C). Not trained.
@@ -113,12 +114,49 @@ impl Op for Normalisation<'_> {
             bias: x[2].clone(),
             mean: tensor(mean, sizes.c),
             inverse: tensor(inverse, sizes.c),
-            batch: norm.stats != Stats::Running,
+            stats: norm.stats,
             residual: residual.is_some(),
             relu,
             sizes,
         };
         Output::cpu(y, x[0].shape(), backward)
+    }
+
+    /// In f32, which the running statistics are kept in.
+    fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
+        let Some(here) = Here::of(x[0]).filter(|_| x[0].dtype() == DType::F32) else { return Ok(None) };
+        let Normalisation { norm, sizes, relu } = *self;
+        let (weight, bias) = (here.buffer(x[1])?, here.buffer(x[2])?);
+        let running = [here.in_place(x[3])?, here.in_place(x[4])?];
+        let layer = gpu::Layer {
+            weight: &weight,
+            bias: &bias,
+            running: [&running[0], &running[1]],
+            stats: norm.stats,
+            eps: norm.eps,
+            momentum: norm.momentum,
+        };
+        let residual = x.get(5).map(|residual| here.buffer(residual)).transpose()?;
+        let on = here.buffer(x[0])?;
+        let made = gpu::forward(&here, &on, sizes.planes_on_gpu(), &layer, residual.as_ref(), relu)?;
+        let mean = match made.mean {
+            Some(mean) => here.tensor(mean, sizes.c)?,
+            // As it is now: another pass may change it before the gradient reads it.
+            None if x.iter().any(|x| x.track_op()) => x[3].detach().copy()?,
+            None => x[3].detach(),
+        };
+        let backward = BatchNormBackward {
+            x: x[0].detach(),
+            weight: x[1].detach(),
+            bias: x[2].detach(),
+            mean,
+            inverse: here.tensor(made.inverse, sizes.c)?,
+            stats: norm.stats,
+            residual: residual.is_some(),
+            relu,
+            sizes,
+        };
+        Ok(Some(Output::new(here.storage(made.y)?, x[0].shape(), backward)))
     }
 
     fn composed(&self, operands: &[&Tensor]) -> Result<Tensor> {
@@ -168,6 +206,10 @@ impl Sizes {
     /// Numbers per channel.
     fn count(&self) -> usize {
         self.r * self.plane
+    }
+
+    fn planes_on_gpu(&self) -> gpu::Planes {
+        gpu::Planes { c: self.c, plane: self.plane }
     }
 
     fn len(&self) -> usize {

@@ -25,6 +25,7 @@ pub use depthwise::depthwise_last;
 
 use crate::cpu::element::{Element, as_f32, tensor, view};
 use crate::dispatch::{Op, apply};
+use crate::gpu::Here;
 use crate::graph::{Backward, OperandGradients, Output, record};
 use candle_core::{Result, Tensor, bail};
 
@@ -156,6 +157,15 @@ impl Op for Conv2d {
         Output::cpu(y, (g.r, g.o, g.oh, g.ow), backward)
     }
 
+    /// Where a group has one input channel.
+    fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
+        let g = self.0;
+        let Some(here) = Here::of(x[0]).filter(|_| g.depthwise()) else { return Ok(None) };
+        let y = gpu::depthwise(&here, &here.buffer(x[0])?, &here.buffer(x[1])?, &g)?;
+        let backward = Conv2dBackward { x: x[0].detach(), weight: x[1].detach(), g };
+        Ok(Some(Output::new(here.storage(y)?, (g.r, g.o, g.oh, g.ow), backward)))
+    }
+
     /// candle's input gradient takes the remainder of the height for the width's, so both are cut to 0 first.
     fn composed(&self, x: &[&Tensor]) -> Result<Tensor> {
         let (g, Conv { stride, padding, dilation, groups }) = (&self.0, self.0.conv);
@@ -212,5 +222,16 @@ impl Backward for Conv2dBackward {
         let dx = wanted[0].then(|| tensor(run_input_gradient(&dy, &weight, g), self.x.shape()));
         let dw = wanted[1].then(|| tensor(run_weight_gradient(&dy, &x, g), self.weight.shape()));
         Ok(vec![dx, dw])
+    }
+
+    fn gpu(&self, grad: Tensor, wanted: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
+        let (here, g) = (Here::of_gradient(&grad)?, &self.g);
+        let dy = here.buffer(&grad)?;
+        let dx =
+            || here.tensor(gpu::depthwise_input(&here, &dy, &here.buffer(&self.weight)?, g)?, self.x.shape());
+        let dw = || {
+            here.tensor(gpu::depthwise_weight(&here, &here.buffer(&self.x)?, &dy, g)?, self.weight.shape())
+        };
+        Ok(vec![wanted[0].then(dx).transpose()?, wanted[1].then(dw).transpose()?])
     }
 }

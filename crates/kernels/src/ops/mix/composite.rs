@@ -1,9 +1,11 @@
 //! Parts of one row in place of another's.
 
+use super::gpu;
 use super::partner::{Bounds, check_boxes, check_partners, gather, scatter};
 use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::simd::vectorized;
 use crate::dispatch::{Op, apply};
+use crate::gpu::Here;
 use crate::graph::{Backward, OperandGradients, Output};
 use candle_core::{Result, Tensor, bail};
 use std::sync::Arc;
@@ -107,6 +109,13 @@ impl Region {
         }
     }
 
+    fn on_gpu(&self) -> gpu::Region<'_> {
+        match self {
+            Region::Boxes(boxes) => gpu::Region::Boxes(boxes),
+            Region::Masks(masks) => gpu::Region::Masks(masks),
+        }
+    }
+
     /// (R or 1, 1, H, W).
     fn mask(&self, h: usize, w: usize, values: &Tensor) -> Result<Tensor> {
         let flat: Vec<f32> = match self {
@@ -138,6 +147,14 @@ impl Op for Composite<'_> {
         });
         let backward = CompositeBackward { partner: self.partner.to_vec(), region: self.region.clone() };
         Output::cpu(y, x[0].shape(), backward)
+    }
+
+    fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
+        let Some(here) = Here::of(x[0]) else { return Ok(None) };
+        let maps = gpu::Maps::of(x[0])?;
+        let y = gpu::forward(&here, &here.buffer(x[0])?, maps, self.partner, self.region.on_gpu())?;
+        let backward = CompositeBackward { partner: self.partner.to_vec(), region: self.region.clone() };
+        Ok(Some(Output::new(here.storage(y)?, x[0].shape(), backward)))
     }
 
     fn composed(&self, x: &[&Tensor]) -> Result<Tensor> {
@@ -175,5 +192,11 @@ impl Backward for CompositeBackward {
         let other = |i: usize, dy: &[T], dx: &mut [T]| add(i, false, dy, dx);
         let dx = scatter(&view::<T>(&grad)?, &self.partner, (c, h * w), own, other);
         Ok(vec![Some(tensor(dx, grad.shape()))])
+    }
+
+    fn gpu(&self, grad: Tensor, _: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
+        let (here, maps) = (Here::of_gradient(&grad)?, gpu::Maps::of(&grad)?);
+        let dx = gpu::backward(&here, &here.buffer(&grad)?, maps, &self.partner, self.region.on_gpu())?;
+        Ok(vec![Some(here.tensor(dx, grad.shape())?)])
     }
 }

@@ -2,7 +2,7 @@
 
 use super::partner::Bounds;
 use crate::gpu::{Device, Memory, Source, Storage, arguments, size};
-use candle_core::{Result, bail};
+use candle_core::{Result, Tensor, bail};
 
 pub static SOURCE: Source = Source::new("composite", 256, include_str!("gpu.cc"));
 
@@ -16,6 +16,11 @@ pub struct Maps {
 }
 
 impl Maps {
+    pub(super) fn of(x: &Tensor) -> Result<Maps> {
+        let (r, c, h, w) = x.dims4()?;
+        Ok(Maps { r, c, h, w })
+    }
+
     fn n(&self) -> usize {
         self.r * self.c * self.h * self.w
     }

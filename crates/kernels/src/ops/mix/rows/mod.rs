@@ -7,6 +7,7 @@ use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::parallel::{Shared, pieces, unfilled};
 use crate::cpu::simd::vectorized;
 use crate::dispatch::{Op, apply, host};
+use crate::gpu::Here;
 use crate::graph::{Backward, OperandGradients, Output};
 use candle_core::{Result, Tensor, bail};
 
@@ -61,6 +62,15 @@ impl Op for MixRows<'_> {
         Output::cpu(y, shape, MixRowsBackward { transposed })
     }
 
+    fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
+        let Some(here) = Here::of(x[0]) else { return Ok(None) };
+        let (entries, mut shape) = (self.entries, x[0].dims().to_vec());
+        let y = gpu::forward(&here, entries, &here.buffer(x[0])?, shape[0])?;
+        let transposed = if self.tracked { transpose(entries, shape[0]) } else { Vec::new() };
+        shape[0] = entries.len();
+        Ok(Some(Output::new(here.storage(y)?, shape, MixRowsBackward { transposed })))
+    }
+
     fn composed(&self, x: &[&Tensor]) -> Result<Tensor> {
         let (entries, mut shape) = (self.entries, x[0].dims().to_vec());
         check(entries, shape[0])?;
@@ -89,6 +99,13 @@ impl Backward for MixRowsBackward {
         let dx = mixed::<T>(&self.transposed, &view::<T>(&grad)?, shape[0])?;
         shape[0] = self.transposed.len();
         Ok(vec![Some(tensor(dx, shape))])
+    }
+
+    fn gpu(&self, grad: Tensor, _: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
+        let (here, mut shape) = (Here::of_gradient(&grad)?, grad.dims().to_vec());
+        let dx = gpu::forward(&here, &self.transposed, &here.buffer(&grad)?, shape[0])?;
+        shape[0] = self.transposed.len();
+        Ok(vec![Some(here.tensor(dx, shape)?)])
     }
 }
 

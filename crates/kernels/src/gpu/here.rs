@@ -1,0 +1,59 @@
+//! The device that tensors are on, as ops meet it: tensors become buffers, and buffers tensors, without a copy.
+
+use candle_core::op::BackpropOp;
+use candle_core::{DType, Result, Shape, Storage, Tensor, bail};
+
+#[cfg(feature = "cuda")]
+pub(crate) use super::cuda::{Buffer, Cuda as Here};
+#[cfg(not(feature = "cuda"))]
+pub(crate) use super::nowhere::{Buffer, Nowhere as Here};
+
+impl Here {
+    /// Where our kernels run on `x`; None where it is on another device, or neither f32 nor bf16.
+    pub(crate) fn of(x: &Tensor) -> Option<Here> {
+        if matches!(x.dtype(), DType::F32 | DType::BF16) { Here::at(x.device()) } else { None }
+    }
+
+    /// The same for a gradient, whose forward pass ran here.
+    pub(crate) fn of_gradient(grad: &Tensor) -> Result<Here> {
+        match Here::of(grad) {
+            Some(here) => Ok(here),
+            None => bail!(
+                "a gradient in {:?} on {:?}: expected f32 or bf16 where the forward pass ran – run it under composed",
+                grad.dtype(),
+                grad.device().location()
+            ),
+        }
+    }
+
+    /// The numbers of `x` in row order: its own memory where it has them so, else a copy.
+    pub(crate) fn buffer(&self, x: &Tensor) -> Result<Buffer> {
+        self.memory(&x.detach().contiguous()?)
+    }
+
+    /// The same in f32.
+    pub(crate) fn floats_of(&self, x: &Tensor) -> Result<Buffer> {
+        self.buffer(&x.detach().to_dtype(DType::F32)?)
+    }
+
+    /// The memory of a tensor that a kernel changes.
+    pub(crate) fn in_place(&self, x: &Tensor) -> Result<Buffer> {
+        if !x.is_contiguous() {
+            bail!("an update in place: expected numbers in row order, got strides {:?}", x.stride());
+        }
+        self.memory(&x.detach())
+    }
+
+    /// A buffer that was made here, as a tensor without a graph.
+    pub(crate) fn tensor(&self, buffer: Buffer, shape: impl Into<Shape>) -> Result<Tensor> {
+        Ok(Tensor::from_storage(self.storage(buffer)?, shape, BackpropOp::none(), false))
+    }
+
+    /// The same as candle stores it.
+    pub(crate) fn storage(&self, buffer: Buffer) -> Result<Storage> {
+        match buffer.into_storage() {
+            Some(storage) => Ok(storage),
+            None => bail!("a kernel's result: expected memory of its own, got a tensor's"),
+        }
+    }
+}

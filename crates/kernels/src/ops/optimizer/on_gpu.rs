@@ -1,0 +1,65 @@
+//! Updates of all tensors of a list on the GPU that they are on: one launch for several of them.
+
+use super::{AdamW, Sgd, check, gpu};
+use crate::dispatch::{Route, kernel_ran, route};
+use crate::gpu::{Buffer, Here};
+use candle_core::{DType, Result, Tensor};
+
+/// Of each row the second is read, the others are changed.
+const READ: usize = 1;
+
+/// Where kernels of ours update all of them: f32 in row order, on one device. Operands that do not fit are an error.
+pub(super) fn here<const N: usize>(op: &str, rows: &[[&Tensor; N]]) -> Result<Option<Here>> {
+    if rows.first().is_none_or(|row| row[0].device().is_cpu()) {
+        return Ok(None);
+    }
+    let mut all = true;
+    for row in rows {
+        let changed = || row.iter().enumerate().filter(|(k, _)| *k != READ).map(|(_, x)| x);
+        all &= check(op, row[0], &row[1..])? == Route::Gpu
+            && row[0].dtype() == DType::F32
+            && row[0].device().same_device(rows[0][0].device())
+            && changed().all(|x| x.is_contiguous());
+    }
+    Ok(if all { Here::of(rows[0][0]) } else { None })
+}
+
+fn buffers<const N: usize>(here: &Here, rows: &[[&Tensor; N]]) -> Result<Vec<Vec<Buffer>>> {
+    let buffer = |(k, x): (usize, &&Tensor)| if k == READ { here.buffer(x) } else { here.in_place(x) };
+    rows.iter().map(|row| row.iter().enumerate().map(buffer).collect()).collect()
+}
+
+fn borrowed<const N: usize>(rows: &[Vec<Buffer>]) -> Vec<[&Buffer; N]> {
+    rows.iter().map(|row| std::array::from_fn(|k| &row[k])).collect()
+}
+
+pub(super) fn sgd(here: &Here, rows: &[[&Tensor; 3]], options: Sgd) -> Result<()> {
+    kernel_ran();
+    gpu::sgd(here, &borrowed(&buffers(here, rows)?), options)
+}
+
+pub(super) fn adamw(here: &Here, rows: &[[&Tensor; 4]], options: AdamW) -> Result<()> {
+    kernel_ran();
+    gpu::adamw(here, &borrowed(&buffers(here, rows)?), options)
+}
+
+pub(super) fn ema(here: &Here, rows: &[[&Tensor; 2]], decay: f64) -> Result<()> {
+    kernel_ran();
+    gpu::ema(here, &borrowed(&buffers(here, rows)?), decay)
+}
+
+/// √(Σ of all squares), in f32, where all gradients are of one type on one GPU; one number is read.
+pub(super) fn norm(grads: &[&Tensor]) -> Result<Option<f64>> {
+    let Some(first) = grads.first() else { return Ok(None) };
+    for grad in grads {
+        let alike = grad.dtype() == first.dtype() && grad.device().same_device(first.device());
+        if !alike || route("grad_norm", &[grad])? != Route::Gpu {
+            return Ok(None);
+        }
+    }
+    let Some(here) = Here::of(first) else { return Ok(None) };
+    kernel_ran();
+    let buffers = grads.iter().map(|grad| here.buffer(grad)).collect::<Result<Vec<_>>>()?;
+    let norm = gpu::norm(&here, &buffers.iter().collect::<Vec<_>>())?;
+    Ok(Some(f64::from(here.tensor(norm, ())?.to_scalar::<f32>()?)))
+}
