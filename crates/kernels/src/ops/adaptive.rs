@@ -1,8 +1,10 @@
 //! Means over as many windows as the output has positions, whatever the input's size.
 
+use super::pool::gpu;
 use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::parallel::filled;
 use crate::dispatch::{Op, apply, host};
+use crate::gpu::Here;
 use crate::graph::{Backward, OperandGradients, Output, record};
 use candle_core::{Result, Tensor, bail};
 use std::ops::Range;
@@ -76,6 +78,13 @@ impl Op for AdaptiveAvgPool {
         Output::cpu(y, (r, c, oh, ow), AdaptiveAvgPoolBackward(*self))
     }
 
+    fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
+        let (AdaptiveAvgPool { h, w, oh, ow }, (r, c, ..)) = (*self, x[0].dims4()?);
+        let Some(here) = Here::of(x[0]) else { return Ok(None) };
+        let y = gpu::adaptive_forward(&here, &here.buffer(x[0])?, (h, w), (oh, ow))?;
+        Ok(Some(Output::new(here.storage(y)?, (r, c, oh, ow), AdaptiveAvgPoolBackward(*self))))
+    }
+
     /// One axis after the other: x · Aᵀ.
     fn composed(&self, x: &[&Tensor]) -> Result<Tensor> {
         let (AdaptiveAvgPool { h, w, oh, ow }, (r, c, ..)) = (*self, x[0].dims4()?);
@@ -115,5 +124,12 @@ impl Backward for AdaptiveAvgPoolBackward {
             }
         });
         Ok(vec![Some(tensor(dx, (r, c, h, w)))])
+    }
+
+    fn gpu(&self, grad: Tensor, _: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
+        let (AdaptiveAvgPool { h, w, oh, ow }, (r, c, ..)) = (self.0, grad.dims4()?);
+        let here = Here::of_gradient(&grad)?;
+        let dx = gpu::adaptive_backward(&here, &here.buffer(&grad)?, (h, w), (oh, ow))?;
+        Ok(vec![Some(here.tensor(dx, (r, c, h, w))?)])
     }
 }

@@ -2,11 +2,13 @@
 
 pub mod gpu;
 
+use super::sums;
 use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::parallel::filled;
 use crate::cpu::planes;
 use crate::cpu::simd::vectorized;
 use crate::dispatch::{Op, apply};
+use crate::gpu::Here;
 use crate::graph::{Backward, OperandGradients, Output, record};
 use candle_core::{Result, Tensor, bail};
 
@@ -61,6 +63,12 @@ impl Op for AddChannels {
         Output::cpu(y, x[0].shape(), AddChannelsBackward(*self))
     }
 
+    fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
+        let Some(here) = Here::of(x[0]) else { return Ok(None) };
+        let y = gpu::forward(&here, &here.buffer(x[0])?, &here.floats_of(x[1])?, self.plane)?;
+        Ok(Some(Output::new(here.storage(y)?, x[0].shape(), AddChannelsBackward(*self))))
+    }
+
     fn composed(&self, x: &[&Tensor]) -> Result<Tensor> {
         x[0].broadcast_add(&x[1].reshape((1, self.c, 1, 1))?)
     }
@@ -86,6 +94,17 @@ impl Backward for AddChannelsBackward {
         } else {
             None
         };
+        Ok(vec![wanted[0].then_some(grad), bias])
+    }
+
+    fn gpu(&self, grad: Tensor, wanted: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
+        let AddChannels { c, plane, .. } = self.0;
+        let here = Here::of_gradient(&grad)?;
+        let bias = || {
+            let sums = sums::channels(&here, &here.buffer(&grad)?, (c, plane))?;
+            here.tensor(sums, c)?.to_dtype(grad.dtype())
+        };
+        let bias = wanted[1].then(bias).transpose()?;
         Ok(vec![wanted[0].then_some(grad), bias])
     }
 }

@@ -6,6 +6,7 @@ use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::parallel::filled;
 use crate::cpu::simd::vectorized;
 use crate::dispatch::{Op, apply, host};
+use crate::gpu::{Buffer, Device, Here};
 use crate::graph::{Backward, OperandGradients, Output, record};
 use candle_core::{Result, Tensor, bail};
 
@@ -46,6 +47,16 @@ impl Op for AddScaled<'_> {
         Output::cpu(y, x[0].shape(), AddScaledBackward { factors })
     }
 
+    fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
+        let Some(here) = Here::of(x[0]) else { return Ok(None) };
+        let factors = self.factors.map(|factors| floats_of(&here, factors)).transpose()?;
+        let (a, b) = (here.buffer(x[0])?, here.buffer(x[1])?);
+        let y = gpu::forward(&here, (&a, &b), factors.as_ref())?;
+        let rows = |factors| here.tensor(factors, x[0].dim(0)?);
+        let backward = AddScaledBackward { factors: factors.map(rows).transpose()? };
+        Ok(Some(Output::new(here.storage(y)?, x[0].shape(), backward)))
+    }
+
     fn composed(&self, x: &[&Tensor]) -> Result<Tensor> {
         let (x, branch) = (x[0], x[1]);
         let Some(factors) = self.factors else { return x + branch };
@@ -62,6 +73,11 @@ impl Op for AddScaled<'_> {
 /// The factors of rows as T.
 pub(super) fn tensor_of<T: Element>(factors: &[f64]) -> Tensor {
     tensor(factors.iter().map(|f| T::from_f64(*f)).collect::<Vec<T>>(), factors.len())
+}
+
+/// The same in f32 where a GPU reads them.
+pub(super) fn floats_of(here: &Here, factors: &[f64]) -> Result<Buffer> {
+    here.floats(&factors.iter().map(|f| *f as f32).collect::<Vec<f32>>())
 }
 
 /// x + factor · branch row by row; x is 0 where there is none.
@@ -102,6 +118,20 @@ impl Backward for AddScaledBackward {
     fn cpu<T: Element>(&self, grad: Tensor, wanted: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
         let scaled = || rows::<T>(None, &grad, self.factors.as_ref());
         let branch = wanted[1].then(scaled).transpose()?.map(|branch| tensor(branch, grad.shape()));
+        Ok(vec![wanted[0].then_some(grad), branch])
+    }
+
+    fn gpu(&self, grad: Tensor, wanted: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
+        let here = Here::of_gradient(&grad)?;
+        let branch = match &self.factors {
+            _ if !wanted[1] => None,
+            // Two gradients, each with numbers of its own.
+            None => Some(grad.copy()?),
+            Some(factors) => {
+                let dbranch = gpu::backward(&here, &here.buffer(&grad)?, &here.buffer(factors)?)?;
+                Some(here.tensor(dbranch, grad.shape())?)
+            }
+        };
         Ok(vec![wanted[0].then_some(grad), branch])
     }
 }

@@ -5,6 +5,7 @@ pub mod gpu;
 use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::parallel::filled;
 use crate::dispatch::{Op, apply};
+use crate::gpu::{Buffer, Here};
 use crate::graph::{Backward, OperandGradients, Output, record};
 use candle_core::{Result, Tensor, bail};
 
@@ -77,6 +78,15 @@ impl Block {
     }
 }
 
+impl Block {
+    /// The same of the device's numbers.
+    fn on_gpu(&self, here: &Here, pads: bool, x: &Tensor, inner: usize) -> Result<Buffer> {
+        let (start, part, x) = (self.before * inner, self.length * inner, here.buffer(x)?);
+        let whole = start + part + self.after * inner;
+        if pads { gpu::padded(here, &x, part, start, whole) } else { gpu::part(here, &x, whole, start, part) }
+    }
+}
+
 struct Copy {
     recorded: record::Op,
     block: Block,
@@ -88,6 +98,17 @@ impl Copy {
     fn squeezes(&self) -> bool {
         matches!(self.recorded, record::Op::Select { .. })
     }
+
+    /// The shape of the result, and its gradient.
+    fn result(&self, x: &Tensor) -> (Vec<usize>, CopyBackward) {
+        let (Block { axis, before, length, after }, mut shape) = (self.block, x.dims().to_vec());
+        let inner = shape[axis + 1..].iter().product();
+        shape[axis] = if self.pads { before + length + after } else { length };
+        if self.squeezes() {
+            shape.remove(axis);
+        }
+        (shape, CopyBackward { block: self.block, pads: self.pads, inner, shape: x.dims().to_vec() })
+    }
 }
 
 impl Op for Copy {
@@ -96,16 +117,15 @@ impl Op for Copy {
     }
 
     fn cpu<T: Element>(&self, x: &[Tensor]) -> Result<Option<Output>> {
-        let (Block { axis, before, length, after }, mut shape) = (self.block, x[0].dims().to_vec());
-        let inner = shape[axis + 1..].iter().product();
-        let y = self.block.copied(self.pads, &view::<T>(&x[0])?, inner);
-        shape[axis] = if self.pads { before + length + after } else { length };
-        if self.squeezes() {
-            shape.remove(axis);
-        }
-        let backward =
-            CopyBackward { block: self.block, pads: self.pads, inner, shape: x[0].dims().to_vec() };
-        Output::cpu(y, shape, backward)
+        let (shape, backward) = self.result(&x[0]);
+        Output::cpu(self.block.copied(self.pads, &view::<T>(&x[0])?, backward.inner), shape, backward)
+    }
+
+    fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
+        let Some(here) = Here::of(x[0]) else { return Ok(None) };
+        let (shape, backward) = self.result(x[0]);
+        let y = self.block.on_gpu(&here, self.pads, x[0], backward.inner)?;
+        Ok(Some(Output::new(here.storage(y)?, shape, backward)))
     }
 
     fn composed(&self, x: &[&Tensor]) -> Result<Tensor> {
@@ -130,5 +150,11 @@ impl Backward for CopyBackward {
     fn cpu<T: Element>(&self, grad: Tensor, _: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
         let dx = self.block.copied(!self.pads, &view::<T>(&grad)?, self.inner);
         Ok(vec![Some(tensor(dx, &self.shape[..]))])
+    }
+
+    fn gpu(&self, grad: Tensor, _: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
+        let here = Here::of_gradient(&grad)?;
+        let dx = self.block.on_gpu(&here, !self.pads, &grad, self.inner)?;
+        Ok(vec![Some(here.tensor(dx, &self.shape[..])?)])
     }
 }

@@ -6,6 +6,7 @@ use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::parallel::filled;
 use crate::cpu::simd::vectorized;
 use crate::dispatch::{Op, apply};
+use crate::gpu::Here;
 use crate::graph::{Backward, OperandGradients, Output, record};
 use candle_core::{Result, Tensor, bail};
 
@@ -60,6 +61,14 @@ impl Op for ClassToken {
         Output::cpu(y, (r, l + 1, d), ClassTokenBackward(*self))
     }
 
+    fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
+        let Some(here) = Here::of(x[0]) else { return Ok(None) };
+        let (token, positions) = (here.floats_of(x[1])?, here.floats_of(x[2])?);
+        let y = gpu::forward(&here, &here.buffer(x[0])?, &token, &positions)?;
+        let shape = (self.r, self.l + 1, self.d);
+        Ok(Some(Output::new(here.storage(y)?, shape, ClassTokenBackward(*self))))
+    }
+
     fn composed(&self, x: &[&Tensor]) -> Result<Tensor> {
         let first = x[1].reshape((1, 1, self.d))?.broadcast_as((self.r, 1, self.d))?;
         Tensor::cat(&[&first, x[0]], 1)?.broadcast_add(x[2])
@@ -94,5 +103,16 @@ impl Backward for ClassTokenBackward {
         });
         let token = wanted[1].then(|| tensor(sums[..d].to_vec(), d));
         Ok(vec![dx, token, wanted[2].then(|| tensor(sums, (l + 1, d)))])
+    }
+
+    fn gpu(&self, grad: Tensor, wanted: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
+        let ClassToken { r, l, d } = self.0;
+        let here = Here::of_gradient(&grad)?;
+        let [dx, token, positions] = gpu::backward(&here, &here.buffer(&grad)?, ((l + 1) * d, d))?;
+        Ok(vec![
+            wanted[0].then(|| here.tensor(dx, (r, l, d))).transpose()?,
+            wanted[1].then(|| here.tensor(token, d)?.to_dtype(grad.dtype())).transpose()?,
+            wanted[2].then(|| here.tensor(positions, (l + 1, d))?.to_dtype(grad.dtype())).transpose()?,
+        ])
     }
 }

@@ -1,8 +1,10 @@
 //! Maps side by side in the channels: what a dense block sees.
 
+use super::block::gpu;
 use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::parallel::filled;
 use crate::dispatch::{Op, apply};
+use crate::gpu::Here;
 use crate::graph::{Backward, OperandGradients, Output, record};
 use candle_core::{Result, Tensor, bail};
 
@@ -50,6 +52,16 @@ impl Op for ConcatChannels {
         Output::cpu(y, shape, ConcatChannelsBackward { shapes })
     }
 
+    fn gpu(&self, parts: &[&Tensor]) -> Result<Option<Output>> {
+        let Some(here) = Here::of(parts[0]) else { return Ok(None) };
+        let shapes: Vec<Vec<usize>> = parts.iter().map(|part| part.dims().to_vec()).collect();
+        let buffers = parts.iter().map(|part| here.buffer(part)).collect::<Result<Vec<_>>>()?;
+        let y = gpu::concat(&here, &buffers.iter().collect::<Vec<_>>(), shapes[0][0])?;
+        let mut shape = shapes[0].clone();
+        shape[1] = shapes.iter().map(|shape| shape[1]).sum();
+        Ok(Some(Output::new(here.storage(y)?, shape, ConcatChannelsBackward { shapes })))
+    }
+
     fn composed(&self, parts: &[&Tensor]) -> Result<Tensor> {
         Tensor::cat(parts, 1)
     }
@@ -78,5 +90,18 @@ impl Backward for ConcatChannelsBackward {
             start += length;
         }
         Ok(gradients)
+    }
+
+    fn gpu(&self, grad: Tensor, wanted: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
+        let here = Here::of_gradient(&grad)?;
+        let (dy, row) = (here.buffer(&grad)?, grad.elem_count() / grad.dim(0)?);
+        let mut start = 0;
+        let part = |(shape, wanted): (&Vec<usize>, &bool)| {
+            let (begin, length) = (start, shape[1..].iter().product());
+            start += length;
+            let dx = || here.tensor(gpu::part(&here, &dy, row, begin, length)?, &shape[..]);
+            wanted.then(dx).transpose()
+        };
+        self.shapes.iter().zip(wanted).map(part).collect()
     }
 }

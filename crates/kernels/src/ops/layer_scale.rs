@@ -1,11 +1,12 @@
 //! The sum at the end of a residual block, with a factor for each channel of what the block adds: layer scale.
 
-use super::add_scaled::{add_scaled, tensor_of};
+use super::add_scaled::{add_scaled, floats_of, gpu, tensor_of};
 use super::layer_norm::part;
 use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::parallel::{filled, fold_parts};
 use crate::cpu::simd::vectorized;
 use crate::dispatch::{Op, apply};
+use crate::gpu::Here;
 use crate::graph::{Backward, OperandGradients, Output, record};
 use candle_core::{Result, Tensor, bail};
 
@@ -79,6 +80,17 @@ impl Op for LayerScale<'_> {
         Output::cpu(y, x[0].shape(), backward)
     }
 
+    fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
+        let Some(here) = Here::of(x[0]) else { return Ok(None) };
+        let factors = self.factors.map(|factors| floats_of(&here, factors)).transpose()?;
+        let (a, b, scale) = (here.buffer(x[0])?, here.buffer(x[1])?, here.floats_of(x[2])?);
+        let y = gpu::layer_scale(&here, (&a, &b), &scale, factors.as_ref())?;
+        let rows = |factors| here.tensor(factors, x[0].dim(0)?);
+        let factors = factors.map(rows).transpose()?;
+        let backward = LayerScaleBackward { branch: x[1].detach(), scale: x[2].detach(), factors };
+        Ok(Some(Output::new(here.storage(y)?, x[0].shape(), backward)))
+    }
+
     fn composed(&self, x: &[&Tensor]) -> Result<Tensor> {
         add_scaled(x[0], &x[1].broadcast_mul(x[2])?, self.factors)
     }
@@ -138,5 +150,19 @@ impl Backward for LayerScaleBackward {
             tensor(fold_parts(sums, parts, c), c)
         });
         Ok(vec![wanted[0].then(|| grad.clone()), dbranch, dscale])
+    }
+
+    fn gpu(&self, grad: Tensor, wanted: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
+        let here = Here::of_gradient(&grad)?;
+        let factors = self.factors.as_ref().map(|factors| here.buffer(factors)).transpose()?;
+        let (branch, dy, scale) =
+            (here.buffer(&self.branch)?, here.buffer(&grad)?, here.floats_of(&self.scale)?);
+        let [db, ds] = gpu::layer_scale_backward(&here, (&branch, &dy), &scale, factors.as_ref())?;
+        let dscale = || here.tensor(ds, self.scale.shape())?.to_dtype(grad.dtype());
+        Ok(vec![
+            wanted[0].then(|| grad.clone()),
+            wanted[1].then(|| here.tensor(db, grad.shape())).transpose()?,
+            wanted[2].then(dscale).transpose()?,
+        ])
     }
 }

@@ -1,10 +1,12 @@
 //! The fully connected layer.
 
+use super::{add_channels, sums};
 use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::panels;
 use crate::cpu::parallel::{Matrix, Shared, each, fold_parts, pieces, product, unfilled};
 use crate::cpu::planes::{column_sums, part};
 use crate::dispatch::{Op, apply};
+use crate::gpu::Here;
 use crate::graph::{Backward, OperandGradients, Output, record};
 use candle_core::{Result, Tensor, bail};
 
@@ -74,6 +76,19 @@ impl Op for Linear {
         Output::cpu(y, shape, LinearBackward { x: x[0].clone(), weight: x[1].clone(), sizes: *self })
     }
 
+    /// The bias by a kernel of ours, behind candle's product; without one there is nothing of ours to do.
+    fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
+        let Linear { r, d, .. } = *self;
+        let (Some(here), Some(bias)) = (Here::of(x[0]), x.get(2)) else { return Ok(None) };
+        let rows = x[0].detach().contiguous()?.reshape((r, d))?;
+        let product = here.buffer(&rows.matmul(&x[1].detach().t()?)?)?;
+        let y = add_channels::gpu::forward(&here, &product, &here.floats_of(bias)?, 1)?;
+        let mut shape = x[0].dims().to_vec();
+        *shape.last_mut().expect("rank 2 and more") = self.o;
+        let backward = LinearBackward { x: x[0].detach(), weight: x[1].detach(), sizes: *self };
+        Ok(Some(Output::new(here.storage(y)?, shape, backward)))
+    }
+
     fn composed(&self, x: &[&Tensor]) -> Result<Tensor> {
         let y = x[0].broadcast_matmul(&x[1].t()?)?;
         if let Some(bias) = x.get(2) { y.broadcast_add(bias) } else { Ok(y) }
@@ -136,5 +151,17 @@ impl Backward for LinearBackward {
             grads.push(wanted.then(|| tensor(column_sums(dy, r, o), o)));
         }
         Ok(grads)
+    }
+
+    fn gpu(&self, grad: Tensor, wanted: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
+        let Linear { r, d, o } = self.sizes;
+        let here = Here::of_gradient(&grad)?;
+        let (dy, x) = (grad.reshape((r, o))?, self.x.contiguous()?.reshape((r, d))?);
+        let bias = || here.tensor(sums::columns(&here, &here.buffer(&dy)?, o)?, o)?.to_dtype(grad.dtype());
+        Ok(vec![
+            wanted[0].then(|| dy.matmul(&self.weight)?.reshape(self.x.shape())).transpose()?,
+            wanted[1].then(|| dy.t()?.matmul(&x)).transpose()?,
+            wanted[2].then(bias).transpose()?,
+        ])
     }
 }

@@ -87,12 +87,11 @@ impl Op for Loss<'_> {
         Output::cpu(value, (), LossBackward { slope: tensor(slope, (r, c)) })
     }
 
-    /// The cross-entropy in f32; of the focal loss there is none.
     fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
-        let ours = self.gamma == 0.0 && x[0].dtype() == DType::F32;
-        let Some(here) = Here::of(x[0]).filter(|_| ours) else { return Ok(None) };
+        let Some(here) = Here::of(x[0]).filter(|_| x[0].dtype() == DType::F32) else { return Ok(None) };
         let (logits, targets) = (here.buffer(x[0])?, here.buffer(x[1])?);
-        let (loss, slope) = gpu::forward(&here, &logits, &targets, self.class_weights, x[0].dim(1)?)?;
+        let sizes = (x[0].dim(1)?, self.gamma);
+        let (loss, slope) = gpu::forward(&here, &logits, &targets, self.class_weights, sizes)?;
         let backward = LossBackward { slope: here.tensor(slope, x[0].shape())? };
         Ok(Some(Output::new(here.storage(loss)?, (), backward)))
     }

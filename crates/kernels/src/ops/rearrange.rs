@@ -5,6 +5,7 @@ pub mod gpu;
 use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::parallel::{Shared, filled, pieces, unfilled};
 use crate::dispatch::{Op, apply};
+use crate::gpu::Here;
 use crate::graph::{Backward, OperandGradients, Output, record};
 use candle_core::{Result, Tensor, bail};
 
@@ -52,6 +53,19 @@ struct Rearrange<'a> {
     shape: &'a [usize],
 }
 
+impl Rearrange<'_> {
+    /// The other way.
+    fn backward(&self, x: &Tensor) -> RearrangeBackward {
+        let (dims, order) = (self.dims, self.order);
+        let back = |axis: usize| order.iter().position(|o| *o == axis).expect("a permutation");
+        RearrangeBackward {
+            dims: order.iter().map(|axis| dims[*axis]).collect(),
+            order: (0..order.len()).map(back).collect(),
+            shape: x.dims().to_vec(),
+        }
+    }
+}
+
 impl Op for Rearrange<'_> {
     fn record(&self) -> Option<record::Op> {
         let [dims, order, shape] = [self.dims, self.order, self.shape].map(<[usize]>::to_vec);
@@ -60,14 +74,15 @@ impl Op for Rearrange<'_> {
 
     fn cpu<T: Element>(&self, x: &[Tensor]) -> Result<Option<Output>> {
         let (dims, order) = (self.dims, self.order);
-        let y = permuted(&view::<T>(&x[0])?, dims, order);
-        let back = |axis: usize| order.iter().position(|o| *o == axis).expect("a permutation");
-        let backward = RearrangeBackward {
-            dims: order.iter().map(|axis| dims[*axis]).collect(),
-            order: (0..order.len()).map(back).collect(),
-            shape: x[0].dims().to_vec(),
+        Output::cpu(permuted(&view::<T>(&x[0])?, dims, order), self.shape, self.backward(&x[0]))
+    }
+
+    fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
+        let Some(here) = Here::of(x[0]).filter(|_| gpu::takes(self.dims, self.order)) else {
+            return Ok(None);
         };
-        Output::cpu(y, self.shape, backward)
+        let y = gpu::permute(&here, &here.buffer(x[0])?, self.dims, self.order)?;
+        Ok(Some(Output::new(here.storage(y)?, self.shape, self.backward(x[0]))))
     }
 
     fn composed(&self, x: &[&Tensor]) -> Result<Tensor> {
@@ -84,6 +99,12 @@ struct RearrangeBackward {
 impl Backward for RearrangeBackward {
     fn cpu<T: Element>(&self, grad: Tensor, _: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
         Ok(vec![Some(tensor(permuted(&view::<T>(&grad)?, &self.dims, &self.order), self.shape.as_slice()))])
+    }
+
+    fn gpu(&self, grad: Tensor, _: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
+        let here = Here::of_gradient(&grad)?;
+        let dx = gpu::permute(&here, &here.buffer(&grad)?, &self.dims, &self.order)?;
+        Ok(vec![Some(here.tensor(dx, self.shape.as_slice())?)])
     }
 }
 

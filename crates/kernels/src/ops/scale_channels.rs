@@ -7,6 +7,7 @@ use crate::cpu::parallel::{Shared, filled, pieces, unfilled};
 use crate::cpu::planes;
 use crate::cpu::simd::vectorized;
 use crate::dispatch::{Op, apply};
+use crate::gpu::Here;
 use crate::graph::{Backward, OperandGradients, Output, record};
 use candle_core::{Result, Tensor, bail};
 
@@ -66,6 +67,13 @@ impl Op for ScaleChannels {
         Output::cpu(y, x[0].shape(), ScaleChannelsBackward { x: x[0].clone(), scale: x[1].clone() })
     }
 
+    fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
+        let Some(here) = Here::of(x[0]) else { return Ok(None) };
+        let y = gpu::forward(&here, &here.buffer(x[0])?, &here.buffer(x[1])?)?;
+        let backward = ScaleChannelsBackward { x: x[0].detach(), scale: x[1].detach() };
+        Ok(Some(Output::new(here.storage(y)?, x[0].shape(), backward)))
+    }
+
     fn composed(&self, x: &[&Tensor]) -> Result<Tensor> {
         let (r, c) = x[1].dims2()?;
         x[0].broadcast_mul(&x[1].reshape((r, c, 1, 1))?)
@@ -110,5 +118,15 @@ impl Backward for ScaleChannelsBackward {
             );
         });
         Ok(vec![dx.map(|dx| tensor(dx, grad.shape())), ds.map(|ds| tensor(ds, (r, c)))])
+    }
+
+    fn gpu(&self, grad: Tensor, wanted: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
+        let here = Here::of_gradient(&grad)?;
+        let (x, scale, dy) = (here.buffer(&self.x)?, here.buffer(&self.scale)?, here.buffer(&grad)?);
+        let [dx, dscale] = gpu::backward(&here, (&x, &scale), &dy)?;
+        Ok(vec![
+            wanted[0].then(|| here.tensor(dx, grad.shape())).transpose()?,
+            wanted[1].then(|| here.tensor(dscale, self.scale.shape())).transpose()?,
+        ])
     }
 }

@@ -58,7 +58,7 @@ impl Op for Softmax {
 
     fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
         let Some(here) = Here::of(x[0]) else { return Ok(None) };
-        let y = gpu::forward(&here, &here.buffer(x[0])?, self.n)?;
+        let y = gpu::forward(&here, &here.buffer(x[0])?, self.n, 1.0)?;
         Ok(Some(Output::new(here.storage(y)?, x[0].shape(), SoftmaxBackward { n: self.n })))
     }
 
@@ -99,7 +99,7 @@ impl Backward for SoftmaxBackward {
     fn gpu(&self, grad: Tensor, _: &[bool], result: Option<&Tensor>) -> Result<OperandGradients> {
         let here = Here::of_gradient(&grad)?;
         let y = here.buffer(result.expect("kept, as it is read"))?;
-        let dx = gpu::backward(&here, &y, &here.buffer(&grad)?, self.n)?;
+        let dx = gpu::backward(&here, &y, &here.buffer(&grad)?, self.n, 1.0)?;
         Ok(vec![Some(here.tensor(dx, grad.shape())?)])
     }
 }

@@ -191,19 +191,26 @@ fn softmaxes(bench: &Bench) -> Result<()> {
     for (rows, n) in [(1, 1), (7, 5), (9, 33), (17, 100)] {
         let (x, on) = bench.values(&(normal(&[rows, n], 3) * 5.0)?)?;
         let (dy, on_dy) = bench.normal(&[rows, n], 4)?;
-        let y = softmax::forward(bench.device, &on, n)?;
+        let y = softmax::forward(bench.device, &on, n, 1.0)?;
         bench.near("softmax", &y, &tallow_kernels::softmax(&x)?, 2e-6)?;
+        let half = softmax::forward(bench.device, &on, n, 0.5)?;
+        bench.near("softmax, scaled", &half, &tallow_kernels::softmax(&(&x * 0.5)?)?, 2e-6)?;
         // Its gradient reads the result as it is stored.
         let y = Tensor::from_vec(bench.read(&y), (rows, n), &Device::Cpu)?;
         let mean = (&y * &dy)?.sum_keepdim(1)?;
         let want = (&y * dy.broadcast_sub(&mean)?)?;
         let (_, on_y) = bench.values(&y)?;
-        bench.near("softmax gradient", &softmax::backward(bench.device, &on_y, &on_dy, n)?, &want, 2e-6)?;
+        bench.near(
+            "softmax gradient",
+            &softmax::backward(bench.device, &on_y, &on_dy, n, 1.0)?,
+            &want,
+            2e-6,
+        )?;
         if bench.storage == Storage::F32 {
             let dx = &gradients(&[&x], &dy, |x| tallow_kernels::softmax(&x[0]))?[0];
             bench.near(
                 "softmax's own gradient",
-                &softmax::backward(bench.device, &on_y, &on_dy, n)?,
+                &softmax::backward(bench.device, &on_y, &on_dy, n, 1.0)?,
                 dx,
                 2e-6,
             )?;

@@ -130,15 +130,18 @@ pub fn attentions(bench: &Bench) -> Result<()> {
         bench.same("join", &attention::join(bench.device, &split, &on_at, shape)?, &qkv)?;
 
         let [q, k, v] = [0, 1, 2].map(|part| parts.get(part));
-        let scores = (q?.matmul(&k?.t()?.contiguous()?)? / (d as f64).sqrt())?;
+        let scores = q?.matmul(&k?.t()?.contiguous()?)?;
         let (scores, on_scores) = bench.values(&scores)?;
+        let scale = (d as f64).powf(-0.5);
         let bias = normal(&[heads, s, s], 2);
         let masks =
             Tensor::new(mask, &Cpu::Cpu)?.to_dtype(candle_core::DType::F32)?.reshape((per_image, s, s))?;
         let masks = masks.unsqueeze(0)?.broadcast_as((r, per_image, s, s))?.contiguous()?;
-        let masked = scores.broadcast_add(&bias)?.broadcast_add(&masks.reshape((groups, 1, s, s))?)?;
+        let masked =
+            (&scores * scale)?.broadcast_add(&bias)?.broadcast_add(&masks.reshape((groups, 1, s, s))?)?;
         let on_bias = bench.floats(&bias)?;
-        let shares = attention::window_softmax(bench.device, &on_scores, (&on_bias, &regions), (heads, s))?;
+        let shares =
+            attention::window_softmax(bench.device, &on_scores, (&on_bias, &regions), (heads, s), scale)?;
         bench.near("window_softmax", &shares, &tallow_kernels::softmax(&masked)?, 3e-6)?;
 
         let shares = Tensor::from_vec(bench.read(&shares), (groups, heads, s, s), &Cpu::Cpu)?;
@@ -152,7 +155,7 @@ pub fn attentions(bench: &Bench) -> Result<()> {
         // The bias's gradient: that of the softmax, over all groups.
         let (_, on_dy) = bench.normal(&[groups, heads, s, s], 3)?;
         let (_, on_shares) = bench.values(&shares)?;
-        let dz = softmax::backward(bench.device, &on_shares, &on_dy, s)?;
+        let dz = softmax::backward(bench.device, &on_shares, &on_dy, s, 1.0)?;
         let dbias = sums::columns(bench.device, &dz, heads * s * s)?;
         let dz = Tensor::from_vec(bench.read(&dz), (groups, heads, s, s), &Cpu::Cpu)?;
         bench.near("gradient of the bias", &dbias, &dz.sum(0)?, 1e-5)?;

@@ -17,9 +17,10 @@ KERNEL(attention_join, IN(T, x), IN(u32, at), OUT(T, y), UINT(n), UINT(parts), U
   }
 }
 
-// Softmax of score + bias + mask in windows of s tokens: scores (groups, heads, s, s), a team for each row of s; bias (heads, s, s); the
+// Softmax of scale · score + bias + mask in windows of s tokens: scores (groups, heads, s, s), a team for each row of s; bias (heads, s, s); the
 // mask is −100 where two tokens come from two regions (per_image, s) of the map.
-KERNEL(window_softmax, IN(T, scores), IN(f32, bias), IN(u32, regions), OUT(T, y), UINT(rows), UINT(s), UINT(heads), UINT(per_image)) {
+KERNEL(window_softmax, IN(T, scores), IN(f32, bias), IN(u32, regions), OUT(T, y), UINT(rows), UINT(s), UINT(heads), UINT(per_image),
+       FLOAT(scale)) {
   SHARED(f32, part, THREADS);
   const u32 row = GROUP * TEAMS + THREAD / TEAM, at = row * s, token = row % s;
   const u32 first = row < rows ? THREAD % TEAM : s;
@@ -27,17 +28,17 @@ KERNEL(window_softmax, IN(T, scores), IN(f32, bias), IN(u32, regions), OUT(T, y)
   f32 top = -INF;
   for (u32 j = first; j < s; j += TEAM) {
     const f32 mask = LOAD(regions, window + j) == LOAD(regions, window + token) ? 0.0f : -100.0f;
-    top = MAX(top, LOAD(scores, at + j) + LOAD(bias, biases + j) + mask);
+    top = MAX(top, scale * LOAD(scores, at + j) + LOAD(bias, biases + j) + mask);
   }
   top = team_max(top, part, THREAD);
   f32 sum = 0.0f;
   for (u32 j = first; j < s; j += TEAM) {
     const f32 mask = LOAD(regions, window + j) == LOAD(regions, window + token) ? 0.0f : -100.0f;
-    sum += EXP(LOAD(scores, at + j) + LOAD(bias, biases + j) + mask - top);
+    sum += EXP(scale * LOAD(scores, at + j) + LOAD(bias, biases + j) + mask - top);
   }
   sum = team_sum(sum, part, THREAD);
   for (u32 j = first; j < s; j += TEAM) {
     const f32 mask = LOAD(regions, window + j) == LOAD(regions, window + token) ? 0.0f : -100.0f;
-    STORE(y, at + j, EXP(LOAD(scores, at + j) + LOAD(bias, biases + j) + mask - top) / sum);
+    STORE(y, at + j, EXP(scale * LOAD(scores, at + j) + LOAD(bias, biases + j) + mask - top) / sum);
   }
 }

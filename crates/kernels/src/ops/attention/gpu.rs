@@ -1,6 +1,5 @@
 //! What stands around attention's products on a GPU: tokens to heads and back, and the softmax of windows. The products are the
-//! vendor's, 1 / √d in their factor; the gradient of the softmax is that of [`softmax`](crate::softmax), and the bias's is the
-//! sum of that over groups.
+//! vendor's; the gradient of the softmax is that of [`softmax`](crate::softmax), and the bias's is the sum of that over groups.
 
 use crate::gpu::{Device, Memory, Source, Storage, arguments, size};
 use candle_core::{Result, bail};
@@ -53,7 +52,7 @@ fn moved<D: Device>(
     Ok(y)
 }
 
-/// softmax(scores + bias + mask): scores (groups, heads, s, s), bias (heads, s, s) in f32, and the regions (windows of an image, s)
+/// softmax(scale · scores + bias + mask): scores (groups, heads, s, s), bias (heads, s, s) in f32, and the regions (windows of an image, s)
 /// that tokens come from.
 ///
 /// # Errors
@@ -63,6 +62,7 @@ pub fn window_softmax<D: Device>(
     scores: &D::Buffer,
     (bias, regions): (&D::Buffer, &D::Buffer),
     (heads, s): (usize, usize),
+    scale: f64,
 ) -> Result<D::Buffer> {
     let n = scores.count();
     let windows = regions.count() / s.max(1);
@@ -82,6 +82,7 @@ pub fn window_softmax<D: Device>(
     size(n)?;
     let mut arguments = arguments![scores, bias, regions, &y];
     arguments.extend([n / s, s, heads, windows].map(|n| (n as u32).into()));
+    arguments.extend(arguments![scale as f32]);
     SOURCE.launch(device, ("window_softmax", Storage::of(scores)?), SOURCE.by_team(n / s)?, arguments)?;
     Ok(y)
 }

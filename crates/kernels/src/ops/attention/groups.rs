@@ -86,6 +86,14 @@ impl Groups {
         places.collect()
     }
 
+    /// Of each token of each group of one image, the region of the rolled map that it comes from; one for all where it was not rolled.
+    pub fn all_regions(&self) -> Vec<u32> {
+        match &self.region {
+            Some(region) => region.iter().map(|r| u32::from(*r)).collect(),
+            None => vec![0; self.per_image * self.size],
+        }
+    }
+
     /// (groups, size, size): 0 or [`MASK`].
     pub fn mask(&self) -> Vec<f64> {
         let mut mask = Vec::new();

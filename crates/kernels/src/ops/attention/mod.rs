@@ -3,6 +3,7 @@
 mod core;
 pub mod gpu;
 mod groups;
+mod on_gpu;
 
 use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::parallel::{Shared, each, fold_parts, unfilled};
@@ -134,6 +135,10 @@ impl Op for Attention {
             logs: tensor(logs, tokens * heads.heads),
         };
         Output::cpu(y, shape, backward)
+    }
+
+    fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
+        on_gpu::forward(x, self.heads, &self.groups)
     }
 
     fn composed(&self, x: &[&Tensor]) -> Result<Tensor> {

@@ -1,10 +1,12 @@
 //! The whole of one row, resized into a box of another.
 
+use super::gpu;
 use super::partner::{Bounds, check_boxes, check_partners, gather, scatter};
 use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::parallel::scratch;
 use crate::cpu::simd::vectorized;
 use crate::dispatch::{Op, apply, host};
+use crate::gpu::Here;
 use crate::graph::{Backward, OperandGradients, Output};
 use candle_core::{Result, Tensor};
 use std::collections::BTreeMap;
@@ -142,6 +144,14 @@ impl Op for PasteResized<'_> {
         Output::cpu(y, x[0].shape(), backward)
     }
 
+    fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
+        let Some(here) = Here::of(x[0]) else { return Ok(None) };
+        let (maps, region) = (gpu::Maps::of(x[0])?, gpu::Region::Resized(self.boxes));
+        let y = gpu::forward(&here, &here.buffer(x[0])?, maps, self.partner, region)?;
+        let backward = PasteResizedBackward { partner: self.partner.to_vec(), boxes: self.boxes.to_vec() };
+        Ok(Some(Output::new(here.storage(y)?, x[0].shape(), backward)))
+    }
+
     /// Two matrix products for each row, and what lies around the box.
     fn composed(&self, x: &[&Tensor]) -> Result<Tensor> {
         let (values, boxes, (_, c, h, w)) = (x[0], self.boxes, x[0].dims4()?);
@@ -190,6 +200,13 @@ impl Backward for PasteResizedBackward {
         };
         let dx = scatter(&view::<T>(&grad)?, &self.partner, (c, h * w), own, other);
         Ok(vec![Some(tensor(dx, grad.shape()))])
+    }
+
+    fn gpu(&self, grad: Tensor, _: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
+        let (here, maps) = (Here::of_gradient(&grad)?, gpu::Maps::of(&grad)?);
+        let region = gpu::Region::Resized(&self.boxes);
+        let dx = gpu::backward(&here, &here.buffer(&grad)?, maps, &self.partner, region)?;
+        Ok(vec![Some(here.tensor(dx, grad.shape())?)])
     }
 }
 

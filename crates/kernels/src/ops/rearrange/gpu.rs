@@ -12,6 +12,11 @@ const TILE: usize = 32;
 /// Axes that the kernel has, once those that stay together are one.
 const AXES: usize = 6;
 
+/// Whether the kernels take these axes in this order, and back.
+pub fn takes(dims: &[usize], order: &[usize]) -> bool {
+    axes(dims, order).len() <= AXES
+}
+
 /// x, seen as a tensor of shape `dims`, its axes in the order `order`.
 ///
 /// # Errors

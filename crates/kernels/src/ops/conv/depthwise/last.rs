@@ -6,7 +6,10 @@ use crate::cpu::parallel::{Shared, each, fold_parts, scratch, unfilled};
 use crate::cpu::planes::column_sums;
 use crate::cpu::simd::vectorized;
 use crate::dispatch::{Op, apply};
+use crate::gpu::Here;
 use crate::graph::{Backward, OperandGradients, Output, record};
+use crate::ops::conv::gpu;
+use crate::ops::sums;
 use candle_core::{Result, Tensor, bail};
 
 /// Each channel convolved with a k×k kernel of its own, stride 1, zeros around so that the size stays; plus bias.
@@ -44,6 +47,12 @@ struct Sizes {
     k: usize,
 }
 
+impl Sizes {
+    fn last(self) -> gpu::Last {
+        gpu::Last { h: self.h, w: self.w, c: self.c, k: self.k }
+    }
+}
+
 struct DepthwiseLast(Sizes);
 
 impl Op for DepthwiseLast {
@@ -56,6 +65,14 @@ impl Op for DepthwiseLast {
         let y = correlate(&view::<T>(&x[0])?, &view::<T>(&x[1])?, Some(&bias), self.0, false);
         let backward = DepthwiseLastBackward { x: x[0].clone(), weight: x[1].clone(), s: self.0 };
         Output::cpu(y, x[0].shape(), backward)
+    }
+
+    fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
+        let Some(here) = Here::of(x[0]) else { return Ok(None) };
+        let (weight, bias) = (here.buffer(x[1])?, here.floats_of(x[2])?);
+        let y = gpu::depthwise_last(&here, &here.buffer(x[0])?, (&weight, &bias), self.0.last())?;
+        let backward = DepthwiseLastBackward { x: x[0].detach(), weight: x[1].detach(), s: self.0 };
+        Ok(Some(Output::new(here.storage(y)?, x[0].shape(), backward)))
     }
 
     fn composed(&self, x: &[&Tensor]) -> Result<Tensor> {
@@ -79,6 +96,18 @@ impl Backward for DepthwiseLastBackward {
         let dw = wanted[1].then(|| tensor(products(&x, &dy, s), self.weight.shape()));
         let db = wanted[2].then(|| tensor(column_sums(&dy, s.r * s.h * s.w, s.c), s.c));
         Ok(vec![dx, dw, db])
+    }
+
+    fn gpu(&self, grad: Tensor, wanted: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
+        let here = Here::of_gradient(&grad)?;
+        let (x, weight, dy) = (here.buffer(&self.x)?, here.buffer(&self.weight)?, here.buffer(&grad)?);
+        let [dx, dw] = gpu::depthwise_last_backward(&here, (&x, &weight), &dy, self.s.last())?;
+        let db = || here.tensor(sums::columns(&here, &dy, self.s.c)?, self.s.c)?.to_dtype(grad.dtype());
+        Ok(vec![
+            wanted[0].then(|| here.tensor(dx, grad.shape())).transpose()?,
+            wanted[1].then(|| here.tensor(dw, self.weight.shape())).transpose()?,
+            wanted[2].then(db).transpose()?,
+        ])
     }
 }
 
