@@ -3,7 +3,7 @@
 # CPU and card from one recipe, then steps beside PyTorch. Needs a driver and, for the last part, a python3 with PyTorch.
 #
 #   benches/gpu.sh             builds with `--features cuda,cudnn` and runs all
-#   BIN=FOLDER benches/gpu.sh  runs what is in FOLDER (tallow, kernels, golden) instead of building
+#   BIN=FOLDER benches/gpu.sh  runs what is in FOLDER (tallow, kernels, cuda, golden) instead of building
 set -uo pipefail
 failed=0
 cd "$(dirname "$0")/.."
@@ -17,12 +17,12 @@ nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader
 if [ -z "${BIN:-}" ]; then
     features="--features tallow/cuda,tallow/cudnn"
     cargo build -p tallow $features || exit 1
-    cargo test -p tallow-kernels -p tallow-models -p tallow $features --test kernels --test golden -- --nocapture || failed=1
+    cargo test -p tallow-kernels -p tallow-models -p tallow $features --test kernels --test cuda --test golden -- --nocapture || failed=1
     BIN=target/debug
 else
     BIN=$(cd "$BIN" && pwd)
-    for test in kernels golden; do
-        (cd "crates/$([ $test = kernels ] && echo kernels || echo models)" && "$BIN/$test" --nocapture 2>&1) || failed=1
+    for test in kernels cuda golden; do
+        (cd "crates/$([ $test = golden ] && echo models || echo kernels)" && "$BIN/$test" --nocapture 2>&1) || failed=1
     done
 fi
 

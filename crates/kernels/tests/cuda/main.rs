@@ -1,0 +1,89 @@
+//! Ops on a CUDA device, by kernels of our own, against the CPU's: on a stand-in for a GPU, which runs them on the host, or on the
+//! GPU that `TALLOW_TEST_DEVICE=cuda:0` names. Each test is a program of its own. Where there is neither a C++ compiler for the stand-in
+//! nor a GPU named, nothing is checked, which is said.
+//!
+//! A program that is linked to the driver does not begin without one: `sh tests/cuda/standin/build.sh FOLDER` makes it, and
+//! `LD_LIBRARY_PATH=FOLDER` finds it.
+
+mod bench;
+mod layers;
+mod ops;
+mod stand_in;
+mod steps;
+
+use candle_core::Result;
+use stand_in::{Run, Where};
+
+/// What a program does, by name.
+type Case = (&'static str, fn() -> Result<()>);
+
+const CASES: [Case; 4] = [
+    ("ops", ops::all),
+    ("layers", layers::all),
+    ("step", steps::step),
+    ("early", steps::kernel_before_its_upload),
+];
+
+/// One case, in a program that another test started.
+#[test]
+#[ignore = "started by the others"]
+fn case() -> Result<()> {
+    let name = std::env::var(stand_in::CASE).expect("started by another test");
+    CASES.iter().find(|(known, _)| *known == name).expect("a case").1()
+}
+
+#[test]
+fn ops_give_what_the_cpu_gives() {
+    let Some(place) = Where::find() else { return };
+    for case in ["ops", "layers"] {
+        place.run(&Run::of(case)).passes();
+    }
+}
+
+/// All memory is given back, but for the number that stands for all variables, which lives as long as the program.
+#[test]
+fn a_step_launches_copies_and_reads_what_the_table_says() {
+    let Some(place) = Where::find() else { return };
+    let done = place.run(&Run::of("step"));
+    done.passes();
+    if let Some(log) = done.log() {
+        assert_eq!(log.lines().last(), Some("left 1 allocations 4 bytes"));
+    }
+}
+
+#[test]
+fn a_kernel_before_its_upload_is_refused() {
+    let Some(place) = Where::find().filter(Where::is_stand_in) else { return };
+    let done = place.run(&Run::of("early"));
+    done.fails("softmax_forward_f32: reads x, byte 0 of 24, which nobody wrote");
+}
+
+/// A second program compiles nothing; what is damaged or gone is compiled anew.
+#[test]
+fn kernels_are_compiled_once_and_damaged_ones_anew() {
+    let Some(place) = Where::find().filter(Where::is_stand_in) else { return };
+    let mut run = Run::of("step");
+    run.cache = tempfile("cache");
+    let compiled = |run: &Run| {
+        let done = place.run(run);
+        done.passes();
+        done.log().expect("a stand-in").lines().filter(|line| line.starts_with("compile ")).count()
+    };
+    let all = compiled(&run);
+    assert!(all > 3, "{all}");
+    assert_eq!(compiled(&run), 0);
+    let kept = std::fs::read_dir(run.cache.join("kernels")).unwrap().map(|file| file.unwrap().path());
+    let kept: Vec<_> = kept.collect();
+    assert_eq!(kept.len(), all, "{kept:?}");
+    let text = std::fs::read(&kept[0]).unwrap();
+    std::fs::write(&kept[0], &text[..text.len() / 2]).unwrap();
+    std::fs::remove_file(&kept[1]).unwrap();
+    assert_eq!(compiled(&run), 2);
+    assert_eq!(compiled(&run), 0);
+}
+
+fn tempfile(name: &str) -> std::path::PathBuf {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cuda_{name}"));
+    let _ = std::fs::remove_dir_all(&folder);
+    folder
+}

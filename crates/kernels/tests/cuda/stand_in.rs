@@ -1,0 +1,119 @@
+//! Programs on a stand-in for a GPU, or on a GPU.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Says to a program which case it is.
+pub const CASE: &str = "TALLOW_CUDA_CASE";
+
+/// Names the file that the stand-in writes what it was asked for to.
+pub const LOG: &str = "TALLOW_STANDIN_LOG";
+
+/// Where programs run.
+pub enum Where {
+    /// With the libraries of this folder in place of NVIDIA's.
+    StandIn(PathBuf),
+    Gpu,
+}
+
+/// A program to be run.
+pub struct Run {
+    case: &'static str,
+    /// Where it keeps what it compiles.
+    pub cache: PathBuf,
+}
+
+impl Run {
+    pub fn of(case: &'static str) -> Run {
+        Run { case, cache: Path::new(env!("CARGO_TARGET_TMPDIR")).join("cuda_kernels") }
+    }
+}
+
+/// A program that has run.
+pub struct Done {
+    case: &'static str,
+    passed: bool,
+    said: String,
+    log: Option<String>,
+}
+
+impl Done {
+    pub fn passes(&self) {
+        assert!(self.passed, "{}: {}", self.case, self.said);
+    }
+
+    pub fn fails(&self, with: &str) {
+        assert!(!self.passed, "{}: passed, where a mistake is planted", self.case);
+        assert!(self.said.contains(with), "{}: expected `{with}` in: {}", self.case, self.said);
+    }
+
+    /// What the stand-in was asked for.
+    pub fn log(&self) -> Option<&str> {
+        self.log.as_deref()
+    }
+}
+
+impl Where {
+    /// None where there is neither, which is said.
+    pub fn find() -> Option<Where> {
+        if std::env::var("TALLOW_TEST_DEVICE").is_ok_and(|device| device.starts_with("cuda")) {
+            return Some(Where::Gpu);
+        }
+        static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
+        BUILT.get_or_init(built).clone().map(Where::StandIn)
+    }
+
+    pub fn is_stand_in(&self) -> bool {
+        matches!(self, Where::StandIn(_))
+    }
+
+    pub fn run(&self, run: &Run) -> Done {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let mut program = Command::new(std::env::current_exe().unwrap());
+        program.args(["--exact", "case", "--ignored", "--nocapture", "--test-threads=1"]);
+        program.env(CASE, run.case).env("TALLOW_CACHE", &run.cache).env_remove("TALLOW_FALLBACK");
+        let mut log = None;
+        if let Where::StandIn(folder) = self {
+            let name = format!("cuda_{}_{}.log", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+            let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+            let others = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+            let paths = std::iter::once(folder.clone()).chain(std::env::split_paths(&others));
+            program.env("LD_LIBRARY_PATH", std::env::join_paths(paths).unwrap());
+            program.env("TALLOW_CUDA_LIBRARIES", folder).env(LOG, &file);
+            log = Some(file);
+        }
+        let output = program.output().unwrap();
+        let said =
+            [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        let ran = said.contains("1 passed");
+        let text = log.map(|file| {
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            let _ = std::fs::remove_file(file);
+            text
+        });
+        Done { case: run.case, passed: output.status.success() && ran, said, log: text }
+    }
+}
+
+fn built() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("standin");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cuda/standin/build.sh");
+    let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
+    if !Command::new(&compiler).arg("--version").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("no C++ compiler ({compiler}) and no TALLOW_TEST_DEVICE: kernels are not run on CUDA");
+        return None;
+    }
+    let output = Command::new("sh").arg(script).arg(&folder).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(folder)
+}
+
+/// Of the calling program: lines that came since it was asked last. None on a GPU.
+pub fn new_lines() -> Option<Vec<String>> {
+    static SEEN: AtomicUsize = AtomicUsize::new(0);
+    let text = std::fs::read_to_string(std::env::var_os(LOG)?).unwrap_or_default();
+    let seen = SEEN.swap(text.len(), Ordering::Relaxed);
+    Some(text[seen..].lines().map(str::to_owned).collect())
+}
