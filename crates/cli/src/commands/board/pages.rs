@@ -6,7 +6,6 @@ use super::{super::train::quoted, Served};
 use serde_json::Value;
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::path::Path;
 use std::time::SystemTime;
 use tallow_data::counted;
 use tallow_report::board::{Checkpoints, Index, Row, RunPage, Tone};
