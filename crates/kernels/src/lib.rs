@@ -29,6 +29,10 @@ pub mod gpu;
 mod graph;
 mod ops;
 
+// Linked for its trampolines, which candle calls.
+#[cfg(feature = "cuda")]
+use tallow_cuda as _;
+
 pub use cpu::simd::{PORTABLE, vector_code};
 pub use dispatch::{composed, count_kernels};
 pub use graph::record;

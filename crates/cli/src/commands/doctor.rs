@@ -8,7 +8,9 @@ use std::path::Path;
 use tallow_data::counted;
 use tallow_policy::Registry;
 use tallow_report::Progress;
-use tallow_train::doctor::{Complaint, Disk, Gpus, Hardware, RecipePace, Speed, Waits, complaints, speed};
+use tallow_train::doctor::{
+    Complaint, Disk, Gpus, Hardware, Library, RecipePace, Speed, Waits, complaints, speed,
+};
 use tallow_train::{Run, Start};
 
 /// Where what is said of a thing begins.
@@ -136,8 +138,7 @@ fn machine(hardware: &Hardware, gpus: &Gpus, disk: &Disk, speed: &Speed) -> Stri
     text += &line("memory", &memory);
     text += &line("gpu", &gpu(gpus));
     for library in &gpus.libraries {
-        let file = library.file.as_ref().map_or("not found".to_owned(), |file| file.display().to_string());
-        text += &line("", &format!("{} {file}", library.name));
+        text += &line("", &said_of(library));
     }
     let (jpegs, threads) = (speed.jpegs_per_second, counted(hardware.cores, "core"));
     text += &line("decoding", &format!("{jpegs:.0} JPEGs of 600 × 450 pixels a second on {threads}"));
@@ -154,6 +155,17 @@ fn gpu(gpus: &Gpus) -> String {
     };
     let there = if gpus.nvidia.is_empty() { "none found".to_owned() } else { gpus.nvidia.join("; ") };
     format!("{there}; {built}")
+}
+
+/// `cuBLAS 13.0.2: /usr/local/cuda/lib64/libcublas.so.13`, where the library says its version.
+fn said_of(library: &Library) -> String {
+    let name = library.name;
+    match (&library.file, &library.version, &library.missing) {
+        (Some(file), Some(version), _) => format!("{name} {version}: {}", file.display()),
+        (Some(file), None, _) => format!("{name} {}", file.display()),
+        (None, _, Some(why)) => format!("{name}: {why}"),
+        (None, _, None) => format!("{name} not found"),
+    }
 }
 
 fn features(gpus: &Gpus) -> Vec<&'static str> {

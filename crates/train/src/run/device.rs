@@ -43,17 +43,20 @@ impl DeviceChoice {
     }
 }
 
+#[cfg(not(feature = "cuda"))]
 fn cuda(ordinal: usize) -> Result<Device, String> {
-    if !cfg!(feature = "cuda") {
-        return Err(format!(
-            "cuda:{ordinal} – this build has no CUDA; build with `--features cuda`, or compute on cpu"
-        ));
-    }
+    Err(format!("cuda:{ordinal} – this build has no CUDA; build with `--features cuda`, or compute on cpu"))
+}
+
+#[cfg(feature = "cuda")]
+fn cuda(ordinal: usize) -> Result<Device, String> {
+    tallow_cuda::ready(ordinal).map_err(|why| format!("cuda:{ordinal} – {why}; or compute on cpu"))?;
     // One explicit stream for the whole run: candle's default is a stream per thread, without synchronisation.
-    Device::new_cuda_with_stream(ordinal).map_err(|e| {
-        format!(
-            "cuda:{ordinal} – this machine has no such device ({e}); see `nvidia-smi -L`, or compute on cpu"
-        )
+    Device::new_cuda_with_stream(ordinal).map_err(|error| {
+        // A backtrace follows the first line, where the environment asks for one.
+        let error = error.to_string();
+        let error = error.lines().next().unwrap_or_default();
+        format!("cuda:{ordinal} – it does not open ({error}); see `nvidia-smi` and `tallow doctor`, or compute on cpu")
     })
 }
 
@@ -96,5 +99,13 @@ mod tests {
     fn a_device_that_is_not_built_says_how_to_get_it() {
         let error = DeviceChoice::Cuda(0).open().unwrap_err();
         assert!(error.contains("--features cuda"), "{error}");
+    }
+    /// A machine without a driver is told from one without libraries, by a library's own tests; here, that it takes one line.
+    #[cfg(all(feature = "cuda", target_os = "linux"))]
+    #[test]
+    fn a_device_that_is_not_there_says_why_in_one_line() {
+        let Err(error) = DeviceChoice::Cuda(99).open() else { panic!("100 GPUs") };
+        assert!(error.starts_with("cuda:99 – no NVIDIA driver: ") || error.contains("see"), "{error}");
+        assert!(error.ends_with("; or compute on cpu") && !error.contains('\n'), "{error}");
     }
 }

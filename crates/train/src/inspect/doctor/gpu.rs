@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The CUDA libraries that a build with `cuda` or `cudnn` opens, by the beginnings of their files' names.
+/// The CUDA libraries, by the beginnings of their files' names, as a build looks for them that does not open them itself.
 const LIBRARIES: [(&str, &str); 5] = [
     ("driver", "libcuda.so"),
     ("cuBLAS", "libcublas.so"),
@@ -15,11 +15,18 @@ const LIBRARIES: [(&str, &str); 5] = [
     ("cuDNN", "libcudnn.so"),
 ];
 
+/// Of a GPU that does not open.
+const REMEDY: &str = if cfg!(all(feature = "cuda", target_os = "linux")) {
+    "what of its libraries is missing stands above; TALLOW_CUDA_LIBRARIES names folders to look in"
+} else {
+    "what of its libraries is missing stands above; LD_LIBRARY_PATH names where to look"
+};
+
 #[derive(Clone, Debug, Serialize)]
 pub struct Gpus {
     /// Each as `nvidia-smi` describes it: name, memory, compute capability, driver.
     pub nvidia: Vec<String>,
-    /// Where libraries lie; empty where no GPU and no driver is.
+    /// Where libraries lie; empty where no GPU and no driver is, and this build has no `cuda`.
     pub libraries: Vec<Library>,
     /// Which of `cuda`, `cudnn`, `metal` this build has.
     pub built_with: Vec<&'static str>,
@@ -34,6 +41,12 @@ pub struct Gpus {
 pub struct Library {
     pub name: &'static str,
     pub file: Option<PathBuf>,
+    /// What the library says of itself, where this build opens it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Why there is no file, where this build opens libraries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
 }
 
 impl Gpus {
@@ -48,7 +61,8 @@ impl Gpus {
         .into_iter()
         .filter_map(|(name, has)| has.then_some(name))
         .collect();
-        let libraries = libraries(&folders());
+        let opened = opened();
+        let libraries = if opened.is_empty() { libraries(&folders()) } else { opened };
         let is_driven = !nvidia.is_empty() || libraries[0].file.is_some() || cfg!(feature = "cuda");
         let refused = match () {
             () if cfg!(feature = "cuda") => DeviceChoice::Cuda(0).open().err(),
@@ -68,11 +82,9 @@ impl Gpus {
         }
         let gpu = &self.nvidia[0];
         Some(match &self.refused {
-            Some(why) => Complaint {
-                what: format!("{gpu} is there and does not open: {why}"),
-                remedy: "what of its libraries is missing stands above; LD_LIBRARY_PATH names where to look"
-                    .into(),
-            },
+            Some(why) => {
+                Complaint { what: format!("{gpu} is there and does not open: {why}"), remedy: REMEDY.into() }
+            }
             None => Complaint {
                 what: format!("{gpu} is there, and this build cannot use it"),
                 remedy: "cargo build --features cuda, or cudnn".into(),
@@ -103,6 +115,24 @@ fn described(text: &str) -> Vec<String> {
         }
     };
     text.lines().filter(|line| !line.trim().is_empty()).map(line).collect()
+}
+
+/// The libraries that this build opens itself: those files that a training would take.
+#[cfg(feature = "cuda")]
+fn opened() -> Vec<Library> {
+    let known = |library: tallow_cuda::Library| {
+        let name = library.name;
+        match library.file {
+            Ok((file, version)) => Library { name, file: Some(file), version, missing: None },
+            Err(why) => Library { name, file: None, version: None, missing: Some(why) },
+        }
+    };
+    tallow_cuda::libraries().into_iter().map(known).collect()
+}
+
+#[cfg(not(feature = "cuda"))]
+fn opened() -> Vec<Library> {
+    Vec::new()
 }
 
 /// Where the system's linker looks, roughly: named folders first.
@@ -136,7 +166,7 @@ fn libraries(folders: &[PathBuf]) -> Vec<Library> {
             files.into_iter().next()
         })
     };
-    LIBRARIES.map(|(name, start)| Library { name, file: find(start) }).to_vec()
+    LIBRARIES.map(|(name, start)| Library { name, file: find(start), version: None, missing: None }).to_vec()
 }
 
 #[cfg(test)]
