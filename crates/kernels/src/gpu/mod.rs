@@ -20,6 +20,8 @@
 
 #[cfg(feature = "cuda")]
 pub mod cuda;
+#[cfg(feature = "cudnn")]
+pub mod cudnn;
 mod here;
 mod launch;
 #[cfg(not(feature = "cuda"))]

@@ -1,11 +1,9 @@
 //! Ops on a CUDA device, by kernels of our own, against the CPU's: on a stand-in for a GPU, which runs them on the host, or on the
 //! GPU that `TALLOW_TEST_DEVICE=cuda:0` names. Each test is a program of its own. Where there is neither a C++ compiler for the stand-in
 //! nor a GPU named, nothing is checked, which is said.
-//!
-//! A program that is linked to the driver does not begin without one: `sh tests/cuda/standin/build.sh FOLDER` makes it, and
-//! `LD_LIBRARY_PATH=FOLDER` finds it.
 
 mod bench;
+mod blocks;
 mod layers;
 mod ops;
 mod stand_in;
@@ -17,8 +15,9 @@ use stand_in::{Run, Where};
 /// What a program does, by name.
 type Case = (&'static str, fn() -> Result<()>);
 
-const CASES: [Case; 4] = [
+const CASES: [Case; 5] = [
     ("ops", ops::all),
+    ("blocks", blocks::all),
     ("layers", layers::all),
     ("step", steps::step),
     ("early", steps::kernel_before_its_upload),
@@ -35,7 +34,7 @@ fn case() -> Result<()> {
 #[test]
 fn ops_give_what_the_cpu_gives() {
     let Some(place) = Where::find() else { return };
-    for case in ["ops", "layers"] {
+    for case in ["ops", "layers", "blocks"] {
         place.run(&Run::of(case)).passes();
     }
 }

@@ -58,7 +58,7 @@ fn rows(bench: &Bench) -> Result<()> {
 }
 
 fn losses(bench: &Bench) -> Result<()> {
-    let launches: [&[&str]; 2] = [&["cross_entropy_rows", "mean_of"], &["cross_entropy_backward"]];
+    let launches: [&[&str]; 2] = [&["loss_rows", "mean_of"], &["loss_backward"]];
     for (r, c, weighted) in [(7, 5, false), (7, 5, true), (300, 11, false)] {
         let weights: Vec<f64> = (0..c).map(|i| 0.5 + i as f64).collect();
         let weights = weighted.then_some(&weights[..]);

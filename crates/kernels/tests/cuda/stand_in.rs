@@ -78,9 +78,6 @@ impl Where {
         if let Where::StandIn(folder) = self {
             let name = format!("cuda_{}_{}.log", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
             let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-            let others = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-            let paths = std::iter::once(folder.clone()).chain(std::env::split_paths(&others));
-            program.env("LD_LIBRARY_PATH", std::env::join_paths(paths).unwrap());
             program.env("TALLOW_CUDA_LIBRARIES", folder).env(LOG, &file);
             log = Some(file);
         }
