@@ -33,7 +33,8 @@ fn copies(bench: &Bench) -> Result<()> {
         concat_channels(&x.iter().collect::<Vec<_>>())
     })?;
     for (order, kernel) in [([0, 2, 1], "transpose"), ([2, 1, 0], "permute")] {
-        let launches = [&[kernel][..]; 2];
+        let kernels = [kernel];
+        let launches = [&kernels[..]; 2];
         let shape: Vec<usize> = order.iter().map(|axis| [3, 7, 5][*axis]).collect();
         bench.check(&op(format!("rearrange {order:?}"), x(), launches), |x| {
             rearrange(&x[0], &[3, 7, 5], &order, &shape)
