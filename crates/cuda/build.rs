@@ -15,8 +15,8 @@ use table::{LIBRARIES, NOTHING, NUMBER, STATUS, TEXT};
 
 /// An archive of nothing.
 const EMPTY: &str = "!<arch>\n";
-/// Of CUDA, where no toolkit says it.
-const MAJOR: u32 = 13;
+/// Of CUDA, where no toolkit says it: 13.0.
+const VERSION: u32 = 13_000;
 
 fn main() {
     println!("cargo:rustc-check-cfg=cfg(lazy)");
@@ -25,8 +25,9 @@ fn main() {
     }
     let var = |name: &str| env::var(name).unwrap_or_default();
     let is_with_cuda = env::var_os("CARGO_FEATURE_CUDA").is_some();
-    let major = if is_with_cuda { cuda_version() } else { MAJOR };
-    println!("cargo:rustc-env=TALLOW_CUDA_MAJOR={major}");
+    let version = if is_with_cuda { cuda_version() } else { VERSION };
+    println!("cargo:rustc-env=TALLOW_CUDA_MAJOR={}", version / 1000);
+    println!("cargo:rustc-env=TALLOW_CUDA_VERSION={version}");
     if var("CARGO_CFG_TARGET_OS") != "linux" {
         return;
     }
@@ -82,24 +83,24 @@ fn trampolines(architecture: &str) -> Option<String> {
     assembly::assembly(architecture, &functions)
 }
 
-/// Of CUDA, as cudarc finds it.
+/// Of CUDA, as cudarc finds it: 13020 is 13.2.
 fn cuda_version() -> u32 {
     println!("cargo:rerun-if-env-changed=CUDARC_CUDA_VERSION");
     // `13000`
     if let Ok(number) = env::var("CUDARC_CUDA_VERSION") {
-        let number: u32 =
-            number.parse().unwrap_or_else(|_| panic!("CUDARC_CUDA_VERSION={number}: no number"));
-        return number / 1000;
+        return number.parse().unwrap_or_else(|_| panic!("CUDARC_CUDA_VERSION={number}: no number"));
     }
     let said = Command::new("nvcc").arg("--version").output();
     let said = said.unwrap_or_else(|error| {
         panic!("nvcc --version: {error} – install the CUDA toolkit, and put its bin into PATH")
     });
     let said = String::from_utf8_lossy(&said.stdout);
-    let release = said.split("release ").nth(1).and_then(|rest| rest.split('.').next());
-    release
-        .and_then(|major| major.parse().ok())
-        .unwrap_or_else(|| panic!("nvcc --version: no release in `{said}`"))
+    let release = || {
+        let (major, rest) = said.split_once("release ")?.1.split_once('.')?;
+        let minor = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+        Some(major.parse::<u32>().ok()? * 1000 + minor.parse::<u32>().ok()? * 10)
+    };
+    release().unwrap_or_else(|| panic!("nvcc --version: no release in `{said}`"))
 }
 
 /// `libcudart_static.a`.

@@ -22,7 +22,7 @@ const STATUSES: [[Function; 2]; 7] = [
 
 type Function = extern "C" fn() -> c_int;
 
-/// The function that answers for one that is not there: its library was not found, or lacks it.
+/// The function that answers for one that is not there: its library or function was not found, or lacks it.
 pub fn instead(library: usize, name: &CStr, answer: u32, is_found: bool) -> *const c_void {
     match (answer, name.to_bytes()) {
         (NUMBER, _) => zero as *const c_void,
@@ -35,7 +35,7 @@ pub fn instead(library: usize, name: &CStr, answer: u32, is_found: bool) -> *con
     }
 }
 
-const MESSAGE: &CStr = c"no text for a status: its library was not found";
+const MESSAGE: &CStr = c"no text for a status: its library or function was not found";
 
 extern "C" fn status<const NUMBER: c_int>() -> c_int {
     NUMBER

@@ -8,8 +8,8 @@ use std::fmt;
 pub enum Obstacle {
     /// Why the driver's library does not open.
     NoDriver(String),
-    /// The driver runs programs of an older CUDA alone than this build's.
-    OldDriver { newest: String, built: u32 },
+    /// The driver runs programs of an older CUDA alone than this build's, whose kernels it would not translate.
+    OldDriver { newest: String, built: String },
     /// The driver answers, and sees none.
     NoGpu,
     /// It sees so many, and this one is not among them.
@@ -47,7 +47,7 @@ impl fmt::Display for Obstacle {
             Obstacle::OnlySoMany(count) => {
                 write!(
                     f,
-                    "the NVIDIA driver sees {count} GPU{}, counted from 0 – look at `nvidia-smi -L`",
+                    "the NVIDIA driver sees {count} GPU{}, counted from 0 – look at `nvidia-smi -L` and CUDA_VISIBLE_DEVICES",
                     if *count == 1 { "" } else { "s" }
                 )
             }
@@ -84,10 +84,11 @@ pub fn ready(ordinal: usize) -> Result<(), Obstacle> {
     use crate::open::open;
     use crate::table::{DRIVER, LIBRARIES};
     let built: u32 = env!("TALLOW_CUDA_MAJOR").parse().expect("a number, by build.rs");
+    let version: i32 = env!("TALLOW_CUDA_VERSION").parse().expect("a number, by build.rs");
     let driver = open(DRIVER).map_err(|why| Obstacle::NoDriver(why.to_owned()))?;
     match number(driver.function(c"cuDriverGetVersion")) {
-        Some(newest) if newest / 1000 < built as i32 => {
-            return Err(Obstacle::OldDriver { newest: cuda(newest), built });
+        Some(newest) if newest < version => {
+            return Err(Obstacle::OldDriver { newest: cuda(newest), built: cuda(version) });
         }
         _ => {}
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The places, as `docs/gpu.md` lists them.
 pub const PLACES: [&str; 5] = [
-    "the folders that `TALLOW_CUDA_LIBRARIES` names, divided by colons",
+    "the folders that `TALLOW_CUDA_LIBRARIES` names by whole paths, divided by colons",
     "where the system's loader looks: `LD_LIBRARY_PATH`, then what `ldconfig -p` lists",
     "the toolkit that `CUDA_HOME` or `CUDA_PATH` names",
     "NVIDIA's wheels (`nvidia/*/lib`) in the Python of `VIRTUAL_ENV` or `CONDA_PREFIX`, the user's, the system's",
@@ -63,11 +63,15 @@ fn wheels(var: &dyn Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     folders
 }
 
-/// `lib/python3.13/site-packages`, the newest first by name.
+/// `lib/python3.13/site-packages`, the newest first.
 fn pythons(lib: &Path, packages: &str) -> Vec<PathBuf> {
     let is_python =
         |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python3."));
-    below(lib).into_iter().filter(is_python).map(|path| path.join(packages)).collect()
+    let mut found: Vec<PathBuf> = below(lib).into_iter().filter(is_python).collect();
+    let minor =
+        |path: &PathBuf| path.extension().and_then(|minor| minor.to_string_lossy().parse::<u32>().ok());
+    found.sort_by_key(|path| std::cmp::Reverse(minor(path)));
+    found.into_iter().map(|path| path.join(packages)).collect()
 }
 
 /// What lies in a folder, the last name first: of `cu12` and `cu13` the newer.
@@ -118,8 +122,8 @@ mod tests {
             "named/two/libcublas.so.13",
             "libcublas.so.13",
             "toolkit/lib64/libcublas.so.13",
-            "wheels/lib/python3.9/site-packages/nvidia/cublas/lib/libcublas.so.13",
             "wheels/lib/python3.11/site-packages/nvidia/cu13/lib/libcublas.so.13",
+            "wheels/lib/python3.9/site-packages/nvidia/cublas/lib/libcublas.so.13",
             "home/.local/lib/python3.12/site-packages/nvidia/cu13/lib/libcublas.so.13",
         ];
         assert_eq!(found, expected);

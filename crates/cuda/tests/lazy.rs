@@ -244,7 +244,7 @@ fn a_driver_that_does_not_do_says_why() {
     for (starts, newest, expected) in [
         (100, 13000, "the NVIDIA driver sees no GPU"),
         (803, 13000, "the NVIDIA driver does not start: mismatch (803)"),
-        (0, 12040, "the NVIDIA driver runs CUDA up to 12.4, this build is for CUDA 13"),
+        (0, 12040, "the NVIDIA driver runs CUDA up to 12.4, this build is for CUDA 13."),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let defines = [format!("STARTS={starts}"), format!("NEWEST={newest}")];

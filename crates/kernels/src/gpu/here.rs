@@ -1,5 +1,6 @@
 //! The device that tensors are on, as ops meet it: tensors become buffers, and buffers tensors, without a copy.
 
+use super::launch::Memory;
 use candle_core::op::BackpropOp;
 use candle_core::{DType, Result, Shape, Storage, Tensor, bail};
 
@@ -46,6 +47,10 @@ impl Here {
 
     /// A buffer that was made here, as a tensor without a graph.
     pub(crate) fn tensor(&self, buffer: Buffer, shape: impl Into<Shape>) -> Result<Tensor> {
+        let shape = shape.into();
+        if buffer.count() != shape.elem_count() {
+            bail!("a kernel's result: expected {shape:?}, got {} numbers", buffer.count());
+        }
         Ok(Tensor::from_storage(self.storage(buffer)?, shape, BackpropOp::none(), false))
     }
 

@@ -31,6 +31,10 @@ impl Memory for Buffer {
     fn count(&self) -> usize {
         match *self {}
     }
+
+    fn address(&self) -> u64 {
+        match *self {}
+    }
 }
 
 impl Device for Nowhere {

@@ -15,9 +15,9 @@ pub struct Bench {
 /// One op.
 pub struct Op<'a> {
     pub name: String,
-    /// f32 on the CPU; those from `constants` on get no gradient.
+    /// f32 on the CPU; the first `variables` of them get a gradient.
     pub inputs: Vec<Tensor>,
-    pub constants: usize,
+    pub variables: usize,
     /// Kernels of ours, forward and backward.
     pub launches: [&'a [&'a str]; 2],
     pub tolerance: f32,
@@ -103,7 +103,7 @@ impl Bench {
         let made = |device: &Device, dtype| -> Result<(Vec<Var>, Vec<Tensor>)> {
             let vars = inputs.iter().map(|x| on(x, device, dtype)).collect::<Result<Vec<_>>>()?;
             let constant = |(i, var): (usize, &Var)| {
-                if i < op.constants { var.as_tensor().clone() } else { var.as_detached_tensor() }
+                if i < op.variables { var.as_tensor().clone() } else { var.as_detached_tensor() }
             };
             let tensors = vars.iter().enumerate().map(constant).collect();
             Ok((vars, tensors))
@@ -121,7 +121,7 @@ impl Bench {
         let wanted = backward((want * &dy)?.sum_all()?)?;
         let loss = (got * dy.to_dtype(dtype)?.to_device(&self.device)?)?.sum_all()?;
         let found = self.pass(&what("backward"), op.launches[1], || backward(loss))?;
-        for (i, (cpu, gpu)) in cpu.iter().zip(&gpu).enumerate().take(op.constants) {
+        for (i, (cpu, gpu)) in cpu.iter().zip(&gpu).enumerate().take(op.variables) {
             let part = what(&format!("gradient {i}"));
             let (Some(want), Some(got)) = (wanted.get(cpu), found.get(gpu)) else {
                 bail!("{part}: not reached");

@@ -3,9 +3,9 @@
 use crate::bench::{Bench, Op, near, normal};
 use candle_core::{Result, Tensor};
 use tallow_kernels::{
-    adaptive_avg_pool2d, add_channels, add_scaled, attention, class_token, concat_channels, depthwise_last,
-    focal_loss, layer_scale, linear, narrow, pad, paste_resized, rearrange, scale_channels, select, softmax,
-    window_attention,
+    adaptive_avg_pool2d, add_channels, add_scaled, attention, channels_first, channels_last, class_token,
+    concat_channels, depthwise_last, focal_loss, layer_scale, linear, narrow, pad, paste_resized, rearrange,
+    scale_channels, select, softmax, window_attention,
 };
 
 pub fn all() -> Result<()> {
@@ -18,7 +18,7 @@ pub fn all() -> Result<()> {
 }
 
 fn op<'a>(name: String, inputs: Vec<Tensor>, launches: [&'a [&'a str]; 2]) -> Op<'a> {
-    Op { name, constants: inputs.len(), inputs, launches, tolerance: 3e-5, bf16: true }
+    Op { name, variables: inputs.len(), inputs, launches, tolerance: 3e-5, bf16: true }
 }
 
 fn copies(bench: &Bench) -> Result<()> {
@@ -32,6 +32,12 @@ fn copies(bench: &Bench) -> Result<()> {
     bench.check(&op("concat_channels".into(), parts, concat), |x| {
         concat_channels(&x.iter().collect::<Vec<_>>())
     })?;
+    let launches = [&["transpose"][..]; 2];
+    let plane = op("rearrange, a plane".into(), vec![normal(&[40, 7], 1)], launches);
+    bench.check(&plane, |x| rearrange(&x[0], &[40, 7], &[1, 0], &[7, 40]))?;
+    let maps = || vec![normal(&[2, 3, 4, 5], 1)];
+    bench.check(&op("channels_last".into(), maps(), launches), |x| channels_last(&x[0]))?;
+    bench.check(&op("channels_first".into(), maps(), launches), |x| channels_first(&x[0]))?;
     for (order, kernel) in [([0, 2, 1], "transpose"), ([2, 1, 0], "permute")] {
         let kernels = [kernel];
         let launches = [&kernels[..]; 2];
@@ -123,7 +129,7 @@ fn others(bench: &Bench) -> Result<()> {
     })?;
     let launches: [&[&str]; 2] = [&["loss_rows", "mean_of"], &["loss_backward"]];
     let inputs = vec![normal(&[7, 5], 4), softmax(&normal(&[7, 5], 5))?];
-    let focal = Op { constants: 1, bf16: false, ..op("focal_loss".into(), inputs, launches) };
+    let focal = Op { variables: 1, bf16: false, ..op("focal_loss".into(), inputs, launches) };
     bench.check(&focal, |x| focal_loss(&x[0], &x[1], 2.0, None))?;
     let launches: [&[&str]; 2] = [&["resize_forward"], &["resize_backward"]];
     let boxes = [(1, 4, 2, 7), (0, 5, 0, 1), (2, 2, 0, 7), (0, 3, 3, 6)];

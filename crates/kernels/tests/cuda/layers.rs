@@ -18,7 +18,7 @@ pub fn all() -> Result<()> {
 }
 
 fn op<'a>(name: String, inputs: Vec<Tensor>, launches: [&'a [&'a str]; 2]) -> Op<'a> {
-    Op { name, constants: inputs.len(), inputs, launches, tolerance: 3e-5, bf16: true }
+    Op { name, variables: inputs.len(), inputs, launches, tolerance: 3e-5, bf16: true }
 }
 
 fn layer_norms(bench: &Bench) -> Result<()> {

@@ -1,5 +1,5 @@
-//! Convolutions through cuDNN's graph API, against the CPU's op. Where no cuDNN is to be used, which is everywhere but on a machine
-//! with a GPU, a library of the test's own stands in for it (`standin.cc`); it is built by a C++ compiler, and found first.
+//! Convolutions through cuDNN's graph API, against the CPU's op: on a library of the test's own that stands in for cuDNN
+//! (`standin.cc`), built by a C++ compiler and found first. No real cuDNN has run them.
 #![cfg(target_os = "linux")]
 
 use candle_core::{DType, Device, Result, Tensor, Var};
@@ -194,6 +194,8 @@ fn convolutions_are_the_cpus() -> Result<()> {
     };
     (library.want)(-1);
     assert_eq!(run(small)?, 4);
+    (library.want)(-2);
+    assert_eq!(run(Convolution { channels_last: true, ..small })?, 4);
     (library.want)(3);
     // Rounded for tensor cores where that is asked for.
     assert_eq!(run(Convolution { tf32: true, ..small })?, 2);

@@ -32,6 +32,9 @@ static std::mutex lock;
 static std::string said;
 static int live = 0, executed = -1, found = 0;
 
+// Which engine the heuristic names at last; −1: none but the fallback, −2: it fails but for the fallback.
+static int wanted = 3;
+
 static int refuse(int status, const std::string& why) {
   said = why;
   return status;
@@ -131,13 +134,12 @@ int cudnnBackendFinalize(void* of) {
   if (object->kind == FORWARD || object->kind == INPUT || object->kind == WEIGHT)
     if (int status = fits(object)) return status;
   if (object->kind == PLAN && object->other(401)->engine == 1) return refuse(NOT_SUPPORTED, "no such engine on this device");
+  if (object->kind == FINDER && wanted == -2 && *object->of<uint32_t>(200) != 2) return refuse(NOT_SUPPORTED, "no heuristic");
   if (object->kind == PLAN) found++;
   object->finished = true;
   return OK;
 }
 
-// `wanted`: which engine the heuristic names at last; −1 none but the fallback.
-static int wanted = 3;
 int cudnnBackendGetAttribute(void* of, int name, int type, int64_t most, int64_t* count, void* to) {
   Object* object = (Object*)of;
   if (object->kind == FINDER && name == 202 && type == DESCRIPTOR) {

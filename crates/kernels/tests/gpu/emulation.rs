@@ -106,6 +106,10 @@ impl Memory for Buffer {
     fn count(&self) -> usize {
         self.bytes.borrow().len() / self.kind.bytes()
     }
+
+    fn address(&self) -> u64 {
+        std::ptr::from_ref(self) as u64
+    }
 }
 
 /// A program that runs kernels. One that a kernel's mistake ended is begun again.

@@ -51,6 +51,10 @@ impl Memory for Buffer {
     fn count(&self) -> usize {
         self.count
     }
+
+    fn address(&self) -> u64 {
+        self.address
+    }
 }
 
 impl Cuda {

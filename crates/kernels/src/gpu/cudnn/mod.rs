@@ -16,7 +16,7 @@ use descriptor::{Descriptor, Kind, Type, check};
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::ptr::null_mut;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What is computed of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,15 +47,16 @@ pub struct Convolution {
 }
 
 /// The library on one device, and its plans.
-pub struct Cudnn {
+pub struct Cudnn(Mutex<Inner>);
+
+/// Of a handle that one thread uses at a time.
+struct Inner {
     handle: sys::cudnnHandle_t,
-    plans: Mutex<HashMap<Convolution, Arc<Plan>>>,
+    plans: HashMap<Convolution, Arc<Plan>>,
 }
 
-// SAFETY: the handle is used behind `&self` by functions of the library that lock it.
-unsafe impl Send for Cudnn {}
-// SAFETY: as above; plans have a lock of their own.
-unsafe impl Sync for Cudnn {}
+// SAFETY: the handle is bound to a device and a stream, to no thread.
+unsafe impl Send for Inner {}
 
 /// How the library computes one convolution.
 pub struct Plan {
@@ -75,10 +76,14 @@ impl Cudnn {
         let mut handle = null_mut();
         // SAFETY: the place is valid.
         check("a handle", unsafe { sys::cudnnCreate(&raw mut handle) })?;
-        let cudnn = Cudnn { handle, plans: Mutex::default() };
+        let inner = Inner { handle, plans: HashMap::new() };
         // SAFETY: the handle was made above.
         check("a stream", unsafe { sys::cudnnSetStream(handle, stream) })?;
-        Ok(cudnn)
+        Ok(Cudnn(Mutex::new(inner)))
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The plan of a convolution, made at its first use.
@@ -86,29 +91,33 @@ impl Cudnn {
     /// # Errors
     /// Fails where no engine of the library computes it as asked.
     pub fn plan(&self, convolution: Convolution) -> Result<Arc<Plan>> {
-        let mut plans = self.plans.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(plan) = plans.get(&convolution) {
+        let mut inner = self.inner();
+        if let Some(plan) = inner.plans.get(&convolution) {
             return Ok(plan.clone());
         }
-        let plan = Arc::new(Plan::new(self.handle, &convolution)?);
-        plans.insert(convolution, plan.clone());
+        let plan = Arc::new(Plan::new(inner.handle, &convolution)?);
+        inner.plans.insert(convolution, plan.clone());
         Ok(plan)
     }
 
     /// How many plans were made.
     pub fn plans(&self) -> usize {
-        self.plans.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).len()
+        self.inner().plans.len()
     }
 
     /// Computes a convolution: device addresses of x, w and y, of which the pass writes one, and of the workspace.
     ///
     /// # Errors
-    /// Fails where the library does.
+    /// Fails on an operand that does not begin at a multiple of 16 bytes, and where the library does.
     ///
     /// # Safety
     /// The addresses are of memory of this device, as large as the sizes that the plan was made of and its workspace say, and
     /// stay valid until the stream has done this.
     pub unsafe fn run(&self, plan: &Plan, [x, w, y]: [u64; 3], workspace: u64) -> Result<()> {
+        if let Some(address) = [x, w, y].into_iter().find(|address| !address.is_multiple_of(ALIGNMENT as u64))
+        {
+            bail!("cuDNN: expected operands at multiples of {ALIGNMENT} bytes, got {address:#x} – copy it");
+        }
         let pack = Descriptor::new(Kind::CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR)?;
         pack.set(Name::CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, Type::CUDNN_TYPE_INT64, &[X, W, Y])?;
         let pointers = [x, w, y].map(|address| address as *mut c_void);
@@ -117,11 +126,11 @@ impl Cudnn {
         pack.set(Name::CUDNN_ATTR_VARIANT_PACK_WORKSPACE, Type::CUDNN_TYPE_VOID_PTR, &workspace)?;
         let pack = pack.finish("the operands of a plan")?;
         // SAFETY: by contract.
-        unsafe { plan.plan.execute(self.handle, &pack) }
+        unsafe { plan.plan.execute(self.inner().handle, &pack) }
     }
 }
 
-impl Drop for Cudnn {
+impl Drop for Inner {
     fn drop(&mut self) {
         // SAFETY: its only owner.
         unsafe { sys::cudnnDestroy(self.handle) };
@@ -145,23 +154,25 @@ impl Plan {
         let graph = graph.finish("the graph of a convolution")?;
         let mut last = None;
         for mode in [Mode::CUDNN_HEUR_MODE_A, Mode::CUDNN_HEUR_MODE_FALLBACK] {
-            for engine in engines(&graph, mode)? {
-                if !may_be_taken(&engine, convolution)? {
-                    continue;
-                }
-                match built(handle, &engine) {
-                    Ok((plan, workspace)) => {
+            let engines = engines(&graph, mode).unwrap_or_else(|error| {
+                last = Some(error);
+                Vec::new()
+            });
+            for engine in engines {
+                // The heuristic also names engines that this device has not.
+                match taken(handle, &engine, convolution) {
+                    Ok(Some((plan, workspace))) => {
                         parts.extend([graph, engine]);
                         return Ok(Plan { plan, workspace, _parts: parts });
                     }
-                    // The heuristic names engines that this device has not.
+                    Ok(None) => {}
                     Err(error) => last = Some(error),
                 }
             }
         }
         match last {
-            Some(error) => bail!("cuDNN has no engine for {convolution:?}: {error}"),
-            None => bail!("cuDNN has no engine for {convolution:?}"),
+            Some(error) => bail!("cuDNN has no engine for {convolution:?}: {error} – compute it by columns"),
+            None => bail!("cuDNN has no engine for {convolution:?} – compute it by columns"),
         }
     }
 }
@@ -173,7 +184,7 @@ fn data_type(storage: Storage) -> cudnnDataType_t {
     }
 }
 
-/// Bytes that every allocation of CUDA's is aligned to, and more.
+/// Bytes that engines may count on: operands begin at multiples of them.
 const ALIGNMENT: i64 = 16;
 
 fn tensor(id: i64, sizes: [usize; 4], convolution: &Convolution) -> Result<Descriptor> {
@@ -285,6 +296,16 @@ fn may_be_taken(configuration: &Descriptor, convolution: &Convolution) -> Result
         && (has(Note::CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS)
             || !convolution.tf32 && has(Note::CUDNN_NUMERICAL_NOTE_TENSOR_CORE));
     Ok(!rounds && !has(Note::CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC))
+}
+
+/// The plan of a configuration whose engine may be taken, and the bytes that it needs.
+fn taken(
+    handle: sys::cudnnHandle_t,
+    configuration: &Descriptor,
+    convolution: &Convolution,
+) -> Result<Option<(Descriptor, usize)>> {
+    let may = may_be_taken(configuration, convolution)?;
+    may.then(|| built(handle, configuration)).transpose()
 }
 
 /// The plan of a configuration, and the bytes that it needs.

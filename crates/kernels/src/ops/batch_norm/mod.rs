@@ -142,8 +142,7 @@ impl Op for Normalisation<'_> {
         let mean = match made.mean {
             Some(mean) => here.tensor(mean, sizes.c)?,
             // As it is now: another pass may change it before the gradient reads it.
-            None if x.iter().any(|x| x.track_op()) => x[3].detach().copy()?,
-            None => x[3].detach(),
+            None => x[3].detach().copy()?,
         };
         let backward = BatchNormBackward {
             x: x[0].detach(),

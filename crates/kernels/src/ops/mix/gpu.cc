@@ -53,16 +53,16 @@ KERNEL(blend_backward, IN(T, dy), IN(u32, begins), IN(u32, sources), IN(f32, mas
 
 // The whole of a row resized into a box of another, of `to` ≤ `from` pixels a side: pixel p is in pixel o of the box with the weight
 // 1 − |(2p + 1)·to − (2o + 1)·from| / (2·from), where that is above 0, divided by the sum of o's weights.
-DEVICE f32 weight(u32 p, u32 o, u32 from, u32 to) {
+DEVICE f32 resize_weight(u32 p, u32 o, u32 from, u32 to) {
   const u32 a = (2 * p + 1) * to, b = (2 * o + 1) * from, d = a > b ? a - b : b - a;
   return d < 2 * from ? 1.0f - (f32)d / (f32)(2 * from) : 0.0f;
 }
 // The pixels that have a weight in o are among these.
 DEVICE u32 first_of(u32 o, u32 from, u32 to) { return o == 0 ? 0u : (2 * o - 1) * from / (2 * to); }
 DEVICE u32 behind_of(u32 o, u32 from, u32 to) { return least(from, (2 * o + 3) * from / (2 * to) + 1); }
-DEVICE f32 total(u32 o, u32 from, u32 to) {
+DEVICE f32 resize_total(u32 o, u32 from, u32 to) {
   f32 sum = 0.0f;
-  for (u32 p = first_of(o, from, to); p < behind_of(o, from, to); p++) sum += weight(p, o, from, to);
+  for (u32 p = first_of(o, from, to); p < behind_of(o, from, to); p++) sum += resize_weight(p, o, from, to);
   return sum;
 }
 // The pixels of the box in which p has a weight are among these.
@@ -81,10 +81,10 @@ KERNEL(resize_forward, IN(T, x), IN(u32, partner), IN(u32, boxes), OUT(T, y), UI
       for (u32 p = first_of(oy, h, tall); p < behind_of(oy, h, tall); p++) {
         f32 line = 0.0f;
         for (u32 q = first_of(ox, w, wide); q < behind_of(ox, w, wide); q++)
-          line += weight(q, ox, w, wide) * LOAD(x, other + p * w + q);
-        sum += weight(p, oy, h, tall) * line;
+          line += resize_weight(q, ox, w, wide) * LOAD(x, other + p * w + q);
+        sum += resize_weight(p, oy, h, tall) * line;
       }
-      v = sum / (total(oy, h, tall) * total(ox, w, wide));
+      v = sum / (resize_total(oy, h, tall) * resize_total(ox, w, wide));
     }
     STORE(y, i, v);
   }
@@ -104,8 +104,8 @@ KERNEL(resize_backward, IN(T, dy), IN(u32, begins), IN(u32, sources), IN(u32, bo
         const u32 line = source * row + channel + (top + oy) * w + left;
         f32 part = 0.0f;
         for (u32 ox = first_with(x, w, wide); ox < behind_with(x, w, wide); ox++)
-          part += weight(x, ox, w, wide) / total(ox, w, wide) * LOAD(dy, line + ox);
-        sum += weight(y, oy, h, tall) / total(oy, h, tall) * part;
+          part += resize_weight(x, ox, w, wide) / resize_total(ox, w, wide) * LOAD(dy, line + ox);
+        sum += resize_weight(y, oy, h, tall) / resize_total(oy, h, tall) * part;
       }
     }
     STORE(dx, i, sum);

@@ -114,6 +114,9 @@ fn run<D: Device>(
     match region {
         Region::Boxes(boxes) | Region::Resized(boxes) => {
             let kernel = if matches!(region, Region::Boxes(_)) { paste } else { resize };
+            // Places are compared in half pixels of both sizes.
+            size(2 * maps.h * maps.h)?;
+            size(2 * maps.w * maps.w)?;
             let words = |&(t, b, l, r): &Bounds| [t as u32, b as u32, l as u32, r as u32];
             let boxes = device.words(&boxes.iter().flat_map(words).collect::<Vec<_>>())?;
             let [n, row, plane] = sizes;

@@ -59,12 +59,12 @@ KERNEL(scale, INOUTS(T, x), IN(u32, pieces), FLOAT(factor)) {
   for (u32 i = LOAD(pieces, 3 * GROUP + 1) + THREAD; i < end; i += THREADS) STORE(x[k], i, factor * LOAD(x[k], i));
 }
 
-// Gradients whose norm is above `most` are made that long: torch's clip_grad_norm_.
+// Gradients whose norm is above `most` are made that long, and NaN where it is NaN: torch's clip_grad_norm_.
 KERNEL(clip, INOUTS(T, grad), IN(u32, pieces), IN(f32, norm), FLOAT(most)) {
   const u32 k = LOAD(pieces, 3 * GROUP), end = LOAD(pieces, 3 * GROUP + 2);
   const f32 factor = most / (LOAD(norm, 0) + 1e-6f);
   for (u32 i = LOAD(pieces, 3 * GROUP + 1) + THREAD; i < end; i += THREADS)
-    if (factor < 1.0f) STORE(grad[k], i, factor * LOAD(grad[k], i));
+    if (!(factor >= 1.0f)) STORE(grad[k], i, factor * LOAD(grad[k], i));
 }
 
 // Parameters as layers read them.

@@ -144,7 +144,9 @@ fn adaptive<D: Device>(
         bail!("adaptive_avg_pool2d: expected maps of {from} numbers, not none, got {} numbers", x.count());
     }
     let n = x.count() / from * to;
-    size(x.count())?;
+    for product in [x.count(), (oh + 1) * (h + 1), (ow + 1) * (w + 1)] {
+        size(product)?;
+    }
     let y = device.empty(x.kind(), n)?;
     let mut arguments = arguments![x, &y, size(n)?];
     arguments.extend([h, w, oh, ow].map(|n| (n as u32).into()));

@@ -45,11 +45,10 @@ pub fn permute<D: Device>(device: &D, x: &D::Buffer, dims: &[usize], order: &[us
 
 /// Rows and columns of the planes of x, where all that is done is to transpose them.
 fn transposed(axes: &[Axis]) -> Option<(usize, usize)> {
-    let ([.., across, down], planes) = (axes, axes.get(axes.len().checked_sub(3)?..)) else { return None };
-    let is_plane = across.from == 1 && down.from == across.n;
-    let apart = match planes {
-        Some([plane, ..]) if axes.len() == 3 => plane.from == across.n * down.n,
-        _ => axes.len() == 2,
+    let (across, down, apart) = match axes {
+        [across, down] => (across, down, true),
+        [plane, across, down] => (across, down, plane.from == across.n * down.n),
+        _ => return None,
     };
-    (is_plane && apart).then_some((down.n, across.n))
+    (apart && across.from == 1 && down.from == across.n).then_some((down.n, across.n))
 }
