@@ -244,6 +244,38 @@ impl Source {
         launch.check()?;
         device.launch(&launch)
     }
+
+    /// A result of n numbers that are each by itself, in the type of the first input: of a kernel that takes the inputs, the result, n,
+    /// and `more`.
+    ///
+    /// # Errors
+    /// Those of [`size`], of [`Launch::check`] and of the device.
+    pub fn each<D: Device>(
+        &'static self,
+        device: &D,
+        kernel: &'static str,
+        inputs: &[&D::Buffer],
+        n: usize,
+        more: Vec<Argument<D::Buffer>>,
+    ) -> Result<D::Buffer> {
+        inputs.iter().try_for_each(|input| size(input.count()).map(|_| ()))?;
+        let (storage, across) = (Storage::of(inputs[0])?, self.wide(n)?);
+        let y = device.empty(storage.kind(), n)?;
+        let mut arguments: Vec<Argument<D::Buffer>> =
+            inputs.iter().map(|input| Argument::Buffer(*input)).collect();
+        arguments.extend([Argument::Buffer(&y), size(n)?.into()]);
+        arguments.extend(more);
+        self.launch(device, (kernel, storage), across, arguments)?;
+        Ok(y)
+    }
+}
+
+/// Sizes as arguments.
+///
+/// # Errors
+/// Those of [`size`].
+pub fn sizes<'a, B, const N: usize>(sizes: [usize; N]) -> Result<Vec<Argument<'a, B>>> {
+    sizes.into_iter().map(|n| Ok(size(n)?.into())).collect()
 }
 
 /// A size as kernels count: their indices have 32 bits, and a step beyond the end must not overflow.

@@ -31,7 +31,7 @@ mod target;
 
 pub(crate) use here::{Buffer, Here};
 
-pub use launch::{Argument, Device, Kind, Launch, Memory, Storage, groups, size};
+pub use launch::{Argument, Device, Kind, Launch, Memory, Storage, groups, size, sizes};
 pub use source::{Access, Element, Form, LIST, Parameter, Signature, Source};
 pub use target::Target;
 

@@ -1,14 +1,15 @@
 //! Sums over rows and over planes on a GPU: gradients of biases and scales, f32.
 
-use crate::gpu::{Device, Kind, Memory, Source, Storage, arguments, groups, size};
+use crate::gpu::{Device, Kind, Memory, Source, Storage, arguments, groups, size, sizes};
 use candle_core::{Result, bail};
 
 pub static SOURCE: Source = Source::new("sums", 256, include_str!("sums.cc"));
 
-/// Rows of one chunk at the least, and how many chunks there are at the most.
+/// Rows of one chunk at the least.
 const ROWS: usize = 32;
-/// The same of the numbers of a channel.
+/// Numbers of a channel in one chunk at the least.
 const NUMBERS: usize = 4096;
+/// Chunks at the most.
 const CHUNKS: usize = 256;
 
 /// Of x (rows, n), the sum of every column.
@@ -40,7 +41,7 @@ pub fn products<D: Device>(
     }
     let partial = device.empty(Kind::F32, cut.chunks * n)?;
     let mut arguments = arguments![x, other, factors.buffer(), &partial];
-    arguments.extend([cut.rows, n, cut.chunk, lines].map(|n| (n as u32).into()));
+    arguments.extend(sizes([cut.rows, n, cut.chunk, lines])?);
     SOURCE.launch(device, ("product_chunks", Storage::of(x)?), cut.groups()?, arguments)?;
     cut.added(device, &partial)
 }
@@ -73,6 +74,33 @@ impl<'a, B: Memory> Factors<'a, B> {
     }
 }
 
+/// Of x (R, channels, plane), the sum of every channel.
+///
+/// # Errors
+/// Fails on numbers that make no such maps, and where the device does.
+pub fn channels<D: Device>(
+    device: &D,
+    x: &D::Buffer,
+    (channels, plane): (usize, usize),
+) -> Result<D::Buffer> {
+    if channels * plane == 0 || x.count() == 0 || !x.count().is_multiple_of(channels * plane) {
+        bail!("sums: expected (R, {channels}, {plane}), not empty, got {} numbers", x.count());
+    }
+    size(x.count())?;
+    let count = x.count() / channels;
+    let chunk = NUMBERS.max(count.div_ceil(CHUNKS));
+    let chunks = count.div_ceil(chunk);
+    let partial = device.empty(Kind::F32, channels * chunks)?;
+    let mut arguments = arguments![x, &partial];
+    arguments.extend(sizes([count, channels, plane, chunk])?);
+    let across = [size(chunks)?, size(channels)?];
+    SOURCE.launch(device, ("channel_chunks", Storage::of(x)?), across, arguments)?;
+    let y = device.empty(Kind::F32, channels)?;
+    let arguments = arguments![&partial, &y, size(channels)?, size(chunks)?];
+    SOURCE.launch(device, ("channel_sums", Storage::F32), SOURCE.by_team(channels)?, arguments)?;
+    Ok(y)
+}
+
 /// How rows of `n` numbers are cut.
 struct Cut {
     rows: usize,
@@ -102,31 +130,4 @@ impl Cut {
         SOURCE.launch(device, ("column_sums", Storage::F32), [self.groups()?[0], 1], arguments)?;
         Ok(y)
     }
-}
-
-/// Of x (R, channels, plane), the sum of every channel.
-///
-/// # Errors
-/// Fails on numbers that make no such maps, and where the device does.
-pub fn channels<D: Device>(
-    device: &D,
-    x: &D::Buffer,
-    (channels, plane): (usize, usize),
-) -> Result<D::Buffer> {
-    if channels * plane == 0 || x.count() == 0 || !x.count().is_multiple_of(channels * plane) {
-        bail!("sums: expected (R, {channels}, {plane}), not empty, got {} numbers", x.count());
-    }
-    size(x.count())?;
-    let count = x.count() / channels;
-    let chunk = NUMBERS.max(count.div_ceil(CHUNKS));
-    let chunks = count.div_ceil(chunk);
-    let partial = device.empty(Kind::F32, channels * chunks)?;
-    let mut arguments = arguments![x, &partial];
-    arguments.extend([count, channels, plane, chunk].map(|n| (n as u32).into()));
-    let across = [chunks as u32, channels as u32];
-    SOURCE.launch(device, ("channel_chunks", Storage::of(x)?), across, arguments)?;
-    let y = device.empty(Kind::F32, channels)?;
-    let arguments = arguments![&partial, &y, channels as u32, chunks as u32];
-    SOURCE.launch(device, ("channel_sums", Storage::F32), SOURCE.by_team(channels)?, arguments)?;
-    Ok(y)
 }

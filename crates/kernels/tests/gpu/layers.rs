@@ -233,8 +233,10 @@ pub fn convolutions(bench: &Bench) -> Result<()> {
         let (x, on) = bench.normal(&[r, h, w, c], 1)?;
         let (weight, on_weight) = bench.normal(&[c, 1, k, k], 2)?;
         let bias = normal(&[c], 3);
-        let (f, last) =
-            (|x: &[Tensor]| tallow_kernels::depthwise_last(&x[0], &x[1], &x[2]), conv::Last { h, w, c, k });
+        let (f, last) = (
+            |x: &[Tensor]| tallow_kernels::depthwise_last(&x[0], &x[1], &x[2]),
+            conv::Last { r, h, w, c, k },
+        );
         let y = conv::depthwise_last(bench.device, &on, (&on_weight, &bench.floats(&bias)?), last)?;
         bench.near(&what("y"), &y, &f(&[x.clone(), weight.clone(), bias.clone()])?, 3e-6)?;
         let (dy, on_dy) = bench.normal(&[r, h, w, c], 4)?;

@@ -1,6 +1,6 @@
 //! Activations on a GPU.
 
-use crate::gpu::{Device, Memory, Source, Storage, arguments, size};
+use crate::gpu::{Device, Memory, Source};
 use candle_core::Result;
 
 pub static SOURCE: Source = Source::new("activation", 256, include_str!("gpu.cc"));
@@ -37,10 +37,7 @@ impl Activation {
 /// # Errors
 /// Those of the device.
 pub fn forward<D: Device>(device: &D, activation: Activation, x: &D::Buffer) -> Result<D::Buffer> {
-    let (n, y) = (size(x.count())?, device.empty(x.kind(), x.count())?);
-    let kernel = (activation.kernels()[0], Storage::of(x)?);
-    SOURCE.launch(device, kernel, SOURCE.wide(x.count())?, arguments![x, &y, n])?;
-    Ok(y)
+    SOURCE.each(device, activation.kernels()[0], &[x], x.count(), Vec::new())
 }
 
 /// dx from dy, and from the result (ReLU) or x.
@@ -53,8 +50,5 @@ pub fn backward<D: Device>(
     dy: &D::Buffer,
     read: &D::Buffer,
 ) -> Result<D::Buffer> {
-    let (n, dx) = (size(dy.count())?, device.empty(dy.kind(), dy.count())?);
-    let kernel = (activation.kernels()[1], Storage::of(dy)?);
-    SOURCE.launch(device, kernel, SOURCE.wide(dy.count())?, arguments![dy, read, &dx, n])?;
-    Ok(dx)
+    SOURCE.each(device, activation.kernels()[1], &[dy, read], dy.count(), Vec::new())
 }

@@ -1,6 +1,6 @@
 //! A number for every channel, added on a GPU. The gradient of x is that of y; that of the bias are sums over rows and planes.
 
-use crate::gpu::{Device, Memory, Source, Storage, arguments, size};
+use crate::gpu::{Device, Memory, Source, sizes};
 use candle_core::{Result, bail};
 
 pub static SOURCE: Source = Source::new("add_channels", 256, include_str!("gpu.cc"));
@@ -14,8 +14,5 @@ pub fn forward<D: Device>(device: &D, x: &D::Buffer, bias: &D::Buffer, plane: us
     if channels * plane == 0 || n == 0 || !n.is_multiple_of(channels * plane) {
         bail!("add_channels: expected (R, {channels}, {plane}), not empty, got {n} numbers");
     }
-    let y = device.empty(x.kind(), n)?;
-    let arguments = arguments![x, bias, &y, size(n)?, channels as u32, plane as u32];
-    SOURCE.launch(device, ("add_channels", Storage::of(x)?), SOURCE.wide(n)?, arguments)?;
-    Ok(y)
+    SOURCE.each(device, "add_channels", &[x, bias], n, sizes([channels, plane])?)
 }

@@ -1,6 +1,6 @@
 //! The sum at the end of a residual block on a GPU: as it is, with a factor for each row, with one for each channel too.
 
-use crate::gpu::{Device, Memory, Source, Storage, arguments, size};
+use crate::gpu::{Device, Memory, Source, sizes};
 use crate::ops::sums::{self, Factors};
 use candle_core::{Result, bail};
 
@@ -15,17 +15,11 @@ pub fn forward<D: Device>(
     (x, branch): (&D::Buffer, &D::Buffer),
     factors: Option<&D::Buffer>,
 ) -> Result<D::Buffer> {
-    let (n, y) = (x.count(), device.empty(x.kind(), x.count())?);
     same(x, branch)?;
-    let (kernel, arguments) = match factors {
-        None => ("add", arguments![x, branch, &y, size(n)?]),
-        Some(factors) => {
-            let row = Factors::Of(factors).each(n)?;
-            ("add_scaled", arguments![x, branch, factors, &y, size(n)?, row as u32])
-        }
-    };
-    SOURCE.launch(device, (kernel, Storage::of(x)?), SOURCE.wide(n)?, arguments)?;
-    Ok(y)
+    let n = x.count();
+    let Some(factors) = factors else { return SOURCE.each(device, "add", &[x, branch], n, Vec::new()) };
+    let row = Factors::Of(factors).each(n)?;
+    SOURCE.each(device, "add_scaled", &[x, branch, factors], n, sizes([row])?)
 }
 
 /// The branch's gradient; x's is dy, and so is the branch's without factors.
@@ -33,11 +27,8 @@ pub fn forward<D: Device>(
 /// # Errors
 /// Fails on sizes that do not fit, and where the device does.
 pub fn backward<D: Device>(device: &D, dy: &D::Buffer, factors: &D::Buffer) -> Result<D::Buffer> {
-    let (n, dbranch) = (dy.count(), device.empty(dy.kind(), dy.count())?);
-    let row = Factors::Of(factors).each(n)?;
-    let arguments = arguments![dy, factors, &dbranch, size(n)?, row as u32];
-    SOURCE.launch(device, ("scaled", Storage::of(dy)?), SOURCE.wide(n)?, arguments)?;
-    Ok(dbranch)
+    let row = Factors::Of(factors).each(dy.count())?;
+    SOURCE.each(device, "scaled", &[dy, factors], dy.count(), sizes([row])?)
 }
 
 /// x + factors · scale · branch; scale (C), f32, channels last.
@@ -50,13 +41,10 @@ pub fn layer_scale<D: Device>(
     scale: &D::Buffer,
     factors: Option<&D::Buffer>,
 ) -> Result<D::Buffer> {
-    let (n, y) = (x.count(), device.empty(x.kind(), x.count())?);
     same(x, branch)?;
-    let (factors, row) = of(factors, scale, n)?;
-    let mut arguments = arguments![x, branch, scale, factors.buffer(), &y];
-    arguments.extend(arguments![size(n)?, scale.count() as u32, row as u32]);
-    SOURCE.launch(device, ("layer_scale", Storage::of(x)?), SOURCE.wide(n)?, arguments)?;
-    Ok(y)
+    let (factors, row) = of(factors, scale, x.count())?;
+    let inputs = [x, branch, scale, factors.buffer()];
+    SOURCE.each(device, "layer_scale", &inputs, x.count(), sizes([scale.count(), row])?)
 }
 
 /// dbranch, and dscale in f32.
@@ -69,12 +57,10 @@ pub fn layer_scale_backward<D: Device>(
     scale: &D::Buffer,
     factors: Option<&D::Buffer>,
 ) -> Result<[D::Buffer; 2]> {
-    let (n, dbranch) = (dy.count(), device.empty(dy.kind(), dy.count())?);
     same(branch, dy)?;
-    let (factors, row) = of(factors, scale, n)?;
-    let mut arguments = arguments![dy, scale, factors.buffer(), &dbranch];
-    arguments.extend(arguments![size(n)?, scale.count() as u32, row as u32]);
-    SOURCE.launch(device, ("layer_scaled", Storage::of(dy)?), SOURCE.wide(n)?, arguments)?;
+    let (factors, row) = of(factors, scale, dy.count())?;
+    let inputs = [dy, scale, factors.buffer()];
+    let dbranch = SOURCE.each(device, "layer_scaled", &inputs, dy.count(), sizes([scale.count(), row])?)?;
     Ok([dbranch, sums::products(device, (dy, branch), factors, scale.count())?])
 }
 

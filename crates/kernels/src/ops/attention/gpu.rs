@@ -1,7 +1,7 @@
 //! What stands around attention's products on a GPU: tokens to heads and back, and the softmax of windows. The products are the
 //! vendor's; the gradient of the softmax is that of [`softmax`](crate::softmax), and the bias's is the sum of that over groups.
 
-use crate::gpu::{Device, Memory, Source, Storage, arguments, size};
+use crate::gpu::{Device, Memory, Source, Storage, arguments, size, sizes};
 use candle_core::{Result, bail};
 
 pub static SOURCE: Source = Source::new("attention", 256, include_str!("gpu.cc"));
@@ -45,11 +45,7 @@ fn moved<D: Device>(
     if n == 0 || x.count() != n || order.count() != groups * s {
         bail!("attention: expected {tokens:?}, got {} numbers and {} places", x.count(), order.count());
     }
-    let y = device.empty(x.kind(), n)?;
-    let mut arguments = arguments![x, order, &y, size(n)?];
-    arguments.extend([parts, groups, heads, s, d].map(|n| (n as u32).into()));
-    SOURCE.launch(device, (kernel, Storage::of(x)?), SOURCE.wide(n)?, arguments)?;
-    Ok(y)
+    SOURCE.each(device, kernel, &[x, order], n, sizes([parts, groups, heads, s, d])?)
 }
 
 /// softmax(scale · scores + bias + mask): scores (groups, heads, s, s), bias (heads, s, s) in f32, and the regions (windows of an image, s)
@@ -81,7 +77,7 @@ pub fn window_softmax<D: Device>(
     let y = device.empty(scores.kind(), n)?;
     size(n)?;
     let mut arguments = arguments![scores, bias, regions, &y];
-    arguments.extend([n / s, s, heads, windows].map(|n| (n as u32).into()));
+    arguments.extend(sizes([n / s, s, heads, windows])?);
     arguments.extend(arguments![scale as f32]);
     SOURCE.launch(device, ("window_softmax", Storage::of(scores)?), SOURCE.by_team(n / s)?, arguments)?;
     Ok(y)

@@ -1,6 +1,6 @@
 //! Blocks of rows on a GPU: parts of them, zeros around them, several side by side.
 
-use crate::gpu::{Device, Memory, Source, Storage, arguments, size};
+use crate::gpu::{Device, Memory, Source, Storage, arguments, size, sizes};
 use candle_core::{Result, bail};
 
 pub static SOURCE: Source = Source::new("block", 256, include_str!("gpu.cc"));
@@ -47,13 +47,7 @@ fn copy<D: Device>(
             x.count()
         );
     }
-    let n = x.count() / from * to;
-    let y = device.empty(x.kind(), n)?;
-    size(x.count())?;
-    let mut arguments = arguments![x, &y, size(n)?];
-    arguments.extend([from, to, begin, place, length].map(|n| (n as u32).into()));
-    SOURCE.launch(device, ("block", Storage::of(x)?), SOURCE.wide(n)?, arguments)?;
-    Ok(y)
+    SOURCE.each(device, "block", &[x], x.count() / from * to, sizes([from, to, begin, place, length])?)
 }
 
 /// The rows of several tensors side by side.
@@ -73,7 +67,7 @@ pub fn concat<D: Device>(device: &D, parts: &[&D::Buffer], rows: usize) -> Resul
     for part in parts.iter().filter(|part| part.count() > 0) {
         let (n, length) = (part.count(), part.count() / rows);
         let mut arguments = arguments![*part, &y];
-        arguments.extend([n, length, to, place].map(|n| (n as u32).into()));
+        arguments.extend(sizes([n, length, to, place])?);
         SOURCE.launch(device, ("block_into", Storage::of(*part)?), SOURCE.wide(n)?, arguments)?;
         place += length;
     }

@@ -1,6 +1,6 @@
 //! The class token and the positions on a GPU.
 
-use crate::gpu::{Device, Memory, Source, Storage, arguments, size};
+use crate::gpu::{Device, Memory, Source, sizes};
 use crate::ops::{block, sums};
 use candle_core::{Result, bail};
 
@@ -21,10 +21,7 @@ pub fn forward<D: Device>(
         bail!("class_token: expected (R, L, {d}) and (1 + L, {d}), got {} and {row} numbers", x.count());
     }
     let n = x.count() / (row - d) * row;
-    let y = device.empty(x.kind(), n)?;
-    let arguments = arguments![x, token, positions, &y, size(n)?, row as u32, d as u32];
-    SOURCE.launch(device, ("class_token", Storage::of(x)?), SOURCE.wide(n)?, arguments)?;
-    Ok(y)
+    SOURCE.each(device, "class_token", &[x, token, positions], n, sizes([row, d])?)
 }
 
 /// dx; dtoken and dpositions in f32.

@@ -1,7 +1,8 @@
 //! Convolution on a GPU: depthwise, also with channels last, and the column matrix.
 
 pub use super::Geometry;
-use crate::gpu::{Argument, Device, Kind, Memory, Source, Storage, arguments, groups, size};
+pub use super::depthwise::Last;
+use crate::gpu::{Argument, Device, Kind, Memory, Source, Storage, arguments, groups, size, sizes};
 use candle_core::{Result, bail};
 
 pub static SOURCE: Source = Source::new("conv", 256, include_str!("gpu.cc"));
@@ -9,16 +10,17 @@ pub static SOURCE: Source = Source::new("conv", 256, include_str!("gpu.cc"));
 /// Outputs of one chunk of the sums over a channel at the least, and how many chunks there are at the most.
 const CHUNK: usize = 4096;
 const CHUNKS: usize = 256;
+/// With channels last a thread has one tap of one channel, and so many positions of a chunk at the least.
+const POSITIONS: usize = 256;
 
 impl Geometry {
     fn arguments<'a, B>(&self) -> Result<Vec<Argument<'a, B>>> {
         let Geometry { h, w, kh, kw, oh, ow, conv, .. } = *self;
-        let sizes = [h, w, kh, kw, oh, ow, conv.stride, conv.padding, conv.dilation];
-        sizes.into_iter().map(|n| Ok(size(n)?.into())).collect()
+        sizes([h, w, kh, kw, oh, ow, conv.stride, conv.padding, conv.dilation])
     }
 
-    /// Output channels, and how many there are of each input channel.
-    fn channels<'a, B>(&self) -> Result<Vec<Argument<'a, B>>> {
+    /// Output channels, how many there are of each input channel, and the others.
+    fn depthwise_arguments<'a, B>(&self) -> Result<Vec<Argument<'a, B>>> {
         if self.conv.groups != self.c {
             bail!(
                 "depthwise: expected as many groups as input channels ({}), got {}",
@@ -26,7 +28,9 @@ impl Geometry {
                 self.conv.groups
             );
         }
-        Ok(arguments![size(self.o)?, size(self.group().1)?])
+        let mut sizes = sizes([self.o, self.group().1])?;
+        sizes.extend(self.arguments()?);
+        Ok(sizes)
     }
 }
 
@@ -40,13 +44,7 @@ pub fn depthwise<D: Device>(
     weight: &D::Buffer,
     g: &Geometry,
 ) -> Result<D::Buffer> {
-    let (y, n) = (device.empty(x.kind(), g.output())?, g.output());
-    size(g.input())?;
-    let mut arguments = arguments![x, weight, &y, size(n)?];
-    arguments.extend(g.channels()?);
-    arguments.extend(g.arguments()?);
-    SOURCE.launch(device, ("depthwise_forward", Storage::of(x)?), SOURCE.wide(n)?, arguments)?;
-    Ok(y)
+    SOURCE.each(device, "depthwise_forward", &[x, weight], g.output(), g.depthwise_arguments()?)
 }
 
 /// dx.
@@ -59,12 +57,7 @@ pub fn depthwise_input<D: Device>(
     weight: &D::Buffer,
     g: &Geometry,
 ) -> Result<D::Buffer> {
-    let (dx, n) = (device.empty(dy.kind(), g.input())?, g.input());
-    let mut arguments = arguments![dy, weight, &dx, size(n)?];
-    arguments.extend(g.channels()?);
-    arguments.extend(g.arguments()?);
-    SOURCE.launch(device, ("depthwise_input", Storage::of(dy)?), SOURCE.wide(n)?, arguments)?;
-    Ok(dx)
+    SOURCE.each(device, "depthwise_input", &[dy, weight], g.input(), g.depthwise_arguments()?)
 }
 
 /// dweight.
@@ -83,8 +76,7 @@ pub fn depthwise_weight<D: Device>(
     let partial = device.empty(Kind::F32, chunks * n)?;
     size(g.input().max(g.output()))?;
     let mut arguments = arguments![x, dy, &partial, size(count)?, size(chunk)?];
-    arguments.extend(g.channels()?);
-    arguments.extend(g.arguments()?);
+    arguments.extend(g.depthwise_arguments()?);
     SOURCE.launch(device, ("depthwise_chunks", storage), [size(n)?, size(chunks)?], arguments)?;
     let dweight = device.empty(x.kind(), n)?;
     let arguments = arguments![&partial, &dweight, size(n)?, size(chunks)?];
@@ -98,11 +90,7 @@ pub fn depthwise_weight<D: Device>(
 /// Those of the device.
 pub fn im2col<D: Device>(device: &D, x: &D::Buffer, g: &Geometry) -> Result<D::Buffer> {
     let n = g.r * g.c * g.kh * g.kw * g.oh * g.ow;
-    let columns = device.empty(x.kind(), n)?;
-    let mut arguments = arguments![x, &columns, size(n)?];
-    arguments.extend(g.arguments()?);
-    SOURCE.launch(device, ("im2col", Storage::of(x)?), SOURCE.wide(n)?, arguments)?;
-    Ok(columns)
+    SOURCE.each(device, "im2col", &[x], n, g.arguments()?)
 }
 
 /// dx from the gradient of the column matrix.
@@ -110,39 +98,19 @@ pub fn im2col<D: Device>(device: &D, x: &D::Buffer, g: &Geometry) -> Result<D::B
 /// # Errors
 /// Those of the device.
 pub fn col2im<D: Device>(device: &D, columns: &D::Buffer, g: &Geometry) -> Result<D::Buffer> {
-    let (dx, n) = (device.empty(columns.kind(), g.input())?, g.input());
-    size(columns.count())?;
-    let mut arguments = arguments![columns, &dx, size(n)?];
-    arguments.extend(g.arguments()?);
-    SOURCE.launch(device, ("col2im", Storage::of(columns)?), SOURCE.wide(n)?, arguments)?;
-    Ok(dx)
-}
-
-/// Maps (R, h, w, C) and kernels of k × k, k odd.
-#[derive(Debug, Clone, Copy)]
-pub struct Last {
-    pub h: usize,
-    pub w: usize,
-    pub c: usize,
-    pub k: usize,
+    SOURCE.each(device, "col2im", &[columns], g.input(), g.arguments()?)
 }
 
 impl Last {
-    fn arguments<'a, B>(&self) -> [Argument<'a, B>; 4] {
-        [self.h, self.w, self.c, self.k].map(|n| (n as u32).into())
+    fn arguments<'a, B>(&self) -> Result<Vec<Argument<'a, B>>> {
+        sizes([self.h, self.w, self.c, self.k])
     }
 
-    /// R·h·w.
-    fn positions(&self, x: &impl Memory, weight: usize) -> Result<usize> {
-        let Last { h, w, c, k } = *self;
-        let (n, taps) = (x.count(), k * k);
-        if h * w * c == 0 || n == 0 || !n.is_multiple_of(h * w * c) || k % 2 == 0 || weight != taps * c {
-            bail!(
-                "depthwise_last: expected (R, {h}, {w}, {c}) and ({c}, {k}, {k}) with odd {k}, got {n} and {weight} numbers"
-            );
+    fn check(&self, x: &impl Memory, weight: &impl Memory) -> Result<()> {
+        if x.count() != self.positions() * self.c || weight.count() != self.taps() * self.c {
+            bail!("depthwise_last: expected {self:?}, got {} and {} numbers", x.count(), weight.count());
         }
-        size(n)?;
-        Ok(n / c)
+        Ok(())
     }
 }
 
@@ -156,12 +124,8 @@ pub fn depthwise_last<D: Device>(
     (weight, bias): (&D::Buffer, &D::Buffer),
     last: Last,
 ) -> Result<D::Buffer> {
-    last.positions(x, weight.count())?;
-    let (y, n) = (device.empty(x.kind(), x.count())?, x.count());
-    let mut arguments = arguments![x, weight, bias, &y, size(n)?];
-    arguments.extend(last.arguments());
-    SOURCE.launch(device, ("depthwise_last", Storage::of(x)?), SOURCE.wide(n)?, arguments)?;
-    Ok(y)
+    last.check(x, weight)?;
+    SOURCE.each(device, "depthwise_last", &[x, weight, bias], x.count(), last.arguments()?)
 }
 
 /// dx and dweight; dbias are the sums of dy's columns.
@@ -174,20 +138,21 @@ pub fn depthwise_last_backward<D: Device>(
     dy: &D::Buffer,
     last: Last,
 ) -> Result<[D::Buffer; 2]> {
-    let (count, storage) = (last.positions(x, weight.count())?, Storage::of(x)?);
-    let (dx, n) = (device.empty(dy.kind(), dy.count())?, dy.count());
-    let mut arguments = arguments![dy, weight, &dx, size(n)?];
-    arguments.extend(last.arguments());
-    SOURCE.launch(device, ("depthwise_last_input", storage), SOURCE.wide(n)?, arguments)?;
-    let chunk = (CHUNK / 16).max(count.div_ceil(CHUNKS));
-    let (chunks, n) = (count.div_ceil(chunk), weight.count());
+    last.check(x, weight)?;
+    last.check(dy, weight)?;
+    let dx = SOURCE.each(device, "depthwise_last_input", &[dy, weight], dy.count(), last.arguments()?)?;
+    let (count, n) = (last.positions(), weight.count());
+    let chunk = POSITIONS.max(count.div_ceil(CHUNKS));
+    let chunks = count.div_ceil(chunk);
     let partial = device.empty(Kind::F32, chunks * n)?;
-    let mut arguments = arguments![x, dy, &partial, size(count)?, size(chunk)?];
-    arguments.extend(last.arguments());
+    let mut arguments = arguments![x, dy, &partial];
+    arguments.extend(sizes([count, chunk])?);
+    arguments.extend(last.arguments()?);
     let across = [groups(n, SOURCE.threads)?, size(chunks)?];
-    SOURCE.launch(device, ("depthwise_last_chunks", storage), across, arguments)?;
+    SOURCE.launch(device, ("depthwise_last_chunks", Storage::of(x)?), across, arguments)?;
     let dweight = device.empty(weight.kind(), n)?;
-    let arguments = arguments![&partial, &dweight, size(n)?, last.c as u32, chunks as u32];
-    SOURCE.launch(device, ("depthwise_last_weight", storage), SOURCE.wide(n)?, arguments)?;
+    let mut arguments = arguments![&partial, &dweight];
+    arguments.extend(sizes([n, last.c, chunks])?);
+    SOURCE.launch(device, ("depthwise_last_weight", Storage::of(x)?), SOURCE.wide(n)?, arguments)?;
     Ok([dx, dweight])
 }

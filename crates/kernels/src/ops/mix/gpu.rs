@@ -1,7 +1,7 @@
 //! Parts of a row in place of another's, on a GPU.
 
 use super::partner::Bounds;
-use crate::gpu::{Device, Memory, Source, Storage, arguments, size};
+use crate::gpu::{Device, Memory, Source, sizes};
 use candle_core::{Result, Tensor, bail};
 
 pub static SOURCE: Source = Source::new("composite", 256, include_str!("gpu.cc"));
@@ -105,30 +105,24 @@ fn run<D: Device>(
     region: Region,
     [paste, resize, blend]: [&'static str; 3],
 ) -> Result<D::Buffer> {
-    let (storage, n, plane) = (Storage::of(x)?, maps.n(), maps.h * maps.w);
-    let y = device.empty(x.kind(), n)?;
-    let mut arguments = arguments![x];
-    arguments.extend(rows.into_iter().map(Into::into));
-    let each = |each: usize| size(if region.count() == 1 { 0 } else { each });
-    let (sizes, wide) = ([size(n)?, size(maps.c * plane)?, size(plane)?], SOURCE.wide(n)?);
+    let (n, plane) = (maps.n(), maps.h * maps.w);
+    let each = |each: usize| if region.count() == 1 { 0 } else { each };
+    let mut inputs = vec![x];
+    inputs.extend(rows);
     match region {
         Region::Boxes(boxes) | Region::Resized(boxes) => {
             let kernel = if matches!(region, Region::Boxes(_)) { paste } else { resize };
             // Places are compared in half pixels of both sizes.
-            size(2 * maps.h * maps.h)?;
-            size(2 * maps.w * maps.w)?;
+            sizes::<D::Buffer, 2>([2 * maps.h * maps.h, 2 * maps.w * maps.w])?;
             let words = |&(t, b, l, r): &Bounds| [t as u32, b as u32, l as u32, r as u32];
             let boxes = device.words(&boxes.iter().flat_map(words).collect::<Vec<_>>())?;
-            let [n, row, plane] = sizes;
-            arguments.extend(arguments![&boxes, &y, n, row, plane, size(maps.w)?, each(4)?]);
-            SOURCE.launch(device, (kernel, storage), wide, arguments)?;
+            inputs.push(&boxes);
+            SOURCE.each(device, kernel, &inputs, n, sizes([maps.c * plane, plane, maps.w, each(4)])?)
         }
         Region::Masks(masks) => {
             let masks = device.floats(&masks.concat())?;
-            let [n, row, plane] = sizes;
-            arguments.extend(arguments![&masks, &y, n, row, plane, each(plane as usize)?]);
-            SOURCE.launch(device, (blend, storage), wide, arguments)?;
+            inputs.push(&masks);
+            SOURCE.each(device, blend, &inputs, n, sizes([maps.c * plane, plane, each(plane)])?)
         }
     }
-    Ok(y)
 }

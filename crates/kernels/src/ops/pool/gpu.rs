@@ -1,7 +1,7 @@
 //! Pooling on a GPU.
 
 pub use super::Window;
-use crate::gpu::{Argument, Device, Kind, Memory, Source, Storage, arguments, size};
+use crate::gpu::{Argument, Device, Kind, Memory, Source, Storage, arguments, size, sizes};
 use candle_core::{Result, bail};
 
 pub static SOURCE: Source = Source::new("pool", 256, include_str!("gpu.cc"));
@@ -17,7 +17,7 @@ impl Window {
 
     fn arguments<'a, B>(&self) -> Result<Vec<Argument<'a, B>>> {
         let Window { h, w, oh, ow, kernel, stride, padding, .. } = *self;
-        [h, w, oh, ow, kernel, stride, padding].into_iter().map(|n| Ok(size(n)?.into())).collect()
+        sizes([h, w, oh, ow, kernel, stride, padding])
     }
 }
 
@@ -43,12 +43,7 @@ pub fn max_backward<D: Device>(
     places: &D::Buffer,
     window: Window,
 ) -> Result<D::Buffer> {
-    let n = window.maps_in();
-    let dx = device.empty(dy.kind(), n)?;
-    let mut arguments = arguments![dy, places, &dx, size(n)?];
-    arguments.extend(window.arguments()?);
-    SOURCE.launch(device, ("max_pool_backward", Storage::of(dy)?), SOURCE.wide(n)?, arguments)?;
-    Ok(dx)
+    SOURCE.each(device, "max_pool_backward", &[dy, places], window.maps_in(), window.arguments()?)
 }
 
 /// # Errors
@@ -59,14 +54,9 @@ pub fn avg_forward<D: Device>(
     window: Window,
     count_include_pad: bool,
 ) -> Result<D::Buffer> {
-    let n = window.maps_out();
-    let y = device.empty(x.kind(), n)?;
-    size(window.maps_in())?;
-    let mut arguments = arguments![x, &y, size(n)?];
-    arguments.extend(window.arguments()?);
-    arguments.push(count_include_pad.into());
-    SOURCE.launch(device, ("avg_pool_forward", Storage::of(x)?), SOURCE.wide(n)?, arguments)?;
-    Ok(y)
+    let mut more = window.arguments()?;
+    more.push(count_include_pad.into());
+    SOURCE.each(device, "avg_pool_forward", &[x], window.maps_out(), more)
 }
 
 /// # Errors
@@ -77,13 +67,9 @@ pub fn avg_backward<D: Device>(
     window: Window,
     count_include_pad: bool,
 ) -> Result<D::Buffer> {
-    let n = window.maps_in();
-    let dx = device.empty(dy.kind(), n)?;
-    let mut arguments = arguments![dy, &dx, size(n)?];
-    arguments.extend(window.arguments()?);
-    arguments.push(count_include_pad.into());
-    SOURCE.launch(device, ("avg_pool_backward", Storage::of(dy)?), SOURCE.wide(n)?, arguments)?;
-    Ok(dx)
+    let mut more = window.arguments()?;
+    more.push(count_include_pad.into());
+    SOURCE.each(device, "avg_pool_backward", &[dy], window.maps_in(), more)
 }
 
 /// The mean of each map of `plane` numbers.
@@ -102,11 +88,7 @@ pub fn global_forward<D: Device>(device: &D, x: &D::Buffer, plane: usize) -> Res
 /// # Errors
 /// Those of the device.
 pub fn global_backward<D: Device>(device: &D, dy: &D::Buffer, plane: usize) -> Result<D::Buffer> {
-    let n = dy.count() * plane;
-    let dx = device.empty(dy.kind(), n)?;
-    let arguments = arguments![dy, &dx, size(n)?, size(plane)?];
-    SOURCE.launch(device, ("global_avg_pool_backward", Storage::of(dy)?), SOURCE.wide(n)?, arguments)?;
-    Ok(dx)
+    SOURCE.each(device, "global_avg_pool_backward", &[dy], dy.count() * plane, sizes([plane])?)
 }
 
 /// The means of maps (h, w) over as many windows as the result (oh, ow) has positions.
@@ -143,13 +125,7 @@ fn adaptive<D: Device>(
     if from * to == 0 || x.count() == 0 || !x.count().is_multiple_of(from) {
         bail!("adaptive_avg_pool2d: expected maps of {from} numbers, not none, got {} numbers", x.count());
     }
-    let n = x.count() / from * to;
-    for product in [x.count(), (oh + 1) * (h + 1), (ow + 1) * (w + 1)] {
-        size(product)?;
-    }
-    let y = device.empty(x.kind(), n)?;
-    let mut arguments = arguments![x, &y, size(n)?];
-    arguments.extend([h, w, oh, ow].map(|n| (n as u32).into()));
-    SOURCE.launch(device, (kernel, Storage::of(x)?), SOURCE.wide(n)?, arguments)?;
-    Ok(y)
+    // What the kernel multiplies.
+    sizes::<D::Buffer, 2>([(oh + 1) * (h + 1), (ow + 1) * (w + 1)])?;
+    SOURCE.each(device, kernel, &[x], x.count() / from * to, sizes([h, w, oh, ow])?)
 }

@@ -1,7 +1,7 @@
 //! Copies with permuted axes on a GPU.
 
 use super::{Axis, axes};
-use crate::gpu::{Device, Memory, Source, Storage, arguments, size};
+use crate::gpu::{Device, Memory, Source, Storage, arguments, size, sizes};
 use candle_core::{Result, bail};
 
 pub static SOURCE: Source = Source::new("rearrange", 256, include_str!("gpu.cc"));
@@ -22,25 +22,23 @@ pub fn takes(dims: &[usize], order: &[usize]) -> bool {
 /// # Errors
 /// Fails on more than six axes that do not stay together, on another number of numbers, and where the device does.
 pub fn permute<D: Device>(device: &D, x: &D::Buffer, dims: &[usize], order: &[usize]) -> Result<D::Buffer> {
-    let (n, storage, axes) = (x.count(), Storage::of(x)?, axes(dims, order));
+    let (n, axes) = (x.count(), axes(dims, order));
     if n == 0 || dims.iter().product::<usize>() != n || axes.len() > AXES {
         bail!("rearrange: expected {n} numbers, not none, of {dims:?}, and at most {AXES} axes apart");
     }
-    let y = device.empty(x.kind(), n)?;
-    size(n)?;
     if let Some((rows, columns)) = transposed(&axes) {
         let tiles = n / (rows * columns) * rows.div_ceil(TILE) * columns.div_ceil(TILE);
-        let arguments = arguments![x, &y, rows as u32, columns as u32];
-        SOURCE.launch(device, ("transpose", storage), [size(tiles)?, 1], arguments)?;
+        size(n)?;
+        let y = device.empty(x.kind(), n)?;
+        let arguments = arguments![x, &y, size(rows)?, size(columns)?];
+        SOURCE.launch(device, ("transpose", Storage::of(x)?), [size(tiles)?, 1], arguments)?;
         return Ok(y);
     }
     let mut all = [Axis { n: 1, from: 0, to: 0 }; AXES];
     all[AXES - axes.len()..].copy_from_slice(&axes);
-    let mut arguments = arguments![x, &y, n as u32];
-    arguments.extend(all[1..].iter().map(|axis| (axis.n as u32).into()));
-    arguments.extend(all.iter().map(|axis| (axis.from as u32).into()));
-    SOURCE.launch(device, ("permute", storage), SOURCE.wide(n)?, arguments)?;
-    Ok(y)
+    let mut more = sizes(std::array::from_fn::<_, { AXES - 1 }, _>(|i| all[i + 1].n))?;
+    more.extend(sizes(all.map(|axis| axis.from))?);
+    SOURCE.each(device, "permute", &[x], n, more)
 }
 
 /// Rows and columns of the planes of x, where all that is done is to transpose them.

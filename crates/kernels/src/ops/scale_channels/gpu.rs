@@ -1,6 +1,6 @@
 //! Every plane times a number of its own, on a GPU.
 
-use crate::gpu::{Device, Memory, Source, Storage, arguments, size};
+use crate::gpu::{Device, Memory, Source, Storage, arguments, size, sizes};
 use candle_core::{Result, bail};
 
 pub static SOURCE: Source = Source::new("scale_channels", 256, include_str!("gpu.cc"));
@@ -10,11 +10,7 @@ pub static SOURCE: Source = Source::new("scale_channels", 256, include_str!("gpu
 /// # Errors
 /// Fails on numbers that make no such maps, and where the device does.
 pub fn forward<D: Device>(device: &D, x: &D::Buffer, scale: &D::Buffer) -> Result<D::Buffer> {
-    let (n, plane) = (x.count(), plane(x, scale)?);
-    let y = device.empty(x.kind(), n)?;
-    let arguments = arguments![x, scale, &y, size(n)?, plane as u32];
-    SOURCE.launch(device, ("scale_channels", Storage::of(x)?), SOURCE.wide(n)?, arguments)?;
-    Ok(y)
+    SOURCE.each(device, "scale_channels", &[x, scale], x.count(), sizes([plane(x, scale)?])?)
 }
 
 /// dx and dscale.

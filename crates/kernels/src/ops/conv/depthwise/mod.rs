@@ -15,7 +15,7 @@ mod frame;
 mod last;
 mod row;
 
-pub use last::depthwise_last;
+pub use last::{Last, depthwise_last};
 
 use super::im2col::inside;
 use super::{Geometry, cast};
