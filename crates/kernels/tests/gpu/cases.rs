@@ -26,9 +26,9 @@ pub const CASES: [Case; 19] = [
     ("conv", layers::convolutions),
     ("block", copies::blocks),
     ("rearrange", copies::rearranged),
-    ("add_channels", tokens::channels),
-    ("scale_channels", tokens::channels),
-    ("sums", tokens::channels),
+    ("add_channels", tokens::biases),
+    ("scale_channels", tokens::scales),
+    ("sums", tokens::sums_of),
     ("add_scaled", tokens::residuals),
     ("class_token", tokens::class_tokens),
     ("attention", tokens::attentions),
@@ -50,12 +50,12 @@ fn mixed_rows(bench: &Bench) -> Result<()> {
         bench.near(&what, &y, &tallow_kernels::mix_rows(entries, &x)?, 1e-6)?;
         let (dy, on_dy) = bench.normal(&[entries.len(), *width], 50 + i as u64)?;
         let dx = &gradients(&[&x], &dy, |x| tallow_kernels::mix_rows(entries, &x[0]))?[0];
-        bench.near(
-            &format!("{what} gradient"),
-            &mix_rows::backward(bench.device, entries, &on_dy, *rows)?,
-            dx,
-            1e-6,
-        )?;
+        let mut transposed = vec![Vec::new(); *rows];
+        for (row, entries) in entries.iter().enumerate() {
+            entries.iter().for_each(|(of, share)| transposed[*of as usize].push((row as u32, *share)));
+        }
+        let back = mix_rows::forward(bench.device, &transposed, &on_dy, entries.len())?;
+        bench.near(&format!("{what} gradient"), &back, dx, 1e-6)?;
     }
     Ok(())
 }

@@ -52,8 +52,6 @@ fn beside(source: &str) -> &'static [&'static str] {
         "attention" => &["softmax", "sums"],
         "batch_norm" => &["activation"],
         "class_token" => &["block", "sums"],
-        "scale_channels" => &["add_channels", "sums"],
-        "sums" => &["add_channels", "scale_channels"],
         _ => &[],
     }
 }

@@ -6,31 +6,55 @@ use tallow_kernels::gpu::Device;
 use tallow_kernels::launches::attention::{self, Tokens};
 use tallow_kernels::launches::{add_channels, add_scaled, class_token, scale_channels, softmax, sums};
 
+/// (R, C, H, W): less than a group, several channels to a group of chunks, more chunks than a team has lanes.
+const MAPS: [[usize; 4]; 3] = [[3, 5, 2, 3], [2, 37, 9, 31], [2, 1, 260, 260]];
+
 /// Biases of channels that come second, and last.
-pub fn channels(bench: &Bench) -> Result<()> {
-    // Less than a group, several channels to a group of chunks, more chunks than a team has lanes.
-    for (r, c, h, w) in [(3, 5, 2, 3), (2, 37, 9, 31), (2, 1, 260, 260)] {
-        let (x, on) = bench.normal(&[r, c, h, w], 1)?;
-        let bias = normal(&[c], 2);
+pub fn biases(bench: &Bench) -> Result<()> {
+    for shape in MAPS {
+        let [_, c, h, w] = shape;
+        let ((x, on), bias) = (bench.normal(&shape, 1)?, normal(&[c], 2));
         let on_bias = bench.floats(&bias)?;
-        let f = |x: &[Tensor]| tallow_kernels::add_channels(&x[0], &x[1]);
         let y = add_channels::forward(bench.device, &on, &on_bias, h * w)?;
-        bench.near("add_channels", &y, &f(&[x.clone(), bias.clone()])?, 1e-6)?;
-        let (dy, on_dy) = bench.normal(&[r, c, h, w], 3)?;
-        let want = gradients(&[&x, &bias], &dy, f)?;
-        let db = sums::channels(bench.device, &on_dy, (c, h * w))?;
-        bench.near("add_channels, bias", &db, &want[1], 1e-5)?;
-        let last = flat(&tallow_kernels::channels_last(&dy)?)?;
-        let last = Tensor::from_vec(last, (r * h * w, c), &Cpu::Cpu)?;
-        let (_, on_last) = bench.values(&last)?;
-        bench.near("columns", &sums::columns(bench.device, &on_last, c)?, &want[1], 1e-5)?;
+        bench.near("add_channels", &y, &tallow_kernels::add_channels(&x, &bias)?, 1e-6)?;
+        let (last, on_last) = bench.values(&tallow_kernels::channels_last(&x)?)?;
         let y = add_channels::forward(bench.device, &on_last, &on_bias, 1)?;
         bench.near("bias of a linear layer", &y, &last.broadcast_add(&bias)?, 1e-6)?;
+    }
+    Ok(())
+}
 
-        let (scale, on_scale) = bench.normal(&[r, c], 4)?;
+/// The gradients of such biases.
+pub fn sums_of(bench: &Bench) -> Result<()> {
+    for shape in MAPS {
+        let [_, c, h, w] = shape;
+        let (x, bias) = (normal(&shape, 1), normal(&[c], 2));
+        let (dy, on_dy) = bench.normal(&shape, 3)?;
+        let want = gradients(&[&bias], &dy, |bias| tallow_kernels::add_channels(&x, &bias[0]))?;
+        bench.near("channels", &sums::channels(bench.device, &on_dy, (c, h * w))?, &want[0], 1e-5)?;
+        let (_, on_last) = bench.values(&tallow_kernels::channels_last(&dy)?)?;
+        bench.near("columns", &sums::columns(bench.device, &on_last, c)?, &want[0], 1e-5)?;
+    }
+    // Products of rows, two to a factor; a NaN whose factor is 0.
+    let mut numbers = flat(&normal(&[6, 7], 4))?;
+    numbers[14..28].fill(f32::NAN);
+    let (x, on_x) = bench.values(&Tensor::from_vec(numbers, (6, 7), &Cpu::Cpu)?)?;
+    let (other, on_other) = bench.normal(&[6, 7], 5)?;
+    let factors = bench.device.floats(&[0.5, 0.0, 2.0])?;
+    let found = sums::products(bench.device, (&on_x, &on_other), sums::Factors::Of(&factors), 7)?;
+    let part =
+        |row: usize, factor: f64| ((x.narrow(0, row, 2)? * other.narrow(0, row, 2)?)? * factor)?.sum(0);
+    bench.near("products", &found, &(part(0, 0.5)? + part(4, 2.0)?)?, 1e-5)
+}
+
+pub fn scales(bench: &Bench) -> Result<()> {
+    for shape in MAPS {
+        let [r, c, ..] = shape;
+        let ((x, on), (scale, on_scale)) = (bench.normal(&shape, 1)?, bench.normal(&[r, c], 4)?);
         let f = |x: &[Tensor]| tallow_kernels::scale_channels(&x[0], &x[1]);
         let y = scale_channels::forward(bench.device, &on, &on_scale)?;
         bench.near("scale_channels", &y, &f(&[x.clone(), scale.clone()])?, 1e-6)?;
+        let (dy, on_dy) = bench.normal(&shape, 3)?;
         let want = gradients(&[&x, &scale], &dy, f)?;
         let [dx, dscale] = scale_channels::backward(bench.device, (&on, &on_scale), &on_dy)?;
         bench.near("scale_channels, x", &dx, &want[0], 1e-6)?;

@@ -24,22 +24,16 @@ pub struct Buffer {
     count: usize,
     /// Of its first number.
     address: u64,
-    owner: Owner,
-}
-
-/// Whose memory it is: freed with its owner, behind what was asked for before.
-enum Owner {
-    Kernel(CudaStorage),
-    Tensor(#[allow(dead_code)] Tensor),
+    /// Its memory, where it is a kernel's; it is freed behind what was asked for before.
+    storage: Option<CudaStorage>,
+    /// Whose memory it is otherwise.
+    _of: Option<Tensor>,
 }
 
 impl Buffer {
     /// The storage, where it is a kernel's.
     pub(crate) fn into_storage(self) -> Option<Storage> {
-        match self.owner {
-            Owner::Kernel(storage) => Some(Storage::Cuda(storage)),
-            Owner::Tensor(_) => None,
-        }
+        self.storage.map(Storage::Cuda)
     }
 }
 
@@ -81,12 +75,12 @@ impl Cuda {
         };
         let (kind, address) = self.place(storage)?;
         let address = address + (start * kind.bytes()) as u64;
-        Ok(Buffer { kind, count: end - start, address, owner: Owner::Tensor(x.clone()) })
+        Ok(Buffer { kind, count: end - start, address, storage: None, _of: Some(x.clone()) })
     }
 
     fn own(&self, storage: CudaStorage, count: usize) -> Result<Buffer> {
         let (kind, address) = self.place(&storage)?;
-        Ok(Buffer { kind, count, address, owner: Owner::Kernel(storage) })
+        Ok(Buffer { kind, count, address, storage: Some(storage), _of: None })
     }
 
     fn place(&self, storage: &CudaStorage) -> Result<(Kind, u64)> {

@@ -1,6 +1,6 @@
 //! Mixing rows on a GPU.
 
-use super::{check, matrix, transpose};
+use super::{check, matrix};
 use crate::gpu::{Device, Memory, Source, Storage, arguments, groups, size};
 use candle_core::{Result, bail};
 
@@ -9,7 +9,7 @@ pub static SOURCE: Source = Source::new("mix_rows", 256, include_str!("gpu.cc"))
 /// Rows of y of one group of the dense kernel.
 const ROWS: u32 = 8;
 
-/// y (entries.len(), …) = shares · x (rows, …).
+/// y (entries.len(), …) = shares · x (rows, …). The gradient is the same of dy and the transposed shares.
 ///
 /// # Errors
 /// Fails on shares of rows that are not there, and where the device does.
@@ -44,18 +44,4 @@ pub fn forward<D: Device>(
     let arguments = arguments![&begins, &sources, &shares, x, &y, size(width)?];
     SOURCE.launch(device, ("mix_rows_sparse", storage), [across, size(n)?], arguments)?;
     Ok(y)
-}
-
-/// dx (rows, …) = sharesᵀ · dy.
-///
-/// # Errors
-/// Those of [`forward`].
-pub fn backward<D: Device>(
-    device: &D,
-    entries: &[Vec<(u32, f64)>],
-    dy: &D::Buffer,
-    rows: usize,
-) -> Result<D::Buffer> {
-    check(entries, rows)?;
-    forward(device, &transpose(entries, rows), dy, entries.len())
 }
