@@ -24,7 +24,6 @@ LIBRARIES = {
     "curand": ("curand", "libcurand.so.10"),
     "nvrtc": ("nvrtc", "libnvrtc.so.[0-9]*"),
     "cudnn": ("cudnn", "libcudnn.so.9"),
-    "nccl": ("nccl", "libnccl.so.2"),
 }
 # What the functions answer that do not answer a status.
 ANSWERS = {"": "nothing", "usize": "number", "*const ::core::ffi::c_char": "text"}
@@ -82,7 +81,7 @@ def since(features):
     first = min(features)
     kind, number = first.split("-")
     major, minor = int(number[:2]), int(number[2:]) // (10 if kind == "cuda" else 1)
-    return f"{ {'cuda': 'CUDA', 'cudnn': 'cuDNN', 'nccl': 'NCCL'}[kind]} {major}.{minor}"
+    return f"{ {'cuda': 'CUDA', 'cudnn': 'cuDNN'}[kind]} {major}.{minor}"
 
 
 def exported(library, folders):

@@ -1,10 +1,10 @@
 //! What a function answers that is not there. cudarc reads statuses as Rust enums: every number is one of its library's.
 
-use crate::table::{NOTHING, NUMBER, STATUS, TEXT};
+use crate::table::{LIBRARIES, NOTHING, NUMBER, STATUS, TEXT};
 use std::ffi::{CStr, c_char, c_int, c_void};
 
 /// Of each library: the status where it was not found, and that where it lacks the function.
-const STATUSES: [[Function; 2]; 7] = [
+const STATUSES: [[Function; 2]; LIBRARIES.len()] = [
     // CUDA_ERROR_STUB_LIBRARY, CUDA_ERROR_NOT_SUPPORTED
     [status::<34>, status::<801>],
     // CUBLAS_STATUS_NOT_INITIALIZED, CUBLAS_STATUS_NOT_SUPPORTED
@@ -16,8 +16,6 @@ const STATUSES: [[Function; 2]; 7] = [
     [status::<11>, status::<11>],
     // CUDNN_STATUS_NOT_INITIALIZED, CUDNN_STATUS_NOT_SUPPORTED
     [status::<1001>, status::<3000>],
-    // ncclSystemError, ncclInternalError
-    [status::<2>, status::<3>],
 ];
 
 type Function = extern "C" fn() -> c_int;

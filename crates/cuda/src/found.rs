@@ -10,10 +10,9 @@ pub fn libraries() -> Vec<Library> {
     called().map(library).collect()
 }
 
-/// Indices of those that this build calls: no NCCL yet.
+/// Indices of those that this build calls.
 pub fn called() -> impl Iterator<Item = usize> {
-    let is_called = |key: &str| key != "nccl" && (key != "cudnn" || cfg!(feature = "cudnn"));
-    (0..LIBRARIES.len()).filter(move |library| is_called(LIBRARIES[*library].key))
+    (0..LIBRARIES.len()).filter(|library| LIBRARIES[*library].key != "cudnn" || cfg!(feature = "cudnn"))
 }
 
 fn library(library: usize) -> Library {
@@ -33,8 +32,7 @@ fn versioned(library: usize) -> &'static CStr {
         "cublasLt" => c"cublasLtGetProperty",
         "curand" => c"curandGetProperty",
         "nvrtc" => c"nvrtcVersion",
-        "cudnn" => c"cudnnGetProperty",
-        _ => c"ncclGetVersion",
+        _ => c"cudnnGetProperty",
     }
 }
 
@@ -44,8 +42,6 @@ fn version(library: usize, handle: Handle, symbol: &CStr) -> Option<String> {
         // The newest CUDA that it runs: `13000`.
         "cuda" => number(function).map(cuda),
         "nvrtc" => pair(function).map(|(major, minor)| format!("{major}.{minor}")),
-        "nccl" => number(function)
-            .map(|number| format!("{}.{}.{}", number / 10000, number / 100 % 100, number % 100)),
         _ => {
             let parts: Option<Vec<String>> =
                 (0..3).map(|part| property(function, part).map(|n| n.to_string())).collect();
@@ -64,7 +60,7 @@ pub fn number(function: *const c_void) -> Option<c_int> {
     if function.is_null() {
         return None;
     }
-    // SAFETY: the signature of `cuDriverGetVersion`, `cuDeviceGetCount` and `ncclGetVersion`.
+    // SAFETY: the signature of `cuDriverGetVersion` and `cuDeviceGetCount`.
     let function: unsafe extern "C" fn(*mut c_int) -> c_int = unsafe { std::mem::transmute(function) };
     let mut number = 0;
     // SAFETY: as above.

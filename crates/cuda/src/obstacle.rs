@@ -56,7 +56,7 @@ impl fmt::Display for Obstacle {
             }
             Obstacle::NoLibrary(absent) => {
                 let names: Vec<&str> = absent.iter().map(|library| library.name).collect();
-                let mut whys: Vec<&str> = absent.iter().flat_map(|library| library.why.split("; ")).collect();
+                let mut whys: Vec<&str> = absent.iter().map(|library| &library.why[..]).collect();
                 let mut wheels: Vec<&str> = absent.iter().map(|library| &library.wheel[..]).collect();
                 // cuBLAS and cuBLASLt are one wheel; what needs a missing one repeats its reason.
                 let mut seen = std::collections::BTreeSet::new();
@@ -102,7 +102,7 @@ pub fn ready(ordinal: usize) -> Result<(), Obstacle> {
         let why = open(library).err()?.to_owned();
         // From CUDA 13 on only packages that are no part of it bear its number.
         let wheel = LIBRARIES[library].wheel;
-        let wheel = if built >= 13 && !["cudnn", "nccl"].contains(&LIBRARIES[library].key) {
+        let wheel = if built >= 13 && LIBRARIES[library].key != "cudnn" {
             wheel.to_owned()
         } else {
             format!("{wheel}-cu{built}")

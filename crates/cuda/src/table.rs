@@ -16,7 +16,7 @@ pub struct Entry {
 }
 
 pub const DRIVER: usize = 0;
-pub const LIBRARIES: [Entry; 7] = [
+pub const LIBRARIES: [Entry; 6] = [
     Entry { key: "cuda", name: "driver", version: Some(1), wheel: "", needs: &[], beside: None },
     Entry { key: "cublas", name: "cuBLAS", version: None, wheel: "nvidia-cublas", needs: &[2], beside: None },
     Entry {
@@ -51,7 +51,6 @@ pub const LIBRARIES: [Entry; 7] = [
         needs: &[1, 2, 4],
         beside: None,
     },
-    Entry { key: "nccl", name: "NCCL", version: Some(2), wheel: "nvidia-nccl", needs: &[], beside: None },
 ];
 
 /// What a function answers; the numbers stand in its record.

@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn a_device_that_is_not_there_says_why_in_one_line() {
         let Err(error) = DeviceChoice::Cuda(99).open() else { panic!("100 GPUs") };
-        assert!(error.starts_with("cuda:99 – no NVIDIA driver: ") || error.contains("see"), "{error}");
-        assert!(error.ends_with("; or compute on cpu") && !error.contains('\n'), "{error}");
+        assert!(error.starts_with("cuda:99 – "), "{error}");
+        assert!(error.ends_with("or compute on cpu") && !error.contains('\n'), "{error}");
     }
 }
