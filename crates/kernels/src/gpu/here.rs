@@ -1,5 +1,7 @@
 //! The device that tensors are on, as ops meet it: tensors become buffers, and buffers tensors, without a copy.
 
+#[cfg(not(feature = "cudnn"))]
+use super::convolution::Convolution;
 use super::launch::Memory;
 use candle_core::op::BackpropOp;
 use candle_core::{DType, Result, Shape, Storage, Tensor, bail};
@@ -43,6 +45,13 @@ impl Here {
             bail!("an update in place: expected numbers in row order, got strides {:?}", x.stride());
         }
         self.memory(&x.detach())
+    }
+
+    /// A convolution by the vendor's library, of the two operands that are given, in their order; None where there is no library or it
+    /// does not take this one.
+    #[cfg(not(feature = "cudnn"))]
+    pub(crate) fn convolve(&self, _: Convolution, _: [&Tensor; 2]) -> Result<Option<Buffer>> {
+        Ok(None)
     }
 
     /// A buffer that was made here, as a tensor without a graph.

@@ -18,6 +18,7 @@
 //! No thread reads what another wrote, but through `SHARED` and behind a barrier, and no number is written by two: sums are trees
 //! of a fixed shape, so that a result has the same bits however threads are ordered.
 
+mod convolution;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 #[cfg(feature = "cudnn")]
@@ -31,6 +32,7 @@ mod target;
 
 pub(crate) use here::{Buffer, Here};
 
+pub use convolution::{Convolution, Pass};
 pub use launch::{Argument, Device, Kind, Launch, Memory, Storage, groups, size, sizes};
 pub use source::{Access, Element, Form, LIST, Parameter, Signature, Source};
 pub use target::Target;

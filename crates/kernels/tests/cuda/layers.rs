@@ -88,19 +88,63 @@ fn pools(bench: &Bench) -> Result<()> {
 }
 
 fn convolutions(bench: &Bench) -> Result<()> {
-    let launches: [&[&str]; 2] =
+    let depthwise: [&[&str]; 2] =
         [&["depthwise_forward"], &["depthwise_input", "depthwise_chunks", "depthwise_weight"]];
-    let conv = |stride, padding, dilation, groups| Conv { stride, padding, dilation, groups };
-    for ((r, c, o, h, w), (kh, kw), conv) in [
+    for (sizes, kernel, conv) in [
         ((2, 3, 3, 9, 7), (3, 3), conv(1, 1, 1, 3)),
         ((1, 2, 6, 8, 11), (3, 3), conv(2, 1, 1, 2)),
         ((3, 2, 2, 12, 9), (5, 3), conv(1, 2, 2, 2)),
     ] {
-        let inputs = vec![normal(&[r, c, h, w], 1), normal(&[o, 1, kh, kw], 2)];
-        let name = format!("conv2d of {c} to {o} channels, {kh}×{kw}, {conv:?}");
-        bench.check(&op(name, inputs, launches), |x| conv2d(&x[0], &x[1], conv))?;
+        convolution(bench, (sizes, kernel, conv), depthwise)?;
+    }
+    if cfg!(feature = "cudnn") {
+        let launches: [&[&str]; 2] = [&["convolution_forward"], &["convolution_input", "convolution_weight"]];
+        return CONVOLUTIONS.iter().try_for_each(|case| convolution(bench, *case, launches));
+    }
+    by_columns(bench)
+}
+
+/// Where cuDNN is not built in, or takes none of them.
+pub fn columns() -> Result<()> {
+    by_columns(&Bench::new()?)
+}
+
+fn by_columns(bench: &Bench) -> Result<()> {
+    for (sizes, kernel, conv) in CONVOLUTIONS {
+        let pointwise = kernel == (1, 1) && conv.stride == 1;
+        let launches: [&[&str]; 2] = if pointwise {
+            [&["block_into"], &["column_chunks", "column_sums"]]
+        } else {
+            [&["im2col", "block_into"], &["col2im", "im2col", "column_chunks", "column_sums"]]
+        };
+        convolution(bench, (sizes, kernel, conv), launches)?;
     }
     Ok(())
+}
+
+/// (R, C, O, H, W), kernel, and the rest.
+type Convolution = ((usize, usize, usize, usize, usize), (usize, usize), Conv);
+
+const CONVOLUTIONS: [Convolution; 5] = [
+    ((2, 3, 4, 9, 7), (3, 3), conv(1, 1, 1, 1)),
+    ((1, 4, 6, 8, 11), (3, 2), conv(2, 1, 1, 2)),
+    ((3, 6, 4, 12, 9), (3, 3), conv(1, 2, 2, 2)),
+    ((2, 5, 3, 4, 4), (1, 1), conv(1, 0, 1, 1)),
+    ((2, 5, 3, 5, 5), (1, 1), conv(2, 0, 1, 1)),
+];
+
+const fn conv(stride: usize, padding: usize, dilation: usize, groups: usize) -> Conv {
+    Conv { stride, padding, dilation, groups }
+}
+
+fn convolution(
+    bench: &Bench,
+    ((r, c, o, h, w), (kh, kw), conv): Convolution,
+    launches: [&[&str]; 2],
+) -> Result<()> {
+    let inputs = vec![normal(&[r, c, h, w], 1), normal(&[o, c / conv.groups, kh, kw], 2)];
+    let name = format!("conv2d of {c} to {o} channels, {kh}×{kw}, {conv:?}");
+    bench.check(&op(name, inputs, launches), |x| conv2d(&x[0], &x[1], conv))
 }
 
 /// Nine parameters: two launches, of seven and of two.

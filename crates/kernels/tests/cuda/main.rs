@@ -15,10 +15,11 @@ use stand_in::{Run, Where};
 /// What a program does, by name.
 type Case = (&'static str, fn() -> Result<()>);
 
-const CASES: [Case; 5] = [
+const CASES: [Case; 6] = [
     ("ops", ops::all),
     ("blocks", blocks::all),
     ("layers", layers::all),
+    ("columns", layers::columns),
     ("step", steps::step),
     ("early", steps::kernel_before_its_upload),
 ];
@@ -37,6 +38,12 @@ fn ops_give_what_the_cpu_gives() {
     for case in ["ops", "layers", "blocks"] {
         place.run(&Run::of(case)).passes();
     }
+}
+
+#[test]
+fn convolutions_that_cudnn_does_not_take_are_products_with_columns() {
+    let Some(place) = Where::find().filter(Where::is_stand_in) else { return };
+    place.run(&Run { refused: true, ..Run::of("columns") }).passes();
 }
 
 /// All memory is given back, but for the number that stands for all variables, which lives as long as the program.

@@ -7,8 +7,8 @@ use std::ffi::{CString, c_char, c_int, c_void};
 use std::path::Path;
 use std::process::Command;
 use std::ptr::null_mut;
-use tallow_kernels::gpu::Storage;
-use tallow_kernels::gpu::cudnn::{Convolution, Cudnn, Pass};
+use tallow_kernels::gpu::cudnn::Cudnn;
+use tallow_kernels::gpu::{Convolution, Pass, Storage};
 use tallow_kernels::{Conv, conv2d};
 use tallow_seed::Seed;
 
@@ -30,10 +30,11 @@ fn stand_in() -> Option<StandIn> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cudnn");
     std::fs::create_dir_all(&folder).unwrap();
     let library = folder.join("libcudnn.so.9");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cudnn/standin.cc");
+    let sources = ["standin.cc", "host.cc"]
+        .map(|name| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cudnn").join(name));
     let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
     let mut command = Command::new(&compiler);
-    command.args(["-std=c++17", "-O1", "-shared", "-fPIC"]).arg(source).arg("-o").arg(&library);
+    command.args(["-std=c++17", "-O1", "-shared", "-fPIC"]).args(sources).arg("-o").arg(&library);
     let Ok(output) = command.output() else {
         eprintln!("no C++ compiler (CXX, c++): cuDNN is not stood in for, and nothing is checked");
         return None;

@@ -1,13 +1,7 @@
-// A library that stands in for cuDNN's, for tests without a GPU: descriptors are attributes by number, device memory is the host's,
-// and the three convolutions are loops in double. It refuses what the real one refuses of what this project asks: attributes of
+// A library that stands in for cuDNN's, for tests without a GPU: descriptors are attributes by number, and the three convolutions are
+// loops in double, in the order of a stream and on the memory that ../cuda/standin/memory.h has. It refuses what the real one refuses of what this project asks: attributes of
 // another type or count, descriptors that are not finished, one that is changed after it was finished. Numbers are those of cuDNN 9.
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-#include <map>
-#include <mutex>
-#include <string>
-#include <vector>
+#include "../cuda/standin/memory.h"
 
 enum { OK = 0, BAD = 2000, NOT_FINISHED = 2004, NOT_SUPPORTED = 3000 };
 enum { HANDLE = 0, DATA = 1, I64 = 3, FLOAT = 4, POINTER = 6, MODE = 7, HEURISTIC = 8, NOTE = 11, DESCRIPTOR = 15 };
@@ -32,8 +26,8 @@ static std::mutex lock;
 static std::string said;
 static int live = 0, executed = -1, found = 0;
 
-// Which engine the heuristic names at last; −1: none but the fallback, −2: it fails but for the fallback.
-static int wanted = 3;
+// Which engine the heuristic names at last; −1: none but the fallback, −2: it fails but for the fallback, −3: none at all.
+static int wanted = getenv("TALLOW_STANDIN_ENGINE") ? atoi(getenv("TALLOW_STANDIN_ENGINE")) : 3;
 
 static int refuse(int status, const std::string& why) {
   said = why;
@@ -74,14 +68,18 @@ static std::vector<uint32_t> notes(int engine) {
 
 static const int WORKSPACE = 96;
 
-extern "C" {
-int cudnnCreate(void** handle) { *handle = new int(7); return OK; }
-int cudnnDestroy(void* handle) { delete (int*)handle; return OK; }
-int cudnnSetStream(void*, void*) { return OK; }
-size_t cudnnGetVersion() { return 92100; }
-void cudnnGetLastErrorString(char* to, size_t size) { snprintf(to, size, "%s", said.c_str()); }
+struct Library {
+  void* stream = nullptr;
+};
 
-int cudnnBackendCreateDescriptor(int kind, void** to) {
+#define API extern "C" __attribute__((visibility("default")))
+API int cudnnCreate(Library** handle) { return *handle = new Library, OK; }
+API int cudnnDestroy(Library* handle) { return delete handle, OK; }
+API int cudnnSetStream(Library* handle, void* stream) { return handle->stream = stream, OK; }
+API size_t cudnnGetVersion() { return 92100; }
+API void cudnnGetLastErrorString(char* to, size_t size) { snprintf(to, size, "%s", said.c_str()); }
+
+API int cudnnBackendCreateDescriptor(int kind, void** to) {
   std::lock_guard<std::mutex> held(lock);
   Object* object = new Object();
   object->kind = kind;
@@ -89,14 +87,14 @@ int cudnnBackendCreateDescriptor(int kind, void** to) {
   live++;
   return OK;
 }
-int cudnnBackendDestroyDescriptor(void* object) {
+API int cudnnBackendDestroyDescriptor(void* object) {
   std::lock_guard<std::mutex> held(lock);
   delete (Object*)object;
   live--;
   return OK;
 }
 
-int cudnnBackendSetAttribute(void* to, int name, int type, int64_t count, const void* data) {
+API int cudnnBackendSetAttribute(void* to, int name, int type, int64_t count, const void* data) {
   Object* object = (Object*)to;
   if (object->finished) return refuse(BAD, "changed after it was finished");
   for (const Need& need : needs(object->kind)) {
@@ -127,7 +125,7 @@ static int fits(const Object* operation) {
   return OK;
 }
 
-int cudnnBackendFinalize(void* of) {
+API int cudnnBackendFinalize(void* of) {
   Object* object = (Object*)of;
   for (const Need& need : needs(object->kind))
     if (!object->values.count(need.name)) return refuse(BAD, "an attribute is missing");
@@ -140,11 +138,11 @@ int cudnnBackendFinalize(void* of) {
   return OK;
 }
 
-int cudnnBackendGetAttribute(void* of, int name, int type, int64_t most, int64_t* count, void* to) {
+API int cudnnBackendGetAttribute(void* of, int name, int type, int64_t most, int64_t* count, void* to) {
   Object* object = (Object*)of;
   if (object->kind == FINDER && name == 202 && type == DESCRIPTOR) {
     std::vector<int> engines;
-    if (*object->of<uint32_t>(200) == 2) engines = {4};
+    if (*object->of<uint32_t>(200) == 2) engines = wanted == -3 ? std::vector<int>{} : std::vector<int>{4};
     else if (wanted >= 0) engines = {0, 1, 2, wanted};
     *count = engines.size();
     for (int64_t i = 0; i < most && i < *count; i++) {
@@ -174,81 +172,112 @@ int cudnnBackendGetAttribute(void* of, int name, int type, int64_t most, int64_t
   return refuse(BAD, "nothing to read");
 }
 
-static double get(const void* data, int type, int64_t i) {
-  if (type == 0) return ((const float*)data)[i];
-  uint32_t bits = (uint32_t)((const uint16_t*)data)[i] << 16;
-  float v;
-  memcpy(&v, &bits, 4);
-  return v;
-}
-static void put(void* data, int type, int64_t i, double v) {
-  if (type == 0) { ((float*)data)[i] = (float)v; return; }
-  float f = (float)v;
-  uint32_t bits;
-  memcpy(&bits, &f, 4);
-  ((uint16_t*)data)[i] = (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
-
+// An operand as an execution finds it: what it was made of may be gone by then.
 struct Operand {
-  const Object* tensor;
-  char* data;
-  const int64_t* sizes() const { return tensor->of<int64_t>(902); }
-  int type() const { return *tensor->of<int>(901); }
-  int64_t at(int64_t a, int64_t b, int64_t c, int64_t d) const {
-    const int64_t* s = tensor->of<int64_t>(903);
-    return a * s[0] + b * s[1] + c * s[2] + d * s[3];
+  int64_t sizes[4], strides[4];
+  int type = 0;
+  uint64_t data = 0;
+
+  Operand() = default;
+  Operand(const Object* tensor, uint64_t data) : type(*tensor->of<int>(901)), data(data) {
+    memcpy(sizes, tensor->of<int64_t>(902), sizeof sizes);
+    memcpy(strides, tensor->of<int64_t>(903), sizeof strides);
+  }
+  int64_t count() const { return sizes[0] * sizes[1] * sizes[2] * sizes[3]; }
+  int64_t at(int64_t a, int64_t b, int64_t c, int64_t d) const { return a * strides[0] + b * strides[1] + c * strides[2] + d * strides[3]; }
+  size_t bytes() const { return type == 0 ? 4 : 2; }
+
+  std::vector<double> numbers() const {
+    const uint8_t* from = readable(data, count() * bytes(), "an operand of a convolution");
+    std::vector<double> all(count());
+    for (int64_t i = 0; i < count(); i++) {
+      uint32_t bits = 0;
+      if (type == 0) memcpy(&bits, from + 4 * i, 4);
+      else memcpy((char*)&bits + 2, from + 2 * i, 2);
+      float v;
+      memcpy(&v, &bits, 4);
+      all[i] = v;
+    }
+    return all;
+  }
+  void fill(const std::vector<double>& all) const {
+    uint8_t* to = writable(data, count() * bytes(), "the result of a convolution");
+    for (int64_t i = 0; i < count(); i++) {
+      const float v = (float)all[i];
+      uint32_t bits;
+      memcpy(&bits, &v, 4);
+      if (type != 0) bits = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+      memcpy(to + i * bytes(), &bits, bytes());
+    }
   }
 };
 
-int cudnnBackendExecute(void*, void* what, void* with) {
+struct Job {
+  int kind;
+  Operand x, w, y;
+  int64_t dilation[2], stride[2], padding[2];
+
+  void run() const {
+    const Operand& target = kind == FORWARD ? y : kind == INPUT ? x : w;
+    const std::vector<double> none, xs = kind == INPUT ? none : x.numbers(), ws = kind == WEIGHT ? none : w.numbers(),
+                                    ys = kind == FORWARD ? none : y.numbers();
+    std::vector<double> sums(target.count(), 0.0);
+    const int64_t outs = w.sizes[0] / (x.sizes[1] / w.sizes[1]);
+    for (int64_t n = 0; n < y.sizes[0]; n++)
+      for (int64_t o = 0; o < y.sizes[1]; o++)
+        for (int64_t i = 0; i < y.sizes[2]; i++)
+          for (int64_t j = 0; j < y.sizes[3]; j++)
+            for (int64_t c = 0; c < w.sizes[1]; c++)
+              for (int64_t u = 0; u < w.sizes[2]; u++)
+                for (int64_t v = 0; v < w.sizes[3]; v++) {
+                  const int64_t r = i * stride[0] + u * dilation[0] - padding[0], q = j * stride[1] + v * dilation[1] - padding[1];
+                  if (r < 0 || q < 0 || r >= x.sizes[2] || q >= x.sizes[3]) continue;
+                  const int64_t ax = x.at(n, o / outs * w.sizes[1] + c, r, q), aw = w.at(o, c, u, v), ay = y.at(n, o, i, j);
+                  if (kind == FORWARD) sums[ay] += xs[ax] * ws[aw];
+                  else if (kind == INPUT) sums[ax] += ws[aw] * ys[ay];
+                  else sums[aw] += xs[ax] * ys[ay];
+                }
+    target.fill(sums);
+  }
+};
+
+API int cudnnBackendExecute(Library* library, void* what, void* with) {
   const Object *plan = (Object*)what, *pack = (Object*)with;
   if (!plan->finished || !pack->finished || plan->kind != PLAN || pack->kind != PACK) return refuse(BAD, "no plan and its operands");
-  Object* configuration = plan->other(401);
+  const Object* configuration = plan->other(401);
   const Object* operation = configuration->graph->other(801);
-  void** data = (void**)pack->values.at(1001).bytes.data();
+  const uint64_t* data = pack->of<uint64_t>(1001);
   const int64_t* ids = pack->of<int64_t>(1000);
   auto operand = [&](int name) {
-    Operand o{operation->other(name), nullptr};
+    const Object* tensor = operation->other(name);
     for (int k = 0; k < 3; k++)
-      if (ids[k] == *o.tensor->of<int64_t>(906)) o.data = (char*)data[k];
-    return o;
+      if (ids[k] == *tensor->of<int64_t>(906)) return Operand(tensor, data[k]);
+    return Operand();
   };
-  const int kind = operation->kind, base = kind == FORWARD ? 702 : kind == INPUT ? 708 : 714;
+  Job job;
+  job.kind = operation->kind;
+  const int base = job.kind == FORWARD ? 702 : job.kind == INPUT ? 708 : 714;
+  if (job.kind == FORWARD) job.w = operand(703), job.x = operand(704), job.y = operand(705);
+  else if (job.kind == INPUT) job.w = operand(709), job.x = operand(710), job.y = operand(711);
+  else job.w = operand(715), job.x = operand(716), job.y = operand(717);
   const Object* geometry = operation->other(base);
-  Operand x, w, y;
-  if (kind == FORWARD) w = operand(703), x = operand(704), y = operand(705);
-  else if (kind == INPUT) w = operand(709), x = operand(710), y = operand(711);
-  else w = operand(715), x = operand(716), y = operand(717);
-  memset(*(void**)pack->values.at(1003).bytes.data(), 0x5a, WORKSPACE);
-  const int64_t *xs = x.sizes(), *ws = w.sizes(), *ys = y.sizes();
-  const int64_t *dilation = geometry->of<int64_t>(102), *stride = geometry->of<int64_t>(103), *padding = geometry->of<int64_t>(105);
-  const int64_t groups = xs[1] / ws[1], outs = ws[0] / groups;
-  const Operand& target = kind == FORWARD ? y : kind == INPUT ? x : w;
-  const int64_t* sizes = target.sizes();
-  std::vector<double> sums(sizes[0] * sizes[1] * sizes[2] * sizes[3], 0.0);
-  for (int64_t n = 0; n < ys[0]; n++)
-    for (int64_t o = 0; o < ys[1]; o++)
-      for (int64_t i = 0; i < ys[2]; i++)
-        for (int64_t j = 0; j < ys[3]; j++)
-          for (int64_t c = 0; c < ws[1]; c++)
-            for (int64_t u = 0; u < ws[2]; u++)
-              for (int64_t v = 0; v < ws[3]; v++) {
-                const int64_t r = i * stride[0] + u * dilation[0] - padding[0], q = j * stride[1] + v * dilation[1] - padding[1];
-                if (r < 0 || q < 0 || r >= xs[2] || q >= xs[3]) continue;
-                const int64_t channel = o / outs * ws[1] + c;
-                const int64_t ax = x.at(n, channel, r, q), aw = w.at(o, c, u, v), ay = y.at(n, o, i, j);
-                if (kind == FORWARD) sums[ay] += get(x.data, x.type(), ax) * get(w.data, w.type(), aw);
-                else if (kind == INPUT) sums[ax] += get(w.data, w.type(), aw) * get(y.data, y.type(), ay);
-                else sums[aw] += get(x.data, x.type(), ax) * get(y.data, y.type(), ay);
-              }
-  for (size_t k = 0; k < sums.size(); k++) put(target.data, target.type(), k, sums[k]);
+  for (int k = 0; k < 2; k++) {
+    job.dilation[k] = geometry->of<int64_t>(102)[k], job.stride[k] = geometry->of<int64_t>(103)[k];
+    job.padding[k] = geometry->of<int64_t>(105)[k];
+  }
+  const uint64_t workspace = *pack->of<uint64_t>(1003);
+  const char* name = job.kind == FORWARD ? "convolution_forward" : job.kind == INPUT ? "convolution_input" : "convolution_weight";
+  logged("%s %d", name, configuration->engine);
   executed = configuration->engine;
+  later(library->stream, name, [=] {
+    memset(writable(workspace, WORKSPACE, "the workspace"), 0x5a, WORKSPACE);
+    job.run();
+  });
   return OK;
 }
 
 // For tests: descriptors that are not destroyed yet, the engine of the last execution, plans built, and what the heuristic names.
-int standin_live() { return live; }
-int standin_executed() { return executed; }
-int standin_plans() { return found; }
-void standin_want(int engine) { wanted = engine; }
-}
+API int standin_live() { return live; }
+API int standin_executed() { return executed; }
+API int standin_plans() { return found; }
+API void standin_want(int engine) { wanted = engine; }

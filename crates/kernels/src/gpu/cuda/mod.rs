@@ -4,6 +4,8 @@
 
 mod cache;
 mod compiler;
+#[cfg(feature = "cudnn")]
+mod convolution;
 
 use super::launch::{Argument, Device, Kind, Launch, Memory};
 use super::source::LIST;

@@ -6,6 +6,7 @@
 
 mod descriptor;
 
+use super::convolution::{Convolution, Pass};
 use super::launch::Storage;
 use candle_core::cuda_backend::cudarc::cudnn::sys::{
     self, cudnnBackendAttributeName_t as Name, cudnnBackendHeurMode_t as Mode,
@@ -18,41 +19,14 @@ use std::ffi::c_void;
 use std::ptr::null_mut;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What is computed of the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Pass {
-    /// y of x and w.
-    Forward,
-    /// x (its gradient) of w and y (its gradient).
-    Input,
-    /// w (its gradient) of x and y (its gradient).
-    Weight,
-}
-
-/// A convolution: everything that a plan depends on. Sizes are (R, C, H, W), of w (O, C / groups, kh, kw).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Convolution {
-    pub pass: Pass,
-    pub x: [usize; 4],
-    pub w: [usize; 4],
-    pub y: [usize; 4],
-    pub stride: usize,
-    pub padding: usize,
-    pub dilation: usize,
-    pub storage: Storage,
-    /// In memory (R, H, W, C), and w (O, kh, kw, C / groups).
-    pub channels_last: bool,
-    /// f32 may be rounded to 10 bits of mantissa for tensor cores, as PyTorch's convolutions are.
-    pub tf32: bool,
-}
-
 /// The library on one device, and its plans.
 pub struct Cudnn(Mutex<Inner>);
 
 /// Of a handle that one thread uses at a time.
 struct Inner {
     handle: sys::cudnnHandle_t,
-    plans: HashMap<Convolution, Arc<Plan>>,
+    /// Those that were made, and why not of those that the library refuses.
+    plans: HashMap<Convolution, std::result::Result<Arc<Plan>, String>>,
 }
 
 // SAFETY: the handle is bound to a device and a stream, to no thread.
@@ -89,20 +63,20 @@ impl Cudnn {
     /// The plan of a convolution, made at its first use.
     ///
     /// # Errors
-    /// Fails where no engine of the library computes it as asked.
+    /// Fails where no engine of the library computes it as asked, which is found out once.
     pub fn plan(&self, convolution: Convolution) -> Result<Arc<Plan>> {
         let mut inner = self.inner();
-        if let Some(plan) = inner.plans.get(&convolution) {
-            return Ok(plan.clone());
+        let handle = inner.handle;
+        let make = || Plan::new(handle, &convolution).map(Arc::new).map_err(|error| error.to_string());
+        match inner.plans.entry(convolution).or_insert_with(make) {
+            Ok(plan) => Ok(plan.clone()),
+            Err(why) => bail!("{why}"),
         }
-        let plan = Arc::new(Plan::new(inner.handle, &convolution)?);
-        inner.plans.insert(convolution, plan.clone());
-        Ok(plan)
     }
 
     /// How many plans were made.
     pub fn plans(&self) -> usize {
-        self.inner().plans.len()
+        self.inner().plans.values().filter(|plan| plan.is_ok()).count()
     }
 
     /// Computes a convolution: device addresses of x, w and y, of which the pass writes one, and of the workspace.
@@ -114,8 +88,7 @@ impl Cudnn {
     /// The addresses are of memory of this device, as large as the sizes that the plan was made of and its workspace say, and
     /// stay valid until the stream has done this.
     pub unsafe fn run(&self, plan: &Plan, [x, w, y]: [u64; 3], workspace: u64) -> Result<()> {
-        if let Some(address) = [x, w, y].into_iter().find(|address| !address.is_multiple_of(ALIGNMENT as u64))
-        {
+        if let Some(address) = [x, w, y].into_iter().find(|address| !address.is_multiple_of(ALIGNMENT)) {
             bail!("cuDNN: expected operands at multiples of {ALIGNMENT} bytes, got {address:#x} – copy it");
         }
         let pack = Descriptor::new(Kind::CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR)?;
@@ -185,7 +158,7 @@ fn data_type(storage: Storage) -> cudnnDataType_t {
 }
 
 /// Bytes that engines may count on: operands begin at multiples of them.
-const ALIGNMENT: i64 = 16;
+pub const ALIGNMENT: u64 = 16;
 
 fn tensor(id: i64, sizes: [usize; 4], convolution: &Convolution) -> Result<Descriptor> {
     let [n, c, h, w] = sizes.map(|size| size as i64);
@@ -196,7 +169,7 @@ fn tensor(id: i64, sizes: [usize; 4], convolution: &Convolution) -> Result<Descr
     tensor.set(Name::CUDNN_ATTR_TENSOR_DIMENSIONS, Type::CUDNN_TYPE_INT64, &[n, c, h, w])?;
     tensor.set(Name::CUDNN_ATTR_TENSOR_STRIDES, Type::CUDNN_TYPE_INT64, &strides)?;
     tensor.set(Name::CUDNN_ATTR_TENSOR_UNIQUE_ID, Type::CUDNN_TYPE_INT64, &[id])?;
-    tensor.set(Name::CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, Type::CUDNN_TYPE_INT64, &[ALIGNMENT])?;
+    tensor.set(Name::CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, Type::CUDNN_TYPE_INT64, &[ALIGNMENT as i64])?;
     tensor.finish(&format!("a tensor {sizes:?}"))
 }
 
@@ -298,14 +271,19 @@ fn may_be_taken(configuration: &Descriptor, convolution: &Convolution) -> Result
     Ok(!rounds && !has(Note::CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC))
 }
 
+/// Bytes that an engine may want beside its operands: those that trade memory for little are left out.
+const WORKSPACE: usize = 1 << 30;
+
 /// The plan of a configuration whose engine may be taken, and the bytes that it needs.
 fn taken(
     handle: sys::cudnnHandle_t,
     configuration: &Descriptor,
     convolution: &Convolution,
 ) -> Result<Option<(Descriptor, usize)>> {
-    let may = may_be_taken(configuration, convolution)?;
-    may.then(|| built(handle, configuration)).transpose()
+    if !may_be_taken(configuration, convolution)? {
+        return Ok(None);
+    }
+    Ok(Some(built(handle, configuration)?).filter(|(_, bytes)| *bytes <= WORKSPACE))
 }
 
 /// The plan of a configuration, and the bytes that it needs.

@@ -14,6 +14,7 @@ pub mod gpu;
 mod grouped;
 mod im2col;
 mod lanes;
+mod on_gpu;
 mod product;
 mod taps;
 #[cfg(test)]
@@ -157,11 +158,10 @@ impl Op for Conv2d {
         Output::cpu(y, (g.r, g.o, g.oh, g.ow), backward)
     }
 
-    /// Where a group has one input channel.
     fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
+        let Some(here) = Here::of(x[0]) else { return Ok(None) };
         let g = self.0;
-        let Some(here) = Here::of(x[0]).filter(|_| g.depthwise()) else { return Ok(None) };
-        let y = gpu::depthwise(&here, &here.buffer(x[0])?, &here.buffer(x[1])?, &g)?;
+        let y = on_gpu::forward(&here, [x[0], x[1]], &g)?;
         let backward = Conv2dBackward { x: x[0].detach(), weight: x[1].detach(), g };
         Ok(Some(Output::new(here.storage(y)?, (g.r, g.o, g.oh, g.ow), backward)))
     }
@@ -226,12 +226,8 @@ impl Backward for Conv2dBackward {
 
     fn gpu(&self, grad: Tensor, wanted: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
         let (here, g) = (Here::of_gradient(&grad)?, &self.g);
-        let dy = here.buffer(&grad)?;
-        let dx =
-            || here.tensor(gpu::depthwise_input(&here, &dy, &here.buffer(&self.weight)?, g)?, self.x.shape());
-        let dw = || {
-            here.tensor(gpu::depthwise_weight(&here, &here.buffer(&self.x)?, &dy, g)?, self.weight.shape())
-        };
-        Ok(vec![wanted[0].then(dx).transpose()?, wanted[1].then(dw).transpose()?])
+        let dx = wanted[0].then(|| on_gpu::input_gradient(&here, [&grad, &self.weight], g)).transpose()?;
+        let dw = wanted[1].then(|| on_gpu::weight_gradient(&here, [&self.x, &grad], g)).transpose()?;
+        Ok(vec![dx, dw])
     }
 }

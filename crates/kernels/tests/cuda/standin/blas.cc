@@ -13,8 +13,16 @@ API cublasSetStream_v2(Handle* handle, void* stream) { return handle->stream = s
 API cublasSetMathMode(Handle*, int) { return OK; }
 
 enum { F32 = 0, BF16 = 14 };
-static float get(int type, uint64_t at, size_t i, const char* what) {
-  return float(type == F32 ? candle::read<float>(at, i, what) : candle::read<candle::bf16>(at, i, what));
+// Numbers of a matrix that is `transposed`: (rows, columns) in columns of `ld`.
+static std::vector<float> matrix(int type, uint64_t at, size_t start, int ld, int rows, int columns, bool transposed) {
+  std::vector<float> all(size_t(rows) * columns);
+  for (int j = 0; j < columns; j++)
+    for (int i = 0; i < rows; i++) {
+      const size_t place = start + (transposed ? size_t(i) * ld + j : size_t(j) * ld + i);
+      all[size_t(i) * columns + j] =
+          float(type == F32 ? candle::read<float>(at, place, "a factor") : candle::read<candle::bf16>(at, place, "a factor"));
+    }
+  return all;
 }
 
 // Columns: c[i + j·ldc] = alpha · Σ a·b + beta · c.
@@ -27,18 +35,21 @@ API cublasGemmStridedBatchedEx(Handle* handle, int transa, int transb, int m, in
   logged("product %d %d %d %d", m, n, k, batch);
   const float factor = *(const float*)alpha, kept = *(const float*)beta;
   later(handle->stream, "a product", [=] {
-    for (int at = 0; at < batch; at++)
+    for (int at = 0; at < batch; at++) {
+      const std::vector<float> left = matrix(atype, uint64_t(a), at * stridea, lda, m, k, transa);
+      const std::vector<float> right = matrix(btype, uint64_t(b), at * strideb, ldb, k, n, transb);
       for (int j = 0; j < n; j++)
         for (int i = 0; i < m; i++) {
           float sum = 0;
-          for (int l = 0; l < k; l++)
-            sum += get(atype, uint64_t(a), at * stridea + (transa ? size_t(i) * lda + l : size_t(l) * lda + i), "a factor") *
-                   get(btype, uint64_t(b), at * strideb + (transb ? size_t(l) * ldb + j : size_t(j) * ldb + l), "a factor");
+          for (int l = 0; l < k; l++) sum += left[size_t(i) * k + l] * right[size_t(l) * n + j];
           const size_t to = at * stridec + size_t(j) * ldc + i;
-          const float old = kept == 0 ? 0 : kept * get(ctype, uint64_t(c), to, "a product");
+          float old = 0;
+          if (kept != 0)
+            old = kept * float(ctype == F32 ? candle::read<float>(uint64_t(c), to, "a sum") : candle::read<candle::bf16>(uint64_t(c), to, "a sum"));
           if (ctype == F32) candle::write<float>(uint64_t(c), to, factor * sum + old, "a product");
           else candle::write<candle::bf16>(uint64_t(c), to, factor * sum + old, "a product");
         }
+    }
   });
   return OK;
 }

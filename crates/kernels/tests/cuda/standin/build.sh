@@ -6,6 +6,7 @@ mkdir -p "$1"
 cd "$1"
 cp "$here/device.h" .
 ${CXX:-c++} -std=c++17 -O2 -g1 -fPIC -shared -fvisibility=hidden -ffp-contract=off -Wall -Wl,-soname,libcuda.so.1 \
-    "$here/memory.cc" "$here/driver.cc" "$here/nvrtc.cc" "$here/blas.cc" -o part.so -ldl -lpthread
+    "$here/memory.cc" "$here/driver.cc" "$here/nvrtc.cc" "$here/blas.cc" "$here/../../cudnn/standin.cc" \
+    -o part.so -ldl -lpthread
 mv part.so libcuda.so.1
-for name in libnvrtc.so.13 libcublas.so.13 libcublasLt.so.13 libcurand.so.10; do ln -sf libcuda.so.1 "$name"; done
+for name in libnvrtc.so.13 libcublas.so.13 libcublasLt.so.13 libcurand.so.10 libcudnn.so.9; do ln -sf libcuda.so.1 "$name"; done
