@@ -4,6 +4,7 @@ use crate::cpu::element::{Element, by_dtype};
 use crate::graph::{Output, node, record};
 use candle_core::{DType, Device, Result, Shape, Tensor, bail};
 use std::cell::Cell;
+use std::ops::Range;
 
 /// What an op is: its place on a tape, and its implementations. The arguments that are no tensors are its fields.
 pub(crate) trait Op {
@@ -15,6 +16,11 @@ pub(crate) trait Op {
     /// Whether this operand gets a gradient where it is tracked.
     fn differentiable(&self, _operand: usize) -> bool {
         true
+    }
+
+    /// Operands that are f32 where the values are bf16: what a layer scales and shifts by, on a GPU.
+    fn in_f32(&self) -> Range<usize> {
+        0..0
     }
 
     /// The kernel on the CPU; the operands are contiguous and without a graph. None where there is none.
@@ -33,7 +39,7 @@ pub(crate) trait Op {
 
 /// The result of an op on its operands; errors begin with `name`.
 pub(crate) fn apply(name: &str, op: impl Op, x: &[&Tensor]) -> Result<Tensor> {
-    let route = route(name, x)?;
+    let route = route_beside(name, x, op.in_f32())?;
     let run = || {
         let output = match route {
             Route::Cpu => {
@@ -60,8 +66,16 @@ pub(crate) enum Route {
 
 /// The route of an op on these operands, which have to be of one type and on one device.
 pub(crate) fn route(name: &str, x: &[&Tensor]) -> Result<Route> {
+    route_beside(name, x, 0..0)
+}
+
+/// The same, where those `in_f32` may be f32 beside bf16.
+fn route_beside(name: &str, x: &[&Tensor], in_f32: Range<usize>) -> Result<Route> {
     let (dtype, device) = (x[0].dtype(), x[0].device());
-    if let Some(other) = x.iter().find(|other| other.dtype() != dtype) {
+    let fits = |(i, other): (usize, &&Tensor)| {
+        other.dtype() == dtype || in_f32.contains(&i) && (dtype, other.dtype()) == (DType::BF16, DType::F32)
+    };
+    if let Some((_, other)) = x.iter().enumerate().find(|operand| !fits((operand.0, operand.1))) {
         bail!("{name}: expected one type, got {dtype:?} and {:?} – cast one with to_dtype", other.dtype());
     }
     if let Some(other) = x.iter().find(|other| !other.device().same_device(device)) {

@@ -35,6 +35,7 @@ use tallow_cuda as _;
 
 pub use cpu::simd::{PORTABLE, vector_code};
 pub use dispatch::{composed, count_kernels};
+pub use gpu::allow_tf32;
 pub use graph::record;
 pub use graph::{Gradients, backward};
 pub use ops::*;

@@ -25,13 +25,14 @@ impl Network {
     /// An image that a layer does not take.
     pub fn activations(&self, params: &Params, image: [usize; 3]) -> Result<Vec<StageBytes>> {
         let [channels, height, width] = image;
-        let mut values = Tensor::zeros((1, channels, height, width), params.dtype(), params.device())?;
+        let mut values =
+            Tensor::zeros((1, channels, height, width), params.compute_dtype(), params.device())?;
         let (mut seen, mut tape, mut found) = (HashSet::new(), Vec::new(), Vec::new());
         let mut is_tracked = false;
         let stages = self.stages.iter().map(|stage| (stage.name.as_str(), &stage.layer));
         for (name, layer) in stages.chain([("head", &self.head)]) {
             let trained = params.trainable.values().filter(|param| param.stage() == name && !param.frozen());
-            let gradients: u64 = trained.map(|param| bytes(param.var())).sum();
+            let gradients: u64 = trained.map(|param| bytes(param.leaf())).sum();
             is_tracked |= gradients > 0;
             let (output, steps) = record(|| layer.forward(&values, &Mode::Eval));
             values = output?;

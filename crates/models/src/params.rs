@@ -12,6 +12,8 @@ use tallow_seed::Seed;
 #[derive(Clone)]
 pub struct Param {
     var: Var,
+    /// What layers compute with in place of it, see [`Params::computing_in`].
+    copy: Option<Var>,
     frozen: Arc<AtomicBool>,
     stage: Arc<str>,
     decays: bool,
@@ -21,10 +23,15 @@ impl Param {
     /// The tensor to compute with: tracked in training, detached in evaluation and when frozen.
     pub fn tensor(&self, mode: &Mode) -> Tensor {
         if mode.has_gradients() && !self.frozen() {
-            self.var.as_tensor().clone()
+            self.leaf().as_tensor().clone()
         } else {
-            self.var.as_detached_tensor()
+            self.leaf().as_detached_tensor()
         }
+    }
+
+    /// What gradients are of: the variable, or its copy in another type where there is one.
+    pub fn leaf(&self) -> &Var {
+        self.copy.as_ref().unwrap_or(&self.var)
     }
 
     pub fn var(&self) -> &Var {
@@ -94,6 +101,8 @@ pub struct Params {
     pub counts: BTreeMap<String, Count>,
     seed: Seed,
     dtype: DType,
+    /// Of the values between layers.
+    compute: DType,
     device: Device,
     stage: Arc<str>,
     blank: bool,
@@ -122,6 +131,7 @@ impl Params {
             counts: BTreeMap::new(),
             seed,
             dtype,
+            compute: dtype,
             device: device.clone(),
             stage: "stem".into(),
             blank: false,
@@ -129,8 +139,32 @@ impl Params {
         }
     }
 
+    /// With the values between layers in another type than the parameters. What is made from now on gets a copy in it for
+    /// layers to compute with, where it is of rank 2 and more; biases and the scales of norms are computed with as they are.
+    /// [`Params::cast`] brings copies up to date.
+    pub fn computing_in(self, compute: DType) -> Params {
+        Params { compute, ..self }
+    }
+
+    /// Brings the copies that layers compute with up to date, after parameters have changed.
+    ///
+    /// # Errors
+    /// What candle answers.
+    pub fn cast(&self) -> Result<()> {
+        let copied = self.trainable.values().filter_map(|param| Some((param.copy.as_ref()?, &param.var)));
+        let pairs: Vec<_> = copied.map(|(copy, var)| (copy, var.as_detached_tensor())).collect();
+        let pairs: Vec<_> = pairs.iter().map(|(copy, value)| (*copy, value)).collect();
+        Ok(tallow_kernels::cast_updates(&pairs)?)
+    }
+
+    /// Of the parameters.
     pub fn dtype(&self) -> DType {
         self.dtype
+    }
+
+    /// Of the values between layers.
+    pub fn compute_dtype(&self) -> DType {
+        self.compute
     }
 
     pub fn device(&self) -> &Device {
@@ -228,19 +262,23 @@ impl Params {
     }
 
     fn make(&self, name: &str, shape: &[usize], init: Init) -> Result<Param> {
-        let param = |var| Param { var, frozen: Arc::default(), stage: self.stage.clone(), decays: true };
+        let param = |var: Var| -> Result<Param> {
+            let is_copied = self.compute != self.dtype && shape.len() > 1;
+            let copy = is_copied.then(|| Var::from_tensor(&var.to_dtype(self.compute)?)).transpose()?;
+            Ok(Param { var, copy, frozen: Arc::default(), stage: self.stage.clone(), decays: true })
+        };
         if self.blank {
-            return Ok(param(Var::zeros(shape, self.dtype, &self.device)?));
+            return param(Var::zeros(shape, self.dtype, &self.device)?);
         }
         let Some(builder) = &self.builder else {
-            return Ok(param(Var::from_tensor(&self.initial(name, shape, init)?)?));
+            return param(Var::from_tensor(&self.initial(name, shape, init)?)?);
         };
         let known = builder.contains_tensor(name);
         let var = Var::from_tensor(&builder.get(shape, name)?)?;
         if !known {
             var.set(&self.initial(name, shape, init)?)?;
         }
-        Ok(param(var))
+        param(var)
     }
 
     fn initial(&self, name: &str, shape: &[usize], init: Init) -> Result<Tensor> {

@@ -190,6 +190,7 @@ fn set(
     for (var, tensor) in &values {
         var.set(tensor)?;
     }
+    params.cast()?;
     for (name, count) in &params.counts {
         if let Some(value) = tensors.get(name).filter(|value| value.elem_count() == 1) {
             let value = value.flatten_all()?.to_dtype(DType::I64)?.to_vec1::<i64>()?[0];

@@ -1,6 +1,7 @@
 //! A convolution as a vendor's library is asked for it.
 
 use super::launch::Storage;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What is computed of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,4 +40,17 @@ impl Convolution {
             Pass::Weight => self.w,
         }
     }
+}
+
+static TF32: AtomicBool = AtomicBool::new(false);
+
+/// Whether convolutions in f32 on a GPU may round their operands to 10 bits of mantissa for tensor cores, as PyTorch's do; in all of
+/// the process, not at first.
+pub fn allow_tf32(allowed: bool) {
+    TF32.store(allowed, Ordering::Relaxed);
+}
+
+/// Whether they may now.
+pub(crate) fn tf32_is_allowed() -> bool {
+    TF32.load(Ordering::Relaxed)
 }

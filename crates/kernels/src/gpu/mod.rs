@@ -32,7 +32,8 @@ mod target;
 
 pub(crate) use here::{Buffer, Here};
 
-pub use convolution::{Convolution, Pass};
+pub(crate) use convolution::tf32_is_allowed;
+pub use convolution::{Convolution, Pass, allow_tf32};
 pub use launch::{Argument, Device, Kind, Launch, Memory, Storage, groups, size, sizes};
 pub use source::{Access, Element, Form, LIST, Parameter, Signature, Source};
 pub use target::Target;

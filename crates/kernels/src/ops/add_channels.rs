@@ -10,7 +10,8 @@ use crate::cpu::simd::vectorized;
 use crate::dispatch::{Op, apply};
 use crate::gpu::Here;
 use crate::graph::{Backward, OperandGradients, Output, record};
-use candle_core::{Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
+use std::ops::Range;
 
 /// y\[r, c, i, j\] = x\[r, c, i, j\] + bias\[c\].
 ///
@@ -44,6 +45,10 @@ impl Op for AddChannels {
         Some(record::Op::AddChannels)
     }
 
+    fn in_f32(&self) -> Range<usize> {
+        1..2
+    }
+
     fn cpu<T: Element>(&self, x: &[Tensor]) -> Result<Option<Output>> {
         let AddChannels { r, c, plane } = *self;
         let (xs, bs) = (view::<T>(&x[0])?, view::<T>(&x[1])?);
@@ -60,21 +65,22 @@ impl Op for AddChannels {
                 },
             );
         });
-        Output::cpu(y, x[0].shape(), AddChannelsBackward(*self))
+        Output::cpu(y, x[0].shape(), AddChannelsBackward(*self, x[1].dtype()))
     }
 
     fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
         let Some(here) = Here::of(x[0]) else { return Ok(None) };
         let y = gpu::forward(&here, &here.buffer(x[0])?, &here.floats_of(x[1])?, self.plane)?;
-        Ok(Some(Output::new(here.storage(y)?, x[0].shape(), AddChannelsBackward(*self))))
+        Ok(Some(Output::new(here.storage(y)?, x[0].shape(), AddChannelsBackward(*self, x[1].dtype()))))
     }
 
     fn composed(&self, x: &[&Tensor]) -> Result<Tensor> {
-        x[0].broadcast_add(&x[1].reshape((1, self.c, 1, 1))?)
+        x[0].broadcast_add(&x[1].to_dtype(x[0].dtype())?.reshape((1, self.c, 1, 1))?)
     }
 }
 
-struct AddChannelsBackward(AddChannels);
+/// With the type of the bias.
+struct AddChannelsBackward(AddChannels, DType);
 
 impl Backward for AddChannelsBackward {
     fn cpu<T: Element>(&self, grad: Tensor, wanted: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
@@ -102,7 +108,7 @@ impl Backward for AddChannelsBackward {
         let here = Here::of_gradient(&grad)?;
         let bias = || {
             let sums = sums::channels(&here, &here.buffer(&grad)?, (c, plane))?;
-            here.tensor(sums, c)?.to_dtype(grad.dtype())
+            here.tensor(sums, c)?.to_dtype(self.1)
         };
         let bias = wanted[1].then(bias).transpose()?;
         Ok(vec![wanted[0].then_some(grad), bias])

@@ -9,7 +9,8 @@ use crate::cpu::simd::vectorized;
 use crate::dispatch::{Op, apply};
 use crate::gpu::Here;
 use crate::graph::{Backward, OperandGradients, Output, record};
-use candle_core::{D, Result, Tensor, bail};
+use candle_core::{D, DType, Result, Tensor, bail};
+use std::ops::Range;
 
 /// y = (x − mean) / √(var + eps) · weight + bias, with the mean and the biased variance of each row of C numbers.
 ///
@@ -45,6 +46,10 @@ impl Op for LayerNorm {
         Some(record::Op::LayerNorm { eps: self.eps })
     }
 
+    fn in_f32(&self) -> Range<usize> {
+        1..3
+    }
+
     fn cpu<T: Element>(&self, x: &[Tensor]) -> Result<Option<Output>> {
         let (c, n) = (self.c, x[0].elem_count() / self.c);
         let (mut y, mut moments) = (unfilled::<T>(n * c), unfilled::<T>(2 * n));
@@ -73,7 +78,11 @@ impl Op for LayerNorm {
             );
         });
         let moments = tensor(moments, (n, 2));
-        Output::cpu(y, x[0].shape(), LayerNormBackward { x: x[0].clone(), weight: x[1].clone(), moments })
+        Output::cpu(
+            y,
+            x[0].shape(),
+            LayerNormBackward { x: x[0].clone(), weight: x[1].clone(), bias: x[2].dtype(), moments },
+        )
     }
 
     fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
@@ -81,7 +90,8 @@ impl Op for LayerNorm {
         let (weight, bias) = (here.floats_of(x[1])?, here.floats_of(x[2])?);
         let (y, moments) = gpu::forward(&here, &here.buffer(x[0])?, (&weight, &bias), self.eps)?;
         let moments = here.tensor(moments, (x[0].elem_count() / self.c, 2))?;
-        let backward = LayerNormBackward { x: x[0].detach(), weight: x[1].detach(), moments };
+        let backward =
+            LayerNormBackward { x: x[0].detach(), weight: x[1].detach(), bias: x[2].dtype(), moments };
         Ok(Some(Output::new(here.storage(y)?, x[0].shape(), backward)))
     }
 
@@ -89,13 +99,15 @@ impl Op for LayerNorm {
         let centred = x[0].broadcast_sub(&x[0].mean_keepdim(D::Minus1)?)?;
         let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
         let normed = centred.broadcast_div(&(variance + self.eps)?.sqrt()?)?;
-        normed.broadcast_mul(x[1])?.broadcast_add(x[2])
+        normed.broadcast_mul(&x[1].to_dtype(x[0].dtype())?)?.broadcast_add(&x[2].to_dtype(x[0].dtype())?)
     }
 }
 
 struct LayerNormBackward {
     x: Tensor,
     weight: Tensor,
+    /// The type of the bias.
+    bias: DType,
     /// Of each row: mean, and 1 / √(var + eps).
     moments: Tensor,
 }
@@ -157,11 +169,11 @@ impl Backward for LayerNormBackward {
         let here = Here::of_gradient(&grad)?;
         let (x, dy, moments) = (here.buffer(&self.x)?, here.buffer(&grad)?, here.buffer(&self.moments)?);
         let [dx, dw, db] = gpu::backward(&here, (&x, &dy), &here.floats_of(&self.weight)?, &moments)?;
-        let of_weights = |gradient| here.tensor(gradient, self.weight.shape())?.to_dtype(grad.dtype());
+        let of = |gradient, dtype| here.tensor(gradient, self.weight.shape())?.to_dtype(dtype);
         Ok(vec![
             wanted[0].then(|| here.tensor(dx, grad.shape())).transpose()?,
-            wanted[1].then(|| of_weights(dw)).transpose()?,
-            wanted[2].then(|| of_weights(db)).transpose()?,
+            wanted[1].then(|| of(dw, self.weight.dtype())).transpose()?,
+            wanted[2].then(|| of(db, self.bias)).transpose()?,
         ])
     }
 }

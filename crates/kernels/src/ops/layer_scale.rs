@@ -9,6 +9,7 @@ use crate::dispatch::{Op, apply};
 use crate::gpu::Here;
 use crate::graph::{Backward, OperandGradients, Output, record};
 use candle_core::{Result, Tensor, bail};
+use std::ops::Range;
 
 /// y\[r, …, c\] = x\[r, …, c\] + factors\[r\] · scale\[c\] · branch\[r, …, c\]; every factor is 1 where there are none.
 ///
@@ -49,6 +50,10 @@ fn lines(c: usize) -> usize {
 impl Op for LayerScale<'_> {
     fn record(&self) -> Option<record::Op> {
         self.factors.is_none().then_some(record::Op::LayerScale)
+    }
+
+    fn in_f32(&self) -> Range<usize> {
+        2..3
     }
 
     fn cpu<T: Element>(&self, x: &[Tensor]) -> Result<Option<Output>> {
@@ -92,7 +97,7 @@ impl Op for LayerScale<'_> {
     }
 
     fn composed(&self, x: &[&Tensor]) -> Result<Tensor> {
-        add_scaled(x[0], &x[1].broadcast_mul(x[2])?, self.factors)
+        add_scaled(x[0], &x[1].broadcast_mul(&x[2].to_dtype(x[1].dtype())?)?, self.factors)
     }
 }
 
@@ -158,7 +163,7 @@ impl Backward for LayerScaleBackward {
         let (branch, dy, scale) =
             (here.buffer(&self.branch)?, here.buffer(&grad)?, here.floats_of(&self.scale)?);
         let [db, ds] = gpu::layer_scale_backward(&here, (&branch, &dy), &scale, factors.as_ref())?;
-        let dscale = || here.tensor(ds, self.scale.shape())?.to_dtype(grad.dtype());
+        let dscale = || here.tensor(ds, self.scale.shape())?.to_dtype(self.scale.dtype());
         Ok(vec![
             wanted[0].then(|| grad.clone()),
             wanted[1].then(|| here.tensor(db, grad.shape())).transpose()?,

@@ -8,7 +8,8 @@ use crate::cpu::planes::{column_sums, part};
 use crate::dispatch::{Op, apply};
 use crate::gpu::Here;
 use crate::graph::{Backward, OperandGradients, Output, record};
-use candle_core::{Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
+use std::ops::Range;
 
 /// y = x · weightᵀ + bias, over the last dimension.
 ///
@@ -51,6 +52,10 @@ impl Op for Linear {
         Some(record::Op::Linear)
     }
 
+    fn in_f32(&self) -> Range<usize> {
+        2..3
+    }
+
     fn cpu<T: Element>(&self, x: &[Tensor]) -> Result<Option<Output>> {
         let Linear { r, d, o } = *self;
         let (xs, ws) = (view::<T>(&x[0])?, view::<T>(&x[1])?);
@@ -73,7 +78,16 @@ impl Op for Linear {
         }
         let mut shape = x[0].dims().to_vec();
         *shape.last_mut().expect("rank 2 and more") = o;
-        Output::cpu(y, shape, LinearBackward { x: x[0].clone(), weight: x[1].clone(), sizes: *self })
+        Output::cpu(
+            y,
+            shape,
+            LinearBackward {
+                x: x[0].clone(),
+                weight: x[1].clone(),
+                bias: x.get(2).map(Tensor::dtype),
+                sizes: *self,
+            },
+        )
     }
 
     /// The bias by a kernel of ours, behind candle's product; without one there is nothing of ours to do.
@@ -85,19 +99,26 @@ impl Op for Linear {
         let y = add_channels::gpu::forward(&here, &product, &here.floats_of(bias)?, 1)?;
         let mut shape = x[0].dims().to_vec();
         *shape.last_mut().expect("rank 2 and more") = self.o;
-        let backward = LinearBackward { x: x[0].detach(), weight: x[1].detach(), sizes: *self };
+        let backward = LinearBackward {
+            x: x[0].detach(),
+            weight: x[1].detach(),
+            bias: Some(bias.dtype()),
+            sizes: *self,
+        };
         Ok(Some(Output::new(here.storage(y)?, shape, backward)))
     }
 
     fn composed(&self, x: &[&Tensor]) -> Result<Tensor> {
         let y = x[0].broadcast_matmul(&x[1].t()?)?;
-        if let Some(bias) = x.get(2) { y.broadcast_add(bias) } else { Ok(y) }
+        if let Some(bias) = x.get(2) { y.broadcast_add(&bias.to_dtype(y.dtype())?) } else { Ok(y) }
     }
 }
 
 struct LinearBackward {
     x: Tensor,
     weight: Tensor,
+    /// The type of the bias, where there is one.
+    bias: Option<DType>,
     sizes: Linear,
 }
 
@@ -157,7 +178,10 @@ impl Backward for LinearBackward {
         let Linear { r, d, o } = self.sizes;
         let here = Here::of_gradient(&grad)?;
         let (dy, x) = (grad.reshape((r, o))?, self.x.contiguous()?.reshape((r, d))?);
-        let bias = || here.tensor(sums::columns(&here, &here.buffer(&dy)?, o)?, o)?.to_dtype(grad.dtype());
+        let bias = || {
+            here.tensor(sums::columns(&here, &here.buffer(&dy)?, o)?, o)?
+                .to_dtype(self.bias.unwrap_or(DType::F32))
+        };
         Ok(vec![
             wanted[0].then(|| dy.matmul(&self.weight)?.reshape(self.x.shape())).transpose()?,
             wanted[1].then(|| dy.t()?.matmul(&x)).transpose()?,

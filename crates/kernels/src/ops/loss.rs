@@ -7,6 +7,7 @@ use crate::dispatch::{Op, apply, host};
 use crate::gpu::{Here, Storage};
 use crate::graph::{Backward, OperandGradients, Output};
 use candle_core::{D, DType, Result, Tensor, bail};
+use std::ops::Range;
 
 /// −(1/R) Σ_r Σ_c w_c · t_rc · log softmax(z_r)_c.
 ///
@@ -14,7 +15,7 @@ use candle_core::{D, DType, Result, Tensor, bail};
 /// `class_weights` w (C), 1 where absent. The normaliser is the number of rows: PyTorch's rule for probabilities.
 ///
 /// # Errors
-/// Fails on shapes that do not fit, and on operands of two types.
+/// Fails on shapes that do not fit, and on operands of two types, but for targets in f32 beside logits in bf16. The loss is f32 then.
 pub fn soft_cross_entropy(
     logits: &Tensor,
     targets: &Tensor,
@@ -62,6 +63,10 @@ fn loss(name: &str, logits: &Tensor, targets: &Tensor, loss: Loss) -> Result<Ten
 }
 
 impl Op for Loss<'_> {
+    fn in_f32(&self) -> Range<usize> {
+        1..2
+    }
+
     fn cpu<T: Element>(&self, x: &[Tensor]) -> Result<Option<Output>> {
         let (r, c) = x[0].dims2()?;
         let (z, t) = (view::<T>(&x[0])?, view::<T>(&x[1])?);
@@ -84,19 +89,23 @@ impl Op for Loss<'_> {
             }
         }
         let value = vec![T::from_f64(total / r as f64)];
-        Output::cpu(value, (), LossBackward { slope: tensor(slope, (r, c)) })
+        Output::cpu(value, (), LossBackward { slope: tensor(slope, (r, c)), logits: x[0].dtype() })
     }
 
     fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
-        let Some(here) = Here::of(x[0]).filter(|_| x[0].dtype() == DType::F32) else { return Ok(None) };
-        let (logits, targets) = (here.buffer(x[0])?, here.buffer(x[1])?);
+        let Some(here) = Here::of(x[0]) else { return Ok(None) };
+        let (logits, targets) = (here.buffer(x[0])?, here.floats_of(x[1])?);
         let sizes = (x[0].dim(1)?, self.gamma);
         let (loss, slope) = gpu::forward(&here, &logits, &targets, self.class_weights, sizes)?;
-        let backward = LossBackward { slope: here.tensor(slope, x[0].shape())? };
+        let backward = LossBackward { slope: here.tensor(slope, x[0].shape())?, logits: x[0].dtype() };
         Ok(Some(Output::new(here.storage(loss)?, (), backward)))
     }
 
     fn composed(&self, x: &[&Tensor]) -> Result<Tensor> {
+        // The loss of logits in bf16 is f32 too.
+        if x[0].dtype() == DType::BF16 {
+            return self.composed(&[&x[0].to_dtype(DType::F32)?, &x[1].to_dtype(DType::F32)?]);
+        }
         let (logits, targets) = (x[0], x[1]);
         let (r, c) = logits.dims2()?;
         let z = logits.broadcast_sub(&logits.detach().max_keepdim(D::Minus1)?)?;
@@ -131,6 +140,8 @@ fn focal(logp: f64, gamma: f64) -> (f64, f64) {
 struct LossBackward {
     /// d loss / d logits.
     slope: Tensor,
+    /// The type of the logits.
+    logits: DType,
 }
 
 impl Backward for LossBackward {
@@ -142,7 +153,8 @@ impl Backward for LossBackward {
 
     fn gpu(&self, grad: Tensor, _: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
         let here = Here::of_gradient(&grad)?;
-        let dz = gpu::backward(&here, &here.buffer(&self.slope)?, &here.buffer(&grad)?, Storage::F32)?;
+        let storage = if self.logits == DType::BF16 { Storage::Bf16 } else { Storage::F32 };
+        let dz = gpu::backward(&here, &here.buffer(&self.slope)?, &here.floats_of(&grad)?, storage)?;
         Ok(vec![Some(here.tensor(dz, self.slope.shape())?), None])
     }
 }

@@ -48,7 +48,7 @@ pub use linear::linear;
 pub use loss::{focal_loss, soft_cross_entropy};
 pub use mix::{blend_masks, mix_rows, paste_boxes, paste_resized};
 pub use optimizer::{AdamW, Sgd, adamw_step, adamw_steps, ema_update, ema_updates};
-pub use optimizer::{grad_norm, scale, sgd_step, sgd_steps};
+pub use optimizer::{cast_updates, grad_norm, scale, sgd_step, sgd_steps};
 pub use pool::{avg_pool2d, avg_pool2d_ceil, global_avg_pool, max_pool2d};
 pub use rearrange::{channels_first, channels_last, rearrange};
 pub use relu::relu;

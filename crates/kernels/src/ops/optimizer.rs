@@ -1,7 +1,10 @@
 //! Updates in place: optimizers, averages, gradient clipping.
 
+mod cast;
 pub mod gpu;
 mod on_gpu;
+
+pub use cast::cast_updates;
 
 use crate::cpu::element::{Element, by_dtype, view};
 use crate::cpu::parallel::{Shared, filled, pieces};

@@ -3,6 +3,7 @@
 use crate::stand_in::new_lines;
 use candle_core::{DType, Device, Result, Tensor, Var, bail};
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::LazyLock;
 use tallow_kernels::launches::SOURCES;
 use tallow_kernels::{backward, count_kernels};
@@ -23,6 +24,8 @@ pub struct Op<'a> {
     pub tolerance: f32,
     /// Whether it has kernels in bf16.
     pub bf16: bool,
+    /// Operands that may be f32 beside the others in bf16.
+    pub in_f32: Range<usize>,
 }
 
 /// Normal numbers, f32.
@@ -92,43 +95,62 @@ impl Bench {
 
     /// The op on the device gives what it gives on the CPU, and so do its gradients.
     pub fn check(&self, op: &Op, f: impl Fn(&[Tensor]) -> Result<Tensor>) -> Result<()> {
-        self.check_as(op, DType::F32, &f)?;
-        if op.bf16 { self.check_as(op, DType::BF16, &f) } else { Ok(()) }
+        self.check_as(op, DType::F32, 0..0, &f)?;
+        if op.bf16 {
+            self.check_as(op, DType::BF16, 0..0, &f)?;
+        }
+        if op.in_f32.is_empty() { Ok(()) } else { self.check_as(op, DType::BF16, op.in_f32.clone(), &f) }
     }
 
-    fn check_as(&self, op: &Op, dtype: DType, f: &impl Fn(&[Tensor]) -> Result<Tensor>) -> Result<()> {
-        let what = |part: &str| format!("{} in {dtype:?}: {part}", op.name);
+    /// Operands in `dtype`, but for those `in_f32`; gradients have the types of their operands.
+    fn check_as(
+        &self,
+        op: &Op,
+        dtype: DType,
+        in_f32: Range<usize>,
+        f: &impl Fn(&[Tensor]) -> Result<Tensor>,
+    ) -> Result<()> {
+        let what = |part: &str| format!("{} in {dtype:?}, {in_f32:?} in f32: {part}", op.name);
+        let of = |i: usize| if in_f32.contains(&i) { DType::F32 } else { dtype };
         // The numbers that the type has.
-        let rounded = |x: &Tensor| x.to_dtype(dtype)?.to_dtype(DType::F32);
-        let inputs = op.inputs.iter().map(rounded).collect::<Result<Vec<_>>>()?;
+        let rounded = |x: &Tensor, dtype| x.to_dtype(dtype)?.to_dtype(DType::F32);
+        let inputs = op.inputs.iter().enumerate().map(|(i, x)| rounded(x, of(i)));
+        let inputs = inputs.collect::<Result<Vec<_>>>()?;
         let on =
             |x: &Tensor, device: &Device, dtype| Var::from_tensor(&x.to_dtype(dtype)?.to_device(device)?);
-        let made = |device: &Device, dtype| -> Result<(Vec<Var>, Vec<Tensor>)> {
-            let vars = inputs.iter().map(|x| on(x, device, dtype)).collect::<Result<Vec<_>>>()?;
+        let made = |device: &Device, is_gpu: bool| -> Result<(Vec<Var>, Vec<Tensor>)> {
+            let all = inputs.iter().enumerate();
+            let vars = all.map(|(i, x)| on(x, device, if is_gpu { of(i) } else { DType::F32 }));
+            let vars = vars.collect::<Result<Vec<_>>>()?;
             let constant = |(i, var): (usize, &Var)| {
                 if i < op.variables { var.as_tensor().clone() } else { var.as_detached_tensor() }
             };
             let tensors = vars.iter().enumerate().map(constant).collect();
             Ok((vars, tensors))
         };
-        let (cpu, on_cpu) = made(&Device::Cpu, DType::F32)?;
-        let (gpu, on_gpu) = made(&self.device, dtype)?;
+        let (cpu, on_cpu) = made(&Device::Cpu, false)?;
+        let (gpu, on_gpu) = made(&self.device, true)?;
         let want = f(&on_cpu)?;
         let got = self.pass(&what("forward"), op.launches[0], || f(&on_gpu))?;
         let tolerance = if dtype == DType::BF16 { 1.0 / 64.0 } else { op.tolerance };
-        if got.dtype() != dtype {
-            bail!("{}: expected its operands' type, got {:?}", what("y"), got.dtype());
+        // A loss in bf16 is f32.
+        let kept = if got.rank() == 0 { DType::F32 } else { dtype };
+        if got.dtype() != kept {
+            bail!("{}: expected {kept:?}, got {:?}", what("y"), got.dtype());
         }
         near(&what("y"), &got, &want, tolerance)?;
-        let dy = rounded(&normal(want.dims(), 99))?;
+        let dy = rounded(&normal(want.dims(), 99), kept)?;
         let wanted = backward((want * &dy)?.sum_all()?)?;
-        let loss = (got * dy.to_dtype(dtype)?.to_device(&self.device)?)?.sum_all()?;
+        let loss = (got * dy.to_dtype(kept)?.to_device(&self.device)?)?.sum_all()?;
         let found = self.pass(&what("backward"), op.launches[1], || backward(loss))?;
         for (i, (cpu, gpu)) in cpu.iter().zip(&gpu).enumerate().take(op.variables) {
             let part = what(&format!("gradient {i}"));
             let (Some(want), Some(got)) = (wanted.get(cpu), found.get(gpu)) else {
                 bail!("{part}: not reached");
             };
+            if got.dtype() != of(i) {
+                bail!("{part}: expected {:?}, got {:?}", of(i), got.dtype());
+            }
             near(&part, got, want, tolerance)?;
         }
         Ok(())

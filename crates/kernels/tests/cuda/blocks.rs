@@ -18,7 +18,7 @@ pub fn all() -> Result<()> {
 }
 
 fn op<'a>(name: String, inputs: Vec<Tensor>, launches: [&'a [&'a str]; 2]) -> Op<'a> {
-    Op { name, variables: inputs.len(), inputs, launches, tolerance: 3e-5, bf16: true }
+    Op { name, variables: inputs.len(), inputs, launches, tolerance: 3e-5, bf16: true, in_f32: 0..0 }
 }
 
 fn copies(bench: &Bench) -> Result<()> {
@@ -52,7 +52,8 @@ fn copies(bench: &Bench) -> Result<()> {
 fn channels(bench: &Bench) -> Result<()> {
     let launches: [&[&str]; 2] = [&["add_channels"], &["channel_chunks", "channel_sums"]];
     let inputs = vec![normal(&[2, 37, 5, 7], 1), normal(&[37], 2)];
-    bench.check(&op("add_channels".into(), inputs, launches), |x| add_channels(&x[0], &x[1]))?;
+    let op_in = |name: &str, in_f32, inputs, launches| Op { in_f32, ..op(name.into(), inputs, launches) };
+    bench.check(&op_in("add_channels", 1..2, inputs, launches), |x| add_channels(&x[0], &x[1]))?;
     let launches: [&[&str]; 2] = [&["scale_channels"], &["scale_channels_slope", "scale_channels"]];
     let inputs = vec![normal(&[2, 11, 5, 7], 1), normal(&[2, 11], 2)];
     bench.check(&op("scale_channels".into(), inputs, launches), |x| scale_channels(&x[0], &x[1]))?;
@@ -67,7 +68,7 @@ fn channels(bench: &Bench) -> Result<()> {
         ],
     ];
     let inputs = vec![normal(&[2, 9, 6, 5], 1), normal(&[5, 1, 7, 7], 2), normal(&[5], 3)];
-    bench.check(&op("depthwise_last".into(), inputs, launches), |x| depthwise_last(&x[0], &x[1], &x[2]))
+    bench.check(&op_in("depthwise_last", 2..3, inputs, launches), |x| depthwise_last(&x[0], &x[1], &x[2]))
 }
 
 fn residuals(bench: &Bench) -> Result<()> {
@@ -82,7 +83,8 @@ fn residuals(bench: &Bench) -> Result<()> {
     for factors in [None, Some(&factors[..])] {
         let inputs = [two(), vec![normal(&[9], 3)]].concat();
         let name = format!("layer_scale, {factors:?}");
-        bench.check(&op(name, inputs, launches), |x| layer_scale(&x[0], &x[1], &x[2], factors))?;
+        let op = Op { in_f32: 2..3, ..op(name, inputs, launches) };
+        bench.check(&op, |x| layer_scale(&x[0], &x[1], &x[2], factors))?;
     }
     Ok(())
 }
@@ -90,7 +92,8 @@ fn residuals(bench: &Bench) -> Result<()> {
 fn tokens(bench: &Bench) -> Result<()> {
     let launches: [&[&str]; 2] = [&["add_channels"], &["column_chunks", "column_sums"]];
     let inputs = vec![normal(&[3, 4, 7], 1), normal(&[5, 7], 2), normal(&[5], 3)];
-    bench.check(&op("linear".into(), inputs, launches), |x| linear(&x[0], &x[1], Some(&x[2])))?;
+    let op_of_linear = Op { in_f32: 2..3, ..op("linear".into(), inputs, launches) };
+    bench.check(&op_of_linear, |x| linear(&x[0], &x[1], Some(&x[2])))?;
     let launches: [&[&str]; 2] = [&["class_token"], &["block", "column_chunks", "column_sums", "block"]];
     let inputs = vec![normal(&[3, 4, 7], 1), normal(&[7], 2), normal(&[5, 7], 3)];
     bench.check(&op("class_token".into(), inputs, launches), |x| class_token(&x[0], &x[1], &x[2]))?;
@@ -129,7 +132,7 @@ fn others(bench: &Bench) -> Result<()> {
     })?;
     let launches: [&[&str]; 2] = [&["loss_rows", "mean_of"], &["loss_backward"]];
     let inputs = vec![normal(&[7, 5], 4), softmax(&normal(&[7, 5], 5))?];
-    let focal = Op { variables: 1, bf16: false, ..op("focal_loss".into(), inputs, launches) };
+    let focal = Op { variables: 1, in_f32: 1..2, ..op("focal_loss".into(), inputs, launches) };
     bench.check(&focal, |x| focal_loss(&x[0], &x[1], 2.0, None))?;
     let launches: [&[&str]; 2] = [&["resize_forward"], &["resize_backward"]];
     let boxes = [(1, 4, 2, 7), (0, 5, 0, 1), (2, 2, 0, 7), (0, 3, 3, 6)];

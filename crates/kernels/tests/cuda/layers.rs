@@ -18,7 +18,7 @@ pub fn all() -> Result<()> {
 }
 
 fn op<'a>(name: String, inputs: Vec<Tensor>, launches: [&'a [&'a str]; 2]) -> Op<'a> {
-    Op { name, variables: inputs.len(), inputs, launches, tolerance: 3e-5, bf16: true }
+    Op { name, variables: inputs.len(), inputs, launches, tolerance: 3e-5, bf16: true, in_f32: 0..0 }
 }
 
 fn layer_norms(bench: &Bench) -> Result<()> {
@@ -26,9 +26,8 @@ fn layer_norms(bench: &Bench) -> Result<()> {
         [&["layer_norm_forward"], &["layer_norm_input", "layer_norm_chunks", "layer_norm_gradients"]];
     for (rows, n) in [(1, 5), (9, 33), (70, 8)] {
         let inputs = vec![(normal(&[rows, n], 1) + 2.0)?, normal(&[n], 2), normal(&[n], 3)];
-        bench.check(&op(format!("layer_norm {rows}×{n}"), inputs, launches), |x| {
-            layer_norm(&x[0], &x[1], &x[2], 1e-5)
-        })?;
+        let op = Op { in_f32: 1..3, ..op(format!("layer_norm {rows}×{n}"), inputs, launches) };
+        bench.check(&op, |x| layer_norm(&x[0], &x[1], &x[2], 1e-5))?;
     }
     Ok(())
 }
@@ -47,7 +46,7 @@ fn batch_norms(bench: &Bench) -> Result<()> {
                 let mut inputs = vec![(normal(&shape, 4) + 0.3)?, normal(&[c], 5), normal(&[c], 6)];
                 inputs.extend(residual.then(|| normal(&shape, 7)));
                 let name = format!("batch_norm of {shape:?}, {stats:?}, residual {residual}, relu {relu}");
-                let op = Op { bf16: false, ..op(name.clone(), inputs, [forward, backward]) };
+                let op = Op { in_f32: 1..3, ..op(name.clone(), inputs, [forward, backward]) };
                 let (mean, var) = (normal(&[c], 8), (normal(&[c], 9).sqr()? + 0.5)?);
                 let kept = |device: &Device| -> Result<RunningStats> {
                     let on = |x: &Tensor| Var::from_tensor(&x.to_device(device)?);

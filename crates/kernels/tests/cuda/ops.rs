@@ -18,7 +18,7 @@ pub fn all() -> Result<()> {
 }
 
 fn op<'a>(name: String, inputs: Vec<Tensor>, launches: [&'a [&'a str]; 2]) -> Op<'a> {
-    Op { name, variables: inputs.len(), inputs, launches, tolerance: 2e-5, bf16: true }
+    Op { name, variables: inputs.len(), inputs, launches, tolerance: 2e-5, bf16: true, in_f32: 0..0 }
 }
 
 fn activations(bench: &Bench) -> Result<()> {
@@ -64,7 +64,7 @@ fn losses(bench: &Bench) -> Result<()> {
         let weights = weighted.then_some(&weights[..]);
         let inputs = vec![normal(&[r, c], 4), softmax(&normal(&[r, c], 5))?];
         let name = format!("soft_cross_entropy of {r}×{c}, weighted: {weighted}");
-        let op = Op { variables: 1, bf16: false, ..op(name, inputs, launches) };
+        let op = Op { variables: 1, in_f32: 1..2, ..op(name, inputs, launches) };
         bench.check(&op, |x| soft_cross_entropy(&x[0], &x[1], weights))?;
     }
     Ok(())

@@ -105,7 +105,7 @@ impl<'a, F: FnMut(Phase) -> candle_core::Result<()>> BranchGradients<'a, F> {
     /// ‖g‖ of the branch under way, over the parameters that are trained, in the order of their names.
     fn norm(&self) -> Result<f64> {
         let trained = self.params.trainable.values().filter(|param| !param.frozen());
-        let all: Vec<&Tensor> = trained.filter_map(|param| self.own.get(param.var())).collect();
+        let all: Vec<&Tensor> = trained.filter_map(|param| self.own.get(param.leaf())).collect();
         Ok(grad_norm(&all)?)
     }
 }

@@ -52,10 +52,12 @@ impl Ema {
             raw.push((param.var(), param.var().as_detached_tensor().copy()?));
             param.var().set(&self.averages[name].as_detached_tensor())?;
         }
+        params.cast()?;
         let done = act();
         for (var, value) in raw {
             var.set(&value)?;
         }
+        params.cast()?;
         done
     }
 }

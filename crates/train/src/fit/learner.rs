@@ -75,6 +75,7 @@ impl Learner {
         }
         let begins = |stage: &str| run.begins(stage);
         run.optimizer().update(&run.model.params, gradients, &mut self.state, begins, rates)?;
+        run.model.params.cast()?;
         if let Some(ema) = &mut self.ema {
             ema.update(&run.model.params)?;
         }

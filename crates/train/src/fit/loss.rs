@@ -1,6 +1,6 @@
 //! The loss of soft targets.
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 
 /// How logits and soft targets become one number.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,8 +30,10 @@ impl Loss {
         let (_, classes) = logits.dims2()?;
         let smooth = |t: &f64| (1.0 - self.smoothing) * t + self.smoothing / classes as f64;
         let targets: Vec<f64> = targets.iter().map(smooth).collect();
+        // The loss of logits in bf16 is f32, and so are its targets.
+        let dtype = if logits.dtype() == DType::BF16 { DType::F32 } else { logits.dtype() };
         let targets = Tensor::from_vec(targets, logits.shape(), &candle_core::Device::Cpu)?
-            .to_dtype(logits.dtype())?
+            .to_dtype(dtype)?
             .to_device(logits.device())?;
         let weights = self.class_weights.as_deref();
         match self.kind {

@@ -64,7 +64,7 @@ pub type Gradients = BTreeMap<String, Tensor>;
 /// What was collected for each parameter that a loss reached and that is not frozen.
 pub fn by_name(params: &Params, mut collected: tallow_kernels::Gradients) -> Gradients {
     let learned = params.trainable.iter().filter(|(_, param)| !param.frozen());
-    learned.filter_map(|(name, param)| Some((name.clone(), collected.remove(param.var())?))).collect()
+    learned.filter_map(|(name, param)| Some((name.clone(), collected.remove(param.leaf())?))).collect()
 }
 
 impl Optimizer {

@@ -106,7 +106,7 @@ pub fn tap(network: &Network, params: &Params, image: [usize; 3], asked: Option<
     let taps: Vec<&str> = network.taps().into_iter().filter(has_places).collect();
     let reaches = |tap: &str| -> Result<bool> {
         let [channels, height, width] = image;
-        let values = Tensor::zeros((1, channels, height, width), params.dtype(), params.device())?;
+        let values = Tensor::zeros((1, channels, height, width), params.compute_dtype(), params.device())?;
         Ok(AtTap::of(network, &values, &[0], tap)?.is_reached())
     };
     let mistake = |problem: String| Err(Error::recipe(problem));

@@ -25,7 +25,7 @@ pub use repeats::{Repeats, Seeds};
 
 use crate::fit::{Loss, LossKind, Optimizer, Shape};
 use crate::recipe::{Document, Node, resolved};
-use crate::run::DeviceChoice;
+use crate::run::{DeviceChoice, Precision};
 use crate::{Error, Result};
 use candle_core::Device;
 use serde_yaml::{Mapping, Value};
@@ -73,6 +73,7 @@ pub struct Plan {
     /// Whether the recipe is run more than once; this plan is of the first run.
     pub repeats: Repeats,
     pub device: DeviceChoice,
+    pub precision: Precision,
     pub(crate) registry: Registry,
     /// Knows the place of what can be checked only once the data are open.
     document: Document,

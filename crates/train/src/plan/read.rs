@@ -73,6 +73,9 @@ pub fn plan(
     let device = root
         .get("device")
         .map_or(Some(DeviceChoice::Auto), |node| node.text().and_then(|text| node.take(text.parse())));
+    let precision = root
+        .get("precision")
+        .map_or(Some(Precision::F32), |node| node.text().and_then(|text| node.take(text.parse())));
     let clip = optional(root, "clip", |node| node.positive());
     let ema = optional(root, "ema", |node| ema(&node));
     let patience = optional(root, "early_stop", |node| patience(&node));
@@ -83,7 +86,7 @@ pub fn plan(
     let (loss, optimizer, schedule, length) = (loss?, optimizer?, schedule?, length?);
     let (clip, accumulate, ema, select, patience) = (clip?, accumulate?, ema?, select?, patience?);
     let crops = crops?;
-    let (seed, device) = (seed?, device?);
+    let (seed, device, precision) = (seed?, device?, precision?);
     Some(move |document, registry, notes| Plan {
         name,
         notes,
@@ -108,6 +111,7 @@ pub fn plan(
         seed,
         repeats: Repeats::default(),
         device,
+        precision,
         registry,
         document,
     })

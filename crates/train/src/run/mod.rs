@@ -11,6 +11,7 @@ mod leaks;
 pub mod machine;
 mod memory;
 mod model;
+mod precision;
 mod pretrained;
 mod transforms;
 mod tta;
@@ -25,6 +26,7 @@ pub use device::{DeviceChoice, name as device_name};
 pub use leaks::{DataCheck, check_data};
 pub use memory::Memory;
 pub use model::{Model, Start};
+pub use precision::Precision;
 pub use pretrained::{Pretrained, pretrained};
 pub use transforms::Transforms;
 pub use tta::Tta;
@@ -62,6 +64,7 @@ impl Run {
     /// Data, weights or a device that are not there, or do not fit the plan.
     pub fn build(plan: Plan, start: Start, progress: &Progress) -> Result<Run> {
         let device = plan.open_device()?;
+        plan.precision.check(&device).map_err(|problem| plan.mistake("precision", problem))?;
         // Before the images are looked at one by one.
         if let Start::Recipe = start {
             weights::inspect(&plan)?;

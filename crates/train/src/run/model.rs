@@ -2,7 +2,7 @@
 
 use super::calibration::Calibration;
 use super::transforms::{Transforms, describe};
-use super::{keys, pretrained, weights};
+use super::{Precision, keys, pretrained, weights};
 use crate::Result;
 use crate::fit::checkpoint;
 use crate::plan::{ModelPlan, Plan, Weights};
@@ -54,7 +54,9 @@ impl Model {
     ) -> Result<(Model, Vec<String>)> {
         let spec = plan.model.spec;
         let options = plan.model.options(classes.len());
-        let mut params = Params::new(keys::initial_weights(plan.seed), DType::F32, &device);
+        tallow_kernels::allow_tf32(plan.precision == Precision::Tf32);
+        let mut params = Params::new(keys::initial_weights(plan.seed), DType::F32, &device)
+            .computing_in(plan.precision.of_values(&device));
         let network = (spec.build)(&mut params, &options).map_err(|error| match error {
             // `stem: …` is about model.stem.
             tallow_models::Error::Option(problem) => match problem.split_once(": ") {
@@ -164,7 +166,7 @@ impl Model {
     /// # Errors
     /// Those of the device.
     pub fn upload(&self, pixels: &Pixels) -> Result<Tensor> {
-        Ok(self.transforms.statistics.upload(pixels, self.params.dtype(), &self.device)?)
+        Ok(self.transforms.statistics.upload(pixels, self.params.compute_dtype(), &self.device)?)
     }
 }
 

@@ -51,16 +51,17 @@ impl Backward for BatchNormBackward {
     fn gpu(&self, grad: Tensor, wanted: &[bool], result: Option<&Tensor>) -> Result<OperandGradients> {
         let here = Here::of_gradient(&grad)?;
         let dz = if self.reads_result() { passed_on_gpu(&here, &grad, result)? } else { grad };
-        let [x, dy, weight, bias, mean, inverse] =
-            [&self.x, &dz, &self.weight, &self.bias, &self.mean, &self.inverse].map(|x| here.buffer(x));
+        let [x, dy] = [&self.x, &dz].map(|x| here.buffer(x));
+        let [weight, bias, mean, inverse] =
+            [&self.weight, &self.bias, &self.mean, &self.inverse].map(|x| here.floats_of(x));
         let (planes, gate) = (self.sizes.planes_on_gpu(), self.relu && !self.residual);
         let (layer, moments) = ((&weight?, &bias?), [&mean?, &inverse?]);
         let [dx, dw, db] = gpu::backward(&here, (&x?, &dy?), planes, layer, moments, (self.stats, gate))?;
         let c = self.sizes.c;
         let mut grads = vec![
             wanted[0].then(|| here.tensor(dx, dz.shape())).transpose()?,
-            wanted[1].then(|| here.tensor(dw, c)).transpose()?,
-            wanted[2].then(|| here.tensor(db, c)).transpose()?,
+            wanted[1].then(|| here.tensor(dw, c)?.to_dtype(self.weight.dtype())).transpose()?,
+            wanted[2].then(|| here.tensor(db, c)?.to_dtype(self.bias.dtype())).transpose()?,
             None,
             None,
         ];

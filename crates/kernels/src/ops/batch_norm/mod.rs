@@ -14,6 +14,7 @@ use crate::graph::{Output, record};
 use backward::BatchNormBackward;
 use candle_core::{DType, Result, Tensor, Var, bail};
 use moments::{moments, update};
+use std::ops::Range;
 
 /// The statistics that evaluation uses, each (C). Not trained.
 #[derive(Debug, Clone)]
@@ -87,6 +88,10 @@ impl Op for Normalisation<'_> {
         Some(record::Op::BatchNorm { eps: self.norm.eps, relu: self.relu })
     }
 
+    fn in_f32(&self) -> Range<usize> {
+        1..5
+    }
+
     /// The running statistics are constants.
     fn differentiable(&self, operand: usize) -> bool {
         !(3..5).contains(&operand)
@@ -122,11 +127,11 @@ impl Op for Normalisation<'_> {
         Output::cpu(y, x[0].shape(), backward)
     }
 
-    /// In f32, which the running statistics are kept in.
+    /// The running statistics are f32.
     fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
-        let Some(here) = Here::of(x[0]).filter(|_| x[0].dtype() == DType::F32) else { return Ok(None) };
+        let Some(here) = Here::of(x[0]).filter(|_| x[3].dtype() == DType::F32) else { return Ok(None) };
         let Normalisation { norm, sizes, relu } = *self;
-        let (weight, bias) = (here.buffer(x[1])?, here.buffer(x[2])?);
+        let (weight, bias) = (here.floats_of(x[1])?, here.floats_of(x[2])?);
         let running = [here.in_place(x[3])?, here.in_place(x[4])?];
         let layer = gpu::Layer {
             weight: &weight,
@@ -159,6 +164,11 @@ impl Op for Normalisation<'_> {
     }
 
     fn composed(&self, operands: &[&Tensor]) -> Result<Tensor> {
+        // Values in bf16 beside statistics in f32.
+        if operands[0].dtype() != operands[3].dtype() {
+            let cast = operands.iter().map(|x| x.to_dtype(DType::F32)).collect::<Result<Vec<_>>>()?;
+            return self.composed(&cast.iter().collect::<Vec<_>>())?.to_dtype(operands[0].dtype());
+        }
         let (x, norm, c) = (operands[0], &self.norm, self.sizes.c);
         let wide = |t: &Tensor| if x.rank() == 4 { t.reshape((1, c, 1, 1)) } else { t.reshape((1, c)) };
         let (mean, var) = if norm.stats == Stats::Running {
@@ -178,8 +188,8 @@ impl Op for Normalisation<'_> {
             }
             (wide(&mean)?, wide(&var)?)
         };
-        let scale = ((var + norm.eps)?.sqrt()?.recip()? * wide(norm.weight)?)?;
-        let z = x.broadcast_sub(&mean)?.broadcast_mul(&scale)?.broadcast_add(&wide(norm.bias)?)?;
+        let scale = ((var + norm.eps)?.sqrt()?.recip()? * wide(operands[1])?)?;
+        let z = x.broadcast_sub(&mean)?.broadcast_mul(&scale)?.broadcast_add(&wide(operands[2])?)?;
         let z = if let Some(residual) = operands.get(5) { (z + *residual)? } else { z };
         if self.relu { crate::relu(&z) } else { Ok(z) }
     }

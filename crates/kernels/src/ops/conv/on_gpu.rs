@@ -2,7 +2,7 @@
 //! with the column matrix, some rows of the batch at a time.
 
 use super::{Conv, Geometry, gpu};
-use crate::gpu::{Buffer, Convolution, Here, Pass, Storage};
+use crate::gpu::{Buffer, Convolution, Here, Pass, Storage, tf32_is_allowed};
 use crate::ops::{block, sums};
 use candle_core::{DType, Result, Tensor};
 
@@ -23,7 +23,7 @@ impl Geometry {
             dilation,
             storage: if of.dtype() == DType::BF16 { Storage::Bf16 } else { Storage::F32 },
             channels_last: false,
-            tf32: false,
+            tf32: tf32_is_allowed(),
         }
     }
 

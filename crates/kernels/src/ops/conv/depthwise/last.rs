@@ -11,7 +11,8 @@ use crate::gpu::Here;
 use crate::graph::{Backward, OperandGradients, Output, record};
 use crate::ops::conv::gpu;
 use crate::ops::sums;
-use candle_core::{Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
+use std::ops::Range;
 use vectors::{Correlation, Products, lanes, run_on, tasks};
 
 /// Each channel convolved with a k×k kernel of its own, stride 1, zeros around so that the size stays; plus bias.
@@ -69,10 +70,15 @@ impl Op for DepthwiseLast {
         Some(record::Op::DepthwiseLast)
     }
 
+    fn in_f32(&self) -> Range<usize> {
+        2..3
+    }
+
     fn cpu<T: Element>(&self, x: &[Tensor]) -> Result<Option<Output>> {
         let bias = view::<T>(&x[2])?;
         let y = correlate(&view::<T>(&x[0])?, &view::<T>(&x[1])?, Some(&bias), self.0, false);
-        let backward = DepthwiseLastBackward { x: x[0].clone(), weight: x[1].clone(), s: self.0 };
+        let backward =
+            DepthwiseLastBackward { x: x[0].clone(), weight: x[1].clone(), bias: x[2].dtype(), s: self.0 };
         Output::cpu(y, x[0].shape(), backward)
     }
 
@@ -80,20 +86,23 @@ impl Op for DepthwiseLast {
         let Some(here) = Here::of(x[0]) else { return Ok(None) };
         let (weight, bias) = (here.buffer(x[1])?, here.floats_of(x[2])?);
         let y = gpu::depthwise_last(&here, &here.buffer(x[0])?, (&weight, &bias), self.0)?;
-        let backward = DepthwiseLastBackward { x: x[0].detach(), weight: x[1].detach(), s: self.0 };
+        let backward =
+            DepthwiseLastBackward { x: x[0].detach(), weight: x[1].detach(), bias: x[2].dtype(), s: self.0 };
         Ok(Some(Output::new(here.storage(y)?, x[0].shape(), backward)))
     }
 
     fn composed(&self, x: &[&Tensor]) -> Result<Tensor> {
         let planes = x[0].permute((0, 3, 1, 2))?.contiguous()?;
         let y = planes.conv2d(&x[1].contiguous()?, self.0.k / 2, 1, 1, self.0.c)?;
-        y.permute((0, 2, 3, 1))?.contiguous()?.broadcast_add(x[2])
+        y.permute((0, 2, 3, 1))?.contiguous()?.broadcast_add(&x[2].to_dtype(x[0].dtype())?)
     }
 }
 
 struct DepthwiseLastBackward {
     x: Tensor,
     weight: Tensor,
+    /// The type of the bias.
+    bias: DType,
     s: Last,
 }
 
@@ -111,7 +120,7 @@ impl Backward for DepthwiseLastBackward {
         let here = Here::of_gradient(&grad)?;
         let (x, weight, dy) = (here.buffer(&self.x)?, here.buffer(&self.weight)?, here.buffer(&grad)?);
         let [dx, dw] = gpu::depthwise_last_backward(&here, (&x, &weight), &dy, self.s)?;
-        let db = || here.tensor(sums::columns(&here, &dy, self.s.c)?, self.s.c)?.to_dtype(grad.dtype());
+        let db = || here.tensor(sums::columns(&here, &dy, self.s.c)?, self.s.c)?.to_dtype(self.bias);
         Ok(vec![
             wanted[0].then(|| here.tensor(dx, grad.shape())).transpose()?,
             wanted[1].then(|| here.tensor(dw, self.weight.shape())).transpose()?,

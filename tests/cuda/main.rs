@@ -1,0 +1,183 @@
+//! Whole trainings on a CUDA device: its losses, gradients and predictions are the CPU's. On the stand-in for a GPU of the kernels'
+//! tests, which runs kernels on the host, or on the GPU that `TALLOW_TEST_DEVICE=cuda:0` names. Where there is neither a C++ compiler
+//! for the stand-in nor a GPU named, nothing is checked, which is said.
+
+#[allow(dead_code)] // of what all tests share, a part
+#[path = "../program.rs"]
+mod program;
+
+use program::{Desk, Program, Said, root, tensors};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// Where programs find NVIDIA's libraries.
+enum Place {
+    StandIn(PathBuf),
+    Gpu,
+}
+
+impl Place {
+    fn find() -> Option<&'static Place> {
+        static FOUND: OnceLock<Option<Place>> = OnceLock::new();
+        FOUND.get_or_init(Place::found).as_ref()
+    }
+
+    fn found() -> Option<Place> {
+        if std::env::var("TALLOW_TEST_DEVICE").is_ok_and(|device| device.starts_with("cuda")) {
+            return Some(Place::Gpu);
+        }
+        let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
+        if Command::new(&compiler).arg("--version").output().is_err() {
+            eprintln!("no C++ compiler ({compiler}) and no TALLOW_TEST_DEVICE: nothing is trained on CUDA");
+            return None;
+        }
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("standin");
+        let script = root().join("crates/kernels/tests/cuda/standin/build.sh");
+        let output = Command::new("sh").arg(script).arg(&folder).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Some(Place::StandIn(folder))
+    }
+
+    /// `train …` on the CPU, and on CUDA: folders `cpu` and `cuda` below `name`.
+    fn train_both(&self, desk: &Desk, name: &str, arguments: &[&str]) {
+        for (device, out) in [("device=cpu", "cpu"), ("device=cuda:0", "cuda")] {
+            let out = format!("{name}/{out}");
+            self.run(desk, Program::Train, &[arguments, &[device, "--out", &out]].concat()).ok();
+        }
+    }
+
+    fn run(&self, desk: &Desk, program: Program, arguments: &[&str]) -> Said {
+        let running = desk.program(program).args(arguments);
+        let running = running.env("TALLOW_CACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cuda_kernels"));
+        match self {
+            Place::StandIn(folder) => running.env("TALLOW_CUDA_LIBRARIES", folder).say(),
+            Place::Gpu => running.say(),
+        }
+    }
+}
+
+/// The numbers under `key` of each step of a run.
+fn steps(desk: &Desk, run: &str, key: &str) -> Vec<f64> {
+    let text = desk.read(&format!("{run}/metrics.jsonl"));
+    let records = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    records.filter_map(|record| record[key].as_f64()).collect()
+}
+
+/// Every number of two files of tensors within `tolerance` of a tensor's root mean square.
+fn assert_near(desk: &Desk, name: &str, file: &str, tolerance: f32) {
+    let [cpu, cuda] = ["cpu", "cuda"].map(|run| tensors(&desk.path(&format!("{name}/{run}/last/{file}"))));
+    assert_eq!(cpu.keys().collect::<Vec<_>>(), cuda.keys().collect::<Vec<_>>());
+    for (tensor, want) in &cpu {
+        let got = &cuda[tensor];
+        let rms = (want.iter().map(|v| v * v).sum::<f32>() / want.len() as f32).sqrt();
+        let apart = want.iter().zip(got).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        // Gradients that are 0 but for rounding, such as those of biases before a norm, have no size of their own.
+        assert!(apart <= tolerance * rms + 1e-6, "{name}: {file}: {tensor}: {apart} apart, of {rms}");
+    }
+}
+
+/// The losses of all steps, and after them parameters and what the optimizer keeps of gradients.
+fn assert_alike(desk: &Desk, name: &str, losses: f64, tolerance: f32) {
+    let [cpu, cuda] = ["cpu", "cuda"].map(|run| steps(desk, &format!("{name}/{run}"), "loss"));
+    assert!(!cpu.is_empty() && cpu.len() == cuda.len(), "{name}: {cpu:?} {cuda:?}");
+    for (a, b) in cpu.iter().zip(&cuda) {
+        assert!((a - b).abs() <= losses * a.abs(), "{name}: losses {cpu:?}, on CUDA {cuda:?}");
+    }
+    assert_near(desk, name, "optimizer.safetensors", tolerance);
+    assert_near(desk, name, "model.safetensors", tolerance);
+}
+
+/// Without momentum's past a step's velocity is its gradient; the second step's has both.
+const RECIPE: &str = "\
+extends: tiny.yaml
+data: { images: 24, size: 16, batch: 8 }
+optimizer: { sgd: { momentum: 0.9 } }
+schedule: { constant: { lr: 0.01 } }
+length: 2 steps
+";
+
+fn desk() -> Desk {
+    let desk = Desk::new();
+    desk.write("two.yaml", RECIPE);
+    desk
+}
+
+#[test]
+fn every_preset_gives_a_small_resnet_the_cpus_losses_and_gradients() {
+    let Some(place) = Place::find() else { return };
+    let desk = desk();
+    for preset in std::fs::read_dir(root().join("policies")).unwrap() {
+        let preset = preset.unwrap().path();
+        let name = preset.file_stem().unwrap().to_str().unwrap();
+        place.train_both(&desk, name, &["two.yaml", &format!("policy={name}")]);
+        assert_alike(&desk, name, 1e-5, 2e-3);
+    }
+}
+
+#[test]
+fn networks_of_every_kind_have_the_cpus_losses_and_gradients() {
+    let Some(place) = Place::find() else { return };
+    let desk = desk();
+    for (model, side, policy) in [
+        ("mobilenet_v2", 32, "cutmix_zeta_mixup"),
+        ("mobilenet_v3_small", 32, "synermix"),
+        ("vit_tiny_patch16_224", 32, "mixup_or_cutmix_deit"),
+        ("swin_t", 32, "manifold_mixup"),
+    ] {
+        let arguments = [
+            format!("model={{ name: {model}, input: {side} }}"),
+            format!("images=[{{ crop: {{ size: {side}, padding: 12 }} }}]"),
+            format!("evaluation=[{{ resize: [{side}, {side}] }}]"),
+            format!("policy={policy}"),
+            "data.batch=4".to_owned(),
+        ];
+        let arguments: Vec<&str> = ["two.yaml"].into_iter().chain(arguments.iter().map(String::as_str)).collect();
+        place.train_both(&desk, model, &arguments);
+        assert_alike(&desk, model, 1e-5, 5e-3);
+    }
+}
+
+/// AdamW, Adam with its coupled decay, clipping, averages, accumulation.
+#[test]
+fn what_stands_around_a_step_is_the_cpus() {
+    let Some(place) = Place::find() else { return };
+    let desk = desk();
+    for (name, arguments) in [
+        ("adamw", &["optimizer={ adamw: { decay: 0.1 } }", "ema={ decay: 0.9 }"][..]),
+        ("adam", &["optimizer={ adam: { decay: 0.1 } }", "clip=0.1"]),
+        ("accumulated", &["accumulate=2", "policy=mixup", "clip=0.1"]),
+        ("focal", &["loss={ focal: { gamma: 2 }, smoothing: 0.1, class_weights: balanced }"]),
+    ] {
+        // Adam divides a gradient by its own size: where it is 0 but for rounding, its step is a sign.
+        let eps = if name.starts_with("adam") { &["length=1 steps"][..] } else { &[] };
+        place.train_both(&desk, name, &[&["two.yaml", "policy=none"], arguments, eps].concat());
+        assert_alike(&desk, name, 1e-4, 5e-3);
+    }
+}
+
+/// Nine steps in bf16 stay beside those in f32, and what comes of them is asked on a CPU.
+#[test]
+fn bf16_trains_as_f32_does_but_for_rounding() {
+    let Some(place) = Place::find() else { return };
+    let desk = desk();
+    let arguments = ["two.yaml", "length=9 steps", "policy=cutmix_zeta_mixup"];
+    for (out, more) in [("f32", "device=cpu"), ("bf16", "device=cuda:0")] {
+        let precision = format!("precision={out}");
+        let all = [&arguments[..], &[more, &precision, "--out", out]].concat();
+        place.run(&desk, Program::Train, &all).ok();
+    }
+    let [f32, bf16] = ["f32", "bf16"].map(|run| steps(&desk, run, "loss"));
+    assert_eq!(f32.len(), 9);
+    let apart = |(a, b): (&f64, &f64)| (a - b).abs() / a.abs();
+    let most = f32.iter().zip(&bf16).map(apart).fold(0.0, f64::max);
+    // Rounding is there, and small.
+    assert!((1e-5..0.05).contains(&most), "{f32:?}\n{bf16:?}");
+    // Parameters are kept in f32: some of their numbers need more than 8 bits.
+    let finer = |values: &Vec<f32>| values.iter().any(|value| value.to_bits() & 0xffff != 0);
+    assert!(tensors(&desk.path("bf16/last/model.safetensors")).values().any(finer));
+    place.run(&desk, Program::Tallow, &["eval", "bf16", "device=cpu"]).ok();
+    let refused = place.run(&desk, Program::Train, &["two.yaml", "precision=bf16", "device=cpu", "--out", "x"]);
+    refused.complains(2, &["precision", "bf16 – cpu", "write f32, or compute on cuda"]);
+}
