@@ -5,7 +5,8 @@
     python benches/peers/gpu.py --rows resnet18 --steps 20
     python benches/peers/gpu.py --print                                the table of what was measured before
 
-tallow computes in f32; PyTorch in f32 (strict), with TF32, in bf16 (autocast) and bf16 compiled, the last three on channels_last.
+tallow in f32 (strict), with TF32 convolutions and in bf16; PyTorch in f32 (strict), with TF32, in bf16 (autocast) and bf16 compiled, the
+last three on channels_last.
 What fails (memory, say) is written down as such. Every figure goes to benches/raw/gpu/<row>.jsonl.
 """
 
@@ -27,6 +28,7 @@ ROWS = {
     "mobilenet_v3_large_224_b256": net("mobilenet_v3_large", "imagenet", 224, 256),
 }
 VARIANTS = ["nchw", "tf32", "bf16", "bf16_compiled"]
+PRECISIONS = ["f32", "tf32", "bf16"]
 
 
 def said(command, limit):
@@ -44,7 +46,8 @@ def said(command, limit):
 def measure(name, options):
     pace = ["--steps", str(options.steps), "--warmup", str(options.warmup)]
     work = ["step", *ROWS[name], *pace]
-    commands = {"tallow": [options.tallow.resolve(), "bench", *work, "--device", "cuda:0", "--json"]}
+    ours = [options.tallow.resolve(), "bench", *work, "--device", "cuda:0", "--json", "--precision"]
+    commands = {f"tallow_{precision}": [*ours, precision] for precision in PRECISIONS}
     torch = [options.python, str(HERE / "torch_work.py"), *work, "--device", "cuda", "--threads", "8"]
     commands.update({variant: [*torch, "--variant", variant] for variant in options.variants})
     path = RAW / "gpu" / f"{name}.jsonl"
@@ -69,10 +72,12 @@ def rows():
         found = {}
         for line in map(json.loads, path.read_text().splitlines()):
             found.setdefault(line["who"], []).append(line)
-        ours = middle(found["tallow"], "images_per_second")
-        theirs = [middle(found.get(variant, []), "images_per_second") for variant in VARIANTS]
-        ratios = [f"{ours / speed:.3f}×" if ours and speed else "–" for speed in (theirs[0], theirs[2])]
-        yield [name, cell(ours, 0), *(cell(speed, 0) for speed in theirs), *ratios]
+        of = lambda who: middle(found.get(who, []), "images_per_second")
+        ours, theirs = [of(f"tallow_{precision}") for precision in PRECISIONS], [of(variant) for variant in VARIANTS]
+        # f32, TF32 and bf16 each beside its like, and bf16 beside what is compiled.
+        pairs = zip([*ours, ours[2]], theirs)
+        ratios = [f"{our / their:.3f}×" if our and their else "–" for our, their in pairs]
+        yield [name, *(cell(speed, 0) for speed in [*ours, *theirs]), *ratios]
 
 
 def main():
@@ -89,8 +94,9 @@ def main():
     options = parser.parse_args()
     for name in [] if options.print else [name for name in ROWS if name.startswith(tuple(options.rows))]:
         measure(name, options)
-    head = ["a training step, images/s", "tallow f32", *(f"torch {name}" for name in ("f32", "TF32", "bf16", "bf16 compiled"))]
-    print("\n".join(table([*head, "to f32", "to bf16"], list(rows()))))
+    names = ("f32", "TF32", "bf16", "bf16 compiled")
+    head = ["a training step, images/s", *(f"tallow {name}" for name in names[:3]), *(f"torch {name}" for name in names)]
+    print("\n".join(table([*head, *(f"to {name}" for name in names)], list(rows()))))
 
 
 if __name__ == "__main__":

@@ -50,7 +50,8 @@ impl Place {
 
     fn run(&self, desk: &Desk, program: Program, arguments: &[&str]) -> Said {
         let running = desk.program(program).args(arguments);
-        let running = running.env("TALLOW_CACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cuda_kernels"));
+        let running =
+            running.env("TALLOW_CACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cuda_kernels"));
         match self {
             Place::StandIn(folder) => running.env("TALLOW_CUDA_LIBRARIES", folder).say(),
             Place::Gpu => running.say(),
@@ -133,7 +134,8 @@ fn networks_of_every_kind_have_the_cpus_losses_and_gradients() {
             format!("policy={policy}"),
             "data.batch=4".to_owned(),
         ];
-        let arguments: Vec<&str> = ["two.yaml"].into_iter().chain(arguments.iter().map(String::as_str)).collect();
+        let arguments: Vec<&str> =
+            ["two.yaml"].into_iter().chain(arguments.iter().map(String::as_str)).collect();
         place.train_both(&desk, model, &arguments);
         assert_alike(&desk, model, 1e-5, 5e-3);
     }
@@ -178,6 +180,7 @@ fn bf16_trains_as_f32_does_but_for_rounding() {
     let finer = |values: &Vec<f32>| values.iter().any(|value| value.to_bits() & 0xffff != 0);
     assert!(tensors(&desk.path("bf16/last/model.safetensors")).values().any(finer));
     place.run(&desk, Program::Tallow, &["eval", "bf16", "device=cpu"]).ok();
-    let refused = place.run(&desk, Program::Train, &["two.yaml", "precision=bf16", "device=cpu", "--out", "x"]);
+    let refused =
+        place.run(&desk, Program::Train, &["two.yaml", "precision=bf16", "device=cpu", "--out", "x"]);
     refused.complains(2, &["precision", "bf16 – cpu", "write f32, or compute on cuda"]);
 }

@@ -43,8 +43,8 @@ pub use recipe::elsewhere;
 #[cfg(feature = "hub")]
 pub use run::Transfers;
 pub use run::{
-    Batch, Batches, Calibration, Data, DataCheck, DeviceChoice, FittedOn, Memory, Model, Pretrained, Run,
-    Start, Statistics, Transforms, Tta, check_data, device_name, inspect, part, pretrained,
+    Batch, Batches, Calibration, Data, DataCheck, DeviceChoice, FittedOn, Memory, Model, Precision,
+    Pretrained, Run, Start, Statistics, Transforms, Tta, check_data, device_name, inspect, part, pretrained,
 };
 pub use share::{
     Asked, Assembled, Evaluation, Exported, Library, Measured, PublishOptions, add_class_intervals, assemble,

@@ -50,6 +50,9 @@ pub struct NetworkBench {
     /// Classes to tell apart
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub classes: u32,
+    /// The arithmetic of the layers; bf16 on CUDA
+    #[arg(long, default_value = "f32", value_name = "f32|tf32|bf16")]
+    pub precision: String,
 }
 
 #[derive(Args)]

@@ -12,7 +12,7 @@ use tallow_data::listed;
 use tallow_policy::{PRESETS, Policy, Registry};
 use tallow_report::Progress;
 use tallow_train::bench::{self, Machine, Work};
-use tallow_train::{Data, Error, Plan, Run, Start};
+use tallow_train::{Data, Error, Plan, Precision, Run, Start};
 
 pub fn bench(arguments: &Bench, registry: &Registry) -> anyhow::Result<()> {
     match &arguments.what {
@@ -25,13 +25,14 @@ pub fn bench(arguments: &Bench, registry: &Registry) -> anyhow::Result<()> {
 }
 
 fn step(arguments: &StepBench, registry: &Registry) -> anyhow::Result<()> {
-    let (pace, work) = (&arguments.pace, work(&arguments.network)?);
+    let pace = &arguments.pace;
+    let device = device(&pace.device)?;
+    let work = work(&arguments.network, &device)?;
     let policy = policy("--policy", &arguments.policy, registry)?;
     let taps = policy.check_taps(work.model.name, work.model.taps);
     if !taps.is_empty() {
         return Err(mistakes("--policy", taps).into());
     }
-    let device = device(&pace.device)?;
     let bench = bench::Bench::build(work, &device)?;
     let phases = bench.train(&policy, pace.warmup as usize, pace.steps as usize)?;
     let rss = bench::peak_rss();
@@ -69,8 +70,9 @@ fn step(arguments: &StepBench, registry: &Registry) -> anyhow::Result<()> {
 }
 
 fn eval(arguments: &EvalBench) -> anyhow::Result<()> {
-    let (pace, work) = (&arguments.pace, work(&arguments.network)?);
+    let pace = &arguments.pace;
     let device = device(&pace.device)?;
+    let work = work(&arguments.network, &device)?;
     let bench = bench::Bench::build(work, &device)?;
     let times = bench.evaluate(pace.warmup as usize, pace.steps as usize)?;
     let rss = bench::peak_rss();
@@ -169,12 +171,15 @@ fn limit(arguments: &RecipeBench) -> usize {
     arguments.limit.map_or(usize::MAX, |limit| limit as usize)
 }
 
-fn work(arguments: &NetworkBench) -> Result<Work, Error> {
+fn work(arguments: &NetworkBench, device: &Device) -> Result<Work, Error> {
     let name = &arguments.model;
     let model = tallow_models::find(name).ok_or_else(|| {
         let known = tallow_models::MODELS.iter().map(|model| model.name);
         Error::recipe(format!("--model: unknown model `{name}`{}", listed("models", name, known)))
     })?;
+    let mistake = |problem| Error::recipe(format!("--precision: {problem}"));
+    let precision: Precision = arguments.precision.parse().map_err(mistake)?;
+    precision.check(device).map_err(mistake)?;
     let input = arguments.input.map_or(model.input, |input| input as usize);
     Ok(Work {
         model,
@@ -182,6 +187,7 @@ fn work(arguments: &NetworkBench) -> Result<Work, Error> {
         input,
         batch: arguments.batch as usize,
         classes: arguments.classes as usize,
+        precision,
     })
 }
 
@@ -231,6 +237,7 @@ fn network(figures: &mut Figures, work: &Work, bench: &bench::Bench, device: &De
     figures.put("batch", work.batch, "");
     figures.put("classes", work.classes, "");
     figures.put("parameters", bench.parameters(), "");
+    figures.put("precision", work.precision.name(), "");
     machinery(figures, device);
 }
 
@@ -243,7 +250,7 @@ fn machinery(figures: &mut Figures, device: &Device) {
     program(figures);
     figures.put("device", tallow_train::device_name(device), "");
     figures.put("threads", bench::threads(), "of the arithmetic");
-    figures.put("dtype", "f32", "");
+    figures.put("dtype", "f32", "of parameters");
     figures.put("layout", "NCHW", "at the taps");
 }
 

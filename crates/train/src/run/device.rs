@@ -43,6 +43,28 @@ impl DeviceChoice {
     }
 }
 
+impl DeviceChoice {
+    /// Why `auto` came to compute on the CPU where a driver sees a GPU.
+    pub fn passed_over(self, opened: &Device) -> Option<String> {
+        if self != DeviceChoice::Auto || !opened.is_cpu() || !has_gpu() {
+            return None;
+        }
+        let why = cuda(0).err()?;
+        Some(format!("device: auto computes on cpu, though this machine has a GPU: {why}"))
+    }
+}
+
+#[cfg(not(feature = "cuda"))]
+fn has_gpu() -> bool {
+    false
+}
+
+#[cfg(feature = "cuda")]
+fn has_gpu() -> bool {
+    use tallow_cuda::Obstacle::{NoDriver, NoGpu};
+    !matches!(tallow_cuda::ready(0), Err(NoDriver(_) | NoGpu))
+}
+
 #[cfg(not(feature = "cuda"))]
 fn cuda(ordinal: usize) -> Result<Device, String> {
     Err(format!("cuda:{ordinal} – this build has no CUDA; build with `--features cuda`, or compute on cpu"))

@@ -75,6 +75,7 @@ impl Run {
         let (length, loss) = check_with_data(&plan, &data)?;
         let mut warnings = warnings(&*data.train, &*data.validation);
         warnings.extend(plan.doubts());
+        warnings.extend(plan.device.passed_over(&device));
         if is_undefined(plan.select, &*data.validation) {
             warnings.push(format!(
                 "select: {} is undefined on the validation part, whose images are all of one class, so that no epoch is \

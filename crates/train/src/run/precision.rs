@@ -26,6 +26,15 @@ impl std::str::FromStr for Precision {
 }
 
 impl Precision {
+    /// As recipes write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::F32 => "f32",
+            Precision::Tf32 => "tf32",
+            Precision::Bf16 => "bf16",
+        }
+    }
+
     /// Whether a training can be run so on a device.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use super::{Clock, Times};
 use crate::Result;
 use crate::fit::branch::{Objective, Phase, StepContext};
 use crate::fit::{Loss, LossKind, Optimizer, Rates, Rule, State, Step};
-use crate::run::{Statistics, keys};
+use crate::run::{Precision, Statistics, keys};
 use candle_core::{DType, Device, Tensor};
 use tallow_data::Pixels;
 use tallow_models::{Mode, ModelOptions, ModelSpec, Network, Params, Stem};
@@ -20,9 +20,11 @@ pub struct Work {
     pub input: usize,
     pub batch: usize,
     pub classes: usize,
+    /// One that the device has.
+    pub precision: Precision,
 }
 
-/// A network in f32 with initial values, and a batch on the device.
+/// A network with initial values, and a batch on the device.
 pub struct Bench {
     work: Work,
     device: Device,
@@ -54,7 +56,10 @@ impl Bench {
     /// # Errors
     /// Options that the network does not take; those of the device.
     pub fn build(work: Work, device: &Device) -> Result<Bench> {
-        let mut params = Params::new(keys::initial_weights(keys::BENCH), DType::F32, device);
+        tallow_kernels::allow_tf32(work.precision == Precision::Tf32);
+        let compute = work.precision.of_values(device);
+        let mut params =
+            Params::new(keys::initial_weights(keys::BENCH), DType::F32, device).computing_in(compute);
         let options =
             ModelOptions { stem: work.stem, input: Some(work.input), ..ModelOptions::new(work.classes) };
         let network = (work.model.build)(&mut params, &options)?;
@@ -62,7 +67,7 @@ impl Bench {
         let bytes = (0..work.batch * work.input * work.input * 3).map(|_| rng.below(256) as u8).collect();
         let pixels = Pixels { rows: work.batch, height: work.input, width: work.input, bytes };
         let statistics = Statistics { mean: work.model.mean, std: work.model.std };
-        let values = statistics.upload(&pixels, DType::F32, device)?;
+        let values = statistics.upload(&pixels, compute, device)?;
         let labels = (0..work.batch).map(|row| (row % work.classes) as u32).collect();
         let rows = Rows::one_hot(labels, vec![None; work.batch], work.classes);
         Ok(Bench { work, device: device.clone(), params, network, values, rows })
@@ -127,6 +132,7 @@ impl Bench {
         let Step { gradients, loss, .. } = objective.gradients(context, |_| Ok(self.values.clone()), done)?;
         phases.loss = loss;
         optimizer.update(&self.params, &gradients, state, |_| Some(0), Rates { lr: 0.01, momentum: None })?;
+        self.params.cast()?;
         let updating = clock.lap()?;
         drop(gradients);
         clock.lap()?;
