@@ -23,6 +23,8 @@ pub mod cuda;
 #[cfg(feature = "cudnn")]
 pub mod cudnn;
 mod here;
+#[cfg(any(test, feature = "cuda"))]
+mod kept;
 mod launch;
 #[cfg(not(feature = "cuda"))]
 mod nowhere;
@@ -31,7 +33,7 @@ mod target;
 
 pub(crate) use here::{Buffer, Here};
 
-pub use launch::{Argument, Device, Kind, Launch, Memory, Storage, groups, size, sizes};
+pub use launch::{Argument, Device, Kind, Launch, Memory, Of, Storage, groups, size, sizes};
 pub use source::{Access, Element, Form, LIST, Parameter, Signature, Source};
 pub use target::Target;
 

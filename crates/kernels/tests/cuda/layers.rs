@@ -5,7 +5,8 @@ use crate::stand_in::new_lines;
 use candle_core::{Device, Result, Tensor, Var};
 use tallow_kernels::{
     AdamW, BatchNorm, Conv, RunningStats, Sgd, Stats, adamw_steps, avg_pool2d, avg_pool2d_ceil, batch_norm,
-    conv2d, count_kernels, ema_updates, global_avg_pool, grad_norm, layer_norm, max_pool2d, sgd_steps,
+    clip_grads, conv2d, count_kernels, ema_updates, global_avg_pool, grad_norm, layer_norm, max_pool2d,
+    sgd_steps,
 };
 
 pub fn all() -> Result<()> {
@@ -117,25 +118,29 @@ fn updates(bench: &Bench) -> Result<()> {
     };
     let (cpu, gpu) = (made(&Device::Cpu)?, made(&bench.device)?);
     let sgd = Sgd { lr: 0.1, momentum: 0.9, nesterov: true, decay: 1e-2 };
-    let adamw = AdamW { lr: 1e-2, beta1: 0.9, beta2: 0.99, eps: 1e-8, decay: 1e-2, step: 3 };
+    let adamw = AdamW { lr: 1e-2, beta1: 0.9, beta2: 0.99, eps: 1e-8, decay: 1e-2, coupled: false, step: 3 };
     let run = |all: &[[Var; 4]]| -> Result<f64> {
         let three: Vec<_> = all.iter().map(|[p, g, m, _]| (p, g.as_tensor(), m)).collect();
         sgd_steps(&three, sgd)?;
         let four: Vec<_> = all.iter().map(|[p, g, m, v]| (p, g.as_tensor(), m, v)).collect();
         adamw_steps(&four, adamw)?;
+        adamw_steps(&four, AdamW { coupled: true, ..adamw })?;
         let two: Vec<_> = all.iter().map(|[p, _, m, _]| (m, p.as_tensor())).collect();
         ema_updates(&two, 0.99)?;
-        let gradients: Vec<_> = all.iter().map(|[_, g, ..]| g.as_tensor()).collect();
-        grad_norm(&gradients)
+        let mut gradients: Vec<_> = all.iter().map(|[_, g, ..]| g.as_detached_tensor()).collect();
+        let norm = grad_norm(&gradients.iter().collect::<Vec<_>>())?;
+        clip_grads(&mut gradients.iter_mut().collect::<Vec<_>>(), 0.5 * norm)?;
+        Ok(norm)
     };
     let want = run(&cpu)?;
     new_lines();
     let (got, count) = count_kernels(|| run(&gpu));
     let got = got?;
-    assert_eq!(count, 4, "each update is one kernel's, for all parameters");
+    assert_eq!(count, 6, "each update is one kernel's, for all parameters");
     if let Some(lines) = new_lines() {
-        let expected = ["sgd", "sgd", "adamw", "adamw", "average", "average", "squares", "squares", "norm"];
-        assert_eq!(launched(&lines), expected);
+        let norm = ["squares", "squares", "norm"];
+        let updates = ["sgd", "sgd", "adamw", "adamw", "adamw", "adamw", "average", "average"];
+        assert_eq!(launched(&lines), [&updates[..], &norm, &norm, &["clip", "clip"]].concat());
         let reads: Vec<_> = lines.iter().filter(|line| line.starts_with("read ")).collect();
         assert_eq!(reads, ["read 4"], "the norm alone is read");
     }

@@ -15,11 +15,13 @@ use stand_in::{Run, Where};
 /// What a program does, by name.
 type Case = (&'static str, fn() -> Result<()>);
 
-const CASES: [Case; 5] = [
+const CASES: [Case; 7] = [
     ("ops", ops::all),
     ("blocks", blocks::all),
     ("layers", layers::all),
     ("step", steps::step),
+    ("batches", steps::batches),
+    ("orders", steps::orders),
     ("early", steps::kernel_before_its_upload),
 ];
 
@@ -39,14 +41,26 @@ fn ops_give_what_the_cpu_gives() {
     }
 }
 
-/// All memory is given back, but for the number that stands for all variables, which lives as long as the program.
+#[test]
+fn what_is_on_the_device_is_uploaded_once() {
+    let Some(place) = Where::find() else { return };
+    for case in ["batches", "orders"] {
+        place.run(&Run::of(case)).passes();
+    }
+}
+
+/// All memory is given back, but for what lives as long as the program: the number that stands for all variables, and what shapes alone
+/// decide.
 #[test]
 fn a_step_launches_copies_and_reads_what_the_table_says() {
     let Some(place) = Where::find() else { return };
     let done = place.run(&Run::of("step"));
     done.passes();
     if let Some(log) = done.log() {
-        assert_eq!(log.lines().last(), Some("left 1 allocations 4 bytes"));
+        // That number, 6 pieces of a list of 6, the weights of 4 classes, the values of 256 bytes in 3 channels, where 5 images begin.
+        let bytes = 4 + 6 * 3 * 4 + 4 * 4 + 768 * 4 + 5 * 3 * 4;
+        let left = format!("left 5 allocations {bytes} bytes");
+        assert_eq!(log.lines().last(), Some(left.as_str()));
     }
 }
 

@@ -9,16 +9,24 @@ pub static SOURCE: Source = Source::new("optimizer", 256, include_str!("gpu.cc")
 /// Numbers of one group.
 const PIECE: usize = 4096;
 
-/// What the groups of one launch work on: (tensor of the list, begin, end) each; none where all tensors are empty.
-fn pieces<'a, B: Memory + 'a>(tensors: impl IntoIterator<Item = &'a B>) -> Result<Vec<u32>> {
-    let mut pieces = Vec::new();
-    for (k, tensor) in tensors.into_iter().enumerate() {
-        size(tensor.count())?;
-        for begin in (0..tensor.count()).step_by(PIECE) {
-            pieces.extend([k, begin, (begin + PIECE).min(tensor.count())].map(|n| n as u32));
-        }
+/// What the groups of one launch work on: how many there are, and on the device (tensor of the list, begin, end) of each; none where
+/// all tensors are empty.
+fn pieces<D: Device>(device: &D, tensors: &[&D::Buffer]) -> Result<Option<(u32, D::Buffer)>> {
+    let counts: Vec<usize> = tensors.iter().map(|tensor| tensor.count()).collect();
+    counts.iter().try_for_each(|count| size(*count).map(drop))?;
+    let across = size(counts.iter().map(|count| count.div_ceil(PIECE)).sum())?;
+    if across == 0 {
+        return Ok(None);
     }
-    Ok(pieces)
+    let table = || {
+        let of = |(k, count): (usize, &usize)| {
+            let (count, begins) = (*count, (0..*count).step_by(PIECE));
+            begins.flat_map(move |begin| [k, begin, (begin + PIECE).min(count)].map(|n| n as u32))
+        };
+        counts.iter().enumerate().flat_map(of).collect()
+    };
+    let of: Vec<u64> = counts.iter().map(|count| *count as u64).collect();
+    Ok(Some((across, device.kept_words(("pieces", &of), table)?)))
 }
 
 /// Tensors of a list: as many rows as there are parameters, their buffers of one size in each.
@@ -47,11 +55,7 @@ pub fn sgd<D: Device>(device: &D, tensors: &[[&D::Buffer; 3]], options: Sgd) -> 
     check("sgd_step", tensors)?;
     let Sgd { lr, momentum, nesterov, decay } = options;
     for tensors in tensors.chunks(LIST) {
-        let table = pieces(column(tensors, 0))?;
-        let (across, table) = (size(table.len() / 3)?, device.words(&table)?);
-        if across == 0 {
-            continue;
-        }
+        let Some((across, table)) = pieces(device, &column(tensors, 0))? else { continue };
         let [param, grad, velocity] = [0, 1, 2].map(|k| column(tensors, k));
         let mut arguments = arguments![param, grad, velocity, &table];
         arguments.extend(arguments![lr as f32, momentum as f32, decay as f32, nesterov]);
@@ -66,18 +70,15 @@ pub fn sgd<D: Device>(device: &D, tensors: &[[&D::Buffer; 3]], options: Sgd) -> 
 /// Fails on a step of 0, on buffers of two sizes, and where the device does.
 pub fn adamw<D: Device>(device: &D, tensors: &[[&D::Buffer; 4]], options: AdamW) -> Result<()> {
     check("adamw_step", tensors)?;
-    let AdamW { lr, beta1, beta2, eps, decay, step } = options;
+    let AdamW { lr, beta1, beta2, eps, step, .. } = options;
     if step == 0 {
         bail!("adamw_step: expected steps counted from 1, got 0");
     }
     let (c1, c2) = (1.0 - beta1.powf(step as f64), (1.0 - beta2.powf(step as f64)).sqrt());
-    let numbers = [1.0 - lr * decay, lr / c1, c2, eps, beta1, 1.0 - beta1, beta2, 1.0 - beta2];
+    let (keep, coupled) = (options.keep(), options.coupled_decay().unwrap_or(0.0));
+    let numbers = [keep, lr / c1, c2, eps, beta1, 1.0 - beta1, beta2, 1.0 - beta2, coupled];
     for tensors in tensors.chunks(LIST) {
-        let table = pieces(column(tensors, 0))?;
-        let (across, table) = (size(table.len() / 3)?, device.words(&table)?);
-        if across == 0 {
-            continue;
-        }
+        let Some((across, table)) = pieces(device, &column(tensors, 0))? else { continue };
         let [param, grad, m, v] = [0, 1, 2, 3].map(|k| column(tensors, k));
         let mut arguments = arguments![param, grad, m, v, &table];
         arguments.extend(numbers.map(|number| (number as f32).into()));
@@ -93,11 +94,7 @@ pub fn adamw<D: Device>(device: &D, tensors: &[[&D::Buffer; 4]], options: AdamW)
 pub fn ema<D: Device>(device: &D, tensors: &[[&D::Buffer; 2]], decay: f64) -> Result<()> {
     check("ema_update", tensors)?;
     for tensors in tensors.chunks(LIST) {
-        let table = pieces(column(tensors, 0))?;
-        let (across, table) = (size(table.len() / 3)?, device.words(&table)?);
-        if across == 0 {
-            continue;
-        }
+        let Some((across, table)) = pieces(device, &column(tensors, 0))? else { continue };
         let arguments = arguments![column(tensors, 0), column(tensors, 1), &table, (1.0 - decay) as f32];
         SOURCE.launch(device, ("average", storage(tensors, 1)?), [across, 1], arguments)?;
     }
@@ -111,19 +108,18 @@ pub fn ema<D: Device>(device: &D, tensors: &[[&D::Buffer; 2]], decay: f64) -> Re
 pub fn norm<D: Device>(device: &D, grads: &[&D::Buffer]) -> Result<D::Buffer> {
     let Some(first) = grads.first() else { bail!("grad_norm: expected a gradient at least") };
     let storage = Storage::of(*first)?;
-    let tables = grads.chunks(LIST).map(|grads| pieces(grads.iter().copied())).collect::<Result<Vec<_>>>()?;
-    let count = tables.iter().map(|table| table.len() / 3).sum();
-    let sums = device.empty(Kind::F32, count)?;
+    let lists = grads.chunks(LIST).filter_map(|list| Some((list, pieces(device, list).transpose()?)));
+    let lists = lists.map(|(list, pieces)| Ok((list, pieces?))).collect::<Result<Vec<_>>>()?;
+    let count = lists.iter().map(|(_, (across, _))| across).sum::<u32>();
+    let sums = device.empty(Kind::F32, count as usize)?;
     let mut done = 0;
-    for (grads, table) in grads.chunks(LIST).zip(&tables).filter(|(_, table)| !table.is_empty()) {
-        let across = size(table.len() / 3)?;
-        let table = device.words(table)?;
-        let arguments = arguments![grads.to_vec(), &table, &sums, done];
-        SOURCE.launch(device, ("squares", storage), [across, 1], arguments)?;
+    for (list, (across, table)) in &lists {
+        let arguments = arguments![list.to_vec(), table, &sums, done];
+        SOURCE.launch(device, ("squares", storage), [*across, 1], arguments)?;
         done += across;
     }
     let norm = device.empty(Kind::F32, 1)?;
-    SOURCE.launch(device, ("norm", storage), [1, 1], arguments![&sums, &norm, size(count)?])?;
+    SOURCE.launch(device, ("norm", storage), [1, 1], arguments![&sums, &norm, count])?;
     Ok(norm)
 }
 
@@ -151,13 +147,10 @@ fn each<'a, D: Device>(
     more: impl Fn() -> Vec<Argument<'a, D::Buffer>>,
 ) -> Result<()> {
     for list in tensors.chunks(LIST) {
-        let table = pieces(list.iter().copied())?;
-        let (across, table) = (size(table.len() / 3)?, device.words(&table)?);
-        if across > 0 {
-            let mut arguments = arguments![list.to_vec(), &table];
-            arguments.extend(more());
-            SOURCE.launch(device, (kernel, Storage::of(list[0])?), [across, 1], arguments)?;
-        }
+        let Some((across, table)) = pieces(device, list)? else { continue };
+        let mut arguments = arguments![list.to_vec(), &table];
+        arguments.extend(more());
+        SOURCE.launch(device, (kernel, Storage::of(list[0])?), [across, 1], arguments)?;
     }
     Ok(())
 }
@@ -169,11 +162,7 @@ fn each<'a, D: Device>(
 pub fn cast<D: Device>(device: &D, tensors: &[[&D::Buffer; 2]]) -> Result<()> {
     check("cast", tensors)?;
     for tensors in tensors.chunks(LIST) {
-        let table = pieces(column(tensors, 0))?;
-        let (across, table) = (size(table.len() / 3)?, device.words(&table)?);
-        if across == 0 {
-            continue;
-        }
+        let Some((across, table)) = pieces(device, &column(tensors, 0))? else { continue };
         let arguments = arguments![column(tensors, 0), column(tensors, 1), &table];
         SOURCE.launch(device, ("cast", storage(tensors, 1)?), [across, 1], arguments)?;
     }

@@ -48,18 +48,38 @@ pub(super) fn ema(here: &Here, rows: &[[&Tensor; 2]], decay: f64) -> Result<()> 
     gpu::ema(here, &borrowed(&buffers(here, rows)?), decay)
 }
 
-/// √(Σ of all squares), in f32, where all gradients are of one type on one GPU; one number is read.
-pub(super) fn norm(grads: &[&Tensor]) -> Result<Option<f64>> {
-    let Some(first) = grads.first() else { return Ok(None) };
+/// Where kernels of ours take all gradients: of one type, on one GPU.
+fn here_of(op: &str, grads: &[&Tensor]) -> Result<Option<Here>> {
+    let Some(first) = grads.first().filter(|first| !first.device().is_cpu()) else { return Ok(None) };
     for grad in grads {
         let alike = grad.dtype() == first.dtype() && grad.device().same_device(first.device());
-        if !alike || route("grad_norm", &[grad])? != Route::Gpu {
+        if !alike || route(op, &[grad])? != Route::Gpu {
             return Ok(None);
         }
     }
-    let Some(here) = Here::of(first) else { return Ok(None) };
+    Ok(Here::of(first))
+}
+
+/// √(Σ of all squares), a scalar in f32, where all gradients are of one type on one GPU.
+pub(super) fn norm(grads: &[&Tensor]) -> Result<Option<Tensor>> {
+    let Some(here) = here_of("grad_norm", grads)? else { return Ok(None) };
     kernel_ran();
     let buffers = grads.iter().map(|grad| here.buffer(grad)).collect::<Result<Vec<_>>>()?;
     let norm = gpu::norm(&here, &buffers.iter().collect::<Vec<_>>())?;
-    Ok(Some(f64::from(here.tensor(norm, ())?.to_scalar::<f32>()?)))
+    Ok(Some(here.tensor(norm, ())?))
+}
+
+/// Whether gradients were cut to a norm of `most` here, in place.
+pub(super) fn clip(grads: &mut [&mut Tensor], most: f64) -> Result<bool> {
+    let all: Vec<&Tensor> = grads.iter().map(|grad| &**grad).collect();
+    let Some(here) = here_of("clip_grads", &all)? else { return Ok(false) };
+    kernel_ran();
+    for grad in grads.iter_mut().filter(|grad| !grad.is_contiguous()) {
+        **grad = grad.detach().contiguous()?;
+    }
+    let buffers = grads.iter().map(|grad| here.in_place(grad)).collect::<Result<Vec<_>>>()?;
+    let buffers: Vec<&Buffer> = buffers.iter().collect();
+    let norm = gpu::norm(&here, &buffers)?;
+    gpu::clip(&here, &buffers, &norm, most)?;
+    Ok(true)
 }
