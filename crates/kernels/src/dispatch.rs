@@ -86,7 +86,7 @@ fn route_beside(name: &str, x: &[&Tensor], in_f32: Range<usize>) -> Result<Route
         bail!("{name}: no kernel on the CPU takes {dtype:?} – expected f32 or f64 – cast with to_dtype");
     }
     Ok(match device {
-        _ if COMPOSED.get() => Route::Composed,
+        _ if is_composed() => Route::Composed,
         Device::Cpu => Route::Cpu,
         _ => Route::Gpu,
     })
@@ -95,6 +95,10 @@ fn route_beside(name: &str, x: &[&Tensor], in_f32: Range<usize>) -> Result<Route
 thread_local! {
     static COMPOSED: Cell<bool> = Cell::new(std::env::var("TALLOW_FALLBACK").is_ok_and(|v| v == "1"));
     static KERNELS: Cell<u64> = const { Cell::new(0) };
+}
+
+pub(crate) fn is_composed() -> bool {
+    COMPOSED.get()
 }
 
 /// Runs `pass` with every op that this thread applies composed of candle's own. With the environment variable

@@ -13,6 +13,7 @@ use crate::{
     Init, Layer, Mode, ModelOptions, ModelSpec, Network, Outline, Param, Params, Peer, Result, Stage,
 };
 use candle_core::{Device, Tensor};
+use std::sync::OnceLock;
 use tallow_kernels::{
     channels_first, channels_last, global_avg_pool, linear, narrow, pad, rearrange, window_attention,
 };
@@ -180,6 +181,8 @@ struct Block {
     qkv: Linear,
     projection: Linear,
     table: Param,
+    /// The table's row for each pair of tokens, where the table is; made at the first pass.
+    index: OnceLock<Tensor>,
     mlp: Mlp,
     depths: [StochasticDepth; 2],
     heads: usize,
@@ -200,6 +203,7 @@ impl Block {
             qkv: Linear::with(params, &at("attn.qkv"), (features, 3 * features), NARROW)?,
             projection: Linear::with(params, &at("attn.proj"), (features, features), NARROW)?,
             table: params.without_decay(&table, &[positions, heads], Init::Normal(0.02))?,
+            index: OnceLock::new(),
             mlp: Mlp::new(params, [&at("mlp.0"), &at("mlp.3")], features, 4 * features)?,
             depths: ["attn", "mlp"].map(|branch| StochasticDepth { name: at(branch), rate }),
             heads,
@@ -225,17 +229,27 @@ impl Block {
 
     /// (heads, window², window²): the table's row for how far each token is from each other.
     fn bias(&self, mode: &Mode) -> Result<Tensor> {
-        let n = WINDOW * WINDOW;
-        let apart = |i: usize, j: usize| WINDOW - 1 + i - j;
-        let index = (0..n * n).map(|pair| {
-            let (i, j) = (pair / n, pair % n);
-            let (down, right) = (apart(i / WINDOW, j / WINDOW), apart(i % WINDOW, j % WINDOW));
-            (down * (2 * WINDOW - 1) + right) as u32
-        });
-        let table = self.table.tensor(mode);
-        let index = Tensor::from_iter(index, &Device::Cpu)?.to_device(table.device())?;
-        Ok(table.index_select(&index, 0)?.t()?.contiguous()?.reshape((self.heads, n, n))?)
+        let (n, table) = (WINDOW * WINDOW, self.table.tensor(mode));
+        let index = match self.index.get() {
+            Some(index) => index,
+            None => {
+                let made = Tensor::from_iter(rows(), &Device::Cpu)?.to_device(table.device())?;
+                self.index.get_or_init(|| made)
+            }
+        };
+        Ok(table.index_select(index, 0)?.t()?.contiguous()?.reshape((self.heads, n, n))?)
     }
+}
+
+/// The table's row for each pair of a window's tokens: how far they are from each other.
+fn rows() -> impl Iterator<Item = u32> {
+    let n = WINDOW * WINDOW;
+    let apart = |i: usize, j: usize| WINDOW - 1 + i - j;
+    (0..n * n).map(move |pair| {
+        let (i, j) = (pair / n, pair % n);
+        let (down, right) = (apart(i / WINDOW, j / WINDOW), apart(i % WINDOW, j % WINDOW));
+        (down * (2 * WINDOW - 1) + right) as u32
+    })
 }
 
 /// (R, C, H, W) → (R, C): the norm of every position, the mean over the map.

@@ -72,6 +72,9 @@ pub trait Memory {
     fn address(&self) -> u64;
 }
 
+/// What decides numbers that are kept: what they are, and sizes or the bits of numbers.
+pub type Of<'a> = (&'static str, &'a [u64]);
+
 /// What launches kernels. Launches run one after another, in the order in which they were asked for.
 pub trait Device {
     type Buffer: Memory;
@@ -93,6 +96,28 @@ pub trait Device {
     /// # Errors
     /// Fails where there is no memory.
     fn floats(&self, floats: &[f32]) -> Result<Self::Buffer>;
+
+    /// Bytes on the device.
+    ///
+    /// # Errors
+    /// Fails where there is no memory.
+    fn bytes(&self, bytes: &[u8]) -> Result<Self::Buffer>;
+
+    /// Whole numbers that `of` alone decides, and that kernels only read: a device may keep them, and ask for them once.
+    ///
+    /// # Errors
+    /// Fails where there is no memory.
+    fn kept_words(&self, _of: Of, make: impl FnOnce() -> Vec<u32>) -> Result<Self::Buffer> {
+        self.words(&make())
+    }
+
+    /// The same of f32 numbers.
+    ///
+    /// # Errors
+    /// Fails where there is no memory.
+    fn kept_floats(&self, _of: Of, make: impl FnOnce() -> Vec<f32>) -> Result<Self::Buffer> {
+        self.floats(&make())
+    }
 
     /// Runs a kernel.
     ///

@@ -24,6 +24,8 @@ pub mod cuda;
 #[cfg(feature = "cudnn")]
 pub mod cudnn;
 mod here;
+#[cfg(any(test, feature = "cuda"))]
+mod kept;
 mod launch;
 #[cfg(not(feature = "cuda"))]
 mod nowhere;
@@ -34,7 +36,7 @@ pub(crate) use here::{Buffer, Here};
 
 pub(crate) use convolution::tf32_is_allowed;
 pub use convolution::{Convolution, Pass, allow_tf32};
-pub use launch::{Argument, Device, Kind, Launch, Memory, Storage, groups, size, sizes};
+pub use launch::{Argument, Device, Kind, Launch, Memory, Of, Storage, groups, size, sizes};
 pub use source::{Access, Element, Form, LIST, Parameter, Signature, Source};
 pub use target::Target;
 

@@ -36,9 +36,17 @@ impl Gradients {
     /// # Errors
     /// Fails where an op of the graph does; what had been collected is then lost.
     pub fn add(&mut self, loss: impl Borrow<Tensor>) -> Result<()> {
+        self.add_times(loss, 1.0)
+    }
+
+    /// Adds those of factor · `loss`: the same as [`Self::add`] of that product, without an op of candle's on the way.
+    ///
+    /// # Errors
+    /// Those of [`Self::add`].
+    pub fn add_times(&mut self, loss: impl Borrow<Tensor>, factor: f64) -> Result<()> {
         let walk = Walk { reached: BTreeMap::new(), variables: std::mem::take(&mut self.0) };
         let outer = WALK.replace(Some(walk));
-        let walked = walk_from(loss);
+        let walked = walk_from(loss, factor);
         let walk = WALK.replace(outer);
         walked?;
         self.0 = walk.map(|walk| walk.variables).unwrap_or_default();
@@ -90,8 +98,11 @@ thread_local! {
     static WALK: RefCell<Option<Walk>> = const { RefCell::new(None) };
 }
 
-fn walk_from(loss: impl Borrow<Tensor>) -> Result<()> {
-    let grad = loss.borrow().ones_like()?;
+fn walk_from(loss: impl Borrow<Tensor>, factor: f64) -> Result<()> {
+    let mut grad = loss.borrow().ones_like()?;
+    if factor != 1.0 {
+        grad = (grad * factor)?;
+    }
     if let Some(edge) = Edge::to(loss.borrow()) {
         edge.give(grad)?;
     }

@@ -47,8 +47,10 @@ pub use layer_scale::layer_scale;
 pub use linear::linear;
 pub use loss::{focal_loss, soft_cross_entropy};
 pub use mix::{blend_masks, mix_rows, paste_boxes, paste_resized};
-pub use optimizer::{AdamW, Sgd, adamw_step, adamw_steps, ema_update, ema_updates};
-pub use optimizer::{cast_updates, grad_norm, scale, sgd_step, sgd_steps};
+pub use optimizer::{
+    AdamW, Sgd, adamw_step, adamw_steps, cast_updates, ema_update, ema_updates, sgd_step, sgd_steps,
+};
+pub use optimizer::{clip_grads, grad_norm, grad_norm_tensor, scale};
 pub use pool::{avg_pool2d, avg_pool2d_ceil, global_avg_pool, max_pool2d};
 pub use rearrange::{channels_first, channels_last, rearrange};
 pub use relu::relu;
@@ -56,6 +58,7 @@ pub use relu6::relu6;
 pub use scale_channels::scale_channels;
 pub use silu::{sigmoid, silu};
 pub use softmax::softmax;
+pub use upload::upload_bytes;
 
 /// Launches of kernels on GPUs, by op.
 #[doc(hidden)]

@@ -1,16 +1,18 @@
 //! Updates in place: optimizers, averages, gradient clipping.
 
 mod cast;
+mod clip;
 pub mod gpu;
 mod on_gpu;
 
 pub use cast::cast_updates;
+pub use clip::{clip_grads, grad_norm, grad_norm_tensor, scale};
 
-use crate::cpu::element::{Element, by_dtype, view};
-use crate::cpu::parallel::{Shared, filled, pieces};
+use crate::cpu::element::Element;
+use crate::cpu::parallel::{Shared, pieces};
 use crate::cpu::simd::vectorized;
 use crate::dispatch::{Route, kernel_ran, route};
-use candle_core::{CpuStorage, DType, InplaceOp1, InplaceOp3, Layout, Result, Tensor, Var, bail};
+use candle_core::{CpuStorage, DType, InplaceOp3, Layout, Result, Tensor, Var, bail};
 use std::ops::Range;
 
 /// Numbers of one task, and of one partial sum.
@@ -49,6 +51,7 @@ pub fn sgd_steps(tensors: &[(&Var, &Tensor, &Var)], options: Sgd) -> Result<()> 
 
 fn sgd(param: &Var, grad: &Tensor, velocity: &Var, options: Sgd) -> Result<()> {
     let Sgd { lr, momentum, nesterov, decay } = options;
+    let grad = &matched(param, grad)?;
     if check("sgd_step", param, &[grad, velocity])? != Route::Cpu {
         let p = param.as_detached_tensor();
         let g = (grad.detach() + (&p * decay)?)?;
@@ -97,14 +100,29 @@ pub struct AdamW {
     pub beta2: f64,
     pub eps: f64,
     pub decay: f64,
+    /// Whether the decay is Adam's: added to the gradient, times the parameter, as in [`Sgd`].
+    pub coupled: bool,
     /// From 1.
     pub step: usize,
+}
+
+impl AdamW {
+    /// What the gradient gets of the parameter; none where nothing is added.
+    fn coupled_decay(&self) -> Option<f64> {
+        (self.coupled && self.decay > 0.0).then_some(self.decay)
+    }
+
+    /// What the parameter is multiplied by.
+    fn keep(&self) -> f64 {
+        if self.coupled { 1.0 } else { 1.0 - self.lr * self.decay }
+    }
 }
 
 /// param ·= 1 − lr·decay; m = β₁·m + (1 − β₁)·g; v = β₂·v + (1 − β₂)·g²;
 /// param −= lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + eps).
 ///
-/// Loshchilov & Hutter 2019, arXiv:1711.05101, with torch's order of operations. m and v begin at 0.
+/// Loshchilov & Hutter 2019, arXiv:1711.05101, with torch's order of operations. m and v begin at 0. With `coupled` it is Adam's step
+/// (Kingma & Ba 2015, arXiv:1412.6980): g = grad + decay·param, and the parameter is not multiplied.
 ///
 /// # Errors
 /// Fails on operands of two shapes or types, and on a step of 0.
@@ -126,39 +144,49 @@ pub fn adamw_steps(tensors: &[(&Var, &Tensor, &Var, &Var)], options: AdamW) -> R
 }
 
 fn adamw(param: &Var, grad: &Tensor, m: &Var, v: &Var, options: AdamW) -> Result<()> {
+    let grad = &matched(param, grad)?;
     let composed = check("adamw_step", param, &[grad, m, v])? != Route::Cpu;
-    let AdamW { lr, beta1, beta2, eps, decay, step } = options;
+    let AdamW { lr, beta1, beta2, eps, step, .. } = options;
     if step == 0 {
         bail!("adamw_step: expected steps counted from 1, got 0");
     }
     let (c1, c2) = (1.0 - beta1.powf(step as f64), (1.0 - beta2.powf(step as f64)).sqrt());
     if composed {
-        let g = grad.detach();
+        let g = match options.coupled_decay() {
+            Some(decay) => (grad.detach() + (param.as_detached_tensor() * decay)?)?,
+            None => grad.detach(),
+        };
         let next_m = ((m.as_detached_tensor() * beta1)? + (&g * (1.0 - beta1))?)?;
         let next_v = ((v.as_detached_tensor() * beta2)? + (g.sqr()? * (1.0 - beta2))?)?;
         let step = ((&next_m * (lr / c1))? / ((next_v.sqrt()? / c2)? + eps)?)?;
-        param.set(&((param.as_detached_tensor() * (1.0 - lr * decay))? - step)?)?;
+        param.set(&((param.as_detached_tensor() * options.keep())? - step)?)?;
         m.set(&next_m)?;
         return v.set(&next_v);
     }
     let grad = grad.detach().contiguous()?;
-    m.inplace_op3(&grad, &grad, &Zip(Moment { beta: beta1, square: false }))?;
-    v.inplace_op3(&grad, &grad, &Zip(Moment { beta: beta2, square: true }))?;
-    param.inplace_op3(m, v, &Zip(AdamWParam { keep: 1.0 - lr * decay, lr: lr / c1, c2, eps }))
+    let decay = options.coupled_decay();
+    // Without a decay the parameter is not read.
+    let also = if decay.is_some() { param.as_tensor() } else { &grad };
+    m.inplace_op3(&grad, also, &Zip(Moment { beta: beta1, square: false, decay }))?;
+    v.inplace_op3(&grad, also, &Zip(Moment { beta: beta2, square: true, decay }))?;
+    param.inplace_op3(m, v, &Zip(AdamWParam { keep: options.keep(), lr: lr / c1, c2, eps }))
 }
 
 struct Moment {
     beta: f64,
     square: bool,
+    /// Of Adam.
+    decay: Option<f64>,
 }
 
 impl Rule for Moment {
-    fn apply<T: Element>(&self, moment: &mut [T], grad: &[T], _: &[T]) {
+    fn apply<T: Element>(&self, moment: &mut [T], grad: &[T], param: &[T]) {
         let (beta, rest) = (T::from_f64(self.beta), T::from_f64(1.0 - self.beta));
-        if self.square {
-            zip3(moment, grad, grad, |m, g, _| beta * m + rest * (g * g));
-        } else {
-            zip3(moment, grad, grad, |m, g, _| beta * m + rest * g);
+        let square = self.square;
+        let next = |m: T, g: T| if square { beta * m + rest * (g * g) } else { beta * m + rest * g };
+        match self.decay.map(T::from_f64) {
+            Some(decay) => zip3(moment, grad, param, |m, g, p| next(m, g + decay * p)),
+            None => zip3(moment, grad, grad, |m, g, _| next(m, g)),
         }
     }
 }
@@ -215,101 +243,6 @@ impl Rule for Average {
         let rest = T::from_f64(self.rest);
         zip3(average, value, value, |a, v, _| a + rest * (v - a));
     }
-}
-
-/// √(Σ of all squares), in f64, in the order given; on a GPU with kernels of ours in f32, by a tree of fixed shape.
-///
-/// # Errors
-/// Fails on the CPU on a tensor that is neither f32 nor f64.
-pub fn grad_norm(grads: &[&Tensor]) -> Result<f64> {
-    if let Some(norm) = on_gpu::norm(grads)? {
-        return Ok(norm);
-    }
-    let mut total = 0.0;
-    for grad in grads {
-        total += if route("grad_norm", &[grad])? == Route::Cpu {
-            kernel_ran();
-            let grad = grad.contiguous()?;
-            by_dtype!(grad.dtype(), T => squares::<T>(&grad))?
-        } else {
-            let sum = grad.detach().sqr()?.sum_all()?;
-            if sum.dtype() == DType::F64 {
-                sum.to_scalar()?
-            } else {
-                f64::from(sum.to_dtype(DType::F32)?.to_scalar::<f32>()?)
-            }
-        };
-    }
-    Ok(total.sqrt())
-}
-
-fn squares<T: Element>(x: &Tensor) -> Result<f64> {
-    let x = view::<T>(x)?;
-    let x = &*x;
-    let parts: Vec<f64> = filled(x.len().div_ceil(PIECE), 1, 1, |i, part| {
-        let x = &x[i * PIECE..((i + 1) * PIECE).min(x.len())];
-        part[0] = vectorized(
-            #[inline(always)]
-            || {
-                let mut lanes = [0.0f64; 16];
-                let mut chunks = x.chunks_exact(16);
-                for chunk in &mut chunks {
-                    (0..16).for_each(|i| lanes[i] += chunk[i].to_f64() * chunk[i].to_f64());
-                }
-                chunks.remainder().iter().enumerate().for_each(|(i, x)| lanes[i] += x.to_f64() * x.to_f64());
-                lanes.iter().sum()
-            },
-        );
-    });
-    Ok(parts.iter().sum())
-}
-
-/// x = factor·x. On a CPU in x's own storage, which must not be read as the old x any more.
-///
-/// # Errors
-/// Fails on the CPU where x is neither f32 nor f64.
-pub fn scale(x: &mut Tensor, factor: f64) -> Result<()> {
-    if route("scale", &[x])? != Route::Cpu {
-        *x = (x.detach() * factor)?;
-        return Ok(());
-    }
-    if !x.is_contiguous() {
-        *x = x.detach().contiguous()?;
-    }
-    x.inplace_op1(&Scale { factor })
-}
-
-struct Scale {
-    factor: f64,
-}
-
-impl InplaceOp1 for Scale {
-    fn name(&self) -> &'static str {
-        "scale"
-    }
-
-    fn cpu_fwd(&self, x: &mut CpuStorage, layout: &Layout) -> Result<()> {
-        kernel_ran();
-        let range = contiguous(layout)?;
-        match x {
-            CpuStorage::F32(x) => run_scale(&mut x[range], self.factor),
-            CpuStorage::F64(x) => run_scale(&mut x[range], self.factor),
-            _ => bail!("scale: expected f32 or f64"),
-        }
-        Ok(())
-    }
-}
-
-fn run_scale<T: Element>(x: &mut [T], factor: f64) {
-    let (n, factor, out) = (x.len(), T::from_f64(factor), Shared::new(x));
-    pieces(n, PIECE, |start, end| {
-        // SAFETY: pieces are disjoint.
-        let x = unsafe { out.slice(start, end - start) };
-        vectorized(
-            #[inline(always)]
-            || x.iter_mut().for_each(|x| *x *= factor),
-        );
-    });
 }
 
 /// One number from three, everywhere.
@@ -372,6 +305,12 @@ fn contiguous(layout: &Layout) -> Result<Range<usize>> {
         Some((start, end)) => Ok(start..end),
         None => bail!("in-place update: expected contiguous operands"),
     }
+}
+
+/// A gradient as an update of its parameter is composed with it: f32 where it is bf16 and the parameter f32.
+fn matched(param: &Tensor, grad: &Tensor) -> Result<Tensor> {
+    let mixed = (param.dtype(), grad.dtype()) == (DType::F32, DType::BF16);
+    if mixed { grad.to_dtype(DType::F32) } else { Ok(grad.clone()) }
 }
 
 /// Checks the operands of an update of `x`.

@@ -1,17 +1,36 @@
 //! Bytes of images become values on a GPU: cropped, mirrored, normalised.
 
-use crate::gpu::{Device, Memory, Source, Storage, arguments, size};
-use candle_core::{Result, bail};
+use crate::dispatch::{is_composed, kernel_ran};
+use crate::gpu::{Device, Here, Memory, Source, Storage, arguments, size};
+use candle_core::{Result, Tensor, bail};
 
 pub static SOURCE: Source = Source::new("upload", 256, include_str!("upload.cc"));
 
 /// What is taken of each image.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Crop {
     pub top: usize,
     pub left: usize,
     /// Left and right change places.
     pub mirrored: bool,
+}
+
+/// bytes (R, h, w, 3) → values (R, 3, h, w) = (byte / 255 − mean) / std, f32, on a GPU with kernels of ours: bytes go there, a quarter of
+/// what values are. None elsewhere. Each value is the f32 number next to its f64 one.
+///
+/// # Errors
+/// Fails on bytes of another number, and where the device does.
+pub fn upload_bytes(
+    bytes: &[u8],
+    [rows, h, w]: [usize; 3],
+    statistics: ([f64; 3], [f64; 3]),
+    device: &candle_core::Device,
+) -> Result<Option<Tensor>> {
+    let Some(here) = Here::at(device).filter(|_| !is_composed()) else { return Ok(None) };
+    kernel_ran();
+    let (on, crops) = (here.bytes(bytes)?, vec![Crop::default(); rows]);
+    let values = upload(&here, &on, (h, w), &crops, (h, w), statistics, Storage::F32)?;
+    Ok(Some(here.tensor(values, (rows, 3, h, w))?))
 }
 
 /// bytes (R, h, w, 3) → values (R, 3, rows, columns) = (byte / 255 − mean) / std, one crop for each image.
@@ -36,9 +55,16 @@ pub fn upload<D: Device>(
         bail!("upload: expected images of {h}×{w} and crops of {rows}×{columns} within them, got {crops:?}");
     }
     let value = |at: usize| ((at % 256) as f64 / 255.0 - mean[at / 256]) / std[at / 256];
-    let table = device.floats(&(0..768).map(|at| value(at) as f32).collect::<Vec<_>>())?;
+    let of = [mean, std].concat().iter().map(|number| number.to_bits()).collect::<Vec<_>>();
+    let table = || (0..768).map(|at| value(at) as f32).collect();
+    let table = device.kept_floats(("values of bytes", &of), table)?;
     let places = |crop: &Crop| [crop.top as u32, crop.left as u32, u32::from(crop.mirrored)];
-    let places = device.words(&crops.iter().flat_map(places).collect::<Vec<_>>())?;
+    let places = || crops.iter().flat_map(places).collect::<Vec<_>>();
+    let places = if crops.iter().all(|crop| *crop == Crop::default()) {
+        device.kept_words(("whole images", &[crops.len() as u64]), places)?
+    } else {
+        device.words(&places())?
+    };
     size(bytes.count())?;
     let n = crops.len() * 3 * rows * columns;
     let values = device.empty(storage.kind(), n)?;

@@ -2,10 +2,11 @@
 
 use crate::bench::{Bench, Op, launched, near, normal};
 use crate::stand_in::new_lines;
-use candle_core::{Device, Result, Tensor, Var};
+use candle_core::{DType, Device, Result, Tensor, Var};
 use tallow_kernels::{
     AdamW, BatchNorm, Conv, RunningStats, Sgd, Stats, adamw_steps, avg_pool2d, avg_pool2d_ceil, batch_norm,
-    conv2d, count_kernels, ema_updates, global_avg_pool, grad_norm, layer_norm, max_pool2d, sgd_steps,
+    cast_updates, clip_grads, conv2d, count_kernels, ema_updates, global_avg_pool, grad_norm, layer_norm,
+    max_pool2d, sgd_steps,
 };
 
 pub fn all() -> Result<()> {
@@ -14,7 +15,9 @@ pub fn all() -> Result<()> {
     batch_norms(&bench)?;
     pools(&bench)?;
     convolutions(&bench)?;
-    updates(&bench)
+    updates(&bench, |_| false)?;
+    updates(&bench, |i| i % 2 == 0)?;
+    casts(&bench)
 }
 
 fn op<'a>(name: String, inputs: Vec<Tensor>, launches: [&'a [&'a str]; 2]) -> Op<'a> {
@@ -146,47 +149,74 @@ fn convolution(
     bench.check(&op(name, inputs, launches), |x| conv2d(&x[0], &x[1], conv))
 }
 
-/// Nine parameters: two launches, of seven and of two.
-fn updates(bench: &Bench) -> Result<()> {
+/// Nine parameters: two launches, of seven and of two; or of four, and of five whose gradients are bf16.
+fn updates(bench: &Bench, in_bf16: impl Fn(usize) -> bool) -> Result<()> {
     let sizes = [1, 7, 4096, 4097, 10_000, 33, 2, 64, 129];
     // Parameters, gradients, and two averages of each, on a device.
     let made = |device: &Device| -> Result<Vec<[Var; 4]>> {
         let one = |(i, n): (usize, &usize)| -> Result<[Var; 4]> {
             let of = |k: u64| normal(&[*n], 10 * i as u64 + k).to_device(device);
             let var = |x: Tensor| Var::from_tensor(&x);
-            Ok([var(of(1)?)?, var(of(2)?)?, var(of(3)?)?, var(of(4)?.sqr()?)?])
+            let gradient = match (in_bf16(i), device.is_cpu()) {
+                (false, _) => of(2)?,
+                (true, true) => of(2)?.to_dtype(DType::BF16)?.to_dtype(DType::F32)?,
+                (true, false) => of(2)?.to_dtype(DType::BF16)?,
+            };
+            Ok([var(of(1)?)?, var(gradient)?, var(of(3)?)?, var(of(4)?.sqr()?)?])
         };
         sizes.iter().enumerate().map(one).collect()
     };
     let (cpu, gpu) = (made(&Device::Cpu)?, made(&bench.device)?);
     let sgd = Sgd { lr: 0.1, momentum: 0.9, nesterov: true, decay: 1e-2 };
-    let adamw = AdamW { lr: 1e-2, beta1: 0.9, beta2: 0.99, eps: 1e-8, decay: 1e-2, step: 3 };
+    let adamw = AdamW { lr: 1e-2, beta1: 0.9, beta2: 0.99, eps: 1e-8, decay: 1e-2, coupled: false, step: 3 };
     let run = |all: &[[Var; 4]]| -> Result<f64> {
         let three: Vec<_> = all.iter().map(|[p, g, m, _]| (p, g.as_tensor(), m)).collect();
         sgd_steps(&three, sgd)?;
         let four: Vec<_> = all.iter().map(|[p, g, m, v]| (p, g.as_tensor(), m, v)).collect();
         adamw_steps(&four, adamw)?;
+        adamw_steps(&four, AdamW { coupled: true, ..adamw })?;
         let two: Vec<_> = all.iter().map(|[p, _, m, _]| (m, p.as_tensor())).collect();
         ema_updates(&two, 0.99)?;
-        let gradients: Vec<_> = all.iter().map(|[_, g, ..]| g.as_tensor()).collect();
-        grad_norm(&gradients)
+        let mut gradients: Vec<_> = all.iter().map(|[_, g, ..]| g.as_detached_tensor()).collect();
+        let norm = grad_norm(&gradients.iter().collect::<Vec<_>>())?;
+        clip_grads(&mut gradients.iter_mut().collect::<Vec<_>>(), 0.5 * norm)?;
+        Ok(norm)
     };
     let want = run(&cpu)?;
     new_lines();
     let (got, count) = count_kernels(|| run(&gpu));
     let got = got?;
-    assert_eq!(count, 4, "each update is one kernel's, for all parameters");
+    assert_eq!(count, 6, "each update is one kernel's, for all parameters");
     if let Some(lines) = new_lines() {
-        let expected = ["sgd", "sgd", "adamw", "adamw", "average", "average", "squares", "squares", "norm"];
-        assert_eq!(launched(&lines), expected);
+        let norm = ["squares", "squares", "norm"];
+        let updates = ["sgd", "sgd", "adamw", "adamw", "adamw", "adamw", "average", "average"];
+        assert_eq!(launched(&lines), [&updates[..], &norm, &norm, &["clip", "clip"]].concat());
         let reads: Vec<_> = lines.iter().filter(|line| line.starts_with("read ")).collect();
         assert_eq!(reads, ["read 4"], "the norm alone is read");
     }
     assert!((got - want).abs() < 1e-5 * want, "grad_norm: {got}, on the CPU {want}");
     for (i, (cpu, gpu)) in cpu.iter().zip(&gpu).enumerate() {
         for (part, (cpu, gpu)) in ["parameter", "gradient", "m", "v"].into_iter().zip(cpu.iter().zip(gpu)) {
-            near(&format!("updates: {part} {i}"), gpu, cpu, 1e-5)?;
+            // A gradient is cut in its own type.
+            let tolerance = if part == "gradient" && in_bf16(i) { 1.0 / 128.0 } else { 1e-5 };
+            near(&format!("updates: {part} {i}"), gpu, cpu, tolerance)?;
         }
+    }
+    Ok(())
+}
+
+fn casts(bench: &Bench) -> Result<()> {
+    let values = [5, 4097].map(|n| normal(&[n], n as u64));
+    let on = values.iter().map(|x| x.to_device(&bench.device)).collect::<Result<Vec<_>>>()?;
+    let copy = |x: &Tensor| Var::zeros(x.shape(), DType::BF16, &bench.device);
+    let copies = on.iter().map(copy).collect::<Result<Vec<_>>>()?;
+    new_lines();
+    cast_updates(&copies.iter().zip(&on).collect::<Vec<_>>())?;
+    if let Some(lines) = new_lines() {
+        assert_eq!(launched(&lines), ["cast"]);
+    }
+    for (copy, value) in copies.iter().zip(&values) {
+        near("a copy in bf16", copy, &value.to_dtype(DType::BF16)?.to_dtype(DType::F32)?, 0.0)?;
     }
     Ok(())
 }

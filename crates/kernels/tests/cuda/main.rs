@@ -15,12 +15,14 @@ use stand_in::{Run, Where};
 /// What a program does, by name.
 type Case = (&'static str, fn() -> Result<()>);
 
-const CASES: [Case; 6] = [
+const CASES: [Case; 8] = [
     ("ops", ops::all),
     ("blocks", blocks::all),
     ("layers", layers::all),
     ("columns", layers::columns),
     ("step", steps::step),
+    ("batches", steps::batches),
+    ("orders", steps::orders),
     ("early", steps::kernel_before_its_upload),
 ];
 
@@ -48,14 +50,26 @@ fn convolutions_that_cudnn_does_not_take_are_products_with_columns() {
     place.run(&run).passes();
 }
 
-/// All memory is given back, but for the number that stands for all variables, which lives as long as the program.
+#[test]
+fn what_is_on_the_device_is_uploaded_once() {
+    let Some(place) = Where::find() else { return };
+    for case in ["batches", "orders"] {
+        place.run(&Run::of(case)).passes();
+    }
+}
+
+/// All memory is given back, but for what lives as long as the program: the number that stands for all variables, and what shapes alone
+/// decide.
 #[test]
 fn a_step_launches_copies_and_reads_what_the_table_says() {
     let Some(place) = Where::find() else { return };
     let done = place.run(&Run::of("step"));
     done.passes();
     if let Some(log) = done.log() {
-        assert_eq!(log.lines().last(), Some("left 1 allocations 4 bytes"));
+        // That number, 6 pieces of a list of 6, the weights of 4 classes, the values of 256 bytes in 3 channels, where 5 images begin.
+        let bytes = 4 + 6 * 3 * 4 + 4 * 4 + 768 * 4 + 5 * 3 * 4;
+        let left = format!("left 5 allocations {bytes} bytes");
+        assert_eq!(log.lines().last(), Some(left.as_str()));
     }
 }
 

@@ -272,17 +272,19 @@ fn optimizers(bench: &Bench) -> Result<()> {
         near("sgd: param", &on_p, &p)?;
         near("sgd: velocity", &on_v, &v)?;
     }
-    let options = AdamW { lr: 1e-2, beta1: 0.9, beta2: 0.999, eps: 1e-8, decay: 0.05, step: 3 };
-    let (p, m, v) = (vars(&start)?, vars(&other)?, vars(&positive)?);
-    let (on_p, on_m, on_v) = (on(&start)?, on(&other)?, on(&positive)?);
-    let rows: Vec<_> = (0..SIZES.len()).map(|i| [&on_p[i], &grads[i].1, &on_m[i], &on_v[i]]).collect();
-    optimizer::adamw(bench.device, &rows, options)?;
-    for i in (0..SIZES.len()).filter(|i| SIZES[*i] > 0) {
-        tallow_kernels::adamw_step(&p[i], &grads[i].0, &m[i], &v[i], options)?;
+    for coupled in [false, true] {
+        let options = AdamW { lr: 1e-2, beta1: 0.9, beta2: 0.999, eps: 1e-8, decay: 0.05, coupled, step: 3 };
+        let (p, m, v) = (vars(&start)?, vars(&other)?, vars(&positive)?);
+        let (on_p, on_m, on_v) = (on(&start)?, on(&other)?, on(&positive)?);
+        let rows: Vec<_> = (0..SIZES.len()).map(|i| [&on_p[i], &grads[i].1, &on_m[i], &on_v[i]]).collect();
+        optimizer::adamw(bench.device, &rows, options)?;
+        for i in (0..SIZES.len()).filter(|i| SIZES[*i] > 0) {
+            tallow_kernels::adamw_step(&p[i], &grads[i].0, &m[i], &v[i], options)?;
+        }
+        near("adamw: param", &on_p, &p)?;
+        near("adamw: m", &on_m, &m)?;
+        near("adamw: v", &on_v, &v)?;
     }
-    near("adamw: param", &on_p, &p)?;
-    near("adamw: m", &on_m, &m)?;
-    near("adamw: v", &on_v, &v)?;
     let (average, on_average) = (vars(&other)?, on(&other)?);
     let values = on(&start)?;
     let rows: Vec<_> = (0..SIZES.len()).map(|i| [&on_average[i], &values[i]]).collect();

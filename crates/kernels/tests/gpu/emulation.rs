@@ -2,13 +2,15 @@
 
 use candle_core::{Result, bail};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use tallow_kernels::gpu::{Access, Argument, Device, Form, Kind, Launch, Memory, Source, Storage, Target};
+use tallow_kernels::gpu::{
+    Access, Argument, Device, Form, Kind, Launch, Memory, Of, Source, Storage, Target,
+};
 use tallow_kernels::launches::SOURCES;
 
 /// The host's C++ compiler; none where there is none, which is said.
@@ -124,7 +126,12 @@ pub struct Emulation {
     pub ran: RefCell<BTreeSet<String>>,
     /// A hash of all results.
     pub digest: Cell<u64>,
+    /// What a device may keep.
+    kept: RefCell<Kept>,
 }
+
+/// Bits of numbers, by what decides them.
+type Kept = BTreeMap<(String, Vec<u64>), Vec<u32>>;
 
 impl Emulation {
     pub fn new(program: &Path, space: &str, seed: u32) -> Emulation {
@@ -135,6 +142,7 @@ impl Emulation {
             seed,
             ran: RefCell::default(),
             digest: Cell::new(0xcbf2_9ce4_8422_2325),
+            kept: RefCell::default(),
         }
     }
 
@@ -165,6 +173,17 @@ impl Emulation {
     }
 }
 
+impl Emulation {
+    fn keeps(&self, (what, sizes): Of, bits: &[u32]) -> Result<()> {
+        let key = (what.to_owned(), sizes.to_vec());
+        let mut kept = self.kept.borrow_mut();
+        if kept.entry(key).or_insert_with(|| bits.to_vec()) != bits || bits.is_empty() {
+            bail!("{what} of {sizes:?}: expected the same numbers as before, one at least");
+        }
+        Ok(())
+    }
+}
+
 impl Drop for Emulation {
     fn drop(&mut self) {
         if let Some(mut child) = self.running.take() {
@@ -188,6 +207,23 @@ impl Device for Emulation {
 
     fn floats(&self, floats: &[f32]) -> Result<Buffer> {
         Ok(Buffer::new(Kind::F32, floats.iter().flat_map(|float| float.to_ne_bytes()).collect()))
+    }
+
+    fn bytes(&self, bytes: &[u8]) -> Result<Buffer> {
+        Ok(Buffer::new(Kind::U8, bytes.to_vec()))
+    }
+
+    /// Made each time, and held against what was made of the same sizes before.
+    fn kept_words(&self, of: Of, make: impl FnOnce() -> Vec<u32>) -> Result<Buffer> {
+        let words = make();
+        self.keeps(of, &words)?;
+        self.words(&words)
+    }
+
+    fn kept_floats(&self, of: Of, make: impl FnOnce() -> Vec<f32>) -> Result<Buffer> {
+        let floats = make();
+        self.keeps(of, &floats.iter().map(|float| float.to_bits()).collect::<Vec<_>>())?;
+        self.floats(&floats)
     }
 
     fn launch(&self, launch: &Launch<Buffer>) -> Result<()> {

@@ -150,7 +150,15 @@ fn optimizers() -> Result<()> {
             }
             let (param, m, v) = (Var::from_tensor(&numbers(&[7], 20))?, zeros()?, zeros()?);
             for (i, expected) in golden["adamw"]["steps"].as_array().unwrap().iter().enumerate() {
-                let options = AdamW { lr: 0.1, beta1: 0.9, beta2: 0.99, eps: 1e-8, decay: 0.05, step: i + 1 };
+                let options = AdamW {
+                    lr: 0.1,
+                    beta1: 0.9,
+                    beta2: 0.99,
+                    eps: 1e-8,
+                    decay: 0.05,
+                    coupled: false,
+                    step: i + 1,
+                };
                 adamw_step(&param, &numbers(&[7], 21 + i as u64), &m, &v, options)?;
                 near(&flat(&param), &list::<f64>(expected), 1e-10);
             }

@@ -96,6 +96,21 @@ fn given_losses() -> Result<()> {
     Ok(())
 }
 
+/// A loss times a number, with and without the product in the graph, to the bit.
+#[test]
+fn losses_times_numbers() -> Result<()> {
+    let x = Var::from_tensor(&numbers(&[3, 4], 1).to_dtype(DType::F32)?)?;
+    let targets = softmax(&numbers(&[3, 4], 2).to_dtype(DType::F32)?)?;
+    let loss = || soft_cross_entropy(&relu(&x)?, &targets, None);
+    for factor in [1.0, 0.3, 1.0 / 3.0] {
+        let mut times = Gradients::default();
+        times.add_times(loss()?, factor)?;
+        let product = backward((loss()? * factor)?)?;
+        assert_eq!(flat(times.get(&x).unwrap()), flat(product.get(&x).unwrap()), "{factor}");
+    }
+    Ok(())
+}
+
 /// Forward and gradient count one each; the scope of compositions is this thread's, and ends with a panic too.
 #[test]
 fn routes_and_counts() -> Result<()> {
@@ -221,6 +236,49 @@ fn updates_in_place() -> Result<()> {
             assert!(wrong.is_err());
             Ok(())
         })?;
+    }
+    Ok(())
+}
+
+/// torch's Adam: the decay is the gradient's, and then it is AdamW's step without one; to the bit.
+#[test]
+fn coupled_decay_is_of_the_gradient() -> Result<()> {
+    for dtype in [DType::F64, DType::F32] {
+        let given = |seed| numbers(&[40_001], seed).to_dtype(dtype);
+        let options =
+            AdamW { lr: 0.1, beta1: 0.9, beta2: 0.99, eps: 1e-8, decay: 0.05, coupled: true, step: 3 };
+        let after = |fallback, options: AdamW, decayed: bool| -> Result<Vec<Vec<f64>>> {
+            let (param, m) = (Var::from_tensor(&given(1)?)?, Var::from_tensor(&given(2)?)?);
+            let v = Var::from_tensor(&given(3)?.sqr()?)?;
+            let mut grad = given(4)?;
+            if decayed {
+                grad = (grad + (given(1)? * 0.05)?)?;
+            }
+            on(fallback, || adamw_step(&param, &grad, &m, &v, options))?;
+            Ok([param, m, v].iter().map(|var| flat(var)).collect())
+        };
+        let want = after(false, AdamW { decay: 0.0, coupled: false, ..options }, true)?;
+        assert!(after(false, options, false)? == want, "{dtype:?}");
+        assert!(after(false, AdamW { coupled: false, ..options }, false)? != want, "{dtype:?}");
+        let tolerance = if dtype == DType::F64 { 1e-14 } else { 1e-6 };
+        after(true, options, false)?.iter().zip(&want).for_each(|(got, want)| near(got, want, tolerance));
+    }
+    Ok(())
+}
+
+/// ‖(3, 4)‖ = 5 is what counts, and nothing changes at or below the norm that is asked for.
+#[test]
+fn gradients_are_cut_to_a_norm() -> Result<()> {
+    for fallback in [false, true] {
+        let (mut a, mut b) =
+            (Tensor::new(&[3f64, 0.0], &Device::Cpu)?, Tensor::new(&[0f64, 4.0], &Device::Cpu)?);
+        let norm = on(fallback, || grad_norm_tensor(&[&a, &b]))?;
+        assert_eq!((norm.rank(), norm.to_scalar::<f64>()?), (0, 5.0));
+        on(fallback, || clip_grads(&mut [&mut a, &mut b], 5.1))?;
+        assert_eq!((flat(&a), flat(&b)), (vec![3.0, 0.0], vec![0.0, 4.0]));
+        on(fallback, || clip_grads(&mut [&mut a, &mut b], 1.0))?;
+        near(&[flat(&a), flat(&b)].concat(), &[0.6, 0.0, 0.0, 0.8], 1e-6);
+        on(fallback, || clip_grads(&mut [], 1.0))?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::Result;
 use crate::plan::RunLength;
 use crate::run::{Batch, Model, keys};
 use candle_core::{Device, Tensor, Var};
-use tallow_kernels::backward;
+use tallow_kernels::Gradients;
 use tallow_models::{Mode, Network, Params};
 use tallow_policy::{Branch, BranchPass, INPUT, Policy, Rows, TrainingProgress};
 use tallow_seed::Seed;
@@ -44,7 +44,9 @@ impl<'a> Objective<'a> {
             let logits = self.network.forward(part.as_tensor(), &Mode::Probe)?;
             let loss = self.loss.of(&logits, &targets[start * classes..(start + len) * classes])?;
             drop(logits);
-            let gradient = backward((loss * (len as f64 / rows as f64))?)?.remove(&part);
+            let mut gradients = Gradients::default();
+            gradients.add_times(loss, len as f64 / rows as f64)?;
+            let gradient = gradients.remove(&part);
             let missing =
                 || candle_core::Error::Msg("the loss does not reach the input: the graph is cut".into());
             parts.push(gradient.ok_or_else(missing)?);

@@ -2,10 +2,11 @@
 
 use super::branch::{Objective, Observer, Phase};
 use super::loss::Loss;
+use super::numbers::{BranchNumbers, Numbers};
 use super::optimizer::{Gradients, by_name};
 use crate::Result;
 use candle_core::{DType, Tensor};
-use tallow_kernels::grad_norm;
+use tallow_kernels::grad_norm_tensor;
 use tallow_models::Params;
 use tallow_policy::{Branch, BranchPass};
 
@@ -45,10 +46,9 @@ pub struct BranchGradients<'a, F> {
     apart: bool,
     own: tallow_kernels::Gradients,
     all: tallow_kernels::Gradients,
-    /// Of the branch under way, and of all.
-    own_loss: f64,
-    sum: f64,
-    closed: Vec<BranchStep>,
+    /// Of the micro-batches of the branch under way.
+    losses: Vec<Tensor>,
+    closed: Vec<BranchNumbers>,
 }
 
 impl<F: FnMut(Phase) -> candle_core::Result<()>> Observer for BranchGradients<'_, F> {
@@ -59,14 +59,12 @@ impl<F: FnMut(Phase) -> candle_core::Result<()>> Observer for BranchGradients<'_
     }
 
     fn logits(&mut self, logits: Tensor, targets: &[f64], weight: f64) -> Result<()> {
-        let loss = (self.loss.of(&logits, targets)? * weight)?;
-        let value = f64::from(loss.to_dtype(DType::F32)?.to_scalar::<f32>()?);
-        self.own_loss += value;
-        self.sum += value;
+        let loss = self.loss.of(&logits, targets)?;
+        self.losses.push((loss.detach() * weight)?.to_dtype(DType::F32)?);
         self.done(Phase::Forward)?;
         // The graph is the loss's alone now: what an op saved is freed as soon as it was walked.
         drop(logits);
-        if self.apart { &mut self.own } else { &mut self.all }.add(loss)?;
+        if self.apart { &mut self.own } else { &mut self.all }.add_times(loss, weight)?;
         Ok(self.done(Phase::Backward)?)
     }
 }
@@ -76,7 +74,7 @@ impl<'a, F: FnMut(Phase) -> candle_core::Result<()>> BranchGradients<'a, F> {
         let apart = objective.accumulate == 1 && objective.policy.running().nth(1).is_some();
         let (own, all) = Default::default();
         let &Objective { params, loss, .. } = objective;
-        BranchGradients { params, loss, done, apart, own, all, own_loss: 0.0, sum: 0.0, closed: Vec::new() }
+        BranchGradients { params, loss, done, apart, own, all, losses: Vec::new(), closed: Vec::new() }
     }
 
     /// The end of a branch, whose rows have these targets.
@@ -87,26 +85,27 @@ impl<'a, F: FnMut(Phase) -> candle_core::Result<()>> BranchGradients<'a, F> {
         let gradient_norm = self.apart.then(|| self.norm()).transpose()?;
         self.done(Phase::Norm)?;
         self.all.merge(std::mem::take(&mut self.own))?;
-        let (loss, mixes) = (std::mem::take(&mut self.own_loss) / branch.weight, mixes(branch, pass));
-        self.closed.push(BranchStep { branch: branch.index, loss, gradient_norm, targets, mixes });
+        let (losses, mixes) = (std::mem::take(&mut self.losses), mixes(branch, pass));
+        let (index, weight) = (branch.index, branch.weight);
+        self.closed.push(BranchNumbers { index, weight, losses, gradient_norm, targets, mixes });
         Ok(self.done(Phase::Backward)?)
     }
 
-    /// The sums over the branches, gradients by name and losses, and what each branch gave.
+    /// The sums of the gradients over the branches, by name, and what each branch gave.
     ///
     /// # Errors
     /// Those of the ops.
-    pub fn finish(mut self) -> Result<(Gradients, f64, Vec<BranchStep>)> {
+    pub fn finish(mut self) -> Result<(Gradients, Numbers)> {
         let gradients = by_name(self.params, std::mem::take(&mut self.all));
         self.done(Phase::Backward)?;
-        Ok((gradients, self.sum, self.closed))
+        Ok((gradients, Numbers(self.closed)))
     }
 
     /// ‖g‖ of the branch under way, over the parameters that are trained, in the order of their names.
-    fn norm(&self) -> Result<f64> {
+    fn norm(&self) -> Result<Tensor> {
         let trained = self.params.trainable.values().filter(|param| !param.frozen());
         let all: Vec<&Tensor> = trained.filter_map(|param| self.own.get(param.leaf())).collect();
-        Ok(grad_norm(&all)?)
+        Ok(grad_norm_tensor(&all)?)
     }
 }
 

@@ -35,9 +35,11 @@ impl Ema {
         let n = self.updates as f64;
         let decay =
             if self.plan.warmup { self.plan.decay.min((1.0 + n) / (10.0 + n)) } else { self.plan.decay };
-        for (name, param) in params.trainable.iter().chain(&params.buffers) {
-            tallow_kernels::ema_update(&self.averages[name], &param.var().as_detached_tensor(), decay)?;
-        }
+        let all = params.trainable.iter().chain(&params.buffers);
+        let all: Vec<_> =
+            all.map(|(name, param)| (&self.averages[name], param.var().as_detached_tensor())).collect();
+        let pairs: Vec<_> = all.iter().map(|(average, value)| (*average, value)).collect();
+        tallow_kernels::ema_updates(&pairs, decay)?;
         self.updates += 1;
         Ok(())
     }

@@ -1,7 +1,6 @@
 //! What a step does to the parameters: clip, optimizer, average.
 
 use super::checkpoint::Restored;
-use super::clip::clip;
 use super::ema::Ema;
 use super::optimizer::{Gradients, Rates, State};
 use super::plateau::Plateau;
@@ -71,7 +70,7 @@ impl Learner {
     pub fn update(&mut self, run: &Run, gradients: &mut Gradients, step: u64) -> Result<f64> {
         let rates = Rates { lr: self.lr(step), momentum: self.schedule.momentum(step) };
         if let Some(max_norm) = run.plan().clip {
-            clip(gradients, max_norm)?;
+            tallow_kernels::clip_grads(&mut gradients.values_mut().collect::<Vec<_>>(), max_norm)?;
         }
         let begins = |stage: &str| run.begins(stage);
         run.optimizer().update(&run.model.params, gradients, &mut self.state, begins, rates)?;

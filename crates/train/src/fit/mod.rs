@@ -4,17 +4,18 @@
 pub mod branch;
 mod branch_gradients;
 pub mod checkpoint;
-mod clip;
 mod divergence;
 mod dry_run;
 mod ema;
 pub mod ensemble;
+mod epoch;
 pub mod evaluate;
 mod folder;
 mod learner;
 mod lock;
 mod log;
 mod loss;
+mod numbers;
 mod optimizer;
 mod plateau;
 mod said;
@@ -48,12 +49,14 @@ use crate::{Error, Result};
 use branch::cuts;
 use checkpoint::Position;
 use divergence::Divergence;
+use epoch::Waiting;
 use evaluate::evaluate;
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Instant;
 use tallow_metrics::{Predictions, Summary};
-use tallow_report::{Applied, BranchMetrics, Epoch, Log, Progress};
+use tallow_report::{Epoch, Log, Progress};
 
 /// What came of a training.
 pub struct Fitted {
@@ -80,11 +83,12 @@ pub struct Fitted {
 /// A loss that is not finite; a signal, after a checkpoint was written; images that cannot be read, files that cannot be written.
 pub fn fit(run: &Run, folder: &Folder, progress: &Progress, signal: &AtomicI32) -> Result<Fitted> {
     // A run that ends before its first checkpoint leaves nothing that would stand in the way of the next.
-    train(run, folder, progress, signal).inspect_err(|_| folder.abandon())
+    let train = || train(Trainer::new(run, folder, progress)?, signal);
+    train().inspect_err(|_| folder.abandon())
 }
 
-fn train(run: &Run, folder: &Folder, progress: &Progress, signal: &AtomicI32) -> Result<Fitted> {
-    let mut trainer = Trainer::new(run, folder, progress)?;
+fn train(mut trainer: Trainer, signal: &AtomicI32) -> Result<Fitted> {
+    let Trainer { folder, progress, .. } = trainer;
     let mut evaluated: Option<(Predictions, Summary)> = None;
     // A run that had stopped early is resumed to say so again, not to go on.
     let mut stopped_early = trainer.is_stale();
@@ -142,7 +146,10 @@ struct Trainer<'a> {
     log: Log,
     position: Position,
     learner: Learner,
-    batches: Batches<'a>,
+    batches: Rc<Batches<'a>>,
+    /// Steps whose numbers were not read yet, and how many of them wait at most.
+    waiting: Vec<Waiting>,
+    every: usize,
     /// The last losses, for the message when one is not finite.
     recent: VecDeque<f64>,
     divergence: Divergence,
@@ -156,7 +163,7 @@ struct Trainer<'a> {
 impl<'a> Trainer<'a> {
     fn new(run: &'a Run, folder: &'a Folder, progress: &'a Progress) -> Result<Trainer<'a>> {
         let began = Instant::now();
-        let batches = run.batches()?;
+        let batches = Rc::new(run.batches()?);
         check_cuts(run, &batches)?;
         let (position, learner) = match &folder.resume {
             Some(place) => {
@@ -180,6 +187,8 @@ impl<'a> Trainer<'a> {
             position,
             learner,
             batches,
+            waiting: Vec::new(),
+            every: epoch::every(&run.model.device),
             recent: VecDeque::new(),
             divergence,
             began,
@@ -191,42 +200,6 @@ impl<'a> Trainer<'a> {
     /// Of the whole run.
     fn seconds(&self) -> f64 {
         self.before + self.began.elapsed().as_secs_f64()
-    }
-
-    /// What is left of an epoch, at most to the end of the run.
-    fn epoch(&mut self, signal: &AtomicI32) -> Result<()> {
-        let run = self.run;
-        let Position { epoch, batch: begun, step: done, .. } = self.position;
-        let range = begun..begun + self.total().saturating_sub(done);
-        let chosen = self.batches.indices(epoch).into_iter().skip(begun as usize);
-        let images = chosen.take((range.end - begun) as usize).map(|batch| batch.len() as u64).sum();
-        let epochs = self.total().div_ceil(self.batches.length.batches_per_epoch);
-        let bar = self.progress.epoch(epoch + 1, epochs, images);
-        for batch in self.batches.load(&run.model.transforms, epoch, range)? {
-            let batch = batch?;
-            let mut step = training_step(run, &batch)?;
-            step.check(run, self.position.step, self.recent.make_contiguous())?;
-            if self.recent.len() == 5 {
-                self.recent.pop_front();
-            }
-            self.recent.push_back(step.loss);
-            let lr = self.learner.update(run, &mut step.gradients, self.position.step)?;
-            let rows = batch.rows.len() as u64;
-            self.position.loss += step.loss * rows as f64;
-            self.position.rows += rows;
-            self.position.step += 1;
-            self.position.batch += 1;
-            let values = [("loss", step.loss), ("lr", lr)];
-            let branches: Vec<BranchMetrics> = step.branches.into_iter().map(logged).collect();
-            self.log.step(epoch + 1, self.position.step, &values, &branches)?;
-            bar.tick(rows, &[("loss", self.mean_loss()), ("lr", lr)]);
-            if signal.load(Ordering::Relaxed) != 0 {
-                self.save("last", None)?;
-                self.stop_on(signal)?;
-            }
-        }
-        bar.finish(&[("loss", self.mean_loss())]);
-        Ok(())
     }
 
     /// Steps of the whole run.
@@ -338,14 +311,6 @@ impl<'a> Trainer<'a> {
         );
         Err(Error::Interrupted { signal, message })
     }
-}
-
-/// What is written of a branch's part of a step.
-fn logged(step: BranchStep) -> BranchMetrics {
-    let BranchStep { branch, loss, gradient_norm, targets, mixes } = step;
-    let mix = |MixStep { policy, tap, numbers }| Applied { policy, tap, numbers };
-    let (targets, mixes) = (fingerprint(&targets), mixes.into_iter().map(mix).collect());
-    BranchMetrics { branch, loss, gradient_norm, targets, mixes }
 }
 
 /// FNV-1a, 128 bits, of the little-endian bytes of soft targets, row by row.

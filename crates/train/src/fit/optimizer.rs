@@ -3,8 +3,8 @@
 use crate::{Error, Result};
 use candle_core::{Tensor, Var};
 use std::collections::BTreeMap;
-use tallow_kernels::{AdamW, Sgd, adamw_step, sgd_step};
-use tallow_models::Params;
+use tallow_kernels::{AdamW, Sgd, adamw_steps, sgd_steps};
+use tallow_models::{Param, Params};
 
 /// The update rule and its groups.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,43 +87,78 @@ impl Optimizer {
     ///
     /// # Errors
     /// A parameter without a gradient; those of the ops.
-    pub fn update(
+    pub fn update<'a>(
         &self,
-        params: &Params,
-        gradients: &Gradients,
+        params: &'a Params,
+        gradients: &'a Gradients,
         state: &mut State,
         begins: impl Fn(&str) -> Option<u64>,
         Rates { lr, momentum }: Rates,
     ) -> Result<()> {
-        state.updates += 1;
+        let mut reached = Vec::new();
         for (name, param) in params.trainable.iter().filter(|(_, p)| !p.frozen()) {
             let gradient = gradients.get(name).ok_or_else(|| missing_gradient(name))?;
-            let lr = if param.stage() == "head" { lr * self.head_lr_scale } else { lr };
-            let decay = if self.decay_all || param.decays() { self.decay } else { 0.0 };
-            let slot = |slot: &str| &state.slots[&format!("{name}.{slot}")];
+            reached.push((name.as_str(), param, gradient));
+        }
+        state.updates += 1;
+        let slot = |name: &str, slot: &str| &state.slots[&format!("{name}.{slot}")];
+        for (Group { lr, decay, step }, members) in self.groups(reached, state.updates, begins, lr) {
+            let members = members.into_iter();
             match self.rule {
                 Rule::Sgd { momentum: fixed, nesterov } => {
                     let rule = Sgd { lr, momentum: momentum.unwrap_or(fixed), nesterov, decay };
-                    sgd_step(param.var(), gradient, slot("velocity"), rule)?;
+                    let rows = members.map(|(name, p, gradient)| (p.var(), gradient, slot(name, "velocity")));
+                    sgd_steps(&rows.collect::<Vec<_>>(), rule)?;
                 }
                 Rule::Adam(moments) | Rule::AdamW(moments) => {
                     let Moments { beta1, beta2, eps } = moments;
-                    let beta1 = momentum.unwrap_or(beta1);
-                    let step = (state.updates - begins(param.stage()).unwrap_or(0)) as usize;
-                    let is_coupled = matches!(self.rule, Rule::Adam(_));
-                    let rule =
-                        AdamW { lr, beta1, beta2, eps, decay: if is_coupled { 0.0 } else { decay }, step };
-                    let decayed = (is_coupled && decay > 0.0)
-                        .then(|| gradient + (param.var().as_detached_tensor() * decay)?)
-                        .transpose()?;
-                    let gradient = decayed.as_ref().unwrap_or(gradient);
-                    adamw_step(param.var(), gradient, slot("m"), slot("v"), rule)?;
+                    let (beta1, coupled) = (momentum.unwrap_or(beta1), matches!(self.rule, Rule::Adam(_)));
+                    let rule = AdamW { lr, beta1, beta2, eps, decay, coupled, step };
+                    let row = |(name, p, gradient): (_, &'a Param, _)| {
+                        (p.var(), gradient, slot(name, "m"), slot(name, "v"))
+                    };
+                    adamw_steps(&members.map(row).collect::<Vec<_>>(), rule)?;
                 }
             }
         }
         Ok(())
     }
+
+    /// Parameters that are updated alike, after so many updates: on a GPU a launch takes several of them.
+    fn groups<'a>(
+        &self,
+        reached: Vec<Reached<'a>>,
+        updates: u64,
+        begins: impl Fn(&str) -> Option<u64>,
+        lr: f64,
+    ) -> Vec<(Group, Vec<Reached<'a>>)> {
+        let mut groups: Vec<(Group, Vec<Reached>)> = Vec::new();
+        for (name, param, gradient) in reached {
+            let group = Group {
+                lr: if param.stage() == "head" { lr * self.head_lr_scale } else { lr },
+                decay: if self.decay_all || param.decays() { self.decay } else { 0.0 },
+                step: (updates - begins(param.stage()).unwrap_or(0)) as usize,
+            };
+            match groups.iter_mut().find(|(known, _)| *known == group) {
+                Some((_, members)) => members.push((name, param, gradient)),
+                None => groups.push((group, vec![(name, param, gradient)])),
+            }
+        }
+        groups
+    }
 }
+
+/// What an update of parameters has of its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Group {
+    lr: f64,
+    decay: f64,
+    /// Of moments, from 1.
+    step: usize,
+}
+
+/// A parameter that is trained, its name and its gradient.
+type Reached<'a> = (&'a str, &'a Param, &'a Tensor);
 
 /// A parameter that the loss does not reach: the graph is cut somewhere.
 fn missing_gradient(name: &str) -> Error {
@@ -157,6 +192,40 @@ mod tests {
             let got: Vec<f64> = param.var().to_vec1()?;
             assert!(got.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-14), "{got:?}");
         }
+        Ok(())
+    }
+
+    /// The head has a learning rate of its own, what decays a decay, and a stage that thawed its count of steps.
+    #[test]
+    fn what_is_updated_alike_is_one_group() -> Result<()> {
+        let mut params = Params::blank(DType::F32, &Device::Cpu);
+        for (stage, name, shape) in [
+            ("stem", "a.weight", &[2, 2][..]),
+            ("stem", "b.bias", &[2]),
+            ("stem", "c.weight", &[3, 2]),
+            ("layer4", "d.weight", &[2, 2]),
+            ("head", "e.weight", &[2, 2]),
+        ] {
+            params.begin_stage(stage);
+            params.parameter(name, shape, Init::Zeros)?;
+        }
+        let gradient = Tensor::zeros(1, DType::F32, &Device::Cpu)?;
+        let reached = || params.trainable.iter().map(|(name, param)| (name.as_str(), param, &gradient));
+        let names = |decay_all, head_lr_scale, thawed| -> Vec<(f64, f64, usize, String)> {
+            let rule = Rule::AdamW(Moments { beta1: 0.9, beta2: 0.999, eps: 1e-8 });
+            let optimizer = Optimizer { rule, decay: 0.1, decay_all, head_lr_scale };
+            let begins = |stage: &str| Some(if stage == "layer4" { thawed } else { 0 });
+            let groups = optimizer.groups(reached().collect(), 7, begins, 0.5);
+            let one = |(Group { lr, decay, step }, members): (Group, Vec<Reached>)| {
+                (lr, decay, step, members.iter().map(|(name, ..)| &name[..1]).collect())
+            };
+            groups.into_iter().map(one).collect()
+        };
+        let group = |lr, decay, step, names: &str| (lr, decay, step, names.to_owned());
+        assert_eq!(names(true, 1.0, 0), [group(0.5, 0.1, 7, "abcde")]);
+        assert_eq!(names(false, 1.0, 0), [group(0.5, 0.1, 7, "acde"), group(0.5, 0.0, 7, "b")]);
+        assert_eq!(names(true, 10.0, 0), [group(0.5, 0.1, 7, "abcd"), group(5.0, 0.1, 7, "e")]);
+        assert_eq!(names(true, 1.0, 5), [group(0.5, 0.1, 7, "abce"), group(0.5, 0.1, 2, "d")]);
         Ok(())
     }
 

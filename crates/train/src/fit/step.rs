@@ -2,6 +2,7 @@
 
 use super::branch::{NetworkAccess, Objective, Phase, StepContext, walk};
 use super::branch_gradients::{BranchGradients, BranchStep};
+use super::numbers::{Numbers, Read, read};
 use super::optimizer::Gradients;
 use crate::run::{Batch, Run};
 use crate::{Error, Result};
@@ -17,14 +18,36 @@ pub struct Step {
     pub branches: Vec<BranchStep>,
 }
 
+/// A step whose numbers nobody has read yet.
+pub struct Computed {
+    pub gradients: Gradients,
+    pub numbers: Numbers,
+}
+
 /// Gradients of a run's loss on a batch.
 ///
 /// # Errors
 /// Those of the ops and the mixes.
 pub fn training_step(run: &Run, batch: &Batch) -> Result<Step> {
+    compute(run, batch)?.read()
+}
+
+/// The same without a read: on a GPU the host goes on while it computes.
+///
+/// # Errors
+/// Those of the ops and the mixes.
+pub fn compute(run: &Run, batch: &Batch) -> Result<Computed> {
     run.model.freeze_at(batch.training_progress.step, |stage| run.begins(stage))?;
     let objective = Objective::of(&run.model, &run.loss);
-    objective.gradients(StepContext::of(batch), |view| run.model.upload(batch.pixels(view)), |_| Ok(()))
+    objective.compute(StepContext::of(batch), |view| run.model.upload(batch.pixels(view)), |_| Ok(()))
+}
+
+impl Computed {
+    fn read(self) -> Result<Step> {
+        let Computed { gradients, numbers } = self;
+        let Read { loss, branches } = read(vec![numbers])?.remove(0);
+        Ok(Step { gradients, loss, branches })
+    }
 }
 
 impl Objective<'_> {
@@ -39,6 +62,15 @@ impl Objective<'_> {
         values: impl Fn(View) -> Result<Tensor>,
         done: impl FnMut(Phase) -> candle_core::Result<()>,
     ) -> Result<Step> {
+        self.compute(context, values, done)?.read()
+    }
+
+    fn compute(
+        &self,
+        context: StepContext,
+        values: impl Fn(View) -> Result<Tensor>,
+        done: impl FnMut(Phase) -> candle_core::Result<()>,
+    ) -> Result<Computed> {
         let mut collected = BranchGradients::new(self, done);
         let access = NetworkAccess::Available(*self);
         for branch in self.policy.running() {
@@ -46,28 +78,33 @@ impl Objective<'_> {
             let (pass, targets) = walk(branch, context, values, &access, &mut collected)?;
             collected.close(branch, &pass, targets)?;
         }
-        let (gradients, loss, branches) = collected.finish()?;
-        Ok(Step { gradients, loss, branches })
+        let (gradients, numbers) = collected.finish()?;
+        Ok(Computed { gradients, numbers })
     }
 }
 
 impl Step {
     /// # Errors
-    /// A loss that is not finite, which ends the run; `step` counts from 0, `recent` are the losses before.
+    /// Those of [`check`].
     pub fn check(&self, run: &Run, step: u64, recent: &[f64]) -> Result<()> {
-        if self.loss.is_finite() {
-            return Ok(());
-        }
-        let recent: Vec<String> = recent.iter().map(|loss| shown(*loss)).collect();
-        let before = if recent.is_empty() { "none".into() } else { recent.join(", ") };
-        Err(Error::Diverged(format!(
-            "the loss of step {} is {}; the losses before it: {before}\n\
-             {}",
-            step + 1,
-            self.loss,
-            run.plan().schedule.advice()
-        )))
+        check(self.loss, run, step, recent)
     }
+}
+
+/// # Errors
+/// A loss that is not finite, which ends the run; `step` counts from 0, `recent` are the losses before.
+pub fn check(loss: f64, run: &Run, step: u64, recent: &[f64]) -> Result<()> {
+    if loss.is_finite() {
+        return Ok(());
+    }
+    let recent: Vec<String> = recent.iter().map(|loss| shown(*loss)).collect();
+    let before = if recent.is_empty() { "none".into() } else { recent.join(", ") };
+    Err(Error::Diverged(format!(
+        "the loss of step {} is {loss}; the losses before it: {before}\n\
+         {}",
+        step + 1,
+        run.plan().schedule.advice()
+    )))
 }
 
 /// A loss in four decimals, or four and an exponent where it is huge.

@@ -10,7 +10,7 @@ use super::repeats::Repeats;
 use super::sections::{data, ema, loss, metric, model, optimizer, patience, schedule};
 use super::smallest::check_input;
 use crate::recipe::{Document, Node};
-use crate::run::DeviceChoice;
+use crate::run::{DeviceChoice, Precision};
 use tallow_models::ModelOptions;
 use tallow_models::config::Config;
 use tallow_policy::{Registry, TapUse};

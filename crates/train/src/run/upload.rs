@@ -11,12 +11,17 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// bytes (R, H, W, 3) → values (R, 3, H, W) = (byte / 255 − mean) / std.
+    /// bytes (R, H, W, 3) → values (R, 3, H, W) = (byte / 255 − mean) / std; a GPU with kernels of ours is sent the bytes, and makes
+    /// the same values of them.
     ///
     /// # Errors
     /// Those of the device.
     pub fn upload(&self, pixels: &Pixels, dtype: DType, device: &Device) -> Result<Tensor> {
         let (rows, height, width) = (pixels.rows, pixels.height, pixels.width);
+        let (sizes, statistics) = ([rows, height, width], (self.mean, self.std));
+        if let Some(values) = tallow_kernels::upload_bytes(&pixels.bytes, sizes, statistics, device)? {
+            return values.to_dtype(dtype);
+        }
         let table: [[f32; 256]; 3] = std::array::from_fn(|channel| {
             std::array::from_fn(|byte| {
                 ((byte as f64 / 255.0 - self.mean[channel]) / self.std[channel]) as f32

@@ -4,9 +4,9 @@ use super::cache::{Cache, Key};
 use crate::gpu::launch::Storage;
 use crate::gpu::source::Source;
 use crate::gpu::target::Target;
-use candle_core::cuda_backend::WrapErr;
 use candle_core::cuda_backend::cudarc::driver::CudaFunction;
 use candle_core::cuda_backend::cudarc::nvrtc::{self, CompileError, CompileOptions, sys};
+use candle_core::cuda_backend::{DeviceId, WrapErr};
 use candle_core::{CudaDevice, Error, Result};
 use std::collections::HashMap;
 use std::ffi::c_int;
@@ -16,11 +16,32 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 type Programs = HashMap<(&'static str, Storage, c_int), Arc<str>>;
 static PROGRAMS: LazyLock<Mutex<Programs>> = LazyLock::new(Mutex::default);
 
+/// What the driver has found of them: of a device, a source, a type and a kernel.
+type Functions = HashMap<(DeviceId, &'static str, Storage, &'static str), CudaFunction>;
+static FUNCTIONS: LazyLock<Mutex<Functions>> = LazyLock::new(Mutex::default);
+
 /// A kernel of a source, ready to be launched on the device's stream.
 ///
 /// # Errors
 /// Fails where the source cannot be compiled for the device, or the driver does not take what the compiler made.
 pub fn function(
+    device: &CudaDevice,
+    source: &'static Source,
+    kernel: &'static str,
+    storage: Storage,
+) -> Result<CudaFunction> {
+    let of = (device.id(), source.name, storage, kernel);
+    let functions = || FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = functions().get(&of) {
+        return Ok(known.clone());
+    }
+    let function = load(device, source, kernel, storage)?;
+    functions().insert(of, function.clone());
+    Ok(function)
+}
+
+/// The same from the driver.
+fn load(
     device: &CudaDevice,
     source: &'static Source,
     kernel: &str,

@@ -6,8 +6,10 @@ mod cache;
 mod compiler;
 #[cfg(feature = "cudnn")]
 mod convolution;
+mod staged;
 
-use super::launch::{Argument, Device, Kind, Launch, Memory};
+use super::kept;
+use super::launch::{Argument, Device, Kind, Launch, Memory, Of};
 use super::source::LIST;
 use candle_core::backend::BackendDevice;
 use candle_core::cuda_backend::cudarc::driver::{
@@ -153,6 +155,22 @@ impl Device for Cuda {
         }
         let slice = self.device.clone_htod(floats)?;
         self.own(CudaStorage::wrap_cuda_slice(slice, self.device.clone()), floats.len())
+    }
+
+    fn bytes(&self, bytes: &[u8]) -> Result<Buffer> {
+        if bytes.is_empty() {
+            return self.empty(Kind::U8, 0);
+        }
+        let slice = staged::upload(&self.device, bytes)?;
+        self.own(CudaStorage::wrap_cuda_slice(slice, self.device.clone()), bytes.len())
+    }
+
+    fn kept_words(&self, of: Of, make: impl FnOnce() -> Vec<u32>) -> Result<Buffer> {
+        self.memory(&kept::on(&candle_core::Device::Cuda(self.device.clone()), of, make)?)
+    }
+
+    fn kept_floats(&self, of: Of, make: impl FnOnce() -> Vec<f32>) -> Result<Buffer> {
+        self.memory(&kept::on(&candle_core::Device::Cuda(self.device.clone()), of, make)?)
     }
 
     fn launch(&self, launch: &Launch<Buffer>) -> Result<()> {

@@ -9,6 +9,8 @@ pub(super) struct Groups {
     order: Option<Vec<u32>>,
     /// Region of the rolled map that each of these tokens comes from; pairs of different ones are masked.
     region: Option<Vec<u8>>,
+    /// All of this follows from these numbers.
+    of: [u64; 5],
 }
 
 /// What a pair of tokens from different regions gets.
@@ -16,7 +18,8 @@ pub(super) const MASK: f64 = -100.0;
 
 impl Groups {
     pub fn whole(images: usize, tokens: usize) -> Groups {
-        Groups { images, per_image: 1, size: tokens, order: None, region: None }
+        let of = [images, tokens, 0, 0, 0].map(|n| n as u64);
+        Groups { images, per_image: 1, size: tokens, order: None, region: None, of }
     }
 
     pub fn windows(images: usize, (h, w): (usize, usize), window: usize, shift: usize) -> Groups {
@@ -43,7 +46,13 @@ impl Groups {
             size: window * window,
             order: Some(order),
             region,
+            of: [images, h, w, window, shift].map(|n| n as u64),
         }
+    }
+
+    /// Sizes that decide what all of the others answer.
+    pub fn sizes(&self) -> &[u64] {
+        &self.of
     }
 
     /// Groups of the batch.
@@ -84,6 +93,13 @@ impl Groups {
             None => (first as u32..(first + self.size) as u32).collect(),
         });
         places.collect()
+    }
+
+    /// The place of each token of the batch: the inverse of [`Self::places`].
+    pub fn back(&self) -> Vec<u32> {
+        let mut back = vec![0; self.tokens()];
+        self.places().iter().zip(0..).for_each(|(token, place)| back[*token as usize] = place);
+        back
     }
 
     /// Of each token of each group of one image, the region of the rolled map that it comes from; one for all where it was not rolled.

@@ -155,12 +155,10 @@ impl Op for Attention {
         let e = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?.exp()?;
         let shares = e.broadcast_div(&e.sum_keepdim(D::Minus1)?)?;
         let y = shares.matmul(&pick(2)?)?.transpose(1, 2)?.contiguous()?.reshape((n * s, heads * d))?;
-        // Back to where the tokens were.
-        let mut back = vec![0u32; n * s];
-        groups.places().iter().zip(0..).for_each(|(place, i)| back[*place as usize] = i);
         let mut shape = qkv.dims().to_vec();
         *shape.last_mut().expect("rank 3 or 4") = heads * d;
-        y.index_select(&Tensor::new(back, qkv.device())?, 0)?.reshape(shape)
+        // Back to where the tokens were.
+        y.index_select(&Tensor::new(groups.back(), qkv.device())?, 0)?.reshape(shape)
     }
 }
 

@@ -4,7 +4,7 @@ use super::core::Heads;
 use super::gpu::{self, Tokens};
 use super::groups::Groups;
 use crate::cpu::element::Element;
-use crate::gpu::{Device, Here};
+use crate::gpu::{Buffer, Device, Here};
 use crate::graph::{Backward, OperandGradients, Output};
 use crate::ops::{block, softmax, sums};
 use candle_core::{Result, Tensor, bail};
@@ -20,21 +20,26 @@ impl Heads {
     }
 }
 
+/// On the device: the token at each place of each group, and the place of each token.
+fn order(here: &Here, groups: &Groups) -> Result<[Buffer; 2]> {
+    let places = here.kept_words(("attention places", groups.sizes()), || groups.places())?;
+    Ok([places, here.kept_words(("attention back", groups.sizes()), || groups.back())?])
+}
+
 /// Of qkv, and the bias where there is one.
 pub(super) fn forward(x: &[&Tensor], heads: Heads, groups: &Arc<Groups>) -> Result<Option<Output>> {
     let Some(here) = Here::of(x[0]) else { return Ok(None) };
     let (n, s, all) = (groups.count(), groups.size(), heads.tokens(groups, 3));
-    let places = groups.places();
-    let mut at = vec![0u32; places.len()];
-    places.iter().zip(0..).for_each(|(token, place)| at[*token as usize] = place);
-    let (places, at) = (here.words(&places)?, here.words(&at)?);
+    let [places, at] = order(&here, groups)?;
     let parts = gpu::split(&here, &here.buffer(x[0])?, &places, all)?;
     let parts = here.tensor(parts, (3, n, heads.heads, s, heads.d))?;
     let scores = here.buffer(&parts.get(0)?.matmul(&parts.get(1)?.t()?)?)?;
     let shares = match x.get(1) {
         None => softmax::gpu::forward(&here, &scores, s, heads.scale())?,
         Some(bias) => {
-            let (bias, regions) = (here.floats_of(bias)?, here.words(&groups.all_regions())?);
+            let regions = || groups.all_regions();
+            let regions = here.kept_words(("window regions", groups.sizes()), regions)?;
+            let bias = here.floats_of(bias)?;
             gpu::window_softmax(&here, &scores, (&bias, &regions), (heads.heads, s), heads.scale())?
         }
     };
@@ -44,16 +49,7 @@ pub(super) fn forward(x: &[&Tensor], heads: Heads, groups: &Arc<Groups>) -> Resu
     let mut shape = x[0].dims().to_vec();
     *shape.last_mut().expect("rank 3 or 4") = heads.width();
     let bias = x.get(1).map(|bias| bias.dims().to_vec());
-    let backward = OnGpu {
-        parts,
-        shares,
-        bias,
-        shape: x[0].dims().to_vec(),
-        heads,
-        groups: groups.clone(),
-        places: here.tensor(places, n * s)?,
-        at: here.tensor(at, n * s)?,
-    };
+    let backward = OnGpu { parts, shares, bias, shape: x[0].dims().to_vec(), heads, groups: groups.clone() };
     Ok(Some(Output::new(here.storage(y)?, shape, backward)))
 }
 
@@ -67,9 +63,6 @@ struct OnGpu {
     shape: Vec<usize>,
     heads: Heads,
     groups: Arc<Groups>,
-    /// The token at each place of each group, and the place of each token.
-    places: Tensor,
-    at: Tensor,
 }
 
 impl Backward for OnGpu {
@@ -80,7 +73,7 @@ impl Backward for OnGpu {
     fn gpu(&self, grad: Tensor, wanted: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
         let (here, heads, groups) = (Here::of_gradient(&grad)?, self.heads, &*self.groups);
         let (n, s, scale) = (groups.count(), groups.size(), heads.scale());
-        let (places, at) = (here.buffer(&self.places)?, here.buffer(&self.at)?);
+        let [places, at] = order(&here, groups)?;
         let dy = gpu::split(&here, &here.buffer(&grad)?, &places, heads.tokens(groups, 1))?;
         let dy = here.tensor(dy, (n, heads.heads, s, heads.d))?;
         let [q, k, v] = [self.parts.get(0)?, self.parts.get(1)?, self.parts.get(2)?];

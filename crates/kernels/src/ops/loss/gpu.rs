@@ -17,11 +17,13 @@ pub fn forward<D: Device>(
     (classes, gamma): (usize, f64),
 ) -> Result<(D::Buffer, D::Buffer)> {
     let (storage, rows) = (Storage::of(logits)?, logits.count() / classes);
-    let weights: Vec<f32> = match class_weights {
-        Some(weights) => weights.iter().map(|w| *w as f32).collect(),
-        None => vec![1.0; classes],
+    let weights = match class_weights {
+        Some(weights) => {
+            let of: Vec<u64> = weights.iter().map(|w| w.to_bits()).collect();
+            device.kept_floats(("class weights", &of), || weights.iter().map(|w| *w as f32).collect())?
+        }
+        None => device.kept_floats(("ones", &[classes as u64]), || vec![1.0; classes])?,
     };
-    let weights = device.floats(&weights)?;
     let losses = device.empty(Kind::F32, rows)?;
     let slope = device.empty(Kind::F32, logits.count())?;
     size(logits.count())?;

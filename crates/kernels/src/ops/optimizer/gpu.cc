@@ -12,16 +12,17 @@ KERNEL(sgd, INOUTS(f32, param), INS(T, grad), INOUTS(f32, velocity), IN(u32, pie
   }
 }
 
-// `keep` = 1 − lr·decay, `lr` = lr / (1 − β₁ᵗ), `root` = √(1 − β₂ᵗ), `rest` = 1 − β.
+// `keep` = 1 − lr·decay, `lr` = lr / (1 − β₁ᵗ), `root` = √(1 − β₂ᵗ), `rest` = 1 − β; `coupled` is the decay of Adam, which the gradient
+// gets, else 0.
 KERNEL(adamw, INOUTS(f32, param), INS(T, grad), INOUTS(f32, m), INOUTS(f32, v), IN(u32, pieces), FLOAT(keep), FLOAT(lr), FLOAT(root),
-       FLOAT(eps), FLOAT(beta1), FLOAT(rest1), FLOAT(beta2), FLOAT(rest2)) {
+       FLOAT(eps), FLOAT(beta1), FLOAT(rest1), FLOAT(beta2), FLOAT(rest2), FLOAT(coupled)) {
   const u32 k = LOAD(pieces, 3 * GROUP), end = LOAD(pieces, 3 * GROUP + 2);
   for (u32 i = LOAD(pieces, 3 * GROUP + 1) + THREAD; i < end; i += THREADS) {
-    const f32 g = LOAD(grad[k], i);
+    const f32 p = LOAD(param[k], i), g = coupled != 0.0f ? LOAD(grad[k], i) + coupled * p : LOAD(grad[k], i);
     const f32 first = beta1 * LOAD(m[k], i) + rest1 * g, second = beta2 * LOAD(v[k], i) + rest2 * (g * g);
     STORE(m[k], i, first);
     STORE(v[k], i, second);
-    STORE(param[k], i, LOAD(param[k], i) * keep - lr * (first / (SQRT(second) / root + eps)));
+    STORE(param[k], i, p * keep - lr * (first / (SQRT(second) / root + eps)));
   }
 }
 

@@ -9,16 +9,24 @@ pub static SOURCE: Source = Source::new("optimizer", 256, include_str!("gpu.cc")
 /// Numbers of one group.
 const PIECE: usize = 4096;
 
-/// What the groups of one launch work on: (tensor of the list, begin, end) each; none where all tensors are empty.
-fn pieces<'a, B: Memory + 'a>(tensors: impl IntoIterator<Item = &'a B>) -> Result<Vec<u32>> {
-    let mut pieces = Vec::new();
-    for (k, tensor) in tensors.into_iter().enumerate() {
-        size(tensor.count())?;
-        for begin in (0..tensor.count()).step_by(PIECE) {
-            pieces.extend([k, begin, (begin + PIECE).min(tensor.count())].map(|n| n as u32));
-        }
+/// What the groups of one launch work on: how many there are, and on the device (tensor of the list, begin, end) of each; none where
+/// all tensors are empty.
+fn pieces<D: Device>(device: &D, tensors: &[&D::Buffer]) -> Result<Option<(u32, D::Buffer)>> {
+    let counts: Vec<usize> = tensors.iter().map(|tensor| tensor.count()).collect();
+    counts.iter().try_for_each(|count| size(*count).map(drop))?;
+    let across = size(counts.iter().map(|count| count.div_ceil(PIECE)).sum())?;
+    if across == 0 {
+        return Ok(None);
     }
-    Ok(pieces)
+    let table = || {
+        let of = |(k, count): (usize, &usize)| {
+            let (count, begins) = (*count, (0..*count).step_by(PIECE));
+            begins.flat_map(move |begin| [k, begin, (begin + PIECE).min(count)].map(|n| n as u32))
+        };
+        counts.iter().enumerate().flat_map(of).collect()
+    };
+    let of: Vec<u64> = counts.iter().map(|count| *count as u64).collect();
+    Ok(Some((across, device.kept_words(("pieces", &of), table)?)))
 }
 
 /// Tensors of a list: as many rows as there are parameters, their buffers of one size in each.
@@ -34,10 +42,21 @@ fn column<'a, B, const N: usize>(tensors: &[[&'a B; N]], k: usize) -> Vec<&'a B>
     tensors.iter().map(|row| row[k]).collect()
 }
 
-/// The type of the gradients, which all have.
-fn storage<B: Memory, const N: usize>(tensors: &[[&B; N]], k: usize) -> Result<Storage> {
-    Storage::of(tensors[0][k])
+/// Rows as launches take them: as many as one takes, of one type in column `k`.
+///
+/// # Errors
+/// Fails on buffers of numbers that are no values.
+fn lists<'a, B: Memory, const N: usize>(tensors: &[[&'a B; N]], k: usize) -> Result<Vec<List<'a, B, N>>> {
+    let mut lists = Vec::new();
+    for storage in [Storage::F32, Storage::Bf16] {
+        let of = tensors.iter().map(|row| Ok((Storage::of(row[k])?, *row))).collect::<Result<Vec<_>>>()?;
+        let rows: Vec<_> = of.into_iter().filter(|(of, _)| *of == storage).map(|(_, row)| row).collect();
+        lists.extend(rows.chunks(LIST).map(|rows| (storage, rows.to_vec())));
+    }
+    Ok(lists)
 }
+
+type List<'a, B, const N: usize> = (Storage, Vec<[&'a B; N]>);
 
 /// A step of [`Sgd`] for each (parameter, gradient, velocity).
 ///
@@ -46,16 +65,13 @@ fn storage<B: Memory, const N: usize>(tensors: &[[&B; N]], k: usize) -> Result<S
 pub fn sgd<D: Device>(device: &D, tensors: &[[&D::Buffer; 3]], options: Sgd) -> Result<()> {
     check("sgd_step", tensors)?;
     let Sgd { lr, momentum, nesterov, decay } = options;
-    for tensors in tensors.chunks(LIST) {
-        let table = pieces(column(tensors, 0))?;
-        let (across, table) = (size(table.len() / 3)?, device.words(&table)?);
-        if across == 0 {
-            continue;
-        }
+    for (storage, tensors) in lists(tensors, 1)? {
+        let tensors = &tensors[..];
+        let Some((across, table)) = pieces(device, &column(tensors, 0))? else { continue };
         let [param, grad, velocity] = [0, 1, 2].map(|k| column(tensors, k));
         let mut arguments = arguments![param, grad, velocity, &table];
         arguments.extend(arguments![lr as f32, momentum as f32, decay as f32, nesterov]);
-        SOURCE.launch(device, ("sgd", storage(tensors, 1)?), [across, 1], arguments)?;
+        SOURCE.launch(device, ("sgd", storage), [across, 1], arguments)?;
     }
     Ok(())
 }
@@ -66,22 +82,20 @@ pub fn sgd<D: Device>(device: &D, tensors: &[[&D::Buffer; 3]], options: Sgd) -> 
 /// Fails on a step of 0, on buffers of two sizes, and where the device does.
 pub fn adamw<D: Device>(device: &D, tensors: &[[&D::Buffer; 4]], options: AdamW) -> Result<()> {
     check("adamw_step", tensors)?;
-    let AdamW { lr, beta1, beta2, eps, decay, step } = options;
+    let AdamW { lr, beta1, beta2, eps, step, .. } = options;
     if step == 0 {
         bail!("adamw_step: expected steps counted from 1, got 0");
     }
     let (c1, c2) = (1.0 - beta1.powf(step as f64), (1.0 - beta2.powf(step as f64)).sqrt());
-    let numbers = [1.0 - lr * decay, lr / c1, c2, eps, beta1, 1.0 - beta1, beta2, 1.0 - beta2];
-    for tensors in tensors.chunks(LIST) {
-        let table = pieces(column(tensors, 0))?;
-        let (across, table) = (size(table.len() / 3)?, device.words(&table)?);
-        if across == 0 {
-            continue;
-        }
+    let (keep, coupled) = (options.keep(), options.coupled_decay().unwrap_or(0.0));
+    let numbers = [keep, lr / c1, c2, eps, beta1, 1.0 - beta1, beta2, 1.0 - beta2, coupled];
+    for (storage, tensors) in lists(tensors, 1)? {
+        let tensors = &tensors[..];
+        let Some((across, table)) = pieces(device, &column(tensors, 0))? else { continue };
         let [param, grad, m, v] = [0, 1, 2, 3].map(|k| column(tensors, k));
         let mut arguments = arguments![param, grad, m, v, &table];
         arguments.extend(numbers.map(|number| (number as f32).into()));
-        SOURCE.launch(device, ("adamw", storage(tensors, 1)?), [across, 1], arguments)?;
+        SOURCE.launch(device, ("adamw", storage), [across, 1], arguments)?;
     }
     Ok(())
 }
@@ -92,14 +106,11 @@ pub fn adamw<D: Device>(device: &D, tensors: &[[&D::Buffer; 4]], options: AdamW)
 /// Fails on buffers of two sizes, and where the device does.
 pub fn ema<D: Device>(device: &D, tensors: &[[&D::Buffer; 2]], decay: f64) -> Result<()> {
     check("ema_update", tensors)?;
-    for tensors in tensors.chunks(LIST) {
-        let table = pieces(column(tensors, 0))?;
-        let (across, table) = (size(table.len() / 3)?, device.words(&table)?);
-        if across == 0 {
-            continue;
-        }
+    for (storage, tensors) in lists(tensors, 1)? {
+        let tensors = &tensors[..];
+        let Some((across, table)) = pieces(device, &column(tensors, 0))? else { continue };
         let arguments = arguments![column(tensors, 0), column(tensors, 1), &table, (1.0 - decay) as f32];
-        SOURCE.launch(device, ("average", storage(tensors, 1)?), [across, 1], arguments)?;
+        SOURCE.launch(device, ("average", storage), [across, 1], arguments)?;
     }
     Ok(())
 }
@@ -109,21 +120,26 @@ pub fn ema<D: Device>(device: &D, tensors: &[[&D::Buffer; 2]], decay: f64) -> Re
 /// # Errors
 /// Fails without gradients, and where the device does.
 pub fn norm<D: Device>(device: &D, grads: &[&D::Buffer]) -> Result<D::Buffer> {
-    let Some(first) = grads.first() else { bail!("grad_norm: expected a gradient at least") };
-    let storage = Storage::of(*first)?;
-    let tables = grads.chunks(LIST).map(|grads| pieces(grads.iter().copied())).collect::<Result<Vec<_>>>()?;
-    let count = tables.iter().map(|table| table.len() / 3).sum();
-    let sums = device.empty(Kind::F32, count)?;
+    if grads.is_empty() {
+        bail!("grad_norm: expected a gradient at least");
+    }
+    let mut found = Vec::new();
+    for (storage, list) in lists(&rows_of(grads), 0)? {
+        let list = column(&list, 0);
+        if let Some((across, table)) = pieces(device, &list)? {
+            found.push((storage, list, across, table));
+        }
+    }
+    let count = found.iter().map(|(_, _, across, _)| across).sum::<u32>();
+    let sums = device.empty(Kind::F32, count as usize)?;
     let mut done = 0;
-    for (grads, table) in grads.chunks(LIST).zip(&tables).filter(|(_, table)| !table.is_empty()) {
-        let across = size(table.len() / 3)?;
-        let table = device.words(table)?;
-        let arguments = arguments![grads.to_vec(), &table, &sums, done];
-        SOURCE.launch(device, ("squares", storage), [across, 1], arguments)?;
+    for (storage, list, across, table) in &found {
+        let arguments = arguments![list.clone(), table, &sums, done];
+        SOURCE.launch(device, ("squares", *storage), [*across, 1], arguments)?;
         done += across;
     }
     let norm = device.empty(Kind::F32, 1)?;
-    SOURCE.launch(device, ("norm", storage), [1, 1], arguments![&sums, &norm, size(count)?])?;
+    SOURCE.launch(device, ("norm", Storage::F32), [1, 1], arguments![&sums, &norm, count])?;
     Ok(norm)
 }
 
@@ -143,6 +159,10 @@ pub fn clip<D: Device>(device: &D, grads: &[&D::Buffer], norm: &D::Buffer, most:
     each(device, "clip", grads, || arguments![norm, most as f32])
 }
 
+fn rows_of<'a, B>(tensors: &[&'a B]) -> Vec<[&'a B; 1]> {
+    tensors.iter().map(|tensor| [*tensor]).collect()
+}
+
 /// A kernel that takes a list, its pieces, and `more`.
 fn each<'a, D: Device>(
     device: &D,
@@ -150,14 +170,12 @@ fn each<'a, D: Device>(
     tensors: &[&'a D::Buffer],
     more: impl Fn() -> Vec<Argument<'a, D::Buffer>>,
 ) -> Result<()> {
-    for list in tensors.chunks(LIST) {
-        let table = pieces(list.iter().copied())?;
-        let (across, table) = (size(table.len() / 3)?, device.words(&table)?);
-        if across > 0 {
-            let mut arguments = arguments![list.to_vec(), &table];
-            arguments.extend(more());
-            SOURCE.launch(device, (kernel, Storage::of(list[0])?), [across, 1], arguments)?;
-        }
+    for (storage, list) in lists(&rows_of(tensors), 0)? {
+        let list = column(&list, 0);
+        let Some((across, table)) = pieces(device, &list)? else { continue };
+        let mut arguments = arguments![list, &table];
+        arguments.extend(more());
+        SOURCE.launch(device, (kernel, storage), [across, 1], arguments)?;
     }
     Ok(())
 }
@@ -168,14 +186,11 @@ fn each<'a, D: Device>(
 /// Fails on buffers of two sizes, and where the device does.
 pub fn cast<D: Device>(device: &D, tensors: &[[&D::Buffer; 2]]) -> Result<()> {
     check("cast", tensors)?;
-    for tensors in tensors.chunks(LIST) {
-        let table = pieces(column(tensors, 0))?;
-        let (across, table) = (size(table.len() / 3)?, device.words(&table)?);
-        if across == 0 {
-            continue;
-        }
+    for (storage, tensors) in lists(tensors, 1)? {
+        let tensors = &tensors[..];
+        let Some((across, table)) = pieces(device, &column(tensors, 0))? else { continue };
         let arguments = arguments![column(tensors, 0), column(tensors, 1), &table];
-        SOURCE.launch(device, ("cast", storage(tensors, 1)?), [across, 1], arguments)?;
+        SOURCE.launch(device, ("cast", storage), [across, 1], arguments)?;
     }
     Ok(())
 }

@@ -233,6 +233,7 @@ API cuModuleLoad(Module**, const char* file) { wrong("modules from files are not
 API cuModuleUnload(Module* module) { ALONE; return drain_all(), delete module, OK; }
 API cuModuleGetFunction(Function** function, Module* module, const char* name) {
   ALONE;
+  logged("function");
   auto found = module->functions.find(name);
   if (found == module->functions.end()) {
     candle::Kernel kernel;
