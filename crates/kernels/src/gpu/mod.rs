@@ -1,6 +1,6 @@
 //! Kernels for GPUs: written once, in a dialect that becomes CUDA, Metal, or C++ for the host, and launched by code that knows
-//! no backend. A backend is one implementation of [`Device`]: `cuda/` is candle's CUDA device; Metal has none yet. Ops see it as
-//! `here::Here`, which in a build without a backend is nowhere. Kernels are run in `tests/gpu`, by an emulation on the host, and in
+//! no backend. A backend is one implementation of [`Device`]: `cuda/` is candle's CUDA device, `metal/` its
+//! Metal device. Ops see it as `here::Here`, which in a build without a backend is nowhere. Kernels are run in `tests/gpu`, by an emulation on the host, and in
 //! `tests/cuda` through candle's device, on a stand-in for the driver.
 //!
 //! A [`Source`] is one file of the dialect, beside the op that it belongs to; [`Source::text`] is what a compiler gets. What
@@ -24,14 +24,18 @@ pub mod cuda;
 pub mod cudnn;
 mod here;
 mod launch;
-#[cfg(not(feature = "cuda"))]
+#[cfg(all(feature = "metal", not(feature = "cuda")))]
+mod metal;
+#[cfg(not(any(feature = "cuda", feature = "metal")))]
 mod nowhere;
+mod slots;
 mod source;
 mod target;
 
 pub(crate) use here::{Buffer, Here};
 
 pub use launch::{Argument, Device, Kind, Launch, Memory, Storage, groups, size, sizes};
+pub use slots::{Bound, SLOTS, Slot, Slots};
 pub use source::{Access, Element, Form, LIST, Parameter, Signature, Source};
 pub use target::Target;
 
