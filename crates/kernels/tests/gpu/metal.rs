@@ -51,7 +51,7 @@ fn metal_texts_are_well_formed() {
             let name = format!("{}_{}", source.name, storage.name());
             let text = source.text(Target::Metal, storage).unwrap();
             said_of_cpp(compiler, &name, &text).unwrap_or_else(|error| panic!("{name}: {error}"));
-            let shared = text.contains("  SHARED(f32, part");
+            let shared = text.contains(", part, THREAD)");
             if storage == Storage::F32 && shared {
                 let version = Command::new(compiler).arg("--version").output().unwrap().stdout;
                 if String::from_utf8_lossy(&version).contains("clang") {
