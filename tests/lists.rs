@@ -340,6 +340,8 @@ fn what_must_not_be_is_not() {
         for line in code {
             let found = random.iter().find(|word| line.contains(**word));
             assert!(found.is_none(), "{}: random numbers come from tallow_seed: {line}", path.display());
+            let shares = "shares memory on Metal; tallow_kernels::copy does not";
+            assert!(!line.contains(".copy()"), "{}: `Tensor::copy` {shares}: {line}", path.display());
         }
         let name = path.file_stem().unwrap().to_str().unwrap();
         assert!(!["utils", "util", "common", "helpers", "misc"].contains(&name), "{}", path.display());

@@ -1,6 +1,6 @@
 //! The training ops that candle lacks, gets wrong or does slowly.
 //!
-//! An op is one contract with several implementations: a kernel for f32 and f64 on the CPU, for many one on CUDA, and
+//! An op is one contract with several implementations: a kernel for f32 and f64 on the CPU, for many one on CUDA and Metal, and
 //! a composition of candle's ops, which runs wherever there is no kernel, and under [`composed`]. Other types are an error on the
 //! CPU. Kernels run on rayon's current pool, and no bit of a result depends on its number of threads. Where no operand is
 //! tracked no graph is built.
@@ -22,6 +22,8 @@
 //! candle's own `backward` stops at these ops with an error; [`backward`] walks graphs of both, and
 //! [`Gradients::into_grad_store`] hands its result to candle's optimizers.
 
+mod autorelease;
+mod copy;
 mod cpu;
 mod dispatch;
 #[doc(hidden)]
@@ -33,6 +35,8 @@ mod ops;
 #[cfg(feature = "cuda")]
 use tallow_cuda as _;
 
+pub use autorelease::autoreleasepool;
+pub use copy::copy;
 pub use cpu::simd::{PORTABLE, vector_code};
 pub use dispatch::{composed, count_kernels};
 pub use gpu::allow_tf32;

@@ -8,7 +8,10 @@ use candle_core::{DType, Result, Shape, Storage, Tensor, bail};
 
 #[cfg(feature = "cuda")]
 pub(crate) use super::cuda::{Buffer, Cuda as Here};
-#[cfg(not(feature = "cuda"))]
+// A build with both, which candle allows, has the kernels of CUDA; on Metal ops are composed then.
+#[cfg(all(feature = "metal", not(feature = "cuda")))]
+pub(crate) use super::metal::{Buffer, Metal as Here};
+#[cfg(not(any(feature = "cuda", feature = "metal")))]
 pub(crate) use super::nowhere::{Buffer, Nowhere as Here};
 
 impl Here {

@@ -1,6 +1,6 @@
 //! Kernels for GPUs: written once, in a dialect that becomes CUDA, Metal, or C++ for the host, and launched by code that knows
-//! no backend. A backend is one implementation of [`Device`]: `cuda/` is candle's CUDA device; Metal has none yet. Ops see it as
-//! `here::Here`, which in a build without a backend is nowhere. Kernels are run in `tests/gpu`, by an emulation on the host, and in
+//! no backend. A backend is one implementation of [`Device`]: `cuda/` is candle's CUDA device, `metal/` its
+//! Metal device. Ops see it as `here::Here`, which in a build without a backend is nowhere. Kernels are run in `tests/gpu`, by an emulation on the host, and in
 //! `tests/cuda` through candle's device, on a stand-in for the driver.
 //!
 //! A [`Source`] is one file of the dialect, beside the op that it belongs to; [`Source::text`] is what a compiler gets. What
@@ -24,11 +24,14 @@ pub mod cuda;
 #[cfg(feature = "cudnn")]
 pub mod cudnn;
 mod here;
-#[cfg(any(test, feature = "cuda"))]
+#[cfg(any(test, feature = "cuda", feature = "metal"))]
 mod kept;
 mod launch;
-#[cfg(not(feature = "cuda"))]
+#[cfg(all(feature = "metal", not(feature = "cuda")))]
+mod metal;
+#[cfg(not(any(feature = "cuda", feature = "metal")))]
 mod nowhere;
+mod slots;
 mod source;
 mod target;
 
@@ -37,6 +40,7 @@ pub(crate) use here::{Buffer, Here};
 pub(crate) use convolution::tf32_is_allowed;
 pub use convolution::{Convolution, Pass, allow_tf32};
 pub use launch::{Argument, Device, Kind, Launch, Memory, Of, Storage, groups, size, sizes};
+pub use slots::{Bound, SLOTS, Slot, Slots};
 pub use source::{Access, Element, Form, LIST, Parameter, Signature, Source};
 pub use target::Target;
 

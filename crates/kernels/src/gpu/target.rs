@@ -1,6 +1,7 @@
 //! The dialect as CUDA, as Metal, and as C++ for the host: heads of kernels are written anew, the rest is macros.
 
 use super::launch::Storage;
+use super::slots::{Slot, Slots};
 use super::source::{Access, Element, Form, LIST, Signature, Source, found};
 use candle_core::{Result, bail};
 use std::fmt::Write;
@@ -69,7 +70,7 @@ fn head(out: &mut String, kernel: &Signature, target: Target, storage: Storage, 
     let name = format!("{}_{}", kernel.name, storage.name());
     match target {
         Target::Cuda => cuda(out, kernel, &name, storage, threads),
-        Target::Metal => metal(out, kernel, &name, storage),
+        Target::Metal => metal(out, kernel, &name, storage, threads),
         Target::Host => host(out, kernel, &name, storage),
     }
 }
@@ -118,38 +119,43 @@ fn cuda(out: &mut String, kernel: &Signature, name: &str, storage: Storage, thre
         .expect("a string");
 }
 
-fn metal(out: &mut String, kernel: &Signature, name: &str, storage: Storage) {
-    let (mut scalars, mut first, mut parameters, mut slot) = (String::new(), String::new(), String::new(), 0);
-    for p in &kernel.parameters {
+fn metal(out: &mut String, kernel: &Signature, name: &str, storage: Storage, threads: u32) {
+    let Slots { places, scalars: slot } = kernel.slots();
+    let (mut scalars, mut first, mut parameters) = (String::new(), String::new(), String::new());
+    let mut buffer = |of: &str, name: &str, slot: usize| {
+        write!(parameters, "device {of}* {name} [[buffer({slot})]], ").expect("a string");
+    };
+    for (p, place) in kernel.parameters.iter().zip(places) {
         let name = &p.name;
-        let mut buffer = |of: &str, name: &str| {
-            write!(parameters, "device {of}* {name} [[buffer({slot})]], ").expect("a string");
-            slot += 1;
+        let of = match p.form {
+            Form::U32 => "u32".to_owned(),
+            Form::F32 => "f32".to_owned(),
+            Form::Buffer(access, of) | Form::List(access, of) => {
+                format!("{}{}", constant(access), element(of, storage))
+            }
         };
-        match p.form {
-            Form::U32 | Form::F32 => {
-                let of = if p.form == Form::U32 { "u32" } else { "f32" };
+        match place {
+            Slot::Scalar(_) => {
                 write!(scalars, "{of} {name}; ").expect("a string");
                 writeln!(first, "  const {of} {name} = scalars.{name};").expect("a string");
             }
-            Form::Buffer(access, of) => {
-                buffer(&format!("{}{}", constant(access), element(of, storage)), name)
-            }
-            Form::List(access, of) => {
-                let of = format!("{}{}", constant(access), element(of, storage));
-                (0..LIST).for_each(|k| buffer(&of, &format!("{name}_{k}")));
+            Slot::Buffer(slot) => buffer(&of, name, slot),
+            Slot::List(slot) => {
+                (0..LIST).for_each(|k| buffer(&of, &format!("{name}_{k}"), slot + k));
                 let each = joined((0..LIST).map(|k| format!("{name}_{k}")));
                 writeln!(first, "  device {of}* {name}[{LIST}] = {{{each}}};").expect("a string");
             }
         }
     }
-    if !scalars.is_empty() {
+    if let Some(slot) = slot {
         writeln!(out, "struct {name}_scalars {{ {scalars}}};").expect("a string");
         write!(parameters, "constant {name}_scalars& scalars [[buffer({slot})]], ").expect("a string");
     }
     parameters += "uint3 thread_ [[thread_position_in_threadgroup]], uint3 group_ [[threadgroup_position_in_grid]], \
                    uint3 groups_ [[threadgroups_per_grid]]";
-    write!(out, "kernel void {name}({parameters}) {{\n{first}").expect("a string");
+    // The compiler keeps to registers that so many threads have; without it a pipeline may run fewer.
+    let attributes = format!("[[kernel, max_total_threads_per_threadgroup({threads})]]");
+    write!(out, "{attributes} void {name}({parameters}) {{\n{first}").expect("a string");
 }
 
 fn host(out: &mut String, kernel: &Signature, name: &str, storage: Storage) {
@@ -219,7 +225,8 @@ mod tests {
         assert_eq!(
             text(Target::Metal),
             format!(
-                "struct scaled_bf16_scalars {{ u32 n; f32 a; }};\nkernel void scaled_bf16(device const bf16* x [[buffer(0)]], \
+                "struct scaled_bf16_scalars {{ u32 n; f32 a; }};\n[[kernel, max_total_threads_per_threadgroup(64)]] \
+                 void scaled_bf16(device const bf16* x [[buffer(0)]], \
                  device f32* y [[buffer(1)]], {buffers}, constant scaled_bf16_scalars& scalars [[buffer(9)]], \
                  uint3 thread_ [[thread_position_in_threadgroup]], uint3 group_ [[threadgroup_position_in_grid]], \
                  uint3 groups_ [[threadgroups_per_grid]]) {{\n  device const u8* b[7] = {{{}}};\n  const u32 n = scalars.n;\n  \

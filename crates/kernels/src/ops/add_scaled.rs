@@ -2,6 +2,7 @@
 
 pub mod gpu;
 
+use crate::copy::copy;
 use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::parallel::filled;
 use crate::cpu::simd::vectorized;
@@ -126,7 +127,7 @@ impl Backward for AddScaledBackward {
         let branch = match &self.factors {
             _ if !wanted[1] => None,
             // Two gradients, each with numbers of its own.
-            None => Some(grad.copy()?),
+            None => Some(copy(&grad)?),
             Some(factors) => {
                 let dbranch = gpu::backward(&here, &here.buffer(&grad)?, &here.buffer(factors)?)?;
                 Some(here.tensor(dbranch, grad.shape())?)

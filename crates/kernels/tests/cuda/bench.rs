@@ -73,7 +73,7 @@ pub fn launched(lines: &[String]) -> Vec<String> {
 
 impl Bench {
     pub fn new() -> Result<Bench> {
-        Ok(Bench { device: Device::new_cuda(0)? })
+        Ok(Bench { device: crate::device()? })
     }
 
     /// The launches of `pass`, which are `launches`, where a stand-in says which; and one application of a kernel in any case.

@@ -4,12 +4,13 @@
 
 mod bench;
 mod blocks;
+mod early;
 mod layers;
 mod ops;
 mod stand_in;
 mod steps;
 
-use candle_core::Result;
+use candle_core::{Device, Result};
 use stand_in::{Run, Where};
 
 /// What a program does, by name.
@@ -23,8 +24,13 @@ const CASES: [Case; 8] = [
     ("step", steps::step),
     ("batches", steps::batches),
     ("orders", steps::orders),
-    ("early", steps::kernel_before_its_upload),
+    ("early", early::kernel_before_its_upload),
 ];
+
+/// The device of a program.
+fn device() -> Result<Device> {
+    Device::new_cuda(0)
+}
 
 /// One case, in a program that another test started.
 #[test]

@@ -1,11 +1,8 @@
-//! A whole step, and a mistake in the order of work.
+//! A whole step.
 
 use crate::bench::{Bench, flat, near, normal};
 use crate::stand_in::new_lines;
-use candle_core::backend::BackendDevice;
-use candle_core::cuda_backend::cudarc::driver::{DevicePtr, result};
-use candle_core::op::BackpropOp;
-use candle_core::{DType, Device, Result, Shape, Storage, Tensor, Var};
+use candle_core::{DType, Device, Result, Tensor, Var};
 use std::collections::BTreeMap;
 use tallow_kernels::{
     Sgd, backward, clip_grads, composed, ema_updates, focal_loss, gelu, layer_norm, linear, mix_rows, select,
@@ -193,21 +190,5 @@ pub fn orders() -> Result<()> {
             assert_eq!(uploads, first, "shift {shift}");
         }
     }
-    Ok(())
-}
-
-/// The numbers come on another stream, which nobody waits for.
-pub fn kernel_before_its_upload() -> Result<()> {
-    let bench = Bench::new()?;
-    let Device::Cuda(device) = &bench.device else { unreachable!("made so") };
-    // SAFETY: it is filled below, too late.
-    let storage = unsafe { device.alloc_uninit(&Shape::from((2, 3)), DType::F32)? };
-    let other = device.cuda_stream().context().new_stream().map_err(candle_core::Error::wrap)?;
-    let address = storage.as_cuda_slice::<f32>()?.device_ptr(&other).0;
-    // SAFETY: 6 numbers.
-    unsafe { result::memcpy_htod_async(address, &[1f32; 6], other.cu_stream()) }
-        .map_err(candle_core::Error::wrap)?;
-    let x = Tensor::from_storage(Storage::Cuda(storage), (2, 3), BackpropOp::none(), false);
-    println!("{:?}", softmax(&x)?.to_vec2::<f32>()?);
     Ok(())
 }

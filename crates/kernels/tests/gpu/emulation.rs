@@ -31,14 +31,20 @@ pub fn compiler() -> Option<&'static str> {
 }
 
 /// A C++ text as a program, under the address sanitizer where the compiler has it. One that is there already is kept.
-fn build(compiler: &str, name: &str, text: &str) -> PathBuf {
+pub fn build(compiler: &str, name: &str, text: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("gpu");
     fs::create_dir_all(&folder).unwrap();
     let (source, program, built) =
         (folder.join(format!("{name}.cc")), folder.join(name), folder.join(format!("{name}.built")));
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let key =
-        format!("{compiler}\n{}\n{}\n{text}", include_str!("host.h"), include_str!("../../src/gpu/bf16.h"));
+    let headers = [
+        include_str!("fibers.h"),
+        include_str!("host.h"),
+        include_str!("metal/run.h"),
+        include_str!("metal/metal_stdlib"),
+        include_str!("../../src/gpu/bf16.h"),
+    ];
+    let key = format!("{compiler}\n{}\n{text}", headers.concat());
     if program.exists() && fs::read_to_string(&built).is_ok_and(|old| old == key) {
         return program;
     }
@@ -47,7 +53,10 @@ fn build(compiler: &str, name: &str, text: &str) -> PathBuf {
     let compile = |sanitizers: &[&str]| {
         let mut command = Command::new(compiler);
         command.args(["-std=c++17", "-O1", "-g1", "-ffp-contract=off"]);
-        command.args(sanitizers).arg("-I").arg(here.join("tests/gpu")).arg("-I").arg(here.join("src/gpu"));
+        command.args(sanitizers);
+        for folder in ["tests/gpu", "tests/gpu/metal", "src/gpu"] {
+            command.arg("-I").arg(here.join(folder));
+        }
         command.arg(&source).arg("-o").arg(&program).output().unwrap()
     };
     let mut output = compile(&["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]);
@@ -117,6 +126,8 @@ impl Memory for Buffer {
 /// A program that runs kernels. One that a kernel's mistake ended is begun again.
 pub struct Emulation {
     program: PathBuf,
+    /// Whose texts it has: the host's, which get their arguments one by one, or Metal's, which get them in slots.
+    target: Target,
     running: RefCell<Option<Child>>,
     /// What stands before the names of kernels.
     space: String,
@@ -135,8 +146,13 @@ type Kept = BTreeMap<(String, Vec<u64>), Vec<u32>>;
 
 impl Emulation {
     pub fn new(program: &Path, space: &str, seed: u32) -> Emulation {
+        Emulation::of(Target::Host, program, space, seed)
+    }
+
+    pub fn of(target: Target, program: &Path, space: &str, seed: u32) -> Emulation {
         Emulation {
             program: program.to_owned(),
+            target,
             running: RefCell::new(None),
             space: space.to_owned(),
             seed,
@@ -227,46 +243,17 @@ impl Device for Emulation {
     }
 
     fn launch(&self, launch: &Launch<Buffer>) -> Result<()> {
-        let signature = launch.check()?;
+        launch.check()?;
         let name = format!("{}{}_{}", self.space, launch.kernel, launch.storage.name());
-        let mut request = Vec::new();
-        let word = |request: &mut Vec<u8>, word: u32| request.extend(word.to_ne_bytes());
-        word(&mut request, name.len() as u32);
-        request.extend(name.as_bytes());
-        let [across, down] = launch.groups;
-        let count = launch.arguments.len() as u32;
-        [self.seed, across, down, count].into_iter().for_each(|w| word(&mut request, w));
-        let mut results = Vec::new();
-        for (parameter, argument) in signature.parameters.iter().zip(&launch.arguments) {
-            let (access, buffers) = match (&parameter.form, argument) {
-                (Form::Buffer(access, _), Argument::Buffer(buffer)) => (*access, vec![*buffer]),
-                (Form::List(access, _), Argument::List(buffers)) => (*access, buffers.clone()),
-                (_, Argument::U32(value)) => {
-                    [0, *value].into_iter().for_each(|w| word(&mut request, w));
-                    continue;
-                }
-                (_, Argument::F32(value)) => {
-                    [0, value.to_bits()].into_iter().for_each(|w| word(&mut request, w));
-                    continue;
-                }
-                _ => unreachable!("checked"),
-            };
-            let tag = match access {
-                Access::In => 1,
-                Access::Out => 2,
-                Access::InOut => 3,
-            };
-            [tag, buffers.len() as u32].into_iter().for_each(|w| word(&mut request, w));
-            for buffer in &buffers {
-                let bytes = buffer.bytes.borrow();
-                [bytes.len() as u32, buffer.count() as u32].into_iter().for_each(|w| word(&mut request, w));
-                request.extend(&*bytes);
-            }
-            if access != Access::In {
-                results.extend(buffers);
-            }
-        }
-        if self.ask(&request, &results).is_err() {
+        let mut request = Request(Vec::new());
+        request.word(name.len());
+        request.0.extend(name.as_bytes());
+        request.words([self.seed, launch.groups[0], launch.groups[1]]);
+        let results = match self.target {
+            Target::Metal => request.slots(launch)?,
+            _ => request.arguments(launch)?,
+        };
+        if self.ask(&request.0, &results).is_err() {
             let mut child = self.running.take().expect("asked");
             drop(child.stdin.take());
             let mut message = String::new();
@@ -276,5 +263,89 @@ impl Device for Emulation {
         }
         self.ran.borrow_mut().insert(name);
         Ok(())
+    }
+}
+
+/// What a program is asked; the buffers that it answers with come in the order in which they stand there.
+struct Request(Vec<u8>);
+
+impl Request {
+    fn words(&mut self, words: impl IntoIterator<Item = u32>) {
+        words.into_iter().for_each(|word| self.0.extend(word.to_ne_bytes()));
+    }
+
+    fn word(&mut self, word: usize) {
+        self.words([u32::try_from(word).expect("small")]);
+    }
+
+    /// As `host.h` reads them.
+    fn arguments<'a>(&mut self, launch: &Launch<'a, Buffer>) -> Result<Vec<&'a Buffer>> {
+        self.word(launch.arguments.len());
+        let mut results = Vec::new();
+        let signature = launch.source.signature(launch.kernel)?;
+        for (parameter, argument) in signature.parameters.iter().zip(&launch.arguments) {
+            let (access, buffers) = match (&parameter.form, argument) {
+                (Form::Buffer(access, _), Argument::Buffer(buffer)) => (*access, vec![*buffer]),
+                (Form::List(access, _), Argument::List(buffers)) => (*access, buffers.clone()),
+                (_, Argument::U32(value)) => {
+                    self.words([0, *value]);
+                    continue;
+                }
+                (_, Argument::F32(value)) => {
+                    self.words([0, value.to_bits()]);
+                    continue;
+                }
+                _ => unreachable!("checked"),
+            };
+            let tag = match access {
+                Access::In => 1,
+                Access::Out => 2,
+                Access::InOut => 3,
+            };
+            self.words([tag, buffers.len() as u32]);
+            for buffer in &buffers {
+                let bytes = buffer.bytes.borrow();
+                self.word(bytes.len());
+                self.word(buffer.count());
+                self.0.extend(&*bytes);
+            }
+            if access != Access::In {
+                results.extend(buffers);
+            }
+        }
+        Ok(results)
+    }
+
+    /// As `metal/run.h` reads them.
+    fn slots<'a>(&mut self, launch: &Launch<'a, Buffer>) -> Result<Vec<&'a Buffer>> {
+        let bound = launch.bound()?;
+        let mut buffers: Vec<(&Buffer, bool)> = Vec::new();
+        let mut slots = Vec::new();
+        for (slot, buffer, access) in bound.buffers {
+            let known = buffers.iter().position(|(other, _)| other.address() == buffer.address());
+            slots.push((slot, known.unwrap_or(buffers.len())));
+            if known.is_none() {
+                buffers.push((buffer, access != Access::In));
+            }
+        }
+        self.word(buffers.len());
+        for (buffer, is_written) in &buffers {
+            let bytes = buffer.bytes.borrow();
+            self.word(usize::from(*is_written));
+            self.word(bytes.len());
+            self.0.extend(&*bytes);
+        }
+        self.word(slots.len());
+        for (slot, buffer) in slots {
+            self.word(slot);
+            self.word(buffer);
+        }
+        self.word(usize::from(bound.scalars.is_some()));
+        if let Some((slot, bits)) = bound.scalars {
+            self.word(slot);
+            self.word(4 * bits.len());
+            self.words(bits);
+        }
+        Ok(buffers.into_iter().filter_map(|(buffer, is_written)| is_written.then_some(buffer)).collect())
     }
 }

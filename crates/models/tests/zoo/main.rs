@@ -180,7 +180,8 @@ fn every_model_trains() {
             assert!(gradients.get(buffer.var()).is_none(), "{}: {name} is no parameter", spec.name);
         }
         // A step so short that the loss falls by what its gradient says, within a factor of 2: how short depends on how bent it is.
-        let start: Vec<Tensor> = params.trainable.values().map(|p| p.var().copy().unwrap()).collect();
+        let start: Vec<Tensor> =
+            params.trainable.values().map(|p| tallow_kernels::copy(p.var().as_tensor()).unwrap()).collect();
         let falls = [1e-2, 3e-3, 1e-3, 3e-4].map(|expected| {
             for (param, start) in params.trainable.values().zip(&start) {
                 let step = (gradients.get(param.var()).unwrap() * (expected / square)).unwrap();

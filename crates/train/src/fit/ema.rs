@@ -22,7 +22,7 @@ impl Ema {
     pub fn new(plan: EmaPlan, params: &Params) -> Result<Ema> {
         let mut averages = BTreeMap::new();
         for (name, param) in params.trainable.iter().chain(&params.buffers) {
-            averages.insert(name.clone(), Var::from_tensor(&param.var().as_detached_tensor().copy()?)?);
+            averages.insert(name.clone(), Var::from_tensor(&param.var().as_detached_tensor())?);
         }
         Ok(Ema { plan, averages, updates: 0 })
     }
@@ -51,7 +51,7 @@ impl Ema {
     pub fn with<T>(&self, params: &Params, act: impl FnOnce() -> Result<T>) -> Result<T> {
         let mut raw: Vec<(&Var, Tensor)> = Vec::new();
         for (name, param) in params.trainable.iter().chain(&params.buffers) {
-            raw.push((param.var(), param.var().as_detached_tensor().copy()?));
+            raw.push((param.var(), tallow_kernels::copy(param.var().as_tensor())?));
             param.var().set(&self.averages[name].as_detached_tensor())?;
         }
         params.cast()?;

@@ -5,6 +5,7 @@ use crate::{Error, Result};
 use candle_core::{D, DType, Device, Tensor};
 use std::sync::Arc;
 use tallow_data::{Dataset, Loader, Pixels, decode};
+use tallow_kernels::autoreleasepool;
 use tallow_metrics::Predictions;
 use tallow_models::Mode;
 use tallow_report::{Progress, Unit};
@@ -130,7 +131,7 @@ fn views<E: From<Error>>(
     };
     for batch in Loader::new(dataset.clone(), batches, Arc::new(prepare), model.plan.data.workers) {
         let batch = batch.map_err(Error::from)?;
-        each(&batch.indices, &batch.views)?;
+        autoreleasepool(|| each(&batch.indices, &batch.views))?;
         bar.tick(batch.labels.len() as u64, &[]);
     }
     Ok(())

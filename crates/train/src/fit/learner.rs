@@ -8,6 +8,7 @@ use super::schedule::{Schedule, Shape};
 use crate::Result;
 use crate::run::Run;
 use tallow_data::counted;
+use tallow_kernels::autoreleasepool;
 use tallow_metrics::Metric;
 
 /// A run's optimizer and average, under way.
@@ -69,15 +70,17 @@ impl Learner {
     /// A parameter without a gradient; those of the ops.
     pub fn update(&mut self, run: &Run, gradients: &mut Gradients, step: u64) -> Result<f64> {
         let rates = Rates { lr: self.lr(step), momentum: self.schedule.momentum(step) };
-        if let Some(max_norm) = run.plan().clip {
-            tallow_kernels::clip_grads(&mut gradients.values_mut().collect::<Vec<_>>(), max_norm)?;
-        }
         let begins = |stage: &str| run.begins(stage);
-        run.optimizer().update(&run.model.params, gradients, &mut self.state, begins, rates)?;
-        run.model.params.cast()?;
-        if let Some(ema) = &mut self.ema {
-            ema.update(&run.model.params)?;
-        }
-        Ok(rates.lr)
+        autoreleasepool(|| {
+            if let Some(max_norm) = run.plan().clip {
+                tallow_kernels::clip_grads(&mut gradients.values_mut().collect::<Vec<_>>(), max_norm)?;
+            }
+            run.optimizer().update(&run.model.params, gradients, &mut self.state, begins, rates)?;
+            run.model.params.cast()?;
+            if let Some(ema) = &mut self.ema {
+                ema.update(&run.model.params)?;
+            }
+            Ok(rates.lr)
+        })
     }
 }

@@ -7,6 +7,7 @@ use super::optimizer::Gradients;
 use crate::run::{Batch, Run};
 use crate::{Error, Result};
 use candle_core::Tensor;
+use tallow_kernels::autoreleasepool;
 use tallow_policy::View;
 
 /// What one step computed: gradients by name, and the loss that they belong to.
@@ -39,7 +40,8 @@ pub fn training_step(run: &Run, batch: &Batch) -> Result<Step> {
 pub fn compute(run: &Run, batch: &Batch) -> Result<Computed> {
     run.model.freeze_at(batch.training_progress.step, |stage| run.begins(stage))?;
     let objective = Objective::of(&run.model, &run.loss);
-    objective.compute(StepContext::of(batch), |view| run.model.upload(batch.pixels(view)), |_| Ok(()))
+    let upload = |view| run.model.upload(batch.pixels(view));
+    autoreleasepool(|| objective.compute(StepContext::of(batch), upload, |_| Ok(())))
 }
 
 impl Computed {

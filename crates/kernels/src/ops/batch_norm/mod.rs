@@ -4,6 +4,7 @@ mod backward;
 pub mod gpu;
 mod moments;
 
+use crate::copy::copy;
 use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::parallel::{Shared, pieces, unfilled};
 use crate::cpu::pointwise::cut;
@@ -147,7 +148,7 @@ impl Op for Normalisation<'_> {
         let mean = match made.mean {
             Some(mean) => here.tensor(mean, sizes.c)?,
             // As it is now: another pass may change it before the gradient reads it.
-            None => x[3].detach().copy()?,
+            None => copy(x[3])?,
         };
         let backward = BatchNormBackward {
             x: x[0].detach(),

@@ -147,9 +147,9 @@ pub(super) fn to_lanes(
     to: &mut [f32],
     place: impl Fn(usize) -> Option<usize>,
 ) {
-    let mut p = start;
     #[cfg(target_arch = "x86_64")]
-    if crate::cpu::simd::wide() {
+    let start = if crate::cpu::simd::wide() {
+        let mut p = start;
         while p + B <= end {
             assert!(15 * plane + p + B <= planes.len());
             // SAFETY: AVX-512 is there; the rows read are inside `planes`.
@@ -161,8 +161,11 @@ pub(super) fn to_lanes(
             }
             p += B;
         }
-    }
-    for p in p..end {
+        p
+    } else {
+        start
+    };
+    for p in start..end {
         if let Some(at) = place(p) {
             to[at..][..B].iter_mut().enumerate().for_each(|(lane, to)| *to = planes[lane * plane + p]);
         }
@@ -175,9 +178,10 @@ pub(super) fn to_lanes(
 /// `to` is valid for writes of the first n numbers of all sixteen.
 pub(super) unsafe fn from_lanes(from: &[f32], n: usize, plane: usize, to: *mut f32) {
     assert!(from.len() >= n * B);
-    let mut p = 0;
+    let start = 0;
     #[cfg(target_arch = "x86_64")]
-    if crate::cpu::simd::wide() {
+    let start = if crate::cpu::simd::wide() {
+        let mut p = start;
         while p + B <= n {
             // SAFETY: AVX-512 is there; inside `from`, and inside `to` by contract.
             unsafe {
@@ -188,8 +192,11 @@ pub(super) unsafe fn from_lanes(from: &[f32], n: usize, plane: usize, to: *mut f
             }
             p += B;
         }
-    }
-    for p in p..n {
+        p
+    } else {
+        start
+    };
+    for p in start..n {
         for lane in 0..B {
             // SAFETY: by contract.
             unsafe { *to.add(lane * plane + p) = from[p * B + lane] };

@@ -1,5 +1,6 @@
 //! Depthwise convolution of maps whose channels come last: a vector is so many channels of one position.
 
+#[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "the vectors are x86's"))]
 mod vectors;
 
 use crate::cpu::element::{Element, as_f32, tensor, view};

@@ -10,6 +10,7 @@ macro_rules! unrolled {
     };
 }
 
+#[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "the vectors are x86's"))]
 mod blocked;
 mod frame;
 mod last;
