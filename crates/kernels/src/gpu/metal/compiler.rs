@@ -11,6 +11,7 @@ use objc2::available;
 use objc2::rc::Retained;
 use objc2_metal::{MTLCompileOptions, MTLMathFloatingPointFunctions, MTLMathMode};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 /// By GPU, source and type.
@@ -43,14 +44,15 @@ pub fn pipeline(
     if let Some(pipeline) = pipelines.get(&key) {
         return Ok(pipeline.clone());
     }
-    let of_source = (gpu, source.name, storage);
-    if !libraries.contains_key(&of_source) {
-        let text = source.text(Target::Metal, storage)?;
-        let library = device.new_library_with_source(&text, Some(&options()));
-        let library = library.map_err(|error| refused("does not take", source, error))?;
-        libraries.insert(of_source, library);
-    }
-    let function = libraries[&of_source].get_function(&key.2, None);
+    let library = match libraries.entry((gpu, source.name, storage)) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(place) => {
+            let text = source.text(Target::Metal, storage)?;
+            let library = device.new_library_with_source(&text, Some(&options()));
+            place.insert(library.map_err(|error| refused("does not take", source, error))?)
+        }
+    };
+    let function = library.get_function(&key.2, None);
     let pipeline = function.and_then(|function| device.new_compute_pipeline_state_with_function(&function));
     let pipeline = pipeline.map_err(|error| refused("makes no pipeline of", source, error))?;
     let most = pipeline.max_total_threads_per_threadgroup();
