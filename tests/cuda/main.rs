@@ -85,14 +85,18 @@ fn assert_near(desk: &Desk, name: &str, file: &str, (each, all): (f64, f64)) {
     assert!(share <= all, "{name}: {file}: all tensors are {share:.1e} of their length apart");
 }
 
+/// What rounding does to gradients: of networks with ReLU, and of smooth ones; of a tensor and of all together.
+const KINKED: (f64, f64) = (0.1, 0.03);
+const SMOOTH: (f64, f64) = (0.005, 0.001);
+
 /// The losses of all steps, and after them parameters and what the optimizer keeps of gradients.
-fn assert_alike(desk: &Desk, name: &str) {
+fn assert_alike(desk: &Desk, name: &str, gradients: (f64, f64)) {
     let [cpu, cuda] = ["cpu", "cuda"].map(|run| steps(desk, &format!("{name}/{run}"), "loss"));
     assert!(!cpu.is_empty() && cpu.len() == cuda.len(), "{name}: {cpu:?} {cuda:?}");
     for (a, b) in cpu.iter().zip(&cuda) {
         assert!((a - b).abs() <= 1e-4 * a.abs(), "{name}: losses {cpu:?}, on CUDA {cuda:?}");
     }
-    assert_near(desk, name, "optimizer.safetensors", (0.05, 0.01));
+    assert_near(desk, name, "optimizer.safetensors", gradients);
     assert_near(desk, name, "model.safetensors", (0.01, 1e-3));
 }
 
@@ -119,7 +123,7 @@ fn every_preset_gives_a_small_resnet_the_cpus_losses_and_gradients() {
         let preset = preset.unwrap().path();
         let name = preset.file_stem().unwrap().to_str().unwrap();
         place.train_both(&desk, name, &["two.yaml", &format!("policy={name}")]);
-        assert_alike(&desk, name);
+        assert_alike(&desk, name, KINKED);
     }
 }
 
@@ -127,11 +131,11 @@ fn every_preset_gives_a_small_resnet_the_cpus_losses_and_gradients() {
 fn networks_of_every_kind_have_the_cpus_losses_and_gradients() {
     let Some(place) = Place::find() else { return };
     let desk = desk();
-    for (model, side, policy) in [
-        ("mobilenet_v2", 32, "cutmix_zeta_mixup"),
-        ("mobilenet_v3_small", 32, "synermix"),
-        ("vit_tiny_patch16_224", 32, "mixup_or_cutmix_deit"),
-        ("swin_t", 32, "manifold_mixup"),
+    for (model, side, policy, gradients) in [
+        ("mobilenet_v2", 32, "cutmix_zeta_mixup", KINKED),
+        ("mobilenet_v3_small", 32, "synermix", KINKED),
+        ("vit_tiny_patch16_224", 32, "mixup_or_cutmix_deit", SMOOTH),
+        ("swin_t", 32, "manifold_mixup", SMOOTH),
     ] {
         let arguments = [
             format!("model={{ name: {model}, input: {side} }}"),
@@ -143,7 +147,7 @@ fn networks_of_every_kind_have_the_cpus_losses_and_gradients() {
         let arguments: Vec<&str> =
             ["two.yaml"].into_iter().chain(arguments.iter().map(String::as_str)).collect();
         place.train_both(&desk, model, &arguments);
-        assert_alike(&desk, model);
+        assert_alike(&desk, model, gradients);
     }
 }
 
@@ -161,7 +165,7 @@ fn what_stands_around_a_step_is_the_cpus() {
         // Adam divides a gradient by its own size: where it is 0 but for rounding, its step is a sign.
         let eps = if name.starts_with("adam") { &["length=1 steps"][..] } else { &[] };
         place.train_both(&desk, name, &[&["two.yaml", "policy=none"], arguments, eps].concat());
-        assert_alike(&desk, name);
+        assert_alike(&desk, name, KINKED);
     }
 }
 
