@@ -161,7 +161,7 @@ fn what_stands_around_a_step_is_the_cpus() {
         ("adamw", &["optimizer={ adamw: { decay: 0.1 } }", "ema={ decay: 0.9 }"][..]),
         ("adam", &["optimizer={ adam: { decay: 0.1 } }", "clip=0.1"]),
         ("accumulated", &["accumulate=2", "policy=mixup", "clip=0.1"]),
-        ("focal", &["loss={ focal: { gamma: 2 }, smoothing: 0.1, class_weights: balanced }"]),
+        ("focal", &["loss={ focal: 2.0, smoothing: 0.1, class_weights: balanced }"]),
     ] {
         // Adam divides a gradient by its own size: where it is 0 but for rounding, its step is a sign.
         let eps = if name.starts_with("adam") { &["length=1 steps"][..] } else { &[] };
