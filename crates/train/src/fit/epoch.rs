@@ -113,8 +113,8 @@ data: { name: synthetic, images: 64, size: 16, batch: 8, workers: 0 }
 model: { name: resnet20, input: 16 }
 evaluation: [ { resize: [16, 16] } ]
 branches:
-  - { mixes: [ mixup: {} ] }
-  - { weight: 0.5, view: clean, mixes: [ cutmix: {} ] }
+  - { policies: [ mixup: {} ] }
+  - { weight: 0.5, view: clean, policies: [ cutmix: {} ] }
 optimizer: { sgd: { momentum: 0.9 } }
 clip: 1.0
 ema: { decay: 0.9 }
@@ -150,7 +150,7 @@ seed: 1
         (files, said.replace(&path.display().to_string(), "HERE"))
     }
 
-    /// 6 or 7 of 8 steps of an epoch are read before its end, the others there.
+    /// 6, 7 or none of the 8 steps of an epoch are read before its end, the others there.
     #[test]
     fn numbers_that_are_read_late_are_the_same() {
         let place = tempfile::tempdir().unwrap();
