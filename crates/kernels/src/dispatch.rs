@@ -72,10 +72,10 @@ pub(crate) fn route(name: &str, x: &[&Tensor]) -> Result<Route> {
 /// The same, where those `in_f32` may be f32 beside bf16.
 fn route_beside(name: &str, x: &[&Tensor], in_f32: Range<usize>) -> Result<Route> {
     let (dtype, device) = (x[0].dtype(), x[0].device());
-    let fits = |(i, other): (usize, &&Tensor)| {
-        other.dtype() == dtype || in_f32.contains(&i) && (dtype, other.dtype()) == (DType::BF16, DType::F32)
+    let fits = |(i, other): &(usize, &&Tensor)| {
+        other.dtype() == dtype || in_f32.contains(i) && (dtype, other.dtype()) == (DType::BF16, DType::F32)
     };
-    if let Some((_, other)) = x.iter().enumerate().find(|operand| !fits((operand.0, operand.1))) {
+    if let Some((_, other)) = x.iter().enumerate().find(|operand| !fits(operand)) {
         bail!("{name}: expected one type, got {dtype:?} and {:?} – cast one with to_dtype", other.dtype());
     }
     if let Some(other) = x.iter().find(|other| !other.device().same_device(device)) {

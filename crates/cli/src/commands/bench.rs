@@ -180,6 +180,9 @@ fn work(arguments: &NetworkBench, device: &Device) -> Result<Work, Error> {
     let mistake = |problem| Error::recipe(format!("--precision: {problem}"));
     let precision: Precision = arguments.precision.parse().map_err(mistake)?;
     precision.check(device).map_err(mistake)?;
+    if let Some(doubt) = precision.doubt(device) {
+        return Err(mistake(doubt));
+    }
     let input = arguments.input.map_or(model.input, |input| input as usize);
     Ok(Work {
         model,

@@ -57,7 +57,7 @@ fn of_values(
         }
     }
     let model = open(place, arguments, registry, progress)?;
-    let values = values(file)?.to_device(&model.device)?;
+    let values = values(file)?.to_device(&model.device)?.to_dtype(model.params.compute_dtype())?;
     let maps = Maps::asked(&model, &arguments.explaining, Some((values.dim(2)?, values.dim(3)?)))?;
     let (rows, batch) = (values.dim(0)?, model.plan.data.batch);
     let mut csv = Csv::new(&model, arguments.logits, maps.as_ref().and_then(|maps| maps.class));

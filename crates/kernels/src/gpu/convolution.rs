@@ -40,12 +40,21 @@ impl Convolution {
             Pass::Weight => self.w,
         }
     }
+
+    /// Those of what it is computed of, in the order x, w, y.
+    pub fn others(&self) -> [[usize; 4]; 2] {
+        match self.pass {
+            Pass::Forward => [self.x, self.w],
+            Pass::Input => [self.w, self.y],
+            Pass::Weight => [self.x, self.y],
+        }
+    }
 }
 
 static TF32: AtomicBool = AtomicBool::new(false);
 
-/// Whether convolutions in f32 on a GPU may round their operands to 10 bits of mantissa for tensor cores, as PyTorch's do; in all of
-/// the process, not at first.
+/// Whether convolutions in f32 on a GPU may round their operands to 10 bits of mantissa for tensor cores, as PyTorch's do: all of the
+/// process's, off by default.
 pub fn allow_tf32(allowed: bool) {
     TF32.store(allowed, Ordering::Relaxed);
 }

@@ -1,7 +1,7 @@
 //! Numbers that kernels read at every launch and that shapes alone decide, kept on their device: a step uploads them once.
 
 use super::launch::Of;
-use candle_core::{Device, Result, Tensor, WithDType};
+use candle_core::{DType, Device, Result, Tensor, WithDType};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -13,7 +13,8 @@ static SHELVES: Mutex<Vec<Shelf>> = Mutex::new(Vec::new());
 /// What is kept on a device.
 struct Shelf {
     device: Device,
-    kept: HashMap<&'static str, HashMap<Vec<u64>, Kept>>,
+    /// By what they are and their type.
+    kept: HashMap<(&'static str, DType), HashMap<Vec<u64>, Kept>>,
     count: usize,
     /// Counts what is asked for.
     now: u64,
@@ -50,7 +51,7 @@ impl Shelf {
         most: usize,
     ) -> Result<Tensor> {
         self.now += 1;
-        let all = self.kept.entry(what).or_default();
+        let all = self.kept.entry((what, T::DTYPE)).or_default();
         if let Some(kept) = all.get_mut(sizes) {
             kept.asked = self.now;
             return Ok(kept.numbers.clone());
@@ -58,6 +59,9 @@ impl Shelf {
         let numbers = make();
         let count = numbers.len();
         let numbers = Tensor::from_vec(numbers, count, &self.device)?;
+        if count > most {
+            return Ok(numbers);
+        }
         all.insert(sizes.to_vec(), Kept { numbers: numbers.clone(), asked: self.now });
         self.count += count;
         while self.count > most {
@@ -74,7 +78,7 @@ impl Shelf {
         else {
             return;
         };
-        if let Some(kept) = self.kept.get_mut(what).and_then(|all| all.remove(&sizes)) {
+        if let Some(kept) = self.kept.get_mut(&what).and_then(|all| all.remove(&sizes)) {
             self.count -= kept.numbers.elem_count();
         }
     }
@@ -102,19 +106,20 @@ mod tests {
         get("a", &[2])?;
         get("a", &[3])?;
         get("b", &[3])?;
-        // More than there is room for is not kept, and leaves nothing else.
+        // More than there is room for is not kept, and displaces nothing.
         assert_eq!(get("c", &[11])?, [11; 11]);
         get("a", &[3])?;
-        assert_eq!(made, 6);
-        assert_eq!(shelf.count, 3);
+        assert_eq!(made, 5);
+        assert_eq!(shelf.count, 8);
         Ok(())
     }
 
     #[test]
-    fn each_device_and_type_has_its_own() -> Result<()> {
+    fn each_type_has_its_own() -> Result<()> {
         let of: Of = ("of a test", &[2]);
         let first = on(&Device::Cpu, of, || vec![1f32, 2.0])?;
         assert_eq!(on(&Device::Cpu, of, || -> Vec<f32> { unreachable!("it is kept") })?.id(), first.id());
+        assert_eq!(on(&Device::Cpu, of, || vec![3u32, 4])?.to_vec1::<u32>()?, [3, 4]);
         Ok(())
     }
 }

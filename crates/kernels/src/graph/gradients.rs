@@ -141,6 +141,10 @@ pub(super) fn add_variable(variable: TensorId, grad: Tensor) -> Result<()> {
 
 fn add(sums: &mut HashMap<TensorId, Tensor>, variable: TensorId, grad: Tensor) -> Result<()> {
     let sum = match sums.remove(&variable) {
+        // Parts in bf16 are summed in f32: the smaller ones would be lost.
+        Some(sum) if sum.dtype() == DType::BF16 || grad.dtype() == DType::BF16 => {
+            (sum.to_dtype(DType::F32)? + grad.to_dtype(DType::F32)?)?
+        }
         Some(sum) => accumulate(sum, &grad)?,
         None => grad,
     };

@@ -226,6 +226,7 @@ pub fn ema_updates(tensors: &[(&Var, &Tensor)], decay: f64) -> Result<()> {
 }
 
 fn ema(average: &Var, value: &Tensor, decay: f64) -> Result<()> {
+    let value = &matched(average, value)?;
     if check("ema_update", average, &[value])? != Route::Cpu {
         let old = average.as_detached_tensor();
         return average.set(&(&old + ((value.detach() - &old)? * (1.0 - decay))?)?);
@@ -307,9 +308,9 @@ fn contiguous(layout: &Layout) -> Result<Range<usize>> {
     }
 }
 
-/// A gradient as an update of its parameter is composed with it: f32 where it is bf16 and the parameter f32.
+/// What an update is composed with: f32 where it is bf16 and what it changes f32, on a GPU.
 fn matched(param: &Tensor, grad: &Tensor) -> Result<Tensor> {
-    let mixed = (param.dtype(), grad.dtype()) == (DType::F32, DType::BF16);
+    let mixed = (param.dtype(), grad.dtype()) == (DType::F32, DType::BF16) && !grad.device().is_cpu();
     if mixed { grad.to_dtype(DType::F32) } else { Ok(grad.clone()) }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::dispatch::{is_composed, kernel_ran};
 use crate::gpu::{Device, Here, Memory, Source, Storage, arguments, size};
-use candle_core::{Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
 
 pub static SOURCE: Source = Source::new("upload", 256, include_str!("upload.cc"));
 
@@ -15,7 +15,7 @@ pub struct Crop {
     pub mirrored: bool,
 }
 
-/// bytes (R, h, w, 3) → values (R, 3, h, w) = (byte / 255 − mean) / std, f32, on a GPU with kernels of ours: bytes go there, a quarter of
+/// bytes (R, h, w, 3) → values (R, 3, h, w) = (byte / 255 − mean) / std, f32 or bf16, on a GPU with kernels of ours: bytes go there, a quarter of
 /// what values are. None elsewhere. Each value is the f32 number next to its f64 one.
 ///
 /// # Errors
@@ -24,12 +24,18 @@ pub fn upload_bytes(
     bytes: &[u8],
     [rows, h, w]: [usize; 3],
     statistics: ([f64; 3], [f64; 3]),
+    dtype: DType,
     device: &candle_core::Device,
 ) -> Result<Option<Tensor>> {
+    let storage = match dtype {
+        DType::F32 => Storage::F32,
+        DType::BF16 => Storage::Bf16,
+        _ => return Ok(None),
+    };
     let Some(here) = Here::at(device).filter(|_| !is_composed()) else { return Ok(None) };
     kernel_ran();
     let (on, crops) = (here.bytes(bytes)?, vec![Crop::default(); rows]);
-    let values = upload(&here, &on, (h, w), &crops, (h, w), statistics, Storage::F32)?;
+    let values = upload(&here, &on, (h, w), &crops, (h, w), statistics, storage)?;
     Ok(Some(here.tensor(values, (rows, 3, h, w))?))
 }
 

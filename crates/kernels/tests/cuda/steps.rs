@@ -56,7 +56,7 @@ fn pixels(step: usize) -> Vec<u8> {
 
 /// Their values, of the mean and std that the device is told.
 fn values(bytes: &[u8], device: &Device) -> Result<Tensor> {
-    if let Some(values) = upload_bytes(bytes, SIZES, STATISTICS, device)? {
+    if let Some(values) = upload_bytes(bytes, SIZES, STATISTICS, DType::F32, device)? {
         return Ok(values);
     }
     let (mean, std) = STATISTICS;
@@ -146,7 +146,8 @@ pub fn batches() -> Result<()> {
     let bench = Bench::new()?;
     let sizes = [40, 7, 90, 41, 40, 200, 3, 89, 1, 130];
     let bytes = |k: usize| (0..sizes[k] * 3).map(|i| (i * 31 + k * 17) as u8).collect::<Vec<_>>();
-    let upload = |k: usize, device: &Device| upload_bytes(&bytes(k), [1, sizes[k], 1], STATISTICS, device);
+    let upload =
+        |k: usize, device: &Device| upload_bytes(&bytes(k), [1, sizes[k], 1], STATISTICS, DType::F32, device);
     new_lines();
     let all = (0..sizes.len()).map(|k| upload(k, &bench.device)).collect::<Result<Vec<_>>>()?;
     if let Some(lines) = new_lines() {

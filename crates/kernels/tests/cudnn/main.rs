@@ -141,7 +141,7 @@ fn convolutions_are_the_cpus() -> Result<()> {
                     channels_last,
                     tf32: false,
                 };
-                let plan = cudnn.plan(convolution)?;
+                let plan = cudnn.plan(convolution)?.expect("an engine");
                 plans += 1;
                 let mut buffers = [
                     stored(x.as_tensor(), &convolution)?,
@@ -165,7 +165,7 @@ fn convolutions_are_the_cpus() -> Result<()> {
                     if storage == Storage::F32 { 3 } else { 2 },
                     "{convolution:?}"
                 );
-                assert!(std::sync::Arc::ptr_eq(&plan, &cudnn.plan(convolution)?));
+                assert!(std::sync::Arc::ptr_eq(&plan, &cudnn.plan(convolution)?.expect("kept")));
             }
         }
     }
@@ -185,7 +185,7 @@ fn convolutions_are_the_cpus() -> Result<()> {
     };
     // Where the heuristic names none that may be taken, the fallback does.
     let run = |convolution: Convolution| -> Result<c_int> {
-        let plan = cudnn.plan(convolution)?;
+        let plan = cudnn.plan(convolution)?.expect("an engine");
         let (mut x, mut w, mut y, mut room) = ([0f32; 16], [0f32; 9], [1f32; 4], vec![0u8; plan.workspace]);
         let addresses = [x.as_mut_ptr() as u64, w.as_mut_ptr() as u64, y.as_mut_ptr() as u64];
         // SAFETY: as above.
@@ -200,6 +200,12 @@ fn convolutions_are_the_cpus() -> Result<()> {
     (library.want)(3);
     // Rounded for tensor cores where that is asked for.
     assert_eq!(run(Convolution { tf32: true, ..small })?, 2);
+    // None at all: that is no error, and asked once.
+    (library.want)(-3);
+    let none = Convolution { tf32: true, channels_last: true, ..small };
+    assert!(cudnn.plan(none)?.is_none());
+    (library.want)(3);
+    assert!(cudnn.plan(none)?.is_none());
     let wrong = Convolution { y: [1, 1, 3, 2], ..small };
     let error = cudnn.plan(wrong).err().unwrap().to_string();
     assert!(error.contains("sides do not fit") && error.contains("cuDNN"), "{error}");

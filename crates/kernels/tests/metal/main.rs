@@ -52,3 +52,14 @@ fn blocks_give_what_the_cpu_gives() -> Result<()> {
 fn steps_give_what_the_cpu_gives() -> Result<()> {
     on_a_mac(steps::step)
 }
+
+#[test]
+fn convolutions_are_products_with_columns() -> Result<()> {
+    on_a_mac(layers::columns)
+}
+
+#[test]
+fn what_is_on_the_device_is_uploaded_once() -> Result<()> {
+    on_a_mac(steps::batches)?;
+    on_a_mac(steps::orders)
+}

@@ -51,8 +51,10 @@ impl Trainer<'_> {
             let batch = batch?;
             let Computed { mut gradients, numbers } = compute(run, &batch)?;
             let step = self.position.step;
-            let lr = self.learner.update(run, &mut gradients, step)?;
-            self.waiting.push(Waiting { step, rows: batch.rows.len() as u64, lr, numbers });
+            // Before the update: where that fails, it may be for what these numbers say.
+            let (rows, lr) = (batch.rows.len() as u64, self.learner.lr(step));
+            self.waiting.push(Waiting { step, rows, lr, numbers });
+            self.learner.update(run, &mut gradients, step)?;
             self.position.step += 1;
             self.position.batch += 1;
             if self.waiting.len() >= self.every {

@@ -23,7 +23,7 @@ pub struct BranchOutput {
 
 /// A batch after the mixes at `input`.
 pub struct AtInput {
-    /// (R, 3, H, W), on the CPU.
+    /// (R, 3, H, W), f32, on the CPU.
     pub values: Tensor,
     pub shares: Shares,
     pub targets: Vec<f64>,
@@ -34,7 +34,7 @@ pub struct AtInput {
 impl Observer for Option<AtInput> {
     fn at_input(&mut self, pass: &BranchPass, values: &Tensor) -> Result<()> {
         *self = Some(AtInput {
-            values: values.to_device(&Device::Cpu)?,
+            values: values.to_device(&Device::Cpu)?.to_dtype(DType::F32)?,
             shares: pass.shares().clone(),
             targets: pass.targets(),
             mixes: pass.record().len(),
@@ -65,11 +65,11 @@ impl Subject<'_> {
             (false, _) if pass.due().all(|tap| tap == INPUT) => NetworkAccess::Identity(None),
             (false, _) => NetworkAccess::Shapes(self.shapes()?),
         };
-        let device = match (&access, self.network) {
-            (NetworkAccess::Available(_), Some((model, _))) => &model.device,
-            _ => &Device::Cpu,
+        let pixels = batch.pixels(branch.view);
+        let values = match (&access, self.network) {
+            (NetworkAccess::Available(_), Some((model, _))) => model.upload(pixels)?,
+            _ => self.transforms.statistics.upload(pixels, DType::F32, &Device::Cpu)?,
         };
-        let values = self.transforms.statistics.upload(batch.pixels(branch.view), DType::F32, device)?;
         let mut at_input: Option<AtInput> = None;
         let (pass, targets) = walk(branch, context, values, &access, &mut at_input)?;
         Ok(BranchOutput {

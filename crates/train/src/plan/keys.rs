@@ -44,7 +44,7 @@ pub const SECTIONS: &[Section] = &[
             key("seeds", "", "a number of seeds, or a list of them in place of `seed`", "so many runs, with the seeds from `seed` on, or with these: by `train` as by `tallow sweep`; what else looks at the recipe looks at its first run", "seeds: 3"),
             key("folds", "", "a whole number from 2 to 10000", "cross-validation: so many runs, in each of which another part of the training images validates; they are divided as `data.split` says", "folds: 5"),
             key("device", "auto", "`auto`, `cpu`, `cuda`, `cuda:1`, `metal`", "where to compute; auto takes a GPU that this build can use", "device: cpu"),
-            key("precision", "f32", "`f32`, `tf32`, `bf16`", "the arithmetic of layers on CUDA: strict; with convolutions whose operands are rounded to 10 bits of mantissa for tensor cores; with values and products in bf16, while parameters, statistics, losses and updates stay f32", "precision: bf16"),
+            key("precision", "f32", "`f32`, `tf32`, `bf16`", "the arithmetic of layers on CUDA: strict; with convolutions by cuDNN whose operands are rounded to 10 bits of mantissa for tensor cores; with values and products in bf16, while parameters, statistics, losses and updates stay f32", "precision: bf16"),
         ],
     },
     Section {

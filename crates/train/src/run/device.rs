@@ -41,16 +41,15 @@ impl DeviceChoice {
             DeviceChoice::Metal => metal(),
         }
     }
-}
 
-impl DeviceChoice {
     /// Why `auto` came to compute on the CPU where a driver sees a GPU.
     pub fn passed_over(self, opened: &Device) -> Option<String> {
         if self != DeviceChoice::Auto || !opened.is_cpu() || !has_gpu() {
             return None;
         }
         let why = cuda(0).err()?;
-        Some(format!("device: auto computes on cpu, though this machine has a GPU: {why}"))
+        let why = why.trim_end_matches("or compute on cpu").trim_end_matches([',', ';', ' ']);
+        Some(format!("device: auto computes on cpu, though there is a GPU: {why}"))
     }
 }
 
@@ -62,7 +61,8 @@ fn has_gpu() -> bool {
 #[cfg(feature = "cuda")]
 fn has_gpu() -> bool {
     use tallow_cuda::Obstacle::{NoDriver, NoGpu};
-    !matches!(tallow_cuda::ready(0), Err(NoDriver(_) | NoGpu))
+    // Where the program's linker opens libraries nothing is known of a driver.
+    !tallow_cuda::libraries().is_empty() && !matches!(tallow_cuda::ready(0), Err(NoDriver(_) | NoGpu))
 }
 
 #[cfg(not(feature = "cuda"))]

@@ -76,6 +76,7 @@ impl Run {
         let mut warnings = warnings(&*data.train, &*data.validation);
         warnings.extend(plan.doubts());
         warnings.extend(plan.device.passed_over(&device));
+        warnings.extend(plan.precision.doubt(&device).map(|doubt| format!("precision: {doubt}")));
         if is_undefined(plan.select, &*data.validation) {
             warnings.push(format!(
                 "select: {} is undefined on the validation part, whose images are all of one class, so that no epoch is \

@@ -54,7 +54,6 @@ impl Model {
     ) -> Result<(Model, Vec<String>)> {
         let spec = plan.model.spec;
         let options = plan.model.options(classes.len());
-        tallow_kernels::allow_tf32(plan.precision == Precision::Tf32);
         let mut params = Params::new(keys::initial_weights(plan.seed), DType::F32, &device)
             .computing_in(plan.precision.of_values(&device));
         let network = (spec.build)(&mut params, &options).map_err(|error| match error {
@@ -161,11 +160,12 @@ impl Model {
         }
     }
 
-    /// Bytes to normalised values on the device.
+    /// Bytes to normalised values on the device, of which this network's pass is next: convolutions get its precision.
     ///
     /// # Errors
     /// Those of the device.
     pub fn upload(&self, pixels: &Pixels) -> Result<Tensor> {
+        tallow_kernels::allow_tf32(self.plan.precision == Precision::Tf32);
         Ok(self.transforms.statistics.upload(pixels, self.params.compute_dtype(), &self.device)?)
     }
 }

@@ -47,6 +47,15 @@ impl Precision {
         Ok(())
     }
 
+    /// What a person who asked for it should know, where a device computes otherwise.
+    pub fn doubt(self, device: &Device) -> Option<String> {
+        let rounds = device.is_cuda() && cfg!(feature = "cudnn");
+        (self == Precision::Tf32 && !rounds).then(|| {
+            let name = super::device_name(device);
+            format!("tf32 is f32 on {name}: it is for convolutions by cuDNN, of a build with `--features cudnn` on cuda")
+        })
+    }
+
     /// The type of the values between layers. What was trained in bf16 is asked in f32 where a device has no kernels in bf16.
     pub fn of_values(self, device: &Device) -> DType {
         if self == Precision::Bf16 && self.check(device).is_ok() { DType::BF16 } else { DType::F32 }
@@ -67,6 +76,8 @@ mod tests {
     #[test]
     fn a_cpu_trains_in_f32_and_asks_what_was_trained_in_bf16() {
         assert_eq!(Precision::Tf32.check(&Device::Cpu), Ok(()));
+        assert!(Precision::Tf32.doubt(&Device::Cpu).unwrap().starts_with("tf32 is f32 on cpu ("));
+        assert_eq!(Precision::F32.doubt(&Device::Cpu), None);
         assert!(Precision::Bf16.check(&Device::Cpu).unwrap_err().starts_with("bf16 – cpu ("));
         assert_eq!(Precision::Bf16.of_values(&Device::Cpu), DType::F32);
     }

@@ -19,8 +19,8 @@ impl Statistics {
     pub fn upload(&self, pixels: &Pixels, dtype: DType, device: &Device) -> Result<Tensor> {
         let (rows, height, width) = (pixels.rows, pixels.height, pixels.width);
         let (sizes, statistics) = ([rows, height, width], (self.mean, self.std));
-        if let Some(values) = tallow_kernels::upload_bytes(&pixels.bytes, sizes, statistics, device)? {
-            return values.to_dtype(dtype);
+        if let Some(values) = tallow_kernels::upload_bytes(&pixels.bytes, sizes, statistics, dtype, device)? {
+            return Ok(values);
         }
         let table: [[f32; 256]; 3] = std::array::from_fn(|channel| {
             std::array::from_fn(|byte| {

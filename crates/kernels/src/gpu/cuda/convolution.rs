@@ -4,8 +4,8 @@ use super::{Buffer, Cuda};
 use crate::gpu::convolution::{Convolution, Pass};
 use crate::gpu::cudnn::{ALIGNMENT, Cudnn};
 use crate::gpu::launch::{Device, Kind, Memory};
-use candle_core::cuda_backend::DeviceId;
-use candle_core::{Result, Tensor};
+use candle_core::cuda_backend::{DeviceId, WrapErr};
+use candle_core::{Result, Tensor, bail};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -26,10 +26,15 @@ impl Cuda {
     /// What is computed of the two others, in their order; None where the library has no engine for it.
     ///
     /// # Errors
-    /// Fails where the library cannot be loaded, and where it fails.
+    /// Fails on operands of other sizes, where the library cannot be loaded, and where it fails.
     pub(crate) fn convolve(&self, asked: Convolution, others: [&Tensor; 2]) -> Result<Option<Buffer>> {
+        // Handles and plans are made for the device that is current.
+        self.device.cuda_stream().context().bind_to_thread().w()?;
         let cudnn = self.cudnn()?;
-        let Ok(plan) = cudnn.plan(asked) else { return Ok(None) };
+        let Some(plan) = cudnn.plan(asked)? else { return Ok(None) };
+        if [others[0].dims(), others[1].dims()] != asked.others().each_ref().map(<[usize; 4]>::as_slice) {
+            bail!("{asked:?}: got {:?} and {:?}", others[0].shape(), others[1].shape());
+        }
         let [a, b] = [self.aligned(others[0])?, self.aligned(others[1])?];
         let target = self.empty(a.kind(), asked.target().iter().product())?;
         let workspace = self.empty(Kind::U8, plan.workspace)?;
@@ -39,7 +44,7 @@ impl Cuda {
             Pass::Input => [to, a, b],
             Pass::Weight => [a, to, b],
         };
-        // SAFETY: buffers are as large as the sizes say, and freed behind this on its stream.
+        // SAFETY: the plan is of this device; buffers are as large as its sizes say, and freed behind this on its stream.
         unsafe { cudnn.run(&plan, operands, workspace.address())? };
         Ok(Some(target))
     }

@@ -3,7 +3,7 @@
 use candle_core::cuda_backend::cudarc::cudnn::sys::{
     self, cudnnBackendAttributeName_t as Name, cudnnStatus_t,
 };
-use candle_core::{Result, bail};
+use candle_core::{Error, Result, bail};
 use std::ffi::{CStr, c_void};
 use std::ptr::null_mut;
 
@@ -30,6 +30,11 @@ pub fn check(what: &str, status: cudnnStatus_t) -> Result<()> {
     // SAFETY: its last byte is 0.
     let words = unsafe { CStr::from_ptr(words.as_ptr()) }.to_string_lossy();
     bail!("cuDNN: {what}: {status:?} {}", words.trim())
+}
+
+/// Whether the library says of something that it does not do it, rather than that something went wrong.
+pub fn is_refusal(error: &Error) -> bool {
+    error.to_string().contains("CUDNN_STATUS_NOT_SUPPORTED")
 }
 
 impl Descriptor {

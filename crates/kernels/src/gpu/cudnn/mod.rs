@@ -13,7 +13,7 @@ use candle_core::cuda_backend::cudarc::cudnn::sys::{
     cudnnBackendNumericalNote_t as Note, cudnnConvolutionMode_t, cudnnDataType_t,
 };
 use candle_core::{Result, bail};
-use descriptor::{Descriptor, Kind, Type, check};
+use descriptor::{Descriptor, Kind, Type, check, is_refusal};
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::ptr::null_mut;
@@ -25,8 +25,8 @@ pub struct Cudnn(Mutex<Inner>);
 /// Of a handle that one thread uses at a time.
 struct Inner {
     handle: sys::cudnnHandle_t,
-    /// Those that were made, and why not of those that the library refuses.
-    plans: HashMap<Convolution, std::result::Result<Arc<Plan>, String>>,
+    /// Those that were made; none of a convolution that no engine computes.
+    plans: HashMap<Convolution, Option<Arc<Plan>>>,
 }
 
 // SAFETY: the handle is bound to a device and a stream, to no thread.
@@ -60,23 +60,24 @@ impl Cudnn {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The plan of a convolution, made at its first use.
+    /// The plan of a convolution, made at its first use; None where no engine of the library computes it as asked, which is found out
+    /// once.
     ///
     /// # Errors
-    /// Fails where no engine of the library computes it as asked, which is found out once.
-    pub fn plan(&self, convolution: Convolution) -> Result<Arc<Plan>> {
+    /// Fails where the library does.
+    pub fn plan(&self, convolution: Convolution) -> Result<Option<Arc<Plan>>> {
         let mut inner = self.inner();
-        let handle = inner.handle;
-        let make = || Plan::new(handle, &convolution).map(Arc::new).map_err(|error| error.to_string());
-        match inner.plans.entry(convolution).or_insert_with(make) {
-            Ok(plan) => Ok(plan.clone()),
-            Err(why) => bail!("{why}"),
+        if let Some(known) = inner.plans.get(&convolution) {
+            return Ok(known.clone());
         }
+        let plan = Plan::new(inner.handle, &convolution)?.map(Arc::new);
+        inner.plans.insert(convolution, plan.clone());
+        Ok(plan)
     }
 
     /// How many plans were made.
     pub fn plans(&self) -> usize {
-        self.inner().plans.values().filter(|plan| plan.is_ok()).count()
+        self.inner().plans.values().flatten().count()
     }
 
     /// Computes a convolution: device addresses of x, w and y, of which the pass writes one, and of the workspace.
@@ -116,7 +117,8 @@ const W: i64 = 2;
 const Y: i64 = 3;
 
 impl Plan {
-    fn new(handle: sys::cudnnHandle_t, convolution: &Convolution) -> Result<Plan> {
+    /// None where no engine that may be taken does this.
+    fn new(handle: sys::cudnnHandle_t, convolution: &Convolution) -> Result<Option<Plan>> {
         let [x, w, y] = [(X, convolution.x), (W, convolution.w), (Y, convolution.y)]
             .map(|(id, sizes)| tensor(id, sizes, convolution));
         let mut parts = vec![x?, w?, y?, arithmetic(convolution)?];
@@ -136,7 +138,7 @@ impl Plan {
                 match taken(handle, &engine, convolution) {
                     Ok(Some((plan, workspace))) => {
                         parts.extend([graph, engine]);
-                        return Ok(Plan { plan, workspace, _parts: parts });
+                        return Ok(Some(Plan { plan, workspace, _parts: parts }));
                     }
                     Ok(None) => {}
                     Err(error) => last = Some(error),
@@ -144,8 +146,12 @@ impl Plan {
             }
         }
         match last {
-            Some(error) => bail!("cuDNN has no engine for {convolution:?}: {error} – compute it by columns"),
-            None => bail!("cuDNN has no engine for {convolution:?} – compute it by columns"),
+            Some(error) if !is_refusal(&error) => {
+                bail!(
+                    "cuDNN has no engine for {convolution:?}: {error} – set TALLOW_FALLBACK=1 to do without"
+                )
+            }
+            _ => Ok(None),
         }
     }
 }

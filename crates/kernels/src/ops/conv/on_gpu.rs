@@ -23,7 +23,7 @@ impl Geometry {
             dilation,
             storage: if of.dtype() == DType::BF16 { Storage::Bf16 } else { Storage::F32 },
             channels_last: false,
-            tf32: tf32_is_allowed(),
+            tf32: of.dtype() == DType::F32 && tf32_is_allowed(),
         }
     }
 
@@ -41,6 +41,11 @@ impl Geometry {
     fn columns(&self) -> usize {
         self.conv.groups * self.k() * self.oh * self.ow
     }
+
+    /// Numbers of weights that are copied for each row, see [`weights`].
+    fn copies(&self) -> usize {
+        if self.conv.groups > 1 { self.weight() } else { 0 }
+    }
 }
 
 /// y of x and weight.
@@ -54,7 +59,7 @@ pub(super) fn forward(here: &Here, [x, weight]: [&Tensor; 2], g: &Geometry) -> R
     let of_cut = |(start, rows)| {
         here.buffer(&weights(weight, g, rows)?.matmul(&columns(here, x, g, (start, rows))?)?)
     };
-    let cuts = g.cuts(g.columns()).map(of_cut).collect::<Result<Vec<_>>>()?;
+    let cuts = g.cuts(g.columns().max(g.copies())).map(of_cut).collect::<Result<Vec<_>>>()?;
     block::gpu::concat(here, &cuts.iter().collect::<Vec<_>>(), 1)
 }
 
@@ -77,7 +82,7 @@ pub(super) fn input_gradient(here: &Here, [dy, weight]: [&Tensor; 2], g: &Geomet
         };
         dx.reshape((rows, g.c, g.h, g.w))
     };
-    let cuts = g.cuts(g.columns()).map(of_cut).collect::<Result<Vec<_>>>()?;
+    let cuts = g.cuts(g.columns().max(g.copies())).map(of_cut).collect::<Result<Vec<_>>>()?;
     if let [all] = &cuts[..] { Ok(all.clone()) } else { Tensor::cat(&cuts, 0) }
 }
 
