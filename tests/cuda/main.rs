@@ -142,19 +142,20 @@ fn every_preset_gives_a_small_resnet_the_cpus_losses_and_gradients() {
 fn networks_of_every_kind_have_the_cpus_losses_and_gradients() {
     let Some(place) = Place::find() else { return };
     let desk = desk();
-    for (model, side, policy, gradients) in [
-        ("mobilenet_v2", 32, "cutmix_zeta_mixup", KINKED),
-        ("mobilenet_v3_small", 32, "synermix", KINKED),
-        ("vit_tiny_patch16_224", 32, "mixup_or_cutmix_deit", SMOOTH),
-        ("swin_t", 32, "manifold_mixup", SMOOTH),
+    for (model, side, length, policy, gradients) in [
+        // From scratch its gradients are so steep that a second step shows nothing but how far the first has thrown it.
+        ("mobilenet_v2", 64, 1, "cutmix_zeta_mixup", KINKED),
+        ("mobilenet_v3_small", 32, 2, "synermix", SMOOTH),
+        ("vit_tiny_patch16_224", 32, 2, "mixup_or_cutmix_deit", SMOOTH),
+        ("swin_t", 32, 2, "manifold_mixup", SMOOTH),
     ] {
         let arguments = [
             format!("model={{ name: {model}, input: {side} }}"),
-            format!("images=[{{ crop: {{ size: {side}, padding: 12 }} }}]"),
+            format!("images=[{{ crop: {{ size: {side}, padding: {} }} }}]", side / 2 - 4),
             format!("evaluation=[{{ resize: [{side}, {side}] }}]"),
             format!("policy={policy}"),
-            // Small steps: the second one is to show what is computed, not how far the first has thrown it.
             "schedule={ constant: { lr: 1e-4 } }".to_owned(),
+            format!("length={length} steps"),
         ];
         let arguments: Vec<&str> =
             ["two.yaml"].into_iter().chain(arguments.iter().map(String::as_str)).collect();

@@ -106,6 +106,31 @@ template <class T> Kernel rows() {
   }};
 }
 
+// count, dims, info, ids, x, y, then sizes: left, of x, of ids, right.
+template <class T> Kernel selected() {
+  return {{8, 8, 8, 8, 8, 8, 8, 8, 8, 8}, [](void** a) {
+    const Places place(argument<uint64_t>(a, 2), argument<size_t>(a, 1), 0, 1);
+    const size_t from = argument<size_t>(a, 7), ids = argument<size_t>(a, 8), right = argument<size_t>(a, 9);
+    for (size_t i = 0, n = argument<size_t>(a, 0); i < n; i++) {
+      const size_t id = size_t(read<uint32_t>(argument<uint64_t>(a, 3), i / right % ids, "ids"));
+      const size_t at = (i / (ids * right) * from + id) * right + i % right;
+      write<T>(argument<uint64_t>(a, 5), i, read<T>(argument<uint64_t>(a, 4), place(at), "x"), "y");
+    }
+  }};
+}
+// ids, how many, x, y, then sizes: left, of x, of y, right.
+template <class T> Kernel added() {
+  return {{8, 8, 8, 8, 8, 8, 8, 8}, [](void** a) {
+    const size_t ids = argument<size_t>(a, 1), to = argument<size_t>(a, 6), right = argument<size_t>(a, 7);
+    const uint64_t y = argument<uint64_t>(a, 3);
+    for (size_t i = 0, n = argument<size_t>(a, 4) * ids * right; i < n; i++) {
+      const size_t id = size_t(read<uint32_t>(argument<uint64_t>(a, 0), i / right % ids, "ids"));
+      const size_t at = (i / (ids * right) * to + id) * right + i % right;
+      write<T>(y, at, read<T>(y, at, "y") + read<T>(argument<uint64_t>(a, 2), i, "x"), "y");
+    }
+  }};
+}
+
 template <class T> bool of_type(const std::string& op, Kernel& kernel) {
   auto plus = [](double a, double b) { return a + b; };
   if (op == "ucopy") kernel = unary<T, T>([](double v) { return v; });
@@ -121,6 +146,8 @@ template <class T> bool of_type(const std::string& op, Kernel& kernel) {
   else if (op == "affine") kernel = affine<T>();
   else if (op == "const_set") kernel = constant<T>();
   else if (op == "copy2d") kernel = rows<T>();
+  else if (op == "is_u32") kernel = selected<T>();
+  else if (op == "ia_u32") kernel = added<T>();
   else if (op == "cast_f32") kernel = unary<float, T>([](double v) { return v; });
   else if (op == "cast_bf16") kernel = unary<bf16, T>([](double v) { return v; });
   else if (op == "cast_f64") kernel = unary<double, T>([](double v) { return v; });
