@@ -27,9 +27,9 @@ const CASES: [Case; 8] = [
     ("early", early::kernel_before_its_upload),
 ];
 
-/// The device of a program.
+/// The device of a program, as trainings open it.
 fn device() -> Result<Device> {
-    Device::new_cuda(0)
+    tallow_kernels::gpu::cuda::open(0)
 }
 
 /// One case, in a program that another test started.

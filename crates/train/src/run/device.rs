@@ -73,8 +73,7 @@ fn cuda(ordinal: usize) -> Result<Device, String> {
 #[cfg(feature = "cuda")]
 fn cuda(ordinal: usize) -> Result<Device, String> {
     tallow_cuda::ready(ordinal).map_err(|why| format!("cuda:{ordinal} – {why}; or compute on cpu"))?;
-    // One explicit stream for the whole run: candle's default is a stream per thread, without synchronisation.
-    Device::new_cuda_with_stream(ordinal).map_err(|error| {
+    tallow_kernels::gpu::cuda::open(ordinal).map_err(|error| {
         // A backtrace follows the first line, where the environment asks for one.
         let error = error.to_string();
         let error = error.lines().next().unwrap_or_default();

@@ -22,6 +22,18 @@ pub struct Cuda {
     device: CudaDevice,
 }
 
+/// A GPU with one stream for all work, candle's and ours: on candle's default each thread has a stream of its own, which nothing orders.
+/// Events, with which memory waits for other streams, are not recorded then.
+///
+/// # Errors
+/// Fails where the driver or a library does not open it.
+pub fn open(ordinal: usize) -> Result<candle_core::Device> {
+    let device = CudaDevice::new_with_stream(ordinal)?;
+    // SAFETY: nobody makes another stream, so that all memory is used in the order of this one.
+    unsafe { device.disable_event_tracking() };
+    Ok(candle_core::Device::Cuda(device))
+}
+
 /// Memory of the device.
 pub struct Buffer {
     kind: Kind,
