@@ -147,7 +147,7 @@ fn networks_of_every_kind_have_the_cpus_losses_and_gradients() {
         ("mobilenet_v2", 64, 1, "cutmix_zeta_mixup", KINKED),
         ("mobilenet_v3_small", 32, 2, "synermix", SMOOTH),
         ("vit_tiny_patch16_224", 32, 2, "mixup_or_cutmix_deit", SMOOTH),
-        ("swin_t", 32, 2, "manifold_mixup", SMOOTH),
+        ("swin_t", 32, 1, "manifold_mixup", SMOOTH),
     ] {
         let arguments = [
             format!("model={{ name: {model}, input: {side} }}"),
