@@ -23,7 +23,7 @@ pub struct BranchOutput {
 
 /// A batch after the mixes at `input`.
 pub struct AtInput {
-    /// (R, 3, H, W), f32, on the CPU.
+    /// (R, 3, H, W), on the CPU; f32 where they were bf16.
     pub values: Tensor,
     pub shares: Shares,
     pub targets: Vec<f64>,
@@ -33,8 +33,9 @@ pub struct AtInput {
 
 impl Observer for Option<AtInput> {
     fn at_input(&mut self, pass: &BranchPass, values: &Tensor) -> Result<()> {
+        let values = values.to_device(&Device::Cpu)?;
         *self = Some(AtInput {
-            values: values.to_device(&Device::Cpu)?.to_dtype(DType::F32)?,
+            values: if values.dtype() == DType::BF16 { values.to_dtype(DType::F32)? } else { values },
             shares: pass.shares().clone(),
             targets: pass.targets(),
             mixes: pass.record().len(),
