@@ -87,7 +87,7 @@ impl Objective<'_> {
 
 impl Step {
     /// # Errors
-    /// Those of [`check`].
+    /// A loss that is not finite, which ends the run; `step` counts from 0, `recent` are the losses before.
     pub fn check(&self, run: &Run, step: u64, recent: &[f64]) -> Result<()> {
         check(self.loss, run, step, recent)
     }
