@@ -182,11 +182,15 @@ struct Moment {
 impl Rule for Moment {
     fn apply<T: Element>(&self, moment: &mut [T], grad: &[T], param: &[T]) {
         let (beta, rest) = (T::from_f64(self.beta), T::from_f64(1.0 - self.beta));
-        let square = self.square;
-        let next = |m: T, g: T| if square { beta * m + rest * (g * g) } else { beta * m + rest * g };
-        match self.decay.map(T::from_f64) {
-            Some(decay) => zip3(moment, grad, param, |m, g, p| next(m, g + decay * p)),
-            None => zip3(moment, grad, grad, |m, g, _| next(m, g)),
+        // Written out: a closure that asks `square` of every number is not vectorised.
+        match (self.square, self.decay.map(T::from_f64)) {
+            (false, None) => zip3(moment, grad, grad, |m, g, _| beta * m + rest * g),
+            (true, None) => zip3(moment, grad, grad, |m, g, _| beta * m + rest * (g * g)),
+            (false, Some(decay)) => zip3(moment, grad, param, |m, g, p| beta * m + rest * (g + decay * p)),
+            (true, Some(decay)) => zip3(moment, grad, param, |m, g, p| {
+                let g = g + decay * p;
+                beta * m + rest * (g * g)
+            }),
         }
     }
 }
