@@ -4,7 +4,7 @@
 #
 #   benches/gpu.sh             builds with `--features cuda,cudnn` and runs all
 #   TALLOW_TEST_DEVICE=metal benches/gpu.sh       the same on a Mac's GPU, with `--features metal`; no Mac has run it yet
-#   BIN=FOLDER benches/gpu.sh  runs what is in FOLDER (tallow, kernels, cuda, golden) instead of building
+#   BIN=FOLDER benches/gpu.sh  runs what is in FOLDER (tallow, and of the tests kernels, cuda or metal, golden) instead of building
 set -uo pipefail
 failed=0
 cd "$(dirname "$0")/.."

@@ -2,47 +2,22 @@
 //! tests, which runs kernels on the host, or on the GPU that `TALLOW_TEST_DEVICE=cuda:0` names. Where there is neither a C++ compiler
 //! for the stand-in nor a GPU named, nothing is checked, which is said.
 
+#[path = "../../crates/kernels/tests/cuda/place.rs"]
+mod place;
 #[allow(dead_code)] // of what all tests share, a part
 #[path = "../program.rs"]
 mod program;
 
+use place::Place;
 use program::{Desk, Program, Said, root, tensors};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
+use std::path::Path;
 
-/// Where programs find NVIDIA's libraries.
-enum Place {
-    StandIn(PathBuf),
-    /// `cuda:0`
-    Gpu(String),
+fn place() -> Option<&'static Place> {
+    Place::find(&root().join("crates/kernels"))
 }
 
 impl Place {
-    fn find() -> Option<&'static Place> {
-        static FOUND: OnceLock<Option<Place>> = OnceLock::new();
-        FOUND.get_or_init(Place::found).as_ref()
-    }
-
-    fn found() -> Option<Place> {
-        if let Some(device) =
-            std::env::var("TALLOW_TEST_DEVICE").ok().filter(|device| device.starts_with("cuda"))
-        {
-            return Some(Place::Gpu(device));
-        }
-        let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
-        if Command::new(&compiler).arg("--version").output().is_err() {
-            eprintln!("no C++ compiler ({compiler}) and no TALLOW_TEST_DEVICE: nothing is trained on CUDA");
-            return None;
-        }
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("standin");
-        let script = root().join("crates/kernels/tests/cuda/standin/build.sh");
-        let output = Command::new("sh").arg(script).arg(&folder).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        Some(Place::StandIn(folder))
-    }
-
     /// `train …` on the CPU, and on CUDA: folders `cpu` and `cuda` below `name`.
     fn train_both(&self, desk: &Desk, name: &str, arguments: &[&str]) {
         for (device, out) in [("cpu", "cpu"), (self.device(), "cuda")] {
@@ -82,33 +57,37 @@ fn assert_near(desk: &Desk, name: &str, file: &str, (each, all): (f64, f64)) {
     let [cpu, cuda] = ["cpu", "cuda"].map(|run| tensors(&desk.path(&format!("{name}/{run}/last/{file}"))));
     assert_eq!(cpu.keys().collect::<Vec<_>>(), cuda.keys().collect::<Vec<_>>());
     let squares = |values: &mut dyn Iterator<Item = f32>| values.map(|v| f64::from(v).powi(2)).sum::<f64>();
-    let (mut apart, mut size) = (0.0, 0.0);
+    let whole = squares(&mut cpu.values().flatten().copied()).sqrt();
+    let mut apart = 0.0;
     for (tensor, want) in &cpu {
         let far = squares(&mut want.iter().zip(&cuda[tensor]).map(|(a, b)| a - b));
-        let long = squares(&mut want.iter().copied());
-        // Gradients that are 0 but for rounding, such as those of biases before a norm, have no length of their own.
-        let allowed = each * long.sqrt() + 1e-6 * (want.len() as f64).sqrt();
-        assert!(far.sqrt() <= allowed, "{name}: {file}: {tensor}: {} apart, of {}", far.sqrt(), long.sqrt());
-        (apart, size) = (apart + far, size + long);
+        let long = squares(&mut want.iter().copied()).sqrt();
+        // A gradient that is 0 but for rounding, such as that of a bias before a norm, is as long as the rounding of the others.
+        let allowed = each * long + 1e-6 * whole;
+        assert!(far.sqrt() <= allowed, "{name}: {file}: {tensor}: {} apart, of {long}", far.sqrt());
+        apart += far;
     }
-    let share = (apart / size).sqrt();
+    let share = apart.sqrt() / whole;
     assert!(share <= all, "{name}: {file}: all tensors are {share:.1e} of their length apart");
 }
 
-/// What rounding does to gradients: of networks with ReLU, and of smooth ones; of a tensor and of all together.
-const KINKED: (f64, f64) = (0.1, 0.03);
-const SMOOTH: (f64, f64) = (0.005, 0.001);
+/// What rounding may do: to the gradient of a tensor, to all gradients together, to all parameters together.
+struct Bounds([f64; 3]);
+
+/// Of networks with ReLU, and of smooth ones. A step that is left out is farther.
+const KINKED: Bounds = Bounds([0.05, 0.02, 2e-4]);
+const SMOOTH: Bounds = Bounds([1e-3, 1e-4, 2e-7]);
 
 /// The losses of all steps, and after them parameters and what the optimizer keeps of gradients.
-fn assert_alike(desk: &Desk, name: &str, gradients: (f64, f64)) {
+fn assert_alike(desk: &Desk, name: &str, Bounds([each, gradients, parameters]): Bounds) {
     let [cpu, cuda] = ["cpu", "cuda"].map(|run| steps(desk, &format!("{name}/{run}"), "loss"));
     assert!(!cpu.is_empty() && cpu.len() == cuda.len(), "{name}: {cpu:?} {cuda:?}");
     for (a, b) in cpu.iter().zip(&cuda) {
         assert!((a - b).abs() <= 1e-4 * a.abs(), "{name}: losses {cpu:?}, on CUDA {cuda:?}");
     }
-    assert_near(desk, name, "optimizer.safetensors", gradients);
+    assert_near(desk, name, "optimizer.safetensors", (each, gradients));
     // Biases begin at 0: what they are is what their gradients made them.
-    assert_near(desk, name, "model.safetensors", (gradients.0, 1e-3));
+    assert_near(desk, name, "model.safetensors", (each, parameters));
 }
 
 /// Without momentum's past a step's velocity is its gradient; the second step's has both.
@@ -128,7 +107,7 @@ fn desk() -> Desk {
 
 #[test]
 fn every_preset_gives_a_small_resnet_the_cpus_losses_and_gradients() {
-    let Some(place) = Place::find() else { return };
+    let Some(place) = place() else { return };
     let desk = desk();
     for preset in std::fs::read_dir(root().join("policies")).unwrap() {
         let preset = preset.unwrap().path();
@@ -140,9 +119,9 @@ fn every_preset_gives_a_small_resnet_the_cpus_losses_and_gradients() {
 
 #[test]
 fn networks_of_every_kind_have_the_cpus_losses_and_gradients() {
-    let Some(place) = Place::find() else { return };
+    let Some(place) = place() else { return };
     let desk = desk();
-    for (model, side, length, policy, gradients) in [
+    for (model, side, length, policy, bounds) in [
         // From scratch its gradients are so steep that a second step shows nothing but how far the first has thrown it.
         ("mobilenet_v2", 64, 1, "cutmix_zeta_mixup", KINKED),
         ("mobilenet_v3_small", 32, 2, "synermix", SMOOTH),
@@ -160,14 +139,14 @@ fn networks_of_every_kind_have_the_cpus_losses_and_gradients() {
         let arguments: Vec<&str> =
             ["two.yaml"].into_iter().chain(arguments.iter().map(String::as_str)).collect();
         place.train_both(&desk, model, &arguments);
-        assert_alike(&desk, model, gradients);
+        assert_alike(&desk, model, bounds);
     }
 }
 
 /// AdamW, Adam with its coupled decay, clipping, averages, accumulation.
 #[test]
 fn what_stands_around_a_step_is_the_cpus() {
-    let Some(place) = Place::find() else { return };
+    let Some(place) = place() else { return };
     let desk = desk();
     for (name, arguments) in [
         ("adamw", &["optimizer={ adamw: { decay: 0.1 } }", "ema={ decay: 0.9 }"][..]),
@@ -185,7 +164,7 @@ fn what_stands_around_a_step_is_the_cpus() {
 /// Nine steps in bf16 stay beside those in f32, the numbers of eight read together, and what comes of them is asked on a CPU.
 #[test]
 fn bf16_trains_as_f32_does_but_for_rounding() {
-    let Some(place) = Place::find() else { return };
+    let Some(place) = place() else { return };
     let desk = desk();
     let arguments =
         ["two.yaml", "data.images=80", "length=9 steps", "policy=cutmix_zeta_mixup", "accumulate=2"];

@@ -360,6 +360,39 @@ mod tests {
         assert!(error.contains("layer2.0.conv1.weight"), "{error}");
     }
 
+    /// On a CPU f64 stands for bf16: rank decides what is copied, and what changes parameters brings copies up to date.
+    #[test]
+    fn copies_in_another_type_are_what_layers_compute_with() {
+        let mut params = Params::new(Seed::new(3), DType::F32, &Device::Cpu).computing_in(DType::F64);
+        resnet20(&mut params);
+        let types = |name: &str| {
+            let param = &params.trainable[name];
+            (param.var().dtype(), param.tensor(&Mode::Probe).dtype(), param.leaf().is_variable())
+        };
+        assert_eq!(types("conv1.weight"), (DType::F32, DType::F64, true));
+        for name in ["bn1.weight", "bn1.bias", "fc.bias"] {
+            assert_eq!(types(name), (DType::F32, DType::F32, true), "{name}");
+        }
+        let weight = &params.trainable["conv1.weight"];
+        let both = || {
+            let numbers =
+                |x: &Tensor| x.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1::<f32>();
+            (numbers(weight.var()).unwrap(), numbers(weight.leaf()).unwrap())
+        };
+        let (begun, copy) = both();
+        assert_eq!(begun, copy);
+        weight.var().set(&(weight.var().as_detached_tensor() * 2.0).unwrap()).unwrap();
+        assert_ne!(both().0, both().1);
+        params.cast().unwrap();
+        assert_eq!(both().0, both().1);
+        // Weights of a file come with their copies.
+        let file = tempfile::tempdir().unwrap();
+        let path = file.path().join("model.safetensors");
+        crate::weights::save(&seeded().0.tensors().unwrap(), &path, &BTreeMap::new()).unwrap();
+        crate::weights::load(&params, &path, crate::weights::Head::MustFit).unwrap();
+        assert_eq!(both(), (begun.clone(), begun));
+    }
+
     #[test]
     fn a_map_of_a_network_changes_it() {
         let (params, network) = seeded();

@@ -2,9 +2,9 @@
 
 #[cfg(not(feature = "cudnn"))]
 use super::convolution::Convolution;
-use super::launch::Memory;
+use super::launch::{Memory, Storage};
 use candle_core::op::BackpropOp;
-use candle_core::{DType, Result, Shape, Storage, Tensor, bail};
+use candle_core::{DType, Result, Shape, Tensor, bail};
 
 #[cfg(feature = "cuda")]
 pub(crate) use super::cuda::{Buffer, Cuda as Here};
@@ -17,7 +17,7 @@ pub(crate) use super::nowhere::{Buffer, Nowhere as Here};
 impl Here {
     /// Where our kernels run on `x`; None where it is on another device, or neither f32 nor bf16.
     pub(crate) fn of(x: &Tensor) -> Option<Here> {
-        if matches!(x.dtype(), DType::F32 | DType::BF16) { Here::at(x.device()) } else { None }
+        Storage::of_type(x.dtype()).and_then(|_| Here::at(x.device()))
     }
 
     /// The same for a gradient, whose forward pass ran here.
@@ -67,7 +67,7 @@ impl Here {
     }
 
     /// The same as candle stores it.
-    pub(crate) fn storage(&self, buffer: Buffer) -> Result<Storage> {
+    pub(crate) fn storage(&self, buffer: Buffer) -> Result<candle_core::Storage> {
         match buffer.into_storage() {
             Some(storage) => Ok(storage),
             None => bail!("a kernel's result: expected memory of its own, got a tensor's"),

@@ -1,7 +1,7 @@
 //! What is launched: a kernel, its groups and arguments, checked against its signature. No backend owns it.
 
 use super::source::{Access, Element, Form, LIST, Signature, Source};
-use candle_core::{Result, bail};
+use candle_core::{DType, Result, bail};
 
 /// The type of the numbers of a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,16 @@ impl Kind {
             Kind::F32 | Kind::U32 => 4,
             Kind::Bf16 => 2,
             Kind::U8 => 1,
+        }
+    }
+
+    /// As candle has it.
+    pub fn dtype(self) -> DType {
+        match self {
+            Kind::F32 => DType::F32,
+            Kind::Bf16 => DType::BF16,
+            Kind::U32 => DType::U32,
+            Kind::U8 => DType::U8,
         }
     }
 }
@@ -47,6 +57,11 @@ impl Storage {
             Storage::F32 => Kind::F32,
             Storage::Bf16 => Kind::Bf16,
         }
+    }
+
+    /// Of a tensor; None of one in another type.
+    pub fn of_type(dtype: DType) -> Option<Storage> {
+        Storage::ALL.into_iter().find(|storage| storage.kind().dtype() == dtype)
     }
 
     /// The one that a buffer of values has.

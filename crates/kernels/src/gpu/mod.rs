@@ -1,7 +1,7 @@
 //! Kernels for GPUs: written once, in a dialect that becomes CUDA, Metal, or C++ for the host, and launched by code that knows
-//! no backend. A backend is one implementation of [`Device`]: `cuda/` is candle's CUDA device, `metal/` its
-//! Metal device. Ops see it as `here::Here`, which in a build without a backend is nowhere. Kernels are run in `tests/gpu`, by an emulation on the host, and in
-//! `tests/cuda` through candle's device, on a stand-in for the driver.
+//! no backend. A backend is one implementation of [`Device`]: `cuda/` is candle's CUDA device, `metal/` its Metal device. Ops see
+//! it as `here::Here`, which in a build without a backend is nowhere. Kernels are run in `tests/gpu`, by an emulation on the host,
+//! and in `tests/cuda` through candle's device, on a stand-in for the driver.
 //!
 //! A [`Source`] is one file of the dialect, beside the op that it belongs to; [`Source::text`] is what a compiler gets. What
 //! the dialect has stands in `cuda.h`, `metal.h` and the host's header in the tests, line by line; `common.h` is built on it:
@@ -27,6 +27,8 @@ mod here;
 #[cfg(any(test, feature = "cuda", feature = "metal"))]
 mod kept;
 mod launch;
+#[cfg(any(feature = "cuda", feature = "metal"))]
+mod memory;
 #[cfg(all(feature = "metal", not(feature = "cuda")))]
 mod metal;
 #[cfg(not(any(feature = "cuda", feature = "metal")))]

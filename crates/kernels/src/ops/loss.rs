@@ -153,7 +153,7 @@ impl Backward for LossBackward {
 
     fn gpu(&self, grad: Tensor, _: &[bool], _: Option<&Tensor>) -> Result<OperandGradients> {
         let here = Here::of_gradient(&grad)?;
-        let storage = if self.logits == DType::BF16 { Storage::Bf16 } else { Storage::F32 };
+        let storage = Storage::of_type(self.logits).expect("the forward pass ran here");
         let dz = gpu::backward(&here, &here.buffer(&self.slope)?, &here.floats_of(&grad)?, storage)?;
         Ok(vec![Some(here.tensor(dz, self.slope.shape())?), None])
     }

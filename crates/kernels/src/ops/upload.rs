@@ -27,12 +27,8 @@ pub fn upload_bytes(
     dtype: DType,
     device: &candle_core::Device,
 ) -> Result<Option<Tensor>> {
-    let storage = match dtype {
-        DType::F32 => Storage::F32,
-        DType::BF16 => Storage::Bf16,
-        _ => return Ok(None),
-    };
-    let Some(here) = Here::at(device).filter(|_| !is_composed()) else { return Ok(None) };
+    let here = Here::at(device).filter(|_| !is_composed());
+    let (Some(here), Some(storage)) = (here, Storage::of_type(dtype)) else { return Ok(None) };
     kernel_ran();
     let (on, crops) = (here.bytes(bytes)?, vec![Crop::default(); rows]);
     let values = upload(&here, &on, (h, w), &crops, (h, w), statistics, storage)?;

@@ -7,11 +7,15 @@ mod blocks;
 mod early;
 mod layers;
 mod ops;
+#[allow(dead_code)] // of what trainings' tests share, a part
+mod place;
 mod stand_in;
 mod steps;
 
 use candle_core::{Device, Result};
-use stand_in::{Run, Where};
+use place::Place;
+use stand_in::Run;
+use std::path::{Path, PathBuf};
 
 /// What a program does, by name.
 type Case = (&'static str, fn() -> Result<()>);
@@ -26,6 +30,10 @@ const CASES: [Case; 8] = [
     ("orders", steps::orders),
     ("early", early::kernel_before_its_upload),
 ];
+
+fn place() -> Option<&'static Place> {
+    Place::find(Path::new(env!("CARGO_MANIFEST_DIR")))
+}
 
 /// The device of a program, as trainings open it.
 fn device() -> Result<Device> {
@@ -42,7 +50,7 @@ fn case() -> Result<()> {
 
 #[test]
 fn ops_give_what_the_cpu_gives() {
-    let Some(place) = Where::find() else { return };
+    let Some(place) = place() else { return };
     for case in ["ops", "layers", "blocks"] {
         place.run(&Run::of(case)).passes();
     }
@@ -50,7 +58,7 @@ fn ops_give_what_the_cpu_gives() {
 
 #[test]
 fn convolutions_that_cudnn_does_not_take_are_products_with_columns() {
-    let Some(place) = Where::find().filter(Where::is_stand_in) else { return };
+    let Some(place) = place().filter(|place| place.is_stand_in()) else { return };
     let mut run = Run::of("columns");
     run.refused = true;
     place.run(&run).passes();
@@ -58,7 +66,7 @@ fn convolutions_that_cudnn_does_not_take_are_products_with_columns() {
 
 #[test]
 fn what_is_on_the_device_is_uploaded_once() {
-    let Some(place) = Where::find() else { return };
+    let Some(place) = place() else { return };
     for case in ["batches", "orders"] {
         place.run(&Run::of(case)).passes();
     }
@@ -68,7 +76,7 @@ fn what_is_on_the_device_is_uploaded_once() {
 /// decide.
 #[test]
 fn a_step_launches_copies_and_reads_what_the_table_says() {
-    let Some(place) = Where::find() else { return };
+    let Some(place) = place() else { return };
     let done = place.run(&Run::of("step"));
     done.passes();
     if let Some(log) = done.log() {
@@ -81,7 +89,7 @@ fn a_step_launches_copies_and_reads_what_the_table_says() {
 
 #[test]
 fn a_kernel_before_its_upload_is_refused() {
-    let Some(place) = Where::find().filter(Where::is_stand_in) else { return };
+    let Some(place) = place().filter(|place| place.is_stand_in()) else { return };
     let done = place.run(&Run::of("early"));
     done.fails("softmax_forward_f32: reads x, byte 0 of 24, which nobody wrote");
 }
@@ -89,7 +97,7 @@ fn a_kernel_before_its_upload_is_refused() {
 /// A second program compiles nothing; what is damaged or gone is compiled anew.
 #[test]
 fn kernels_are_compiled_once_and_damaged_ones_anew() {
-    let Some(place) = Where::find().filter(Where::is_stand_in) else { return };
+    let Some(place) = place().filter(|place| place.is_stand_in()) else { return };
     let mut run = Run::of("step");
     run.cache = tempfile("cache");
     let compiled = |run: &Run| {
@@ -110,8 +118,8 @@ fn kernels_are_compiled_once_and_damaged_ones_anew() {
     assert_eq!(compiled(&run), 0);
 }
 
-fn tempfile(name: &str) -> std::path::PathBuf {
-    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cuda_{name}"));
+fn tempfile(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cuda_{name}"));
     let _ = std::fs::remove_dir_all(&folder);
     folder
 }

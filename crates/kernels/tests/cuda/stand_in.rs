@@ -1,8 +1,8 @@
 //! Programs on a stand-in for a GPU, or on a GPU.
 
+use crate::place::Place;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Says to a program which case it is.
@@ -10,13 +10,6 @@ pub const CASE: &str = "TALLOW_CUDA_CASE";
 
 /// Names the file that the stand-in writes what it was asked for to.
 pub const LOG: &str = "TALLOW_STANDIN_LOG";
-
-/// Where programs run.
-pub enum Where {
-    /// With the libraries of this folder in place of NVIDIA's.
-    StandIn(PathBuf),
-    Gpu,
-}
 
 /// A program to be run.
 pub struct Run {
@@ -57,18 +50,9 @@ impl Done {
     }
 }
 
-impl Where {
-    /// None where there is neither, which is said.
-    pub fn find() -> Option<Where> {
-        if std::env::var("TALLOW_TEST_DEVICE").is_ok_and(|device| device.starts_with("cuda")) {
-            return Some(Where::Gpu);
-        }
-        static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
-        BUILT.get_or_init(built).clone().map(Where::StandIn)
-    }
-
+impl Place {
     pub fn is_stand_in(&self) -> bool {
-        matches!(self, Where::StandIn(_))
+        matches!(self, Place::StandIn(_))
     }
 
     pub fn run(&self, run: &Run) -> Done {
@@ -77,7 +61,7 @@ impl Where {
         program.args(["--exact", "case", "--ignored", "--nocapture", "--test-threads=1"]);
         program.env(CASE, run.case).env("TALLOW_CACHE", &run.cache).env_remove("TALLOW_FALLBACK");
         let mut log = None;
-        if let Where::StandIn(folder) = self {
+        if let Place::StandIn(folder) = self {
             let name = format!("cuda_{}_{}.log", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
             let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
             program.env("TALLOW_CUDA_LIBRARIES", folder).env(LOG, &file);
@@ -97,19 +81,6 @@ impl Where {
         });
         Done { case: run.case, passed: output.status.success() && ran, said, log: text }
     }
-}
-
-fn built() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("standin");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cuda/standin/build.sh");
-    let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
-    if !Command::new(&compiler).arg("--version").output().is_ok_and(|output| output.status.success()) {
-        eprintln!("no C++ compiler ({compiler}) and no TALLOW_TEST_DEVICE: kernels are not run on CUDA");
-        return None;
-    }
-    let output = Command::new("sh").arg(script).arg(&folder).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Some(folder)
 }
 
 /// Of the calling program: lines that came since it was asked last. None on a GPU.

@@ -1,6 +1,7 @@
 // A library that stands in for cuDNN's, for tests without a GPU: descriptors are attributes by number, and the three convolutions are
-// loops in double, in the order of a stream and on the memory that ../cuda/standin/memory.h has. It refuses what the real one refuses of what this project asks: attributes of
-// another type or count, descriptors that are not finished, one that is changed after it was finished. Numbers are those of cuDNN 9.
+// loops in double, in the order of a stream and on the memory that ../cuda/standin/memory.h has. It refuses what the real one refuses of
+// what this project asks: attributes of another type or count, descriptors that are not finished, one that is changed after it was
+// finished. Numbers are those of cuDNN 9.
 #include "../cuda/standin/memory.h"
 
 enum { OK = 0, BAD = 2000, NOT_FINISHED = 2004, NOT_SUPPORTED = 3000 };

@@ -34,12 +34,13 @@ impl DeviceChoice {
     /// # Errors
     /// A device that this build or machine does not have: how to get it.
     pub fn open(self) -> Result<Device, String> {
-        match self {
+        let opened = match self {
             DeviceChoice::Cpu => Ok(Device::Cpu),
             DeviceChoice::Auto => Ok(cuda(0).or_else(|_| metal()).unwrap_or(Device::Cpu)),
             DeviceChoice::Cuda(n) => cuda(n),
             DeviceChoice::Metal => metal(),
-        }
+        };
+        opened.map_err(|why| format!("{why}; or compute on cpu"))
     }
 
     /// Why `auto` came to compute on the CPU where a driver sees a GPU.
@@ -48,7 +49,6 @@ impl DeviceChoice {
             return None;
         }
         let why = cuda(0).err()?;
-        let why = why.trim_end_matches("or compute on cpu").trim_end_matches([',', ';', ' ']);
         Some(format!("device: auto computes on cpu, though there is a GPU: {why}"))
     }
 }
@@ -67,29 +67,25 @@ fn has_gpu() -> bool {
 
 #[cfg(not(feature = "cuda"))]
 fn cuda(ordinal: usize) -> Result<Device, String> {
-    Err(format!("cuda:{ordinal} – this build has no CUDA; build with `--features cuda`, or compute on cpu"))
+    Err(format!("cuda:{ordinal} – this build has no CUDA; build with `--features cuda`"))
 }
 
 #[cfg(feature = "cuda")]
 fn cuda(ordinal: usize) -> Result<Device, String> {
-    tallow_cuda::ready(ordinal).map_err(|why| format!("cuda:{ordinal} – {why}; or compute on cpu"))?;
+    tallow_cuda::ready(ordinal).map_err(|why| format!("cuda:{ordinal} – {why}"))?;
     tallow_kernels::gpu::cuda::open(ordinal).map_err(|error| {
         // A backtrace follows the first line, where the environment asks for one.
         let error = error.to_string();
         let error = error.lines().next().unwrap_or_default();
-        format!("cuda:{ordinal} – it does not open ({error}); see `nvidia-smi` and `tallow doctor`, or compute on cpu")
+        format!("cuda:{ordinal} – it does not open ({error}); see `nvidia-smi` and `tallow doctor`")
     })
 }
 
 fn metal() -> Result<Device, String> {
     if !cfg!(feature = "metal") {
-        return Err(
-            "metal – this build has no Metal; build with `--features metal` on a Mac, or compute on cpu"
-                .into(),
-        );
+        return Err("metal – this build has no Metal; build with `--features metal` on a Mac".into());
     }
-    Device::new_metal(0)
-        .map_err(|e| format!("metal – this machine has no Metal device ({e}); compute on cpu"))
+    Device::new_metal(0).map_err(|e| format!("metal – this machine has no Metal device ({e})"))
 }
 
 /// A name for reports: `cpu (2 threads)`, `cuda:0`.

@@ -8,9 +8,9 @@ mod compiler;
 mod convolution;
 mod staged;
 
-use super::kept;
 use super::launch::{Argument, Device, Kind, Launch, Memory, Of};
 use super::source::LIST;
+use super::{kept, memory};
 use candle_core::backend::BackendDevice;
 use candle_core::cuda_backend::cudarc::driver::{
     CudaSlice, CudaStream, DevicePtr, LaunchConfig, PushKernelArg,
@@ -140,33 +140,16 @@ impl Value {
 impl Device for Cuda {
     type Buffer = Buffer;
 
-    /// Room for one number at least: the driver gives no memory of no size.
     fn empty(&self, kind: Kind, count: usize) -> Result<Buffer> {
-        let dtype = match kind {
-            Kind::F32 => DType::F32,
-            Kind::Bf16 => DType::BF16,
-            Kind::U32 => DType::U32,
-            Kind::U8 => DType::U8,
-        };
-        // SAFETY: kernels write every number of what is empty before one is read.
-        let storage = unsafe { self.device.alloc_uninit(&Shape::from(count.max(1)), dtype)? };
-        self.own(storage, count)
+        self.own(memory::empty(&self.device, kind.dtype(), count)?, count)
     }
 
     fn words(&self, words: &[u32]) -> Result<Buffer> {
-        if words.is_empty() {
-            return self.empty(Kind::U32, 0);
-        }
-        let slice = self.device.clone_htod(words)?;
-        self.own(CudaStorage::wrap_cuda_slice(slice, self.device.clone()), words.len())
+        self.own(memory::of(&self.device, words)?, words.len())
     }
 
     fn floats(&self, floats: &[f32]) -> Result<Buffer> {
-        if floats.is_empty() {
-            return self.empty(Kind::F32, 0);
-        }
-        let slice = self.device.clone_htod(floats)?;
-        self.own(CudaStorage::wrap_cuda_slice(slice, self.device.clone()), floats.len())
+        self.own(memory::of(&self.device, floats)?, floats.len())
     }
 
     fn bytes(&self, bytes: &[u8]) -> Result<Buffer> {

@@ -6,10 +6,10 @@
 
 mod compiler;
 
-use super::kept;
 use super::launch::{Device, Kind, Launch, Memory, Of};
 use super::slots::Bound;
 use super::source::Access;
+use super::{kept, memory};
 use candle_core::backend::{BackendDevice, BackendStorage};
 use candle_core::{DType, Error, MetalDevice, MetalStorage, Result, Shape, Storage, Tensor, bail};
 use objc2_metal::{MTLBuffer, MTLSize};
@@ -97,38 +97,20 @@ fn buffer(storage: MetalStorage, start: usize, count: usize, is_own: bool) -> Re
 impl Device for Metal {
     type Buffer = Buffer;
 
-    /// Room for one number at least: Metal gives no memory of no size.
     fn empty(&self, kind: Kind, count: usize) -> Result<Buffer> {
-        let dtype = match kind {
-            Kind::F32 => DType::F32,
-            Kind::Bf16 => DType::BF16,
-            Kind::U32 => DType::U32,
-            Kind::U8 => DType::U8,
-        };
-        // SAFETY: kernels write every number of what is empty before one is read.
-        let storage = unsafe { self.device.alloc_uninit(&Shape::from(count.max(1)), dtype)? };
-        self.own(storage, count)
+        self.own(memory::empty(&self.device, kind.dtype(), count)?, count)
     }
 
     fn words(&self, words: &[u32]) -> Result<Buffer> {
-        if words.is_empty() {
-            return self.empty(Kind::U32, 0);
-        }
-        self.own(self.device.storage_from_slice(words)?, words.len())
+        self.own(memory::of(&self.device, words)?, words.len())
     }
 
     fn floats(&self, floats: &[f32]) -> Result<Buffer> {
-        if floats.is_empty() {
-            return self.empty(Kind::F32, 0);
-        }
-        self.own(self.device.storage_from_slice(floats)?, floats.len())
+        self.own(memory::of(&self.device, floats)?, floats.len())
     }
 
     fn bytes(&self, bytes: &[u8]) -> Result<Buffer> {
-        if bytes.is_empty() {
-            return self.empty(Kind::U8, 0);
-        }
-        self.own(self.device.storage_from_slice(bytes)?, bytes.len())
+        self.own(memory::of(&self.device, bytes)?, bytes.len())
     }
 
     fn kept_words(&self, of: Of, make: impl FnOnce() -> Vec<u32>) -> Result<Buffer> {

@@ -4,13 +4,14 @@
 use super::{Conv, Geometry, gpu};
 use crate::gpu::{Buffer, Convolution, Here, Pass, Storage, tf32_is_allowed};
 use crate::ops::{block, sums};
-use candle_core::{DType, Result, Tensor};
+use candle_core::{Result, Tensor};
 
 /// Numbers of the column matrix, or of weights by row, that are held at once: 256 MiB of f32.
 const NUMBERS: usize = 1 << 26;
 
 impl Geometry {
     fn asked(&self, pass: Pass, of: &Tensor) -> Convolution {
+        let storage = Storage::of_type(of.dtype()).expect("there is no `Here` for others");
         let Geometry { r, c, h, w, o, kh, kw, oh, ow, conv } = *self;
         let Conv { stride, padding, dilation, groups } = conv;
         Convolution {
@@ -21,9 +22,9 @@ impl Geometry {
             stride,
             padding,
             dilation,
-            storage: if of.dtype() == DType::BF16 { Storage::Bf16 } else { Storage::F32 },
+            storage,
             channels_last: false,
-            tf32: of.dtype() == DType::F32 && tf32_is_allowed(),
+            tf32: storage == Storage::F32 && tf32_is_allowed(),
         }
     }
 
