@@ -11,12 +11,11 @@ mod staged;
 use super::launch::{Argument, Device, Kind, Launch, Memory, Of};
 use super::source::LIST;
 use super::{kept, memory};
-use candle_core::backend::BackendDevice;
 use candle_core::cuda_backend::cudarc::driver::{
     CudaSlice, CudaStream, DevicePtr, LaunchConfig, PushKernelArg,
 };
 use candle_core::cuda_backend::{CudaStorageSlice, WrapErr};
-use candle_core::{CudaDevice, CudaStorage, DType, Error, Result, Shape, Storage, Tensor, bail};
+use candle_core::{CudaDevice, CudaStorage, Error, Result, Storage, Tensor, bail};
 
 pub struct Cuda {
     device: CudaDevice,

@@ -10,8 +10,8 @@ use super::launch::{Device, Kind, Launch, Memory, Of};
 use super::slots::Bound;
 use super::source::Access;
 use super::{kept, memory};
-use candle_core::backend::{BackendDevice, BackendStorage};
-use candle_core::{DType, Error, MetalDevice, MetalStorage, Result, Shape, Storage, Tensor, bail};
+use candle_core::backend::BackendStorage;
+use candle_core::{Error, MetalDevice, MetalStorage, Result, Storage, Tensor, bail};
 use objc2_metal::{MTLBuffer, MTLSize};
 
 pub struct Metal {
@@ -80,14 +80,9 @@ impl Metal {
 }
 
 fn buffer(storage: MetalStorage, start: usize, count: usize, is_own: bool) -> Result<Buffer> {
-    let kind = match storage.dtype() {
-        DType::F32 => Kind::F32,
-        DType::BF16 => Kind::Bf16,
-        DType::U32 => Kind::U32,
-        DType::U8 => Kind::U8,
-        other => {
-            bail!("a kernel's buffer: expected f32, bf16, u32 or u8, got {other:?} – cast with to_dtype")
-        }
+    let (dtype, kinds) = (storage.dtype(), [Kind::F32, Kind::Bf16, Kind::U32, Kind::U8]);
+    let Some(kind) = kinds.into_iter().find(|kind| kind.dtype() == dtype) else {
+        bail!("a kernel's buffer: expected f32, bf16, u32 or u8, got {dtype:?} – cast with to_dtype");
     };
     let offset = start * kind.bytes();
     let address = storage.buffer().as_ref().gpuAddress() + offset as u64;
