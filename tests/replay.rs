@@ -3,7 +3,6 @@
 use crate::program::{Desk, TINY, tensors};
 use serde_json::Value;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicI32;
 use tallow_policy::{Build, Inputs, Mix, MixContext, Mixing, Registry, Spec};
 use tallow_report::Progress;
 use tallow_train::{Earlier, Folder, Plan, Replay, Run, Start};
@@ -74,7 +73,7 @@ branches:
     let plan = Plan::read(&desk.path("busy.yaml"), &overrides, &registry).unwrap();
     let folder = Folder::inspect(&desk.path("run"), &plan, Earlier::Refuse).unwrap();
     let run = Run::build(plan, Start::Recipe, &Progress::hidden()).unwrap();
-    tallow_train::fit(&run, &folder, &Progress::hidden(), &AtomicI32::new(0)).unwrap();
+    tallow_train::fit(&run, &folder, &Progress::hidden(), &tallow_train::Stop::default()).unwrap();
     let seen = std::mem::take(&mut *SEEN.lock().unwrap());
     let steps = steps(&desk, "run");
     // 70 images in batches of 16: 5 an epoch, 2 epochs, 2 branches.

@@ -9,6 +9,7 @@
 //! - [`training`]: the same seed gives the same bytes, whatever the threads; the knobs do what they say.
 //! - [`steps`]: one step, from inside: gradients, branches, probes.
 //! - [`checkpoint`]: resumed is uninterrupted; what is broken says so; weights from files.
+//! - [`kept`]: what kills, damage, overwriting and a full disk leave of a run, and how it goes on.
 //! - [`replay`]: a batch rebuilt from a checkpoint is the one that was trained on, to the bit.
 //! - [`drawn`]: what the drawn data promise: no linear classifier tells the classes apart.
 //! - [`export`]: a checkpoint in other libraries' layouts, and those libraries' answers where they are installed.
@@ -31,6 +32,7 @@ mod drawn;
 mod export;
 mod guides;
 mod hub;
+mod kept;
 mod knobs;
 mod lists;
 mod odd_folders;

@@ -51,7 +51,8 @@ pub use sweep::{AgainstWhich, JudgedBy, Sweep};
   tallow doctor mine.yaml                      what this machine can do
 
 exit codes: 0 done, 2 a mistake in the command or recipe, 3 bad data or nothing from \
-the hub, 4 diverged, 130/143 interrupted after a checkpoint was written, 1 anything else")]
+the hub, 4 diverged, 5 a full disk, 128 + signal interrupted after a checkpoint was written, \
+1 anything else")]
 pub struct Tallow {
     #[command(subcommand)]
     pub command: Command,
@@ -107,7 +108,8 @@ pub enum Command {
   train recipes/isic2018_resnet50.yaml data.root=isic length='10 epochs'
   train recipes/quickstart.yaml policy=mixup seed=2 --out checkpoints/mixup2
   train recipes/quickstart.yaml --resume
-  train checkpoints/quickstart --resume")]
+  train checkpoints/quickstart --resume
+  train recipes/quickstart.yaml --resume-or-start   (a job that is restarted)")]
 pub struct Train {
     /// The recipe; or a run's folder, whose own recipe goes on with --resume
     #[arg(value_hint = clap::ValueHint::FilePath)]
@@ -119,7 +121,10 @@ pub struct Train {
     /// data, length and early_stop may differ, and what does is said
     #[arg(long, conflicts_with = "overwrite")]
     pub resume: bool,
-    /// Replace an earlier run in the folder
+    /// The same, or begin where there is no run yet: the one command of a job that may be ended at any time and is started again
+    #[arg(long, conflicts_with_all = ["overwrite", "resume"])]
+    pub resume_or_start: bool,
+    /// Replace an earlier run in the folder, which is kept aside until the new one has a checkpoint
     #[arg(long)]
     pub overwrite: bool,
     /// Build everything, run one step and one evaluation batch; nothing is written, in any folder

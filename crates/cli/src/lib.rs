@@ -30,7 +30,7 @@ fn join_threads() {
 }
 
 /// Errors for people, and the exit code for programs: 2 a mistake in the command or recipe, 3 bad data, or what the hub did not
-/// give or take, 4 diverged, 130 and 143 interrupted, 1 anything else.
+/// give or take, 4 diverged, 5 a full disk, 128 + signal interrupted, 1 anything else.
 fn finish(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     if let Some(broken) = error.downcast_ref::<std::io::Error>()
@@ -38,9 +38,18 @@ fn finish(result: anyhow::Result<()>) -> ExitCode {
     {
         return ExitCode::SUCCESS;
     }
-    let message = format!("error: {error:#}");
+    let (message, code) = match error.downcast::<tallow_train::Error>() {
+        Ok(error) => {
+            let error = error.or_full("make room, and try again");
+            (format!("error: {error}"), error.exit_code())
+        }
+        Err(error) => (format!("error: {error:#}"), 1),
+    };
+    let message = tallow_report::plain(&message);
     // In a file or a pipe, one mistake is one line.
-    eprintln!("{}", if std::io::stderr().is_terminal() { wrap::message(&message) } else { message });
-    let code = error.downcast_ref::<tallow_train::Error>().map_or(1, tallow_train::Error::exit_code);
+    eprintln!(
+        "{}",
+        if std::io::stderr().is_terminal() { wrap::message(&message) } else { message.into_owned() }
+    );
     ExitCode::from(code)
 }

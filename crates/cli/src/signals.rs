@@ -1,13 +1,17 @@
-//! SIGINT and SIGTERM ask a training to stop at the next step; a second one ends the program at once, as the first does one that has
-//! nothing to finish.
+//! What asks a training to stop at the next step: SIGINT, SIGTERM, SIGHUP of a terminal that closes, SIGUSR1 of a scheduler that warns. Whoever
+//! asks again, a second later, ends the program at once, but for a checkpoint that is being written. What has nothing to finish ends at
+//! the first.
 
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use tallow_train::Stop;
 
 /// The first signal ends the program, by the exit code that a training has too.
 #[cfg(feature = "board")]
-pub fn end_at_once() -> std::io::Result<()> {
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+pub fn end_at_once() -> io::Result<()> {
+    use std::sync::atomic::AtomicBool;
+    for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(
             signal,
             128 + signal,
@@ -17,19 +21,52 @@ pub fn end_at_once() -> std::io::Result<()> {
     Ok(())
 }
 
-/// A number that becomes that of the first signal received.
-pub fn watch() -> std::io::Result<Arc<AtomicI32>> {
-    let received = Arc::new(AtomicI32::new(0));
-    let again = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        // In this order: the first signal finds the flag down.
-        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, again.clone())?;
-        signal_hook::flag::register(signal, again.clone())?;
-        let received = received.clone();
-        // SAFETY: storing to an atomic is all the handler does, which is safe in a signal handler.
-        unsafe {
-            signal_hook::low_level::register(signal, move || received.store(signal, Ordering::Relaxed))?
+/// What the first signal asks.
+pub fn watch() -> io::Result<Arc<Stop>> {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Instant;
+    // The same request often comes twice at once: to the process and to its group.
+    const PATIENCE: u64 = 1000;
+    let stop = Arc::new(Stop::default());
+    let (began, first) = (Instant::now(), Arc::new(AtomicU64::new(0)));
+    for signal in signals() {
+        let (stop, first) = (stop.clone(), first.clone());
+        let act = move || {
+            let now = began.elapsed().as_millis() as u64;
+            if stop.asked().is_none() {
+                first.store(now, Ordering::Relaxed);
+                stop.ask(signal);
+            } else if now >= first.load(Ordering::Relaxed) + PATIENCE && !stop.is_saving() {
+                signal_hook::low_level::exit(128 + signal);
+            }
         };
+        // SAFETY: all that the handler does is safe within one: it reads a clock, reads and stores atomics, and calls _exit.
+        unsafe { signal_hook::low_level::register(signal, act)? };
     }
-    Ok(received)
+    Ok(stop)
+}
+
+#[cfg(unix)]
+fn signals() -> Vec<i32> {
+    use signal_hook::consts::{SIGHUP, SIGUSR1};
+    let mut signals = vec![SIGINT, SIGTERM, SIGUSR1];
+    if !is_ignored(SIGHUP) {
+        signals.push(SIGHUP);
+    }
+    signals
+}
+
+#[cfg(not(unix))]
+fn signals() -> Vec<i32> {
+    vec![SIGINT, SIGTERM]
+}
+
+/// Whether somebody, `nohup` for one, has had a signal ignored.
+#[cfg(unix)]
+fn is_ignored(signal: i32) -> bool {
+    let mut found = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: without a new action nothing is changed; `found` is as large as what is written to it, and all zeros are a value of it.
+    let (code, found) =
+        unsafe { (libc::sigaction(signal, std::ptr::null(), found.as_mut_ptr()), found.assume_init()) };
+    code == 0 && found.sa_sigaction == libc::SIG_IGN
 }

@@ -16,6 +16,7 @@
 
 mod attribute;
 mod check;
+mod content;
 mod decode;
 mod error;
 mod exclusion;
@@ -40,6 +41,7 @@ mod written;
 
 pub use attribute::Attribute;
 pub use check::{Cache, Checked, Findings, Near, Pair, Step, check, known, probability};
+pub use content::content;
 pub use decode::broken::{Broken, broken, complaint, truncated};
 pub use decode::rate::{images_per_second, jpegs_per_second};
 pub use decode::whole::check_whole;

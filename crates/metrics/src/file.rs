@@ -1,5 +1,6 @@
 //! `predictions.csv`: `id,group,label,predicted,` and one column of probabilities per class.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::Path;
@@ -8,9 +9,27 @@ use crate::{Error, Predictions, Result};
 
 const FIXED: [&str; 4] = ["id", "group", "label", "predicted"];
 
+/// What a spreadsheet takes for the beginning of a formula.
+const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+
+fn is_formula(text: &str) -> bool {
+    text.trim_start_matches('\'').starts_with(FORMULA)
+}
+
+/// A name that no spreadsheet carries out: behind an apostrophe, where it would.
+fn quoted(name: &str) -> Cow<'_, str> {
+    if is_formula(name) { format!("'{name}").into() } else { name.into() }
+}
+
+/// What [`quoted`] was given.
+fn unquoted(field: &str) -> &str {
+    field.strip_prefix('\'').filter(|name| is_formula(name)).unwrap_or(field)
+}
+
 impl Predictions {
     /// Writes `predictions.csv`. Labels are class names, an unknown group is empty, the probability columns bear the
-    /// names of the classes in label order; floats are the shortest text that reads back as the same number.
+    /// names of the classes in label order; floats are the shortest text that reads back as the same number. Names that a spreadsheet
+    /// would carry out as formulas stand behind an apostrophe.
     ///
     /// # Errors
     /// What [`Predictions::validate`] finds; [`Error::Io`] where the file cannot be written.
@@ -42,12 +61,13 @@ impl Predictions {
 
     fn to_csv(&self, to: impl std::io::Write) -> std::io::Result<()> {
         let mut writer = csv::Writer::from_writer(to);
-        writer.write_record(FIXED.iter().copied().chain(self.classes.iter().map(String::as_str)))?;
+        let classes: Vec<Cow<str>> = self.classes.iter().map(|class| quoted(class)).collect();
+        writer.write_record(FIXED.iter().copied().chain(classes.iter().map(|class| &**class)))?;
         for index in 0..self.len() {
-            writer.write_field(self.id(index))?;
-            writer.write_field(self.group(index).unwrap_or(""))?;
-            writer.write_field(&self.classes[self.labels[index] as usize])?;
-            writer.write_field(&self.classes[self.predicted(index) as usize])?;
+            writer.write_field(&*quoted(self.id(index)))?;
+            writer.write_field(&*quoted(self.group(index).unwrap_or("")))?;
+            writer.write_field(&*classes[self.labels[index] as usize])?;
+            writer.write_field(&*classes[self.predicted(index) as usize])?;
             for p in self.row(index) {
                 writer.write_field(format!("{p:?}"))?;
             }
@@ -79,7 +99,8 @@ fn read(path: &Path, named: bool) -> Result<Predictions> {
     };
     let headers = reader.headers().map_err(broken)?.clone();
     let columns = Columns::of(&headers).map_err(|problem| failed(1, problem))?;
-    let classes: Vec<String> = headers.iter().skip(columns.classes).map(str::to_owned).collect();
+    let classes = headers.iter().skip(columns.classes);
+    let classes: Vec<String> = classes.map(|class| unquoted(class).to_owned()).collect();
     let mut predictions = Predictions::new(&classes);
     predictions.validate().map_err(|error| failed(1, error.to_string()))?;
 
@@ -90,7 +111,7 @@ fn read(path: &Path, named: bool) -> Result<Predictions> {
         if record.len() != headers.len() {
             return Err(failed(format!("expected {} fields, got {}", headers.len(), record.len())));
         }
-        let label = &record[columns.label];
+        let label = unquoted(&record[columns.label]);
         let label = classes
             .iter()
             .position(|class| class == label)
@@ -104,15 +125,15 @@ fn read(path: &Path, named: bool) -> Result<Predictions> {
                 })?,
             );
         }
-        let group = columns.group.map(|at| &record[at]).filter(|group| !group.is_empty());
+        let group = columns.group.map(|at| unquoted(&record[at])).filter(|group| !group.is_empty());
         let pushed = if named {
-            predictions.push(&record[0], group, label as u32, &row)
+            predictions.push(unquoted(&record[0]), group, label as u32, &row)
         } else {
-            predictions.push_unnamed(&record[0], label as u32, &row)
+            predictions.push_unnamed(unquoted(&record[0]), label as u32, &row)
         };
         pushed.map_err(|error| failed(error.to_string()))?;
         let predicted = &classes[predictions.predicted(predictions.len() - 1) as usize];
-        if let Some(said) = columns.predicted.map(|at| &record[at])
+        if let Some(said) = columns.predicted.map(|at| unquoted(&record[at]))
             && said != predicted
         {
             let problem = format!("predicted is `{said}`, but the most probable class is `{predicted}`");
@@ -209,6 +230,28 @@ mod tests {
         let empty = Predictions::new(&names.map(str::to_owned));
         empty.write_csv(&path).unwrap();
         assert_eq!(Predictions::read_csv(&path).unwrap(), empty);
+    }
+
+    #[test]
+    fn no_name_is_a_formula() {
+        let names = ["=cmd|' /C calc'!A0", "+1", "'-x", "'plain", "@sum"];
+        let mut p = Predictions::new(&names.map(str::to_owned));
+        for (index, name) in names.iter().enumerate() {
+            p.push(&format!("{name}.jpg"), Some(name), index as u32, &[0.2; 5]).unwrap();
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("predictions.csv");
+        p.write_csv(&path).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(
+            text.starts_with("id,group,label,predicted,'=cmd|' /C calc'!A0,'+1,''-x,'plain,'@sum\n"),
+            "{text}"
+        );
+        let mut fields = text.lines().flat_map(|line| line.split(','));
+        assert!(fields.all(|field| !field.starts_with(['=', '+', '-', '@'])), "{text}");
+        assert_eq!(Predictions::read_csv(&path).unwrap(), p);
+        // Of a program that writes them as they are.
+        assert_eq!(read("id,label,a\n=x,a,1\n").unwrap().id(0), "=x");
     }
 
     #[test]

@@ -60,6 +60,9 @@ pub enum Error {
     /// A file that is missing, broken, or of another kind; the message begins with its path.
     #[error("{0}")]
     File(String),
+    /// Weights that cannot be written.
+    #[error("{path}: cannot write the weights: {source}", path = path.display())]
+    Write { path: std::path::PathBuf, source: std::io::Error },
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
 }

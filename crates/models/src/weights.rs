@@ -219,8 +219,7 @@ pub fn save(
     path: &Path,
     metadata: &BTreeMap<String, String>,
 ) -> Result<()> {
-    let fail =
-        |error: std::io::Error| Error::File(format!("{}: cannot write the weights: {error}", path.display()));
+    let fail = |source: std::io::Error| Error::Write { path: path.to_owned(), source };
     // Widest types first, so that each tensor is aligned; then by name. As the safetensors library does.
     let mut order: Vec<(&String, &Tensor)> = tensors.iter().collect();
     order.sort_by_key(|(_, tensor)| std::cmp::Reverse(tensor.dtype().size_in_bytes()));

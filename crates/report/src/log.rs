@@ -38,6 +38,8 @@ pub struct Log {
     /// The header of `summary.csv`, once it is there.
     columns: Option<String>,
     events: Events,
+    /// Steps of the run so far that have no record.
+    missing: u64,
 }
 
 impl Log {
@@ -50,6 +52,7 @@ impl Log {
     /// [`Error::Io`]; [`Error::Log`] where an earlier log cannot be read.
     pub fn open(dir: &Path, resume_from: Option<u64>) -> Result<Log> {
         let (lines, summary) = (dir.join("metrics.jsonl"), dir.join("summary.csv"));
+        let mut missing = 0;
         match resume_from {
             None => {
                 for path in events::existing(dir)? {
@@ -61,7 +64,8 @@ impl Log {
             }
             Some(step) => {
                 let kept = truncate_lines(&lines, step)?;
-                truncate_summary(&summary, kept)?;
+                truncate_summary(&summary, kept.epoch)?;
+                missing = step.saturating_sub(kept.steps);
             }
         }
         let header =
@@ -72,6 +76,15 @@ impl Log {
             summary: Appending::open(summary)?,
             columns: header,
             events,
+            missing,
+        })
+    }
+
+    /// What to say where the log that is gone on with lacks steps.
+    pub fn gap(&self) -> Option<String> {
+        (self.missing > 0).then(|| {
+            let (path, missing) = (self.lines.path.display(), self.missing);
+            format!("{path}: lacks {missing} of the steps so far, as the file was cut; the weights do not, and go on")
         })
     }
 
@@ -190,25 +203,37 @@ fn parse(path: &Path, at: usize, line: &str) -> Result<Map<String, Value>> {
     })
 }
 
-/// Keeps the whole lines of steps up to `step`; returns the last epoch that was finished by then.
-fn truncate_lines(path: &Path, step: u64) -> Result<Option<u64>> {
+/// What of a log is kept.
+#[derive(Default)]
+struct Kept {
+    /// The last epoch that was finished.
+    epoch: Option<u64>,
+    /// Records of steps.
+    steps: u64,
+}
+
+/// Keeps the whole lines of steps up to `step`.
+fn truncate_lines(path: &Path, step: u64) -> Result<Kept> {
     if !path.exists() {
         fs::write(path, "").map_err(Error::io(path))?;
     }
     let text = fs::read_to_string(path).map_err(Error::io(path))?;
-    let (mut kept, mut last) = (String::new(), None);
+    let (mut text_kept, mut kept) = (String::new(), Kept::default());
     for (at, line) in text.split_inclusive('\n').enumerate() {
         if !line.ends_with('\n') {
             break; // torn by a kill
         }
         let record = parse(path, at, line)?;
         if record.get("step").and_then(Value::as_u64).is_some_and(|at| at <= step) {
-            kept.push_str(line);
-            last = as_epoch(&record).map(|epoch| epoch.epoch).max(last);
+            text_kept.push_str(line);
+            match as_epoch(&record) {
+                Some(epoch) => kept.epoch = kept.epoch.max(Some(epoch.epoch)),
+                None => kept.steps += 1,
+            }
         }
     }
-    replace(path, &kept)?;
-    Ok(last)
+    replace(path, &text_kept)?;
+    Ok(kept)
 }
 
 fn truncate_summary(path: &Path, last: Option<u64>) -> Result<()> {

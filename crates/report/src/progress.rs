@@ -1,5 +1,6 @@
 //! How far training, evaluation and downloads are: bars on a terminal, plain lines elsewhere, always on stderr.
 
+use crate::plain;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fs::{File, OpenOptions};
 use std::io::{IsTerminal, Write};
@@ -129,8 +130,9 @@ impl Progress {
 
     /// A line of text, above the bars.
     pub fn note(&self, line: &str) {
-        self.keep(line);
-        self.show(line);
+        let line = plain(line);
+        self.keep(&line);
+        self.show(&line);
     }
 
     fn show(&self, line: &str) {

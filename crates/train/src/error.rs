@@ -16,6 +16,9 @@ pub enum Error {
     /// A loss that is not finite.
     #[error("{0}")]
     Diverged(String),
+    /// A disk without room.
+    #[error("{0}")]
+    Full(String),
     /// A signal; a checkpoint was written before this is returned.
     #[error("{message}")]
     Interrupted { signal: i32, message: String },
@@ -46,8 +49,20 @@ impl Error {
         move |source| Error::Io { path, source }
     }
 
-    /// 2 a mistake in the command or recipe; 3 bad data, or what the hub did not give or take; 4 diverged; 128 + signal; 1
-    /// anything else.
+    /// The same, with a code and a remedy of its own where the disk is full.
+    pub fn or_full(self, remedy: &str) -> Error {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&self);
+        while let Some(error) = cause {
+            if error.downcast_ref::<std::io::Error>().is_some_and(is_full) {
+                return Error::Full(format!("{self}; {remedy}"));
+            }
+            cause = error.source();
+        }
+        self
+    }
+
+    /// 2 a mistake in the command or recipe; 3 bad data, or what the hub did not give or take; 4 diverged; 5 a full disk; 128 + signal;
+    /// 1 anything else.
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Recipe(_) | Error::Model(tallow_models::Error::Option(_)) => 2,
@@ -55,6 +70,7 @@ impl Error {
             Error::Model(tallow_models::Error::Mismatch(_)) => 3,
             Error::Data(_) | Error::Policy(tallow_policy::Error::Data(_)) => 3,
             Error::Diverged(_) => 4,
+            Error::Full(_) => 5,
             Error::Interrupted { signal, .. } => 128 + *signal as u8,
             _ => 1,
         }
@@ -83,6 +99,16 @@ impl From<tallow_data::Error> for Error {
 
 impl From<tallow_metrics::Error> for Error {
     fn from(error: tallow_metrics::Error) -> Error {
-        Error::Data(error.to_string())
+        match error {
+            // Of a file that is written; one that is read is data.
+            tallow_metrics::Error::Io { path, source } if is_full(&source) => Error::Io { path, source },
+            other => Error::Data(other.to_string()),
+        }
     }
+}
+
+/// Whether a disk or a quota is full.
+fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded)
 }

@@ -2,16 +2,15 @@
 //!
 //! ```no_run
 //! use std::path::Path;
-//! use std::sync::atomic::AtomicI32;
 //! use tallow_policy::Registry;
 //! use tallow_report::Progress;
-//! use tallow_train::{Earlier, Folder, Plan, Run, Start, fit, report};
+//! use tallow_train::{Earlier, Folder, Plan, Run, Start, Stop, fit, report};
 //!
 //! let (registry, progress) = (Registry::builtin(), Progress::stderr());
 //! let plan = Plan::read(Path::new("recipes/quickstart.yaml"), &["length=2 epochs".to_owned()], &registry)?;
 //! let folder = Folder::inspect(Path::new("checkpoints/mine"), &plan, Earlier::Refuse)?;
 //! let run = Run::build(plan, Start::Recipe, &progress)?;
-//! let fitted = fit(&run, &folder, &progress, &AtomicI32::new(0))?; // a signal's number would stop it
+//! let fitted = fit(&run, &folder, &progress, &Stop::default())?; // `ask` would stop it
 //! report(&run, &folder, &fitted)?;
 //! println!("{}: {:.3} after {} epochs", run.plan().select.name, fitted.best.value, fitted.epochs);
 //! # Ok::<(), tallow_train::Error>(())
@@ -28,11 +27,13 @@ pub mod sweep;
 pub mod watch;
 
 pub use error::{Error, Result};
-pub use fit::checkpoint::find as find_checkpoint;
 pub use fit::ensemble::Ensemble;
 pub use fit::evaluate::{evaluate, forward, probabilities};
+pub use fit::find as find_checkpoint;
+pub use fit::verify as verify_checkpoint;
 pub use fit::{
-    Best, BranchStep, DryRun, Earlier, Fitted, Folder, MixStep, Rates, Step, dry_run, fit, training_step,
+    Best, BranchStep, DryRun, Earlier, Fitted, Folder, MixStep, Rates, Step, Stop, dry_run, fit,
+    training_step,
 };
 pub use inspect::{CamMethod, Explained, Explainer, Preview, Replay, bench, doctor, preview, replay, stats};
 pub use plan::{

@@ -13,12 +13,11 @@ use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
 use tallow_data::counted;
 use tallow_policy::Registry;
 use tallow_report::Progress;
 use tallow_train::sweep::{CellResults, Judgement, Part, Question, Repeats, State, Sweep, finish};
-use tallow_train::{Earlier, Error, Plan};
+use tallow_train::{Earlier, Error, Plan, Stop};
 
 pub fn sweep(arguments: &Arguments, registry: &Registry) -> anyhow::Result<()> {
     let progress = Progress::stderr();
@@ -55,7 +54,7 @@ pub fn sweep(arguments: &Arguments, registry: &Registry) -> anyhow::Result<()> {
     if arguments.dry_run {
         return list(arguments, &sweep, &states, &folder);
     }
-    let signal = signals::watch().context("cannot watch for signals")?;
+    let stop = signals::watch().context("cannot watch for signals")?;
     let mut diverged = Vec::new();
     for (at, plan) in plans.into_iter().enumerate().filter(|(at, _)| is_chosen(*at)) {
         let (cell, count) = (&sweep.cells[at], sweep.cells.len());
@@ -63,7 +62,7 @@ pub fn sweep(arguments: &Arguments, registry: &Registry) -> anyhow::Result<()> {
         progress.note(&format!("cell {} of {count}, {}{done}", at + 1, cell.name));
         if done.is_empty() {
             cell.forget_test(&folder)?;
-            match run(plan, &folder.join(&cell.name), &states[at], &signal, &progress) {
+            match run(plan, &folder.join(&cell.name), &states[at], &stop, &progress) {
                 Ok(ended) => states[at] = ended,
                 Err(error) => match error.downcast::<Error>() {
                     // The other cells are worth their while; this one is told at the end.
@@ -97,17 +96,16 @@ fn run(
     plan: Plan,
     place: &Path,
     state: &State,
-    signal: &Arc<AtomicI32>,
+    stop: &Arc<Stop>,
     progress: &Progress,
 ) -> anyhow::Result<State> {
-    let received = signal.load(Ordering::Relaxed);
-    if received != 0 {
-        let message = format!("stopped by signal {received} before it began");
-        return Err(Error::Interrupted { signal: received, message }.into());
+    if let Some(signal) = stop.asked() {
+        let message = format!("stopped by signal {signal} before it began");
+        return Err(Error::Interrupted { signal, message }.into());
     }
     // What lies there without a checkpoint to go on from was killed before its first one.
     let earlier = if let State::Begun { .. } = state { Earlier::Resume } else { Earlier::Overwrite };
-    let (run, fitted, locked) = train::to_the_end(plan, place, earlier, progress, || Ok(signal.clone()))?;
+    let (run, fitted, locked) = train::to_the_end(plan, place, earlier, progress, || Ok(stop.clone()))?;
     let ended = finish(&locked, &fitted)?;
     progress.note(&format!(
         "  {} {:.4}, of epoch {}: {}",

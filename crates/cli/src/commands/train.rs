@@ -8,11 +8,10 @@ use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicI32;
 use tallow_data::counted;
 use tallow_policy::Registry;
 use tallow_report::Progress;
-use tallow_train::{Earlier, Error, Fitted, Folder, Plan, Run, Start};
+use tallow_train::{Earlier, Error, Fitted, Folder, Plan, Run, Start, Stop};
 
 pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
     let progress = Progress::stderr();
@@ -21,13 +20,14 @@ pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
         Some(folder) => Plan::of_run(folder, &arguments.overrides, registry)?,
         None => Plan::read(&arguments.recipe, &arguments.overrides, registry)?,
     };
-    if arguments.dry_run && arguments.resume {
-        let problem = "--dry-run tries the first step of a new run, which --resume does not take; leave one of them out";
+    if arguments.dry_run && (arguments.resume || arguments.resume_or_start) {
+        let problem = "--dry-run tries the first step of a new run, which --resume and --resume-or-start do not take; leave one of them out";
         return Err(Error::recipe(problem).into());
     }
-    let earlier = match (arguments.resume, arguments.overwrite) {
-        (true, _) => Earlier::Resume,
-        (_, true) => Earlier::Overwrite,
+    let earlier = match arguments {
+        Train { resume: true, .. } => Earlier::Resume,
+        Train { resume_or_start: true, .. } => Earlier::ResumeOrStart,
+        Train { overwrite: true, .. } => Earlier::Overwrite,
         _ => Earlier::Refuse,
     };
     let place = arguments.out.clone().or(run_folder).unwrap_or_else(|| folder_of(&plan));
@@ -103,14 +103,14 @@ fn several(arguments: &Train, first: Plan, registry: &Registry, progress: &Progr
     super::sweep::sweep(&sweep, registry)
 }
 
-/// Trains a plan in a folder to its end, and writes the report; the folder is locked until it is dropped. `watch` gives the number
-/// that a signal sets.
+/// Trains a plan in a folder to its end, and writes the report; the folder is locked until it is dropped. `watch` gives what
+/// asks it to stop.
 pub fn to_the_end(
     plan: Plan,
     place: &Path,
     earlier: Earlier,
     progress: &Progress,
-    watch: impl FnOnce() -> std::io::Result<Arc<AtomicI32>>,
+    watch: impl FnOnce() -> std::io::Result<Arc<Stop>>,
 ) -> anyhow::Result<(Run, Fitted, Folder)> {
     let folder = Folder::inspect(place, &plan, earlier)?;
     progress.hold();
@@ -128,14 +128,14 @@ fn trained(
     plan: Plan,
     folder: &Folder,
     progress: &Progress,
-    watch: impl FnOnce() -> std::io::Result<Arc<AtomicI32>>,
+    watch: impl FnOnce() -> std::io::Result<Arc<Stop>>,
 ) -> anyhow::Result<(Run, Fitted)> {
     let start = folder.resume.as_deref().map_or(Start::Recipe, Start::Checkpoint);
     let run = Run::build(plan, start, progress)?;
     introduce(&run, progress)?;
     folder.notes.iter().for_each(|note| progress.note(note));
-    let signal = watch().context("cannot watch for signals")?;
-    let fitted = tallow_train::fit(&run, folder, progress, &signal)?;
+    let stop = watch().context("cannot watch for signals")?;
+    let fitted = tallow_train::fit(&run, folder, progress, &stop)?;
     tallow_train::report(&run, folder, &fitted)?;
     fitted.warnings.iter().for_each(|warning| progress.note(&format!("warning: {warning}")));
     Ok((run, fitted))

@@ -45,7 +45,7 @@ pub fn check_whole(encoded: &Encoded) -> Result<()> {
 }
 
 /// First and last bytes of a file, and its length.
-fn ends(path: &std::path::Path) -> std::io::Result<(Vec<u8>, Vec<u8>, u64)> {
+pub(crate) fn ends(path: &std::path::Path) -> std::io::Result<(Vec<u8>, Vec<u8>, u64)> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     let mut read = |from: u64| {

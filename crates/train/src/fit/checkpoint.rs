@@ -3,6 +3,7 @@
 use super::ema::Ema;
 use super::optimizer::State;
 use super::plateau::Plateau;
+use super::sums;
 use crate::plan::{Plan, RunLength};
 use crate::run::Run;
 use crate::{Error, Result};
@@ -30,6 +31,9 @@ pub struct Position {
     pub loss: f64,
     pub rows: u64,
     pub best: Option<Best>,
+    /// The next best epochs that `checkpoint.best` keeps, the better ones first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next_best: Vec<Best>,
     /// Of the schedule `plateau`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plateau: Option<Plateau>,
@@ -43,9 +47,33 @@ pub struct Position {
     pub ema_updates: u64,
     /// The manifest of the data.
     pub data: String,
+    /// Of the images themselves, see [`tallow_data::content`]. Runs of before it was kept have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
 }
 
 impl Position {
+    /// The counters, as the metadata of weights have them.
+    fn counters(&self) -> [(&'static str, u64); 3] {
+        [("tallow.epoch", self.epoch), ("tallow.batch", self.batch), ("tallow.step", self.step)]
+    }
+
+    /// Refuses counters that are not those of the weights beside them.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`].
+    fn check(&self, weights: &BTreeMap<String, String>, place: &Path) -> Result<()> {
+        for (name, here) in self.counters() {
+            // Weights of before a counter was kept have none.
+            if let Some(there) = weights.get(name).filter(|there| **there != here.to_string()) {
+                let (state, name) = (place.join("state.json"), name.trim_start_matches("tallow."));
+                let problem = format!("is of {name} {here}, and the weights beside it of {name} {there}");
+                return Err(Error::Checkpoint(format!("{}: {problem}", state.display())));
+            }
+        }
+        Ok(())
+    }
+
     /// The step, from 0, from which a stage is trained; `None` where it never is.
     pub fn begins(&self, stage: &str, plan: &Plan, length: RunLength) -> Option<u64> {
         self.thawed.get(stage).copied().or_else(|| plan.begins(stage, length))
@@ -89,18 +117,26 @@ pub struct Snapshot<'a> {
     pub summary: Option<&'a Summary>,
 }
 
-/// Writes `folder/name` whole or not at all. `model.safetensors` holds the weights that were evaluated: the averages where
-/// there are any, the raw ones then in `raw.safetensors`.
+/// Writes `folder/name` whole or not at all; the one that was there before gets the name `retired`, or goes. `model.safetensors` holds the
+/// weights that were evaluated: the averages where there are any, the raw ones then in `raw.safetensors`.
 ///
 /// # Errors
 /// Files that cannot be written.
-pub fn save(folder: &Path, name: &str, snapshot: &Snapshot) -> Result<()> {
-    let &Snapshot { run, position, state, plateau, ema, recipe, summary } = snapshot;
+pub fn save(folder: &Path, name: &str, retired: Option<&str>, snapshot: &Snapshot) -> Result<()> {
     let fresh = folder.join(format!(".{name}.new"));
     if fresh.exists() {
         fs::remove_dir_all(&fresh).map_err(Error::io(&fresh))?;
     }
     fs::create_dir(&fresh).map_err(Error::io(&fresh))?;
+    write_all(&fresh, snapshot).inspect_err(|_| {
+        // The first error is the one to report.
+        let _ = fs::remove_dir_all(&fresh);
+    })?;
+    replace(&fresh, folder, name, retired)
+}
+
+fn write_all(fresh: &Path, snapshot: &Snapshot) -> Result<()> {
+    let &Snapshot { run, position, state, plateau, ema, recipe, summary } = snapshot;
     let raw = run.model.params.tensors()?;
     let metadata = metadata(run, recipe, position, summary);
     match ema {
@@ -109,7 +145,7 @@ pub fn save(folder: &Path, name: &str, snapshot: &Snapshot) -> Result<()> {
             let mut averaged = raw.clone();
             averaged.extend(tensors(&ema.averages));
             weights::save(&averaged, &fresh.join("model.safetensors"), &metadata)?;
-            weights::save(&raw, &fresh.join("raw.safetensors"), &BTreeMap::new())?;
+            weights::save(&raw, &fresh.join("raw.safetensors"), &metadata)?;
             weights::save(&tensors(&ema.averages), &fresh.join("ema.safetensors"), &BTreeMap::new())?;
         }
     }
@@ -120,17 +156,18 @@ pub fn save(folder: &Path, name: &str, snapshot: &Snapshot) -> Result<()> {
         optimizer_updates: state.updates,
         ema_updates: ema.map_or(0, |ema| ema.updates),
         data: run.data.manifest.clone(),
+        content: run.data.content.clone(),
         ..position.clone()
     };
     write(&fresh.join("recipe.yaml"), recipe.as_bytes())?;
     write(&fresh.join("config.json"), &pretty(&config))?;
     write(&fresh.join("state.json"), &pretty(&json!(position)))?;
     write(&fresh.join("metrics.json"), &pretty(&json!(summary)))?;
-    replace(&fresh, folder, name)
+    sums::write(fresh)
 }
 
-/// Renames `fresh` to `folder/name`, keeping what was there until the new one is in place.
-fn replace(fresh: &Path, folder: &Path, name: &str) -> Result<()> {
+/// Renames `fresh` to `folder/name`, keeping what was there until the new one is in place, and beyond where it is `retired`.
+fn replace(fresh: &Path, folder: &Path, name: &str, retired: Option<&str>) -> Result<()> {
     let (place, old) = (folder.join(name), old(folder, name));
     sync(fresh)?;
     if place.exists() {
@@ -142,19 +179,22 @@ fn replace(fresh: &Path, folder: &Path, name: &str) -> Result<()> {
     }
     fs::rename(fresh, &place).map_err(Error::io(&place))?;
     sync(folder)?;
-    if old.exists() {
-        fs::remove_dir_all(&old).map_err(Error::io(&old))?;
+    if !old.exists() {
+        return Ok(());
     }
-    Ok(())
+    let Some(retired) = retired.map(|name| folder.join(name)) else {
+        return fs::remove_dir_all(&old).map_err(Error::io(&old));
+    };
+    if retired.exists() {
+        fs::remove_dir_all(&retired).map_err(Error::io(&retired))?;
+    }
+    fs::rename(&old, &retired).map_err(Error::io(&old))?;
+    sync(folder)
 }
 
-fn old(folder: &Path, name: &str) -> PathBuf {
+/// What a checkpoint is called while the next one takes its place.
+pub(super) fn old(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!(".{name}.old"))
-}
-
-/// `folder/name`, also where a run was killed between the two renames of `save`.
-pub fn find(folder: &Path, name: &str) -> Option<PathBuf> {
-    [folder.join(name), old(folder, name)].into_iter().find(|place| place.join("state.json").is_file())
 }
 
 /// The plan of a checkpoint's own recipe, under overrides.
@@ -163,6 +203,7 @@ pub fn find(folder: &Path, name: &str) -> Option<PathBuf> {
 /// A recipe that is missing; its mistakes and those of the overrides.
 pub fn plan(place: &Path, overrides: &[String], registry: &Registry) -> Result<Plan> {
     read(place, "recipe.yaml")?;
+    sums::verify(place, Some(&["recipe.yaml"]))?;
     Plan::read(&place.join("recipe.yaml"), overrides, registry)
 }
 
@@ -203,8 +244,16 @@ pub fn restore(place: &Path, run: &Run) -> Result<Restored> {
             place.display()
         )));
     }
+    if position.content.is_some() && position.content != run.data.content {
+        return Err(Error::Data(format!(
+            "{}: this run began with other image files under the same names (their sizes, first or last bytes differ); restore them, or \
+             begin again with --overwrite",
+            place.display()
+        )));
+    }
     let raw = place.join(if run.plan().ema.is_some() { "raw.safetensors" } else { "model.safetensors" });
-    weights::load(&run.model.params, &raw, weights::Head::MustFit)?;
+    let report = weights::load(&run.model.params, &raw, weights::Head::MustFit)?;
+    position.check(&report.metadata, place)?;
     let mut state = run.optimizer().state(&run.model.params, |stage| run.begins(stage))?;
     fill(&state.slots, &place.join("optimizer.safetensors"))?;
     state.updates = position.optimizer_updates;
@@ -256,8 +305,8 @@ fn metadata(
         ("tallow.data_manifest".to_owned(), run.data.manifest.clone()),
         ("tallow.seed".to_owned(), run.plan().seed.to_string()),
         ("tallow.policy".to_owned(), policy.unwrap_or_default()),
-        ("tallow.step".to_owned(), position.step.to_string()),
     ]);
+    metadata.extend(position.counters().map(|(name, count)| (name.to_owned(), count.to_string())));
     if let Some(summary) = summary {
         let headline = json!({
             "accuracy": summary.accuracy,
@@ -290,7 +339,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Syncs a folder's entries, where the system can.
-fn sync(folder: &Path) -> Result<()> {
+pub(super) fn sync(folder: &Path) -> Result<()> {
     if cfg!(unix) {
         fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io(folder))?;
     }

@@ -18,6 +18,8 @@ pub struct Divergence {
     pub told: Option<u64>,
     /// The class of all images after the last epoch.
     only: Option<String>,
+    /// The training loss of the last epoch, where it is above that of guessing.
+    high: Option<f64>,
 }
 
 impl Divergence {
@@ -29,13 +31,19 @@ impl Divergence {
         let train = &run.data.train;
         let labels = (0..train.len()).map(|index| train.label(index));
         let weight: f64 = run.plan().policy.running().map(|branch| branch.weight).sum();
-        Ok(Divergence { even: weight * even(&run.loss, labels, train.classes().len())?, told, only: None })
+        Ok(Divergence {
+            even: weight * even(&run.loss, labels, train.classes().len())?,
+            told,
+            only: None,
+            high: None,
+        })
     }
 
     /// The warning after an epoch (from 1) that diverged; once a run.
     pub fn look(&mut self, epoch: u64, loss: f64, validation: &Predictions, advice: &str) -> Option<String> {
         self.see(validation);
-        let class = self.only.as_ref().filter(|_| loss > FAR * self.even && self.told.is_none())?;
+        self.high = Some(loss).filter(|loss| *loss > FAR * self.even);
+        let class = self.only.as_ref().filter(|_| self.high.is_some() && self.told.is_none())?;
         self.told = Some(epoch);
         Some(format!(
             "epoch {epoch} diverged: its training loss of {} is above the {:.4} of guessing, and all {} validation images are \
@@ -53,10 +61,21 @@ impl Divergence {
 
     /// What is left of it at the end of the run.
     pub fn at_end(&self, advice: &str) -> Option<String> {
-        let (epoch, class) = (self.told?, self.only.as_ref()?);
-        Some(format!(
-            "this run diverged in epoch {epoch} and did not recover: all validation images are called {class}; {advice}"
-        ))
+        match (self.told, &self.only, self.high) {
+            (Some(epoch), Some(class), _) => Some(format!(
+                "this run diverged in epoch {epoch} and did not recover: all validation images are called {class}; {advice}"
+            )),
+            (_, _, Some(loss)) => Some(format!(
+                "the training loss of the last epoch, {}, is above the {:.4} of guessing: this network knows less than nothing; {advice}",
+                super::step::shown(loss),
+                self.even
+            )),
+            (None, Some(class), None) => Some(format!(
+                "all validation images are called {class} after the last epoch: this network tells no class from another; train longer, or \
+                 {advice}"
+            )),
+            _ => None,
+        }
     }
 }
 
@@ -110,11 +129,14 @@ mod tests {
     fn it_is_told_once_and_at_the_end() {
         let collapsed = predictions(&[(0, [0.9, 0.1]), (1, [0.9, 0.1])]);
         let apart = predictions(&[(0, [0.9, 0.1]), (1, [0.1, 0.9])]);
-        let new = || Divergence { even: 0.7, told: None, only: None };
+        let new = || Divergence { even: 0.7, told: None, only: None, high: None };
         let mut one = new();
-        // Neither alone is a divergence: a high loss, one class.
+        // Neither alone is a divergence: a high loss, one class. Both are told at the end.
         assert_eq!(one.look(1, 9.0, &apart, "x"), None);
+        assert!(one.at_end("x").unwrap().contains("9.0000, is above the 0.7000 of guessing"));
         assert_eq!(one.look(2, 0.8, &collapsed, "x"), None);
+        assert!(one.at_end("x").unwrap().contains("all validation images are called a after the last epoch"));
+        assert_eq!(one.look(2, 0.8, &apart, "x"), None);
         assert_eq!(one.at_end("x"), None);
         let said = one.look(3, 9.0, &collapsed, "lower it").unwrap();
         assert_eq!(

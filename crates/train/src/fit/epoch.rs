@@ -9,7 +9,6 @@ use super::{Trainer, fingerprint};
 use crate::{Error, Result};
 use candle_core::Device;
 use std::ops::Range;
-use std::sync::atomic::{AtomicI32, Ordering};
 use tallow_report::{Applied, Bar, BranchMetrics};
 
 /// The numbers of so many steps are read together.
@@ -28,14 +27,14 @@ pub(super) struct Waiting {
 
 impl Trainer<'_> {
     /// What is left of an epoch, at most to the end of the run.
-    pub(super) fn epoch(&mut self, signal: &AtomicI32) -> Result<()> {
+    pub(super) fn epoch(&mut self) -> Result<()> {
         let Position { epoch, batch: begun, step: done, .. } = self.position;
         let range = begun..begun + self.total().saturating_sub(done);
         let chosen = self.batches.indices(epoch).into_iter().skip(begun as usize);
         let images = chosen.take((range.end - begun) as usize).map(|batch| batch.len() as u64).sum();
         let epochs = self.total().div_ceil(self.batches.length.batches_per_epoch);
         let bar = self.progress.epoch(epoch + 1, epochs, images);
-        let ended = self.steps(range, &bar, signal);
+        let ended = self.steps(range, &bar);
         // What the last steps have to say came before their end.
         match (ended, self.tell(&bar)) {
             (Err(_), Err(diverged @ Error::Diverged(_))) => return Err(diverged),
@@ -45,7 +44,7 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    fn steps(&mut self, range: Range<u64>, bar: &Bar, signal: &AtomicI32) -> Result<()> {
+    fn steps(&mut self, range: Range<u64>, bar: &Bar) -> Result<()> {
         let (run, batches) = (self.run, self.batches.clone());
         for batch in batches.load(&run.model.transforms, self.position.epoch, range)? {
             let batch = batch?;
@@ -60,10 +59,10 @@ impl Trainer<'_> {
             if self.waiting.len() >= self.every {
                 self.tell(bar)?;
             }
-            if signal.load(Ordering::Relaxed) != 0 {
+            if self.stop.asked().is_some() || self.is_due() {
                 self.tell(bar)?;
-                self.save("last", None)?;
-                self.stop_on(signal)?;
+                self.save_last(None)?;
+                self.stop_if_asked()?;
             }
         }
         Ok(())
@@ -102,7 +101,7 @@ fn logged(step: BranchStep) -> BranchMetrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fit::{Earlier, Folder, train};
+    use crate::fit::{Earlier, Folder, Stop, train};
     use crate::plan::Plan;
     use crate::run::{Run, Start};
     use std::collections::BTreeMap;
@@ -132,9 +131,11 @@ seed: 1
         let (path, progress) = (place.join(every.to_string()), Progress::hidden());
         let folder = Folder::inspect(&path, &plan, Earlier::Refuse).unwrap();
         let run = Run::build(plan, Start::Recipe, &progress).unwrap();
-        let mut trainer = Trainer::new(&run, &folder, &progress).unwrap();
+        let stop = Stop::default();
+        stop.ask(signal);
+        let mut trainer = Trainer::new(&run, &folder, &progress, &stop).unwrap();
         trainer.every = every;
-        let ended = train(trainer, &AtomicI32::new(signal)).map(|fitted| fitted.steps.to_string());
+        let ended = train(trainer).map(|fitted| fitted.steps.to_string());
         let said = ended.unwrap_or_else(|error| error.to_string());
         let mut files = BTreeMap::new();
         let mut folders = vec![path.clone()];

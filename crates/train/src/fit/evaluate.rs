@@ -22,9 +22,24 @@ pub fn evaluate(
     label: &str,
     progress: &Progress,
 ) -> Result<Predictions> {
+    evaluate_while(model, dataset, label, progress, &|| Ok(()))
+}
+
+/// The same, as long as `go_on` says nothing against it: it is asked at each batch.
+///
+/// # Errors
+/// Those of `go_on`, and as [`evaluate`].
+pub fn evaluate_while(
+    model: &Model,
+    dataset: &Arc<dyn Dataset>,
+    label: &str,
+    progress: &Progress,
+    go_on: &dyn Fn() -> Result<()>,
+) -> Result<Predictions> {
     let labels = labels(&model.classes, &**dataset)?;
     let mut predictions = Predictions::new(&model.classes);
     forward(model, dataset, label, progress, |indices, logits| {
+        go_on()?;
         push(&mut predictions, model, &**dataset, &labels, indices, logits)
     })?;
     Ok(predictions)

@@ -1,6 +1,6 @@
 //! The folder of a run.
 
-use super::checkpoint;
+use super::kept::{self, is_checkpoint};
 use super::lock::{self, Lock};
 use super::log::LOG;
 use super::same_run::same_run;
@@ -15,7 +15,11 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Earlier {
     Refuse,
+    /// Goes on; one that was ended before its first checkpoint begins.
     Resume,
+    /// Goes on, or begins where there is no run.
+    ResumeOrStart,
+    /// Replaces it, once there is a checkpoint to do so.
     Overwrite,
 }
 
@@ -26,12 +30,24 @@ pub struct Folder {
     pub resume: Option<PathBuf>,
     /// What to know before going on.
     pub notes: Vec<String>,
-    overwrite: bool,
     _lock: Lock,
 }
 
-/// What only a run writes into its folder.
-const OF_A_RUN: [&str; 4] = ["best", "last", "recipe.yaml", "metrics.jsonl"];
+/// Files of a run.
+const FILES: [&str; 9] = [
+    "recipe.yaml",
+    "metrics.jsonl",
+    "metrics.tmp",
+    "summary.csv",
+    "summary.tmp",
+    "predictions.csv",
+    "report.html",
+    TIME,
+    LOG,
+];
+
+/// Where the run lies that another one is about to replace, until that has a checkpoint.
+const EARLIER: &str = ".earlier";
 
 /// Seconds of training so far, over all parts of a run. Beside the checkpoints and not in them: the same run writes the same
 /// checkpoint, byte for byte.
@@ -47,11 +63,21 @@ impl Folder {
         usable(path, earlier)?;
         writable(path)?;
         let lock = Lock::take(path)?;
-        let last = allowed(path, earlier)?;
-        let resume = last.filter(|_| earlier == Earlier::Resume);
-        let notes = resume.as_deref().map_or(Ok(Vec::new()), |place| same_run(place, plan))?;
-        let overwrite = earlier == Earlier::Overwrite;
-        Ok(Folder { path: path.to_owned(), resume, notes, overwrite, _lock: lock })
+        let (resume, mut notes) = match allowed(path, earlier)? {
+            Some((place, notes)) => (Some(place), notes),
+            None => (None, Vec::new()),
+        };
+        match resume.as_deref() {
+            Some(place) => {
+                notes.extend(kept::damaged_best(path));
+                notes.extend(same_run(place, plan)?);
+            }
+            None if earlier == Earlier::Resume => {
+                notes.push("  this run was ended before its first checkpoint: it begins".to_owned());
+            }
+            None => {}
+        }
+        Ok(Folder { path: path.to_owned(), resume, notes, _lock: lock })
     }
 
     /// Looks at what a folder holds, and leaves it alone: no lock, and no question whether it can be written.
@@ -80,55 +106,104 @@ impl Folder {
         })
     }
 
-    /// Writes a file of the folder under another name, then renames it: it is there whole, or as it was.
+    /// Writes a file of the folder under another name, syncs it, then renames it: it is there whole, or as it was.
     ///
     /// # Errors
     /// Those of `write`; a file that cannot be renamed.
     pub fn replace(&self, name: &str, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         let (fresh, place) = (self.path.join(format!(".{name}.new")), self.path.join(name));
-        write(&fresh)?;
+        let written = write(&fresh).and_then(|()| {
+            let sync = || fs::File::open(&fresh)?.sync_all();
+            sync().map_err(Error::io(&fresh))
+        });
+        written.inspect_err(|_| {
+            // The first error is the one to report.
+            let _ = fs::remove_file(&fresh);
+        })?;
         fs::rename(&fresh, &place).map_err(Error::io(place))
     }
 
-    /// Removes what a run wrote before its first checkpoint; nothing where there is one.
+    /// Removes what a run wrote before its first checkpoint, and puts back the run that it would have replaced; nothing where there is a
+    /// checkpoint.
     pub fn abandon(&self) {
-        if ["best", "last"].iter().any(|name| checkpoint::find(&self.path, name).is_some()) {
+        if has_checkpoint(&self.path) {
             return;
         }
-        let written = ["recipe.yaml", "metrics.jsonl", "summary.csv", LOG];
-        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            if written.contains(&&*name) || name.starts_with("events.out.tfevents.") {
-                // The error that ended the run is the one to report.
-                let _ = fs::remove_file(entry.path());
-            }
+        // The error that ended the run is the one to report.
+        let _ = clear(&self.path);
+        let earlier = self.path.join(EARLIER);
+        for entry in fs::read_dir(&earlier).into_iter().flatten().flatten() {
+            let _ = fs::rename(entry.path(), self.path.join(entry.file_name()));
         }
+        let _ = fs::remove_dir(&earlier);
     }
 
-    /// Creates the folder; empties it of an earlier run where asked to.
+    /// Makes the folder. A run that begins finds none: what an earlier one left before its first checkpoint goes, and one that has
+    /// checkpoints is moved aside, into `.earlier`, until [`Folder::forget_earlier`].
     ///
     /// # Errors
-    /// Files that cannot be removed or made.
+    /// Files that cannot be moved, removed or made.
     pub fn prepare(&self) -> Result<()> {
-        if self.overwrite && self.path.exists() {
-            for name in ["best", "last", ".best.new", ".last.new", ".best.old", ".last.old"] {
-                let place = self.path.join(name);
-                if place.exists() {
-                    fs::remove_dir_all(&place).map_err(Error::io(&place))?;
-                }
-            }
-            let written = ["predictions.csv", "report.html", TIME, LOG];
-            for entry in fs::read_dir(&self.path).map_err(Error::io(&self.path))?.flatten() {
-                let name = entry.file_name();
-                let name = name.to_string_lossy();
-                if written.contains(&&*name) || is_replay(&name) {
-                    fs::remove_file(entry.path()).map_err(Error::io(entry.path()))?;
-                }
-            }
+        fs::create_dir_all(&self.path).map_err(Error::io(&self.path))?;
+        if self.resume.is_some() {
+            return Ok(());
         }
-        fs::create_dir_all(&self.path).map_err(Error::io(&self.path))
+        if !has_checkpoint(&self.path) {
+            return clear(&self.path);
+        }
+        let earlier = self.path.join(EARLIER);
+        // Of a run that had its first checkpoint, and was killed there.
+        if earlier.exists() {
+            fs::remove_dir_all(&earlier).map_err(Error::io(&earlier))?;
+        }
+        fs::create_dir(&earlier).map_err(Error::io(&earlier))?;
+        for entry in of_run(&self.path)? {
+            let name = entry.file_name().unwrap_or_default();
+            fs::rename(&entry, earlier.join(name)).map_err(Error::io(&entry))?;
+        }
+        Ok(())
     }
+
+    /// Removes the run that this one replaces: it has a checkpoint now.
+    ///
+    /// # Errors
+    /// Files that cannot be removed.
+    pub fn forget_earlier(&self) -> Result<()> {
+        let earlier = self.path.join(EARLIER);
+        if earlier.exists() { fs::remove_dir_all(&earlier).map_err(Error::io(&earlier)) } else { Ok(()) }
+    }
+}
+
+/// What of a folder a run wrote.
+fn of_run(path: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path).map_err(Error::io(path))? {
+        let entry = entry.map_err(Error::io(path))?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let is_events = name.starts_with("events.out.tfevents.");
+        let is_half_written = name.starts_with('.') && name.ends_with(".new");
+        let is_file = FILES.contains(&&*name) || is_events || is_half_written || is_replay(&name);
+        if is_file || is_checkpoint(&name) {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+/// Removes what a run wrote.
+fn clear(path: &Path) -> Result<()> {
+    for entry in of_run(path)? {
+        let is_folder = fs::symlink_metadata(&entry).is_ok_and(|data| data.is_dir());
+        let removed = if is_folder { fs::remove_dir_all(&entry) } else { fs::remove_file(&entry) };
+        removed.map_err(Error::io(&entry))?;
+    }
+    Ok(())
+}
+
+/// Whether there is a checkpoint to go on from, or to evaluate.
+fn has_checkpoint(path: &Path) -> bool {
+    ["best", "last"].iter().any(|name| kept::find(path, name).is_some())
 }
 
 impl Model {
@@ -151,7 +226,7 @@ fn is_replay(name: &str) -> bool {
 
 /// Whether a file may lie in the folder of a run before it: the lock, and pictures of `tallow preview`.
 fn is_no_obstacle(name: &str) -> bool {
-    name == lock::FILE || (name.starts_with("preview") && name.ends_with(".png"))
+    name == lock::FILE || name == EARLIER || (name.starts_with("preview") && name.ends_with(".png"))
 }
 
 /// Refuses a path that is no folder, or one that is not there to be resumed.
@@ -168,29 +243,30 @@ fn usable(path: &Path, earlier: Earlier) -> Result<()> {
     Ok(())
 }
 
-/// The `last` checkpoint of a folder, where there is one; refuses what the command does not say.
-fn allowed(path: &Path, earlier: Earlier) -> Result<Option<PathBuf>> {
+/// The checkpoint of a folder that a run goes on from, where it does, and what to know of it; refuses what the command does not say.
+fn allowed(path: &Path, earlier: Earlier) -> Result<Option<(PathBuf, Vec<String>)>> {
+    let goes_on = matches!(earlier, Earlier::Resume | Earlier::ResumeOrStart);
+    if goes_on && let Some(found) = kept::to_resume(path)? {
+        return Ok(Some(found));
+    }
     let is_other = |entry: fs::DirEntry| !is_no_obstacle(&entry.file_name().to_string_lossy());
     let is_there = fs::read_dir(path).is_ok_and(|entries| entries.flatten().any(is_other));
-    let is_run = OF_A_RUN.iter().any(|name| path.join(name).exists());
-    let last = checkpoint::find(path, "last");
+    let is_begun = ["recipe.yaml", "metrics.jsonl"].iter().any(|name| path.join(name).exists());
     let problem = match earlier {
-        Earlier::Refuse if last.is_some() => {
+        Earlier::Refuse if has_checkpoint(path) => {
             "holds an earlier run; go on with --resume, replace it with --overwrite, or write elsewhere with --out DIR"
         }
-        Earlier::Refuse if is_run => {
-            "holds a run that ended before its first checkpoint; replace it with --overwrite, or write elsewhere with --out DIR"
+        Earlier::Refuse if is_begun => {
+            "holds a run that ended before its first checkpoint; begin it with --resume, replace it with --overwrite, or write elsewhere \
+             with --out DIR"
         }
-        Earlier::Refuse if is_there => {
+        Earlier::Refuse | Earlier::ResumeOrStart if is_there && !is_begun => {
             "is not empty, and holds no run; write elsewhere with --out DIR, or beside what is there with --overwrite"
         }
-        Earlier::Resume if last.is_none() && is_run => {
-            "holds no `last` checkpoint to resume: the run ended before its first one; begin again with --overwrite"
-        }
-        Earlier::Resume if last.is_none() => {
+        Earlier::Resume if !is_begun => {
             "holds no run to resume; leave --resume out to begin, or name the run's folder with --out DIR"
         }
-        _ => return Ok(last),
+        _ => return Ok(None),
     };
     Err(Error::recipe(format!("{}: {problem}", path.display())))
 }

@@ -11,6 +11,7 @@ pub mod ensemble;
 mod epoch;
 pub mod evaluate;
 mod folder;
+mod kept;
 mod learner;
 mod lock;
 mod log;
@@ -18,16 +19,21 @@ mod loss;
 mod numbers;
 mod optimizer;
 mod plateau;
+mod room;
 mod said;
 mod same_run;
+mod saving;
 mod schedule;
 mod step;
+mod stop;
+mod sums;
 pub mod thawed;
 
 pub use branch_gradients::{BranchStep, MixStep};
 pub use checkpoint::Best;
 pub use dry_run::{DryRun, dry_run};
 pub use folder::{Earlier, Folder};
+pub use kept::find;
 pub use learner::Learner;
 pub use lock::holder;
 #[cfg(test)]
@@ -43,6 +49,8 @@ pub use plateau::PlateauRule;
 pub use same_run::different_recipe;
 pub use schedule::{Schedule, Shape};
 pub use step::{Step, training_step};
+pub use stop::Stop;
+pub use sums::verify;
 
 use crate::run::{Batches, Run};
 use crate::{Error, Result};
@@ -50,10 +58,9 @@ use branch::cuts;
 use checkpoint::Position;
 use divergence::Divergence;
 use epoch::Waiting;
-use evaluate::evaluate;
+use evaluate::evaluate_while;
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Instant;
 use tallow_metrics::{Predictions, Summary};
 use tallow_report::{Epoch, Log, Progress};
@@ -77,18 +84,19 @@ pub struct Fitted {
 }
 
 /// Trains a run to its end, into a folder; from its `last` checkpoint if the folder is resumed.
-/// `signal` becomes the number of a signal that asks to stop.
+/// It ends early where `stop` is asked.
 ///
 /// # Errors
-/// A loss that is not finite; a signal, after a checkpoint was written; images that cannot be read, files that cannot be written.
-pub fn fit(run: &Run, folder: &Folder, progress: &Progress, signal: &AtomicI32) -> Result<Fitted> {
+/// A loss that is not finite; a stop, after a checkpoint was written; images that cannot be read, files that cannot be written.
+pub fn fit(run: &Run, folder: &Folder, progress: &Progress, stop: &Stop) -> Result<Fitted> {
     // A run that ends before its first checkpoint leaves nothing that would stand in the way of the next.
-    let train = || train(Trainer::new(run, folder, progress)?, signal);
-    train().inspect_err(|_| folder.abandon())
+    let train = || train(Trainer::new(run, folder, progress, stop)?);
+    const REMEDY: &str = "make room, and go on with --resume; what was written before is whole";
+    train().inspect_err(|_| folder.abandon()).map_err(|error| error.or_full(REMEDY))
 }
 
-fn train(mut trainer: Trainer, signal: &AtomicI32) -> Result<Fitted> {
-    let Trainer { folder, progress, .. } = trainer;
+fn train(mut trainer: Trainer) -> Result<Fitted> {
+    let progress = trainer.progress;
     let mut evaluated: Option<(Predictions, Summary)> = None;
     // A run that had stopped early is resumed to say so again, not to go on.
     let mut stopped_early = trainer.is_stale();
@@ -97,10 +105,10 @@ fn train(mut trainer: Trainer, signal: &AtomicI32) -> Result<Fitted> {
     }
     // Steps of an epoch that was not evaluated: the run was stopped between its last step and its evaluation.
     while (trainer.position.step < trainer.total() || trainer.position.batch > 0) && !stopped_early {
-        trainer.epoch(signal)?;
+        trainer.epoch()?;
         evaluated = Some(trainer.evaluate()?);
         stopped_early = trainer.is_stale();
-        trainer.stop_on(signal)?;
+        trainer.stop_if_asked()?;
     }
     let (last, seconds) = match evaluated {
         Some((_, summary)) => (summary, trainer.seconds()),
@@ -112,7 +120,7 @@ fn train(mut trainer: Trainer, signal: &AtomicI32) -> Result<Fitted> {
         }
     };
     let best = trainer.position.best.clone().expect("every run evaluates at least once");
-    let predictions = Predictions::read_csv(&folder.path.join("predictions.csv"))?;
+    let predictions = trainer.best_predictions()?;
     Ok(Fitted {
         summary: Summary::of(&predictions),
         predictions,
@@ -153,7 +161,10 @@ struct Trainer<'a> {
     /// The last losses, for the message when one is not finite.
     recent: VecDeque<f64>,
     divergence: Divergence,
+    stop: &'a Stop,
     began: Instant,
+    /// The step and the time at which `last` was written, or this part of the run began.
+    kept: (u64, Instant),
     /// The step at which this part of the run began, until its first epoch has ended.
     begin: Option<u64>,
     /// Seconds of earlier parts of the run.
@@ -161,7 +172,7 @@ struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    fn new(run: &'a Run, folder: &'a Folder, progress: &'a Progress) -> Result<Trainer<'a>> {
+    fn new(run: &'a Run, folder: &'a Folder, progress: &'a Progress, stop: &'a Stop) -> Result<Trainer<'a>> {
         let began = Instant::now();
         let batches = Rc::new(run.batches()?);
         check_cuts(run, &batches)?;
@@ -174,10 +185,12 @@ impl<'a> Trainer<'a> {
             None => (Position::default(), Learner::new(run)?),
         };
         folder.prepare()?;
+        room::check(&folder.path, run, &learner, folder.resume.is_some())?;
         progress.keep_in(&folder.path.join(LOG));
-        let begin = Some(position.step);
-        let log = Log::open(&folder.path, folder.resume.as_ref().map(|_| position.step))?;
-        checkpoint::write(&folder.path.join("recipe.yaml"), run.model.recipe().as_bytes())?;
+        let first = position.step;
+        let log = Log::open(&folder.path, folder.resume.as_ref().map(|_| first))?;
+        log.gap().into_iter().for_each(|gap| progress.note(&format!("warning: {gap}")));
+        folder.replace("recipe.yaml", |fresh| checkpoint::write(fresh, run.model.recipe().as_bytes()))?;
         let divergence = Divergence::of(run, position.diverged)?;
         Ok(Trainer {
             run,
@@ -191,8 +204,10 @@ impl<'a> Trainer<'a> {
             every: epoch::every(&run.model.device),
             recent: VecDeque::new(),
             divergence,
+            stop,
             began,
-            begin,
+            kept: (first, began),
+            begin: Some(first),
             before: folder.seconds(),
         })
     }
@@ -213,7 +228,8 @@ impl<'a> Trainer<'a> {
 
     /// What the weights that count (the averages, where there are any) say of the validation part.
     fn validate(&self) -> Result<(Predictions, Summary)> {
-        let act = || evaluate(&self.run.model, &self.run.data.validation, "validation", self.progress);
+        let (model, data) = (&self.run.model, &self.run.data.validation);
+        let act = || evaluate_while(model, data, "validation", self.progress, &|| self.stop.check());
         let predictions = match &self.learner.ema {
             Some(ema) => ema.with(&self.run.model.params, act)?,
             None => act()?,
@@ -224,7 +240,15 @@ impl<'a> Trainer<'a> {
 
     /// The end of an epoch: evaluates, logs, and writes `last` and perhaps `best`.
     fn evaluate(&mut self) -> Result<(Predictions, Summary)> {
-        let (predictions, summary) = self.validate()?;
+        let (predictions, summary) = match self.validate() {
+            Err(Error::Interrupted { .. }) => {
+                // The steps of this epoch are done, and are not lost; what was evaluated of it is.
+                self.save_last(None)?;
+                self.stop_if_asked()?;
+                unreachable!("a stop was asked for")
+            }
+            validated => validated?,
+        };
         let select = self.run.plan().select;
         let value = (select.of)(&predictions);
         let epoch = self.position.epoch + 1;
@@ -237,9 +261,7 @@ impl<'a> Trainer<'a> {
             lr: self.learner.lr(self.position.step - 1),
         })?;
         let is_best = self.position.best.as_ref().is_none_or(|best| select.better.beats(value, best.value));
-        if is_best {
-            self.position.best = Some(Best { value, epoch });
-        }
+        self.rank(Best { value, epoch }, is_best);
         if let Some(note) = self.learner.observe(self.position.step, value, select) {
             self.progress.note(&note);
         }
@@ -260,11 +282,11 @@ impl<'a> Trainer<'a> {
         }
         self.position.diverged = self.divergence.told;
         self.position = Position { epoch, batch: 0, loss: 0.0, rows: 0, ..self.position.clone() };
+        self.save_best(&summary)?;
         if is_best {
-            self.save("best", Some(&summary))?;
             self.folder.replace("predictions.csv", |fresh| Ok(predictions.write_csv(fresh)?))?;
         }
-        self.save("last", Some(&summary))?;
+        self.save_last(Some(&summary))?;
         Ok((predictions, summary))
     }
 
@@ -281,35 +303,6 @@ impl<'a> Trainer<'a> {
             .patience
             .zip(self.position.best.as_ref())
             .is_some_and(|(patience, best)| self.position.step < self.total() && since(best) >= patience)
-    }
-
-    fn save(&self, name: &str, summary: Option<&Summary>) -> Result<()> {
-        let what = checkpoint::Snapshot {
-            run: self.run,
-            position: &self.position,
-            state: &self.learner.state,
-            plateau: self.learner.plateau.as_ref(),
-            ema: self.learner.ema.as_ref(),
-            recipe: &self.run.model.recipe(),
-            summary,
-        };
-        checkpoint::save(&self.folder.path, name, &what)?;
-        self.folder.keep_seconds(self.seconds())
-    }
-
-    /// Ends the run where a signal asked for it; `last` has been written.
-    fn stop_on(&self, signal: &AtomicI32) -> Result<()> {
-        let signal = signal.load(Ordering::Relaxed);
-        if signal == 0 {
-            return Ok(());
-        }
-        let message = format!(
-            "stopped by signal {signal} after step {} of {}; {} holds it: go on with --resume",
-            self.position.step,
-            self.total(),
-            self.folder.path.join("last").display()
-        );
-        Err(Error::Interrupted { signal, message })
     }
 }
 

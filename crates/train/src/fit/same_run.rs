@@ -9,9 +9,10 @@ use serde_yaml::{Mapping, Value};
 use std::path::Path;
 use tallow_policy::text;
 
-/// What may differ: where and on what a run goes on, where its data are (which are compared by ids, labels and groups), and when
-/// it stops.
-const MAY_DIFFER: [&str; 6] = ["device", "data.root", "data.path", "data.file", "length", "early_stop"];
+/// What may differ: where and on what a run goes on, where its data are (which are compared by ids, labels, groups and content), when
+/// it stops, and which of its checkpoints are written.
+const MAY_DIFFER: [&str; 7] =
+    ["device", "data.root", "data.path", "data.file", "length", "early_stop", "checkpoint"];
 
 /// What to know before going on at `place` with the recipe of a plan: which recipe counts, and in what this one differs.
 ///

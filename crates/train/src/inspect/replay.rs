@@ -4,7 +4,7 @@ use super::Subject;
 use super::dry_batch::BranchOutput;
 use super::preview::view_name;
 use crate::fit::checkpoint::{self, Position};
-use crate::fit::fingerprint;
+use crate::fit::{find, fingerprint};
 use crate::run::{Batch, Data, Model, Start, check_with_data};
 use crate::{Error, Result};
 use candle_core::{DType, Device, Tensor};
@@ -83,7 +83,7 @@ fn kept(folder: &Path) -> Result<Vec<Kept>> {
     let places: Vec<PathBuf> = if folder.join("state.json").is_file() {
         vec![folder.to_owned()]
     } else {
-        ["last", "best"].iter().filter_map(|name| checkpoint::find(folder, name)).collect()
+        ["last", "best"].iter().filter_map(|name| find(folder, name)).collect()
     };
     let read = |place: PathBuf| Ok(Kept { position: checkpoint::position(&place)?, place });
     let kept = places.into_iter().map(read).collect::<Result<Vec<Kept>>>()?;

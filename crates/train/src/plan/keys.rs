@@ -40,6 +40,7 @@ pub const SECTIONS: &[Section] = &[
             key("ema", "", "see `ema`", "an exponential moving average of the weights, which is what is evaluated and saved", "ema: { decay: 0.999 }"),
             key("select", "macro_f1", "a metric (`tallow list metrics`)", "what the best epoch is best in, on the validation part", "select: balanced_accuracy"),
             key("early_stop", "", "see `early_stop`", "ends the run where `select` gets no better", "early_stop: { patience: 10 }"),
+            key("checkpoint", "{}", "see `checkpoint`", "how often `last` is written, and which checkpoints stay", "checkpoint: { every: 10 minutes, keep: 3 }"),
             key("seed", "1", "a whole number, 0 or more", "every random number of the run but for the split and drawn data, which stay the same over seeds", "seed: 2"),
             key("seeds", "", "a number of seeds, or a list of them in place of `seed`", "so many runs, with the seeds from `seed` on, or with these: by `train` as by `tallow sweep`; what else looks at the recipe looks at its first run", "seeds: 3"),
             key("folds", "", "a whole number from 2 to 10000", "cross-validation: so many runs, in each of which another part of the training images validates; they are divided as `data.split` says", "folds: 5"),
@@ -213,6 +214,15 @@ pub const SECTIONS: &[Section] = &[
         path: "early_stop",
         summary: "ends the run before its length",
         keys: &[key("patience", REQUIRED, "a whole number, 1 or more", "epochs without a better `select` after which training stops", "early_stop: { patience: 10 }")],
+    },
+    Section {
+        path: "checkpoint",
+        summary: "`last` is written at the end of each epoch and where a run is asked to stop, `best` where `select` is better than ever",
+        keys: &[
+            key("every", "", "a number of steps or of minutes, such as `500 steps` or `10 minutes`; left out: at the end of each epoch alone", "how often `last` is written within an epoch; it moves no bit of the result", "checkpoint: { every: 500 steps }"),
+            key("keep", "1", "a whole number from 1 to 10000", "so many of the last checkpoints stay: `last`, and those before it as `step_<n>`", "checkpoint: { keep: 3 }"),
+            key("best", "1", "a whole number from 1 to 10000", "so many of the best checkpoints by `select` stay: `best`, and the next ones as `best_epoch_<n>`", "checkpoint: { best: 3 }"),
+        ],
     },
 ];
 

@@ -4,6 +4,7 @@
 mod class_weights;
 mod freeze;
 mod images;
+mod keep;
 mod keys;
 mod length;
 mod policy;
@@ -17,6 +18,7 @@ mod smallest;
 pub use class_weights::ClassWeights;
 pub use freeze::{FreezePlan, misfit};
 pub use images::{evaluation_nodes, evaluation_of};
+pub use keep::{CheckpointPlan, Every};
 pub use keys::SECTIONS;
 pub use length::{RunLength, misfits};
 pub use policy::{check_preset, is_preset};
@@ -69,6 +71,7 @@ pub struct Plan {
     pub select: &'static Metric,
     /// Epochs without a better `select` after which training stops.
     pub patience: Option<u64>,
+    pub checkpoint: CheckpointPlan,
     pub seed: u64,
     /// Whether the recipe is run more than once; this plan is of the first run.
     pub repeats: Repeats,

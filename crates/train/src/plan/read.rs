@@ -3,6 +3,7 @@
 use super::Plan;
 use super::freeze::misfit;
 use super::images::{crops, evaluation_of, images};
+use super::keep::checkpoint;
 use super::length::{length, misfits, share_of};
 use super::policy::{policy, resolve};
 use super::reference::section;
@@ -79,13 +80,14 @@ pub fn plan(
     let clip = optional(root, "clip", |node| node.positive());
     let ema = optional(root, "ema", |node| ema(&node));
     let patience = optional(root, "early_stop", |node| patience(&node));
+    let checkpoint = root.get("checkpoint").and_then(|node| checkpoint(&node));
     let found = policy?;
     let name = document.path.file_stem().map_or("recipe".into(), |stem| stem.to_string_lossy().into_owned());
     let resolved = resolve(document.value.clone(), &found);
     let (data, model, images, evaluation) = (data?, model?, own_images?, evaluation?);
     let (loss, optimizer, schedule, length) = (loss?, optimizer?, schedule?, length?);
     let (clip, accumulate, ema, select, patience) = (clip?, accumulate?, ema?, select?, patience?);
-    let crops = crops?;
+    let (crops, checkpoint) = (crops?, checkpoint?);
     let (seed, device, precision) = (seed?, device?, precision?);
     Some(move |document, registry, notes| Plan {
         name,
@@ -108,6 +110,7 @@ pub fn plan(
         ema,
         select,
         patience,
+        checkpoint,
         seed,
         repeats: Repeats::default(),
         device,

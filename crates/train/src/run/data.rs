@@ -18,6 +18,8 @@ pub struct Data {
     pub test: Option<Arc<dyn Dataset>>,
     /// Fingerprint of the ids, labels and groups of all parts.
     pub manifest: String,
+    /// Of what their images are made of, see [`tallow_data::content`]; `None` where they were not looked at, and of drawn ones.
+    pub content: Option<String>,
     groups: HashMap<String, u32>,
     pub notes: Vec<String>,
 }
@@ -32,7 +34,8 @@ impl Data {
         let is_disjoint = leaks::disjoint(&parts, plan, &mut notes)?;
         readable(&mut parts, plan, progress, &mut notes)?;
         leaks::distinct(&parts, plan, &mut notes)?;
-        Data::of(parts, notes, is_disjoint)
+        let content = content(&parts, plan)?;
+        Ok(Data { content, ..Data::of(parts, notes, is_disjoint)? })
     }
 
     /// The same without decoding an image, and what is wrong with images and can be told so: files that end early, copies.
@@ -104,6 +107,7 @@ impl Data {
         notes.push(leak);
         Ok(Data {
             manifest: tallow_data::fingerprint(manifests.join("-").as_bytes()),
+            content: None,
             train,
             validation,
             test,
@@ -346,6 +350,16 @@ fn regrouped(plan: &Plan, part: Arc<dyn Dataset>) -> Result<Arc<dyn Dataset>> {
         None | Some(Grouping::Own(_)) => Ok(part),
         Some(grouping) => grouping.apply(part).map_err(|error| plan.place(error)),
     }
+}
+
+/// What the images of all parts are made of; drawn ones are what the recipe says.
+fn content(parts: &Named, plan: &Plan) -> Result<Option<String>> {
+    if plan.data.source.name == "synthetic" {
+        return Ok(None);
+    }
+    let of_part = |(_, part): &(_, Arc<dyn Dataset>)| tallow_data::content(&**part, plan.data.workers);
+    let found = parts.iter().map(of_part).collect::<tallow_data::Result<Vec<_>>>()?;
+    Ok(Some(tallow_data::fingerprint(found.join("-").as_bytes())))
 }
 
 /// Leaves the broken images out of every part; an error that names those of all parts, unless the plan skips them.

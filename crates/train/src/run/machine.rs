@@ -1,4 +1,4 @@
-//! What memory this machine has left, where the system says so: Linux.
+//! What memory this machine has left, where the system says so: Linux; and what room a disk has.
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,19 @@ pub fn total() -> Option<u64> {
 /// Bytes of this process that are in memory.
 pub fn resident() -> Option<u64> {
     kilobytes(&std::fs::read_to_string("/proc/self/status").ok()?, "VmRSS:")
+}
+
+/// Bytes that this user may still write where a folder is.
+#[cfg(unix)]
+pub fn free_on_disk(folder: &Path) -> Option<u64> {
+    let found = rustix::fs::statvfs(folder).ok()?;
+    Some(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// Bytes that this user may still write where a folder is: not asked here.
+#[cfg(not(unix))]
+pub fn free_on_disk(_: &Path) -> Option<u64> {
+    None
 }
 
 /// The number behind a name of `/proc`, in bytes.

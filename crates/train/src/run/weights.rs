@@ -1,6 +1,7 @@
 //! Initial weights: a file, a hub repository, a checkpoint.
 
 use super::transforms::has_channels_of;
+use crate::fit::verify;
 use crate::plan::{Plan, Weights};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -124,6 +125,7 @@ fn in_folder(path: &Path) -> PathBuf {
 /// # Errors
 /// One that is missing or damaged.
 pub fn config_of(folder: &Path) -> Result<Config> {
+    verify(folder, Some(&["config.json"]))?;
     Config::read(&folder.join("config.json")).map_err(|error| Error::Checkpoint(error.to_string()))
 }
 
@@ -137,6 +139,7 @@ pub fn from_checkpoint(
     params: &Params,
     labels: &[String],
 ) -> Result<Config> {
+    verify(folder, Some(&["model.safetensors"]))?;
     let theirs = config_of(folder)?;
     if theirs.labels != labels {
         return Err(Error::Data(format!(

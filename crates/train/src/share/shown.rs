@@ -1,6 +1,6 @@
 //! The images of a report: what was predicted wrong, what was hardly decided, and where the network looked.
 
-use crate::fit::{Folder, checkpoint};
+use crate::fit::{Folder, find};
 use crate::inspect::{CamMethod, Explainer};
 use crate::run::{Model, Run};
 use crate::{Error, Result};
@@ -18,7 +18,7 @@ const CLOSEST: usize = 6;
 /// What the report shows of a run's predictions, with maps by the weights that they are of.
 pub fn shown_of_run(run: &Run, folder: &Folder, predictions: &Predictions) -> Mistakes {
     let open = || {
-        let best = checkpoint::find(&folder.path, "best").ok_or_else(|| {
+        let best = find(&folder.path, "best").ok_or_else(|| {
             Error::Checkpoint(format!("{}: is missing", folder.path.join("best").display()))
         })?;
         let (device, registry) = (run.model.device.clone(), &run.plan().registry);

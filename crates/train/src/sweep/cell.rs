@@ -2,7 +2,7 @@
 
 use super::Cell;
 use crate::fit::evaluate::evaluate;
-use crate::fit::{Fitted, Folder, checkpoint, different_recipe};
+use crate::fit::{Fitted, Folder, checkpoint, different_recipe, find};
 use crate::plan::Plan;
 use crate::run::{Model, part};
 use crate::{Error, Result};
@@ -77,7 +77,7 @@ impl Cell {
     /// A run by another recipe than the plan's, but for device and places of data; files that are damaged.
     pub fn state(&self, folder: &Path, plan: &Plan) -> Result<State> {
         let place = folder.join(&self.name);
-        let [best, last] = ["best", "last"].map(|name| checkpoint::find(&place, name));
+        let [best, last] = ["best", "last"].map(|name| find(&place, name));
         let Some(known) = last.as_ref().or(best.as_ref()) else { return Ok(State::New) };
         if let Some(keys) = different_recipe(known, plan)? {
             return Err(Error::recipe(format!(
@@ -118,7 +118,7 @@ impl Cell {
         if path.is_file() {
             return Ok(());
         }
-        let best = checkpoint::find(&place, "best")
+        let best = find(&place, "best")
             .ok_or_else(|| Error::Checkpoint(format!("{}: is missing", place.join("best").display())))?;
         // Uncalibrated, as the predictions of the validation part are: a calibration of some cells is no part of their settings.
         let model = Model::open_uncalibrated(&best, overrides, None, registry, progress)?;

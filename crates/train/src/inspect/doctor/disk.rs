@@ -1,5 +1,6 @@
 //! The disk that checkpoints go to.
 
+use crate::run::machine::free_on_disk;
 use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
@@ -21,7 +22,7 @@ pub struct Disk {
 impl Disk {
     /// Of a folder that is there. Writes 64 MiB, and removes them; less than twice that is left alone.
     pub fn of(folder: &Path) -> Disk {
-        let free = free(folder);
+        let free = free_on_disk(folder);
         if free.is_some_and(|free| free < 2 * TRIAL as u64) {
             return Disk { free, written_mb_per_second: None, problem: None };
         }
@@ -42,17 +43,6 @@ fn write(folder: &Path) -> std::io::Result<f64> {
     }
     file.as_file().sync_all()?;
     Ok(TRIAL as f64 / 1e6 / began.elapsed().as_secs_f64())
-}
-
-#[cfg(unix)]
-fn free(folder: &Path) -> Option<u64> {
-    let found = rustix::fs::statvfs(folder).ok()?;
-    Some(found.f_bavail.saturating_mul(found.f_frsize))
-}
-
-#[cfg(not(unix))]
-fn free(_: &Path) -> Option<u64> {
-    None
 }
 
 #[cfg(test)]

@@ -1,0 +1,101 @@
+//! A fingerprint of what images are made of.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::decode::whole::ends;
+use crate::manifest::fingerprint;
+use crate::{Dataset, Encoded, Error, Result};
+
+/// FNV-1a, 128 bits, over what tells the images of a dataset from others of the same names, in their order; 32 hexadecimal digits. Of a
+/// file, or its bytes in memory, that is its length, its first and its last 64 bytes: in them are the checksums that end a PNG, and the
+/// end of what a JPEG or WebP coded. Of pixels it is all of them. No date is looked at, so that a copy elsewhere is the same.
+///
+/// # Errors
+/// Those of [`Dataset::image`]; [`Error::Io`].
+pub fn content(dataset: &dyn Dataset, workers: usize) -> Result<String> {
+    let next = AtomicUsize::new(0);
+    let look = || {
+        let mut found = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= dataset.len() {
+                return Ok(found);
+            }
+            found.push((index, of_image(&dataset.image(index)?)?));
+        }
+    };
+    let found: Vec<Result<Vec<(usize, String)>>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers.max(1)).map(|_| scope.spawn(look)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("nothing in it panics")).collect()
+    });
+    let mut all: Vec<(usize, String)> = found.into_iter().collect::<Result<Vec<_>>>()?.concat();
+    all.sort_unstable_by_key(|(index, _)| *index);
+    let joined: String = all.into_iter().map(|(_, content)| content).collect();
+    Ok(fingerprint(joined.as_bytes()))
+}
+
+fn of_image(encoded: &Encoded) -> Result<String> {
+    const FEW: usize = 64;
+    let (start, end, length) = match encoded {
+        Encoded::File(path) => ends(path).map_err(Error::io(path))?,
+        Encoded::Bytes(bytes) => {
+            let few = bytes.len().min(FEW);
+            (bytes[..few].to_vec(), bytes[bytes.len() - few..].to_vec(), bytes.len() as u64)
+        }
+        Encoded::Pixels(image) => {
+            let side = u64::from(image.width) << 32 | u64::from(image.height);
+            return Ok(fingerprint(&[&side.to_le_bytes()[..], &image.pixels].concat()));
+        }
+    };
+    Ok(fingerprint(&[&length.to_le_bytes()[..], &start, &end].concat()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::written::{file, jpeg, picture};
+    use crate::{Images, Row, Table};
+
+    fn table(images: Images, count: usize) -> Arc<Table> {
+        let row = |index: usize| Row { id: index.to_string(), label: 0, group: None };
+        Arc::new(Table::new("test", vec!["a".into()], None, (0..count).map(row).collect(), images).unwrap())
+    }
+
+    #[test]
+    fn other_images_of_the_same_names_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths: Vec<_> = (0..9).map(|index| folder.path().join(format!("{index}.jpg"))).collect();
+        let bytes: Vec<Vec<u8>> = (0..9).map(|index| jpeg(&picture(20 + index, 20), None)).collect();
+        paths.iter().zip(&bytes).for_each(|(path, bytes)| file(path, bytes));
+        let of_files = || content(&*table(Images::Files(paths.clone()), 9), 3).unwrap();
+        let before = of_files();
+        assert_eq!(before, content(&*table(Images::Bytes(bytes.clone()), 9), 1).unwrap());
+        // Written once more, at another time.
+        file(&paths[4], &bytes[4]);
+        assert_eq!(of_files(), before);
+        file(&paths[4], &bytes[5]);
+        let swapped = of_files();
+        assert_ne!(swapped, before);
+        // Two that changed places are not the same.
+        file(&paths[5], &bytes[4]);
+        assert!(of_files() != swapped && of_files() != before);
+        std::fs::remove_file(&paths[0]).unwrap();
+        assert!(content(&*table(Images::Files(paths), 9), 2).is_err());
+    }
+
+    #[test]
+    fn every_pixel_counts() {
+        let of = |bytes: Vec<u8>| {
+            let images = Images::Pixels { width: 2, height: 3, channels: 1, bytes };
+            content(&*table(images, 2), 2).unwrap()
+        };
+        let before = of(vec![7; 12]);
+        for at in 0..12 {
+            let mut bytes = vec![7; 12];
+            bytes[at] = 8;
+            assert_ne!(of(bytes), before);
+        }
+    }
+}

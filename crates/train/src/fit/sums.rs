@@ -1,0 +1,122 @@
+//! `SHA256SUMS`: what the bytes of a checkpoint's files were when they were written, in the form that `sha256sum -c` reads.
+
+use super::checkpoint;
+use crate::{Error, Result};
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+/// The file's name.
+pub const SUMS: &str = "SHA256SUMS";
+
+/// Writes the sums of all files of a folder.
+pub fn write(folder: &Path) -> Result<()> {
+    let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+    let mut paths: Vec<_> =
+        entries.map_err(Error::io(folder))?.into_iter().map(|entry| entry.path()).collect();
+    paths.sort();
+    let mut text = String::new();
+    for path in paths {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        text += &format!("{}  {name}\n", sha256(&path).map_err(Error::io(&path))?);
+    }
+    checkpoint::write(&folder.join(SUMS), text.as_bytes())
+}
+
+/// Holds files of a checkpoint against their sums: the named ones, or all that have one. `false` where there are no sums, as before
+/// they were written and on the hub.
+///
+/// # Errors
+/// [`Error::Checkpoint`]: a file that is missing or has other bytes; sums that cannot be read.
+pub fn verify(place: &Path, names: Option<&[&str]>) -> Result<bool> {
+    let path = place.join(SUMS);
+    if !path.exists() {
+        return Ok(false);
+    }
+    for line in checkpoint::read(place, SUMS)?.lines() {
+        let Some((sum, name)) = line.split_once("  ").filter(|(sum, name)| is_sum(sum) && is_name(name))
+        else {
+            let problem =
+                format!("{}: expected a SHA-256 and a name in each line, got `{line}`", path.display());
+            return Err(Error::Checkpoint(problem));
+        };
+        if names.is_some_and(|names| !names.contains(&name)) {
+            continue;
+        }
+        let file = place.join(name);
+        let wrong = |problem: String| Error::Checkpoint(format!("{}: {problem}", file.display()));
+        let found = sha256(&file).map_err(|error| wrong(error.to_string()))?;
+        if found != sum {
+            let problem = "holds other bytes than were written (their SHA-256 is not that of SHA256SUMS; whoever changed them on purpose \
+                           removes SHA256SUMS)";
+            return Err(wrong(problem.to_owned()));
+        }
+    }
+    Ok(true)
+}
+
+fn is_sum(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// A file of the folder itself, and none elsewhere.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text != ".." && !text.contains(['/', '\\'])
+}
+
+fn sha256(path: &Path) -> io::Result<String> {
+    let (mut file, mut hash, mut buffer) = (File::open(path)?, Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            n => hash.update(&buffer[..n]),
+        }
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_told_from_what_was_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path();
+        assert!(!verify(place, None).unwrap());
+        fs::write(place.join("a"), "abc").unwrap();
+        fs::write(place.join("b.json"), "{}").unwrap();
+        write(place).unwrap();
+        // SHA-256 of "abc", FIPS 180-2 appendix B.1.
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let sums = fs::read_to_string(place.join(SUMS)).unwrap();
+        assert!(sums.starts_with(&format!("{abc}  a\n")) && sums.lines().count() == 2, "{sums}");
+        assert!(verify(place, None).unwrap());
+        let refused = |names: Option<&[&str]>| verify(place, names).unwrap_err().to_string();
+        fs::write(place.join("b.json"), "[]").unwrap();
+        assert!(refused(None).contains("b.json: holds other bytes than were written"));
+        assert!(verify(place, Some(&["a"])).unwrap());
+        fs::remove_file(place.join("a")).unwrap();
+        assert!(refused(Some(&["a"])).contains("a: No such file"));
+        for wrong in ["abc  a", &format!("{abc} a"), &format!("{abc}  ../a"), ""] {
+            fs::write(place.join(SUMS), format!("{wrong}\n")).unwrap();
+            assert!(refused(None).contains("expected a SHA-256 and a name"), "{wrong}");
+        }
+    }
+
+    /// The tool that people have.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn sha256sum_agrees() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("weights"), vec![7; 3 << 20]).unwrap();
+        write(folder.path()).unwrap();
+        let checked =
+            std::process::Command::new("sha256sum").args(["-c", SUMS]).current_dir(folder.path()).output();
+        match checked {
+            Ok(output) => assert!(output.status.success(), "{output:?}"),
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::NotFound),
+        }
+    }
+}
