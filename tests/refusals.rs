@@ -117,6 +117,33 @@ fn a_truncated_picture() {
     assert!(desk.read("run/report.html").contains("b2.jpg"));
 }
 
+/// A JPEG that says 65535 by 65535 pixels in its frame header, behind the marker, the length and the precision.
+fn forged(desk: &Desk, name: &str) {
+    let mut bytes = fs::read(desk.path(name)).unwrap();
+    let frame = bytes.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+    bytes[frame + 5..frame + 9].copy_from_slice(&[0xff; 4]);
+    desk.write(name, bytes);
+}
+
+#[test]
+fn a_picture_that_claims_to_be_huge_is_refused_by_its_header() {
+    let desk = Desk::new();
+    pictures(&desk, "images", 6);
+    forged(&desk, "images/b/b2.jpg");
+    let said =
+        ["b2.jpg: 65535×65535 pixels by its header – expected at most 200000000 pixels", "data.max_pixels="];
+    desk.train(&["tiny.yaml", FOLDER, SQUARE]).complains(3, &[said[0], said[1], "broken: skip"]);
+    let once = ["length=1 epochs", "--out", "run"];
+    let skipped = desk.train(&[&["tiny.yaml", FOLDER, SQUARE, "data.broken=skip"], &once[..]].concat()).ok();
+    assert!(skipped.err.contains(said[0]), "{}", skipped.err);
+    desk.tallow(&["predict", "run", "images/b/b2.jpg", "images/b/b1.jpg"]).complains(3, &said);
+    // The limit is the recipe's: the others are of 20 by 20 pixels.
+    let limited = ["tiny.yaml", FOLDER, SQUARE, "data.max_pixels=399", "data.broken=skip"];
+    desk.train(&limited).complains(3, &["expected images in both parts, got train 0, validation 0"]);
+    desk.train(&["tiny.yaml", FOLDER, SQUARE, "data.max_pixels=2000000000", "--dry-run"])
+        .complains(2, &["data.max_pixels: expected a whole number from 1 to 1000000000"]);
+}
+
 #[test]
 fn broken_pictures_of_all_parts_are_named_at_once() {
     let desk = Desk::new();

@@ -21,7 +21,7 @@ const PNG_END: &[u8] = b"\0\0\0\0IEND\xaeB`\x82";
 pub fn check_whole(encoded: &Encoded) -> Result<()> {
     let (start, end, length) = match encoded {
         Encoded::Pixels(_) => return Ok(()),
-        Encoded::Bytes(bytes) => {
+        Encoded::Bytes(bytes) | Encoded::Deep { bytes, .. } => {
             let few = bytes.len().min(LOOKED_AT as usize);
             (bytes[..few].to_vec(), bytes[bytes.len() - few..].to_vec(), bytes.len() as u64)
         }

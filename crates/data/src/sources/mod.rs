@@ -101,6 +101,16 @@ impl Parts {
         [&self.train, &self.validation, &self.test].into_iter().flatten()
     }
 
+    /// With each part as `change` makes it.
+    pub fn map(self, change: impl Fn(Arc<dyn Dataset>) -> Arc<dyn Dataset>) -> Parts {
+        Parts {
+            train: self.train.map(&change),
+            validation: self.validation.map(&change),
+            test: self.test.map(&change),
+            notes: self.notes,
+        }
+    }
+
     /// Classes that a recipe names have images in some part.
     fn check_used(&self, classes: &[String]) -> Result<()> {
         let mut counts = vec![0; classes.len()];
