@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::error::first_few;
 use crate::part::Part;
 use crate::readers::binary::Loaded;
+use crate::readers::expansion::MAX_EXPANSION;
 use crate::{Dataset, Error, Options, Result, Row, Table, suggestion};
 
 mod cifar;
@@ -22,6 +23,21 @@ mod parquet;
 pub(crate) use csv::unpadded;
 pub(crate) use folder::{folders, holding_classes_again};
 pub(crate) use parquet::below as parquet_below;
+
+/// The key of what a file may unpack to, for sources whose files are packed.
+const EXPANSION: (&str, &str, &str) = (
+    "max_expansion",
+    "100",
+    "times its own size that a file may unpack to, where that is more than 256 MiB; one of more is refused while it unpacks",
+);
+
+/// What [`EXPANSION`] says.
+fn max_expansion(options: &Options) -> Result<u64> {
+    match options.integer(EXPANSION.0)?.unwrap_or(MAX_EXPANSION) {
+        0 => Err(Error::option(EXPANSION.0, "expected a whole number, 1 or more, got 0")),
+        times => Ok(times),
+    }
+}
 
 /// A kind of dataset that a recipe can name: `data: { name: …, <keys> }`.
 pub struct SourceSpec {

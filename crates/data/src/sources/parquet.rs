@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::labels::Labels;
-use super::{Parts, SourceSpec, hub};
+use super::{EXPANSION, Parts, SourceSpec, hub, max_expansion};
 use crate::part::Part;
 use crate::readers::files::sorted;
 use crate::readers::parquet::{Columns, Contents, Label, read};
@@ -32,6 +32,7 @@ pub const SPEC: SourceSpec = SourceSpec {
         ("label", "label", "the column of the labels: whole numbers or names"),
         ("group", "", "the column of the groups: lesion or patient"),
         ("classes", "the file's own", "class names, in label order"),
+        EXPANSION,
     ],
     open,
 };
@@ -46,7 +47,7 @@ fn open(options: &Options) -> Result<Parts> {
     };
     let text = |key: &str| Ok(options.text(key)?.unwrap_or_else(|| key.to_string()));
     let columns = Columns { image: text("image")?, label: text("label")?, group: options.text("group")? };
-    assemble(&files, &columns, options.texts("classes")?)
+    assemble(&files, &columns, options.texts("classes")?, max_expansion(options)?)
 }
 
 fn named(options: &Options) -> Result<Files> {
@@ -101,13 +102,20 @@ pub fn below(root: &Path) -> Result<Files> {
 }
 
 /// The parts that the files hold. All parts share their classes. A part whose labels are all −1, as hidden test labels
-/// are written, is left out with a note.
-pub fn assemble(files: &Files, columns: &Columns, classes: Option<Vec<String>>) -> Result<Parts> {
+/// are written, is left out with a note. No file may unpack to more than `max_expansion` times its size.
+pub fn assemble(
+    files: &Files,
+    columns: &Columns,
+    classes: Option<Vec<String>>,
+    max_expansion: u64,
+) -> Result<Parts> {
     let mut parts = Parts::default();
     let mut read_parts: Vec<(Part, Vec<(&PathBuf, Contents)>)> = Vec::new();
     for (part, paths) in files {
-        let contents =
-            paths.iter().map(|path| Ok((path, read(path, columns)?))).collect::<Result<Vec<_>>>()?;
+        let contents = paths
+            .iter()
+            .map(|path| Ok((path, read(path, columns, max_expansion)?)))
+            .collect::<Result<Vec<_>>>()?;
         let mut labels = contents.iter().flat_map(|(_, contents)| &contents.labels);
         if labels.all(|label| *label == Label::Number(-1)) {
             parts.notes.push(format!("{}: its labels are hidden (-1); left out", part.name()));
