@@ -144,6 +144,37 @@ fn a_picture_that_claims_to_be_huge_is_refused_by_its_header() {
         .complains(2, &["data.max_pixels: expected a whole number from 1 to 1000000000"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn links_are_followed_by_one_rule_and_a_fifo_is_never_opened() {
+    use std::os::unix::fs::symlink;
+    let desk = Desk::new();
+    pictures(&desk, "images", 6);
+    symlink("..", desk.path("images/a/up")).unwrap();
+    let said = "images/a/up: a link to a folder – expected folders, and links to files alone";
+    desk.train(&["tiny.yaml", FOLDER, SQUARE]).complains(3, &[said, "data.follow_links=true"]);
+    desk.train(&["tiny.yaml", FOLDER, SQUARE, "data.follow_links=true"])
+        .complains(3, &["`a/up/b/b0.jpg` and `b/b0.jpg` are one file, by a link, under two labels"]);
+    desk.tallow(&["new", "images"]).complains(3, &[said]);
+    fs::remove_file(desk.path("images/a/up")).unwrap();
+    symlink("a0.jpg", desk.path("images/a/again.jpg")).unwrap();
+    let run = ["tiny.yaml", FOLDER, SQUARE, "length=1 epochs", "--out", "run"];
+    let noted = "images: 1 link to images that are in the same class as well: counted once";
+    let said = desk.train(&run).ok();
+    assert!(said.err.contains(noted), "{}", said.err);
+    // Asked about an image twice, by its name and by a link, it answers once.
+    let said = desk.tallow(&["predict", "run", "images/a/a0.jpg", "images/a/again.jpg", "images/a"]).ok();
+    assert_eq!(said.out.lines().count(), 1 + 6, "{}", said.out);
+    let made = std::process::Command::new("mkfifo").arg(desk.path("images/a/pipe.jpg")).status();
+    assert!(made.unwrap().success());
+    let fifo = "images/a/pipe.jpg: is a FIFO – expected an ordinary file";
+    desk.train(&["tiny.yaml", FOLDER, SQUARE]).complains(3, &[fifo]);
+    desk.tallow(&["predict", "run", "images/a/pipe.jpg"]).complains(3, &[fifo]);
+    let made = std::process::Command::new("mkfifo").arg(desk.path("values.npy")).status();
+    assert!(made.unwrap().success());
+    desk.tallow(&["predict", "run", "values.npy"]).complains(3, &["values.npy: is a FIFO"]);
+}
+
 #[test]
 fn broken_pictures_of_all_parts_are_named_at_once() {
     let desk = Desk::new();

@@ -64,6 +64,19 @@ pub fn file(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
     fs::write(path, bytes).unwrap();
 }
 
+/// A FIFO that nobody writes to.
+#[cfg(unix)]
+pub fn fifo(path: impl AsRef<Path>) {
+    let made = std::process::Command::new("mkfifo").arg(path.as_ref()).status();
+    assert!(made.unwrap().success(), "mkfifo, which every Unix has");
+}
+
+/// A link: `path` leads to `to`.
+#[cfg(unix)]
+pub fn link(to: impl AsRef<Path>, path: impl AsRef<Path>) {
+    std::os::unix::fs::symlink(to, path).unwrap();
+}
+
 /// The message of a refusal, ROOT in place of the folder.
 pub fn refused<T>(folder: &tempfile::TempDir, result: Result<T>) -> String {
     let error = result.err().expect("refused").to_string();

@@ -7,7 +7,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageReader};
 use limit::{MAX_PIXELS, opened, opened_within};
 
-use crate::{Encoded, Error, Image, Result};
+use crate::{Encoded, Error, Image, Result, file};
 
 pub mod broken;
 pub mod budget;
@@ -118,9 +118,12 @@ impl Encoded {
     }
 }
 
+/// Bytes of a file: more than these have no sizes in the headers of JPEG, PNG, WebP, BMP and most TIFFs.
+const LARGEST: u64 = 4 << 30;
+
 fn bytes(encoded: &Encoded) -> Result<Cow<'_, [u8]>> {
     match encoded {
-        Encoded::File(path) => Ok(Cow::Owned(std::fs::read(path).map_err(Error::io(path))?)),
+        Encoded::File(path) => Ok(Cow::Owned(file::read_within(path, LARGEST)?)),
         Encoded::Bytes(bytes) | Encoded::Deep { bytes, .. } => Ok(Cow::Borrowed(bytes)),
         Encoded::Pixels(_) => unreachable!("pixels are not bytes of a file"),
     }

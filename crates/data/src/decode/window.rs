@@ -2,6 +2,7 @@
 //!
 //! A picture of 16 bits often holds 12 (0 to 4095): taken as it is, by its upper eight bits, it is nearly black.
 
+use std::io::BufReader;
 use std::sync::Arc;
 
 use image::metadata::Orientation;
@@ -12,7 +13,7 @@ use tallow_seed::Seed;
 use super::limit::{of_headers, opened_within};
 use super::{bytes, dynamic, is_jpeg, reader, upright};
 use crate::options::shown;
-use crate::{Dataset, Encoded, Error, Image, Options, Result};
+use crate::{Dataset, Encoded, Error, Image, Options, Result, file};
 
 /// What a recipe's `data.window` says.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -157,8 +158,9 @@ fn is_deep(encoded: &Encoded) -> bool {
             if end.is_some_and(|end| end == "jpg" || end == "jpeg") {
                 return false;
             }
-            let opened = image::ImageReader::open(path).and_then(|reader| reader.with_guessed_format());
-            opened.ok().and_then(|reader| color_type(reader).ok())
+            let opened = file::open(path).ok().map(|file| image::ImageReader::new(BufReader::new(file)));
+            let guessed = opened.and_then(|reader| reader.with_guessed_format().ok());
+            guessed.and_then(|reader| color_type(reader).ok())
         }
     };
     color.is_some_and(has_16_bits)

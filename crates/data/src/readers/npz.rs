@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 
 use super::expansion::Expansion;
-use crate::{Error, Result};
+use crate::{Error, Result, file};
 
 /// An npz file, read array by array.
 pub struct Npz {
@@ -33,7 +33,7 @@ impl Npz {
     /// Arrays that together are more than so many times the file's size are refused while they unpack.
     pub fn open(path: &Path, max_expansion: u64) -> Result<Npz> {
         let expansion = Expansion::of(path, max_expansion)?;
-        let file = File::open(path).map_err(Error::io(path))?;
+        let file = file::open(path)?;
         let archive = ZipArchive::new(BufReader::new(file))
             .map_err(|error| Error::invalid(path.display(), format!("expected an npz archive: {error}")))?;
         Ok(Npz { path: path.to_path_buf(), archive, expansion })

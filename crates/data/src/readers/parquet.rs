@@ -1,6 +1,5 @@
 //! Images, labels and groups out of Hugging Face image parquet: an image is `struct { bytes, path }`, or bytes alone.
 
-use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
 
 use super::expansion::Expansion;
-use crate::{Error, Result, suggestion};
+use crate::{Error, Result, file, suggestion};
 
 /// Which columns to read, and which key of the recipe names each.
 pub struct Columns {
@@ -45,8 +44,7 @@ pub fn read(path: &Path, columns: &Columns, max_expansion: u64) -> Result<Conten
 
 fn read_within(path: &Path, columns: &Columns, mut expansion: Expansion) -> Result<Contents> {
     let invalid = |error: parquet::errors::ParquetError| Error::invalid(path.display(), error.to_string());
-    let file = File::open(path).map_err(Error::io(path))?;
-    let reader = SerializedFileReader::new(file).map_err(invalid)?;
+    let reader = SerializedFileReader::new(file::open(path)?).map_err(invalid)?;
     let metadata = reader.metadata().file_metadata();
     let schema = metadata.schema();
     let wanted =
@@ -99,9 +97,8 @@ fn caught<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 fn names_of_columns(path: &Path) -> Result<Vec<String>> {
-    let file = File::open(path).map_err(Error::io(path))?;
-    let reader =
-        SerializedFileReader::new(file).map_err(|error| Error::invalid(path.display(), error.to_string()))?;
+    let reader = SerializedFileReader::new(file::open(path)?)
+        .map_err(|error| Error::invalid(path.display(), error.to_string()))?;
     Ok(reader
         .metadata()
         .file_metadata()

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{EXPANSION, Parts, SourceSpec, hub, max_expansion, parquet};
+use super::{EXPANSION, FOLLOW_LINKS, Parts, SourceSpec, hub, links, max_expansion, parquet};
 use crate::readers::binary;
 use crate::readers::parquet::Columns;
 use crate::{Error, Options, Result};
@@ -18,6 +18,7 @@ pub const CIFAR10: SourceSpec = SourceSpec {
         ),
         ("hub", "false", "read uoft-cs/cifar10 from the hub instead"),
         EXPANSION,
+        FOLLOW_LINKS,
     ],
     open: |options| open(options, &TEN),
 };
@@ -33,6 +34,7 @@ pub const CIFAR100: SourceSpec = SourceSpec {
         ),
         ("hub", "false", "read uoft-cs/cifar100 from the hub instead"),
         EXPANSION,
+        FOLLOW_LINKS,
     ],
     open: |options| open(options, &HUNDRED),
 };
@@ -96,7 +98,7 @@ fn open(options: &Options, kind: &Kind) -> Result<Parts> {
     let root = options.path("root")?.unwrap_or_else(|| kind.root.into());
     let whole = |folder: &PathBuf| kind.files.iter().all(|file| folder.join(file).is_file());
     let Some(folder) = [root.clone(), root.join(kind.folder)].into_iter().find(whole) else {
-        let files = parquet::below(&root)?;
+        let files = parquet::below(&root, links(options)?)?;
         if !files.is_empty() {
             return parquet::assemble(&files, &columns, Some(classes), max_expansion);
         }

@@ -8,6 +8,7 @@ use crate::error::first_few;
 use crate::part::Part;
 use crate::readers::binary::Loaded;
 use crate::readers::expansion::MAX_EXPANSION;
+use crate::readers::files::Links;
 use crate::{Dataset, Error, Options, Result, Row, Table, suggestion};
 
 mod cifar;
@@ -38,6 +39,22 @@ fn max_expansion(options: &Options) -> Result<u64> {
         times => Ok(times),
     }
 }
+
+/// The key of links, for sources that list folders.
+const FOLLOW_LINKS: (&str, &str, &str) = (
+    "follow_links",
+    "false",
+    "whether links to folders are followed, each folder once; else they are an error; links to files always are",
+);
+
+/// What [`FOLLOW_LINKS`] says.
+fn links(options: &Options) -> Result<Links> {
+    Ok(if options.flag(FOLLOW_LINKS.0)?.unwrap_or(false) { Links::Followed } else { LINKS })
+}
+
+/// Where a recipe says nothing of links.
+pub(crate) const LINKS: Links =
+    Links::Refused("take it out, or follow such links, each folder once, with data.follow_links=true");
 
 /// A kind of dataset that a recipe can name: `data: { name: …, <keys> }`.
 pub struct SourceSpec {

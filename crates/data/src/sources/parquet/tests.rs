@@ -190,3 +190,19 @@ fn no_changed_byte_brings_the_reader_down() {
     }
     assert!(failed > 100, "{failed}");
 }
+
+#[cfg(unix)]
+#[test]
+fn links_go_by_the_rule_of_all_sources() {
+    use crate::written::link;
+
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder.path().join("train-0.parquet"), &[0, 1, 1], Some(NAMES));
+    link("train-0.parquet", folder.path().join("train-1.parquet"));
+    assert_eq!(read(&folder, "").unwrap().train.unwrap().len(), 3, "it counts once");
+    write(&folder.path().join("elsewhere/0.parquet"), &[0, 1], Some(NAMES));
+    link("elsewhere", folder.path().join("test"));
+    let said = refused(&folder, read(&folder, ""));
+    assert!(said.starts_with("ROOT/test: a link to a folder – expected"), "{said}");
+    assert_eq!(read(&folder, ", follow_links: true").unwrap().test.unwrap().len(), 2);
+}
