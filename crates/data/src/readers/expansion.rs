@@ -32,6 +32,10 @@ impl Expansion {
         Ok(())
     }
 
+    pub fn left(&self) -> u64 {
+        self.left
+    }
+
     /// Errs where so many bytes are more than is left, and takes none.
     pub fn check(&self, bytes: u64) -> Result<()> {
         if bytes > self.left { Err(self.error()) } else { Ok(()) }

@@ -10,6 +10,9 @@ use parquet::schema::types::Type;
 
 use super::expansion::Expansion;
 use crate::{Error, Result, file, suggestion};
+use pages::unpacked;
+
+mod pages;
 
 /// Which columns to read, and which key of the recipe names each.
 pub struct Columns {
@@ -57,14 +60,19 @@ fn read_within(path: &Path, columns: &Columns, mut expansion: Expansion) -> Resu
     }
     let wanted = fields.iter().map(|field| field.name().to_owned()).collect::<Vec<_>>();
     let projection = Type::group_type_builder(schema.name()).with_fields(fields).build().map_err(invalid)?;
-    let said = reader
-        .metadata()
-        .row_groups()
-        .iter()
-        .flat_map(|group| group.columns())
-        .filter(|column| column.column_path().parts().first().is_some_and(|name| wanted.contains(name)));
-    let said = said.map(|column| column.uncompressed_size().max(0) as u64);
-    expansion.check(said.fold(0, u64::saturating_add))?;
+    let (mut sum, pages) = (0u64, file::open(path)?);
+    for column in reader.metadata().row_groups().iter().flat_map(|group| group.columns()) {
+        if column.column_path().parts().first().is_some_and(|name| wanted.contains(name)) {
+            let unpacked = unpacked(&pages, column.byte_range(), column.compression(), expansion.left());
+            sum = sum.saturating_add(unpacked.map_err(|error| {
+                Error::invalid(
+                    path.display(),
+                    format!("expected the pages of `{}`, got: {error}", column.column_path()),
+                )
+            })?);
+            expansion.check(sum)?;
+        }
+    }
     let mut contents = Contents {
         images: Vec::new(),
         labels: Vec::new(),
