@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::decode::whole::ends;
 use crate::manifest::fingerprint;
-use crate::{Dataset, Encoded, Error, Result};
+use crate::{Dataset, Encoded, Error, Result, file};
 
 /// FNV-1a, 128 bits, over what tells the images of a dataset from others of the same names, in their order; 32 hexadecimal digits. Of a
 /// file, or its bytes in memory, that is its length, its first and its last 64 bytes: in them are the checksums that end a PNG, and the
@@ -37,8 +37,8 @@ pub fn content(dataset: &dyn Dataset, workers: usize) -> Result<String> {
 fn of_image(encoded: &Encoded) -> Result<String> {
     const FEW: usize = 64;
     let (start, end, length) = match encoded {
-        Encoded::File(path) => ends(path).map_err(Error::io(path))?,
-        Encoded::Bytes(bytes) => {
+        Encoded::File(path) => ends(file::open(path)?).map_err(Error::io(path))?,
+        Encoded::Bytes(bytes) | Encoded::Deep { bytes, .. } => {
             let few = bytes.len().min(FEW);
             (bytes[..few].to_vec(), bytes[bytes.len() - few..].to_vec(), bytes.len() as u64)
         }

@@ -29,11 +29,14 @@ pub fn identical(parts: &[(&str, &dyn Dataset)], workers: usize) -> Result<Ident
         .enumerate()
         .flat_map(|(part, (_, dataset))| (0..dataset.len()).map(move |index| (part, index)))
         .collect();
-    let image = |&(part, index): &(usize, usize)| parts[part].1.image(index);
+    let image = |&(part, index): &(usize, usize)| {
+        let dataset = parts[part].1;
+        Ok(dataset.image(index)?.windowed(dataset.max_pixels()))
+    };
     let lengths = in_threads(all.len(), workers, |at| {
         Ok(match image(&all[at])? {
             Encoded::File(path) => std::fs::metadata(&path).map_err(Error::io(&path))?.len(),
-            Encoded::Bytes(bytes) => bytes.len() as u64,
+            Encoded::Bytes(bytes) | Encoded::Deep { bytes, .. } => bytes.len() as u64,
             Encoded::Pixels(image) => image.pixels.len() as u64,
         })
     })?;
@@ -42,7 +45,7 @@ pub fn identical(parts: &[(&str, &dyn Dataset)], workers: usize) -> Result<Ident
     let alike: Vec<usize> = (0..all.len()).filter(|&at| of_length[&lengths[at]] > 1).collect();
     let hashes = in_threads(alike.len(), workers, |at| {
         Ok(match image(&all[alike[at]])?.load()? {
-            Encoded::Bytes(bytes) => fingerprint(&bytes),
+            Encoded::Bytes(bytes) | Encoded::Deep { bytes, .. } => fingerprint(&bytes),
             Encoded::Pixels(image) => fingerprint(&image.pixels),
             Encoded::File(_) => unreachable!("loaded"),
         })

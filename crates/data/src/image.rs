@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::Window;
+
 /// RGB8, rows from the top, (height, width, 3) bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
@@ -17,6 +19,8 @@ pub enum Encoded {
     File(PathBuf),
     /// The bytes of such a file.
     Bytes(Vec<u8>),
+    /// The bytes of a file of 16 bits a channel, and which of its levels become black and white.
+    Deep { bytes: Vec<u8>, window: Window },
     /// Already decoded.
     Pixels(Image),
 }

@@ -20,6 +20,7 @@ mod content;
 mod decode;
 mod error;
 mod exclusion;
+mod file;
 mod grouping;
 mod identical;
 mod image;
@@ -43,12 +44,14 @@ pub use attribute::Attribute;
 pub use check::{Cache, Checked, Findings, Near, Pair, Step, check, known, probability};
 pub use content::content;
 pub use decode::broken::{Broken, broken, complaint, truncated};
+pub use decode::limit::MAX_PIXELS;
 pub use decode::rate::{images_per_second, jpegs_per_second};
 pub use decode::whole::check_whole;
 pub use decode::window::{Window, Windowed, check_depth};
-pub use decode::{decode, size};
+pub use decode::{decode, decode_within, size};
 pub use error::{Error, Result, first_few};
 pub use exclusion::{Exclusion, write_exclusion};
+pub use file::check_file;
 pub use grouping::Grouping;
 pub use identical::{Identical, Place, identical};
 pub use image::{Encoded, Image};
@@ -98,4 +101,8 @@ pub trait Dataset: Send + Sync {
     /// # Errors
     /// Where a file or a row cannot be read.
     fn image(&self, index: usize) -> Result<Encoded>;
+    /// Pixels that an image may have: one of more is refused by its header ([`decode_within`]).
+    fn max_pixels(&self) -> u64 {
+        MAX_PIXELS
+    }
 }

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender};
 
+use crate::decode::budget::Budget;
 use crate::{Dataset, Encoded, Error, Image, Result};
 
 /// From an image as stored, and its index in the dataset, to one finished image per view. The images of one view must
@@ -40,7 +41,8 @@ pub struct Pixels {
 ///
 /// Images, not batches, are what the threads share, so that the first batch comes early. At most `AHEAD` batches
 /// are in memory or in work besides the one last returned. Batches come in the order of the list and rows in the order of their
-/// batch, so the number of threads changes nothing. After an error ([`Error::Prepare`], with the id of the first bad image
+/// batch, so the number of threads changes nothing. Threads that hold large images wait for each other, so that their memory is
+/// bounded. After an error ([`Error::Prepare`], with the id of the first bad image
 /// of the first bad batch; a panic in `prepare` is one too) the iterator ends. Dropping the loader stops its threads.
 pub struct Loader {
     dataset: Arc<dyn Dataset>,
@@ -100,7 +102,7 @@ impl Loader {
         match &self.crew {
             None => {
                 for &index in &self.batches[batch] {
-                    rows.push_back(prepare(&*self.dataset, &*self.prepare, index)?);
+                    rows.push_back(prepare(&*self.dataset, &*self.prepare, index, &Budget::new())?);
                 }
             }
             Some(crew) => {
@@ -185,18 +187,18 @@ impl Crew {
     fn start(dataset: &Arc<dyn Dataset>, work: &Arc<Prepare>, workers: usize) -> Crew {
         let (jobs, queue) = crossbeam_channel::unbounded::<Job>();
         let (finished, done) = crossbeam_channel::unbounded();
-        let stop = Arc::new(AtomicBool::new(false));
+        let (stop, budget) = (Arc::new(AtomicBool::new(false)), Arc::new(Budget::new()));
         let threads = (0..workers)
             .map(|number| {
                 let (queue, finished, stop) = (queue.clone(), finished.clone(), stop.clone());
-                let (dataset, work) = (dataset.clone(), work.clone());
+                let (dataset, work, budget) = (dataset.clone(), work.clone(), budget.clone());
                 let thread = std::thread::Builder::new().name(format!("loader {number}"));
                 let run = move || {
                     for Job { batch, slot, index } in queue {
                         if stop.load(Ordering::Relaxed) {
                             return;
                         }
-                        let images = prepare(&*dataset, &*work, index);
+                        let images = prepare(&*dataset, &*work, index, &budget);
                         if finished.send(Done { batch, slot, images }).is_err() {
                             return;
                         }
@@ -229,10 +231,14 @@ impl Drop for Crew {
     }
 }
 
-fn prepare(dataset: &dyn Dataset, work: &Prepare, index: u32) -> Result<Vec<Image>> {
+fn prepare(dataset: &dyn Dataset, work: &Prepare, index: u32, budget: &Budget) -> Result<Vec<Image>> {
     let index = index as usize;
     let failed = |source| Error::Prepare { id: dataset.id(index).to_string(), source };
-    let attempt = AssertUnwindSafe(|| work(dataset.image(index)?, index));
+    let attempt = AssertUnwindSafe(|| {
+        let image = dataset.image(index)?.load()?;
+        let _held = budget.hold(&image);
+        work(image, index)
+    });
     match catch_unwind(attempt) {
         Ok(images) => images.map_err(failed),
         Err(panic) => Err(failed(format!("panicked: {}", message(&*panic)).into())),

@@ -12,6 +12,7 @@ pub struct Subset {
     indices: Vec<u32>,
     classes: Option<Classes>,
     groups: Option<Groups>,
+    max_pixels: Option<u64>,
 }
 
 /// The classes that are left.
@@ -38,7 +39,7 @@ impl Subset {
     pub fn new(dataset: Arc<dyn Dataset>, indices: Vec<u32>) -> Subset {
         let rows = dataset.len();
         assert!(indices.iter().all(|&index| (index as usize) < rows), "Subset: indices below {rows}");
-        Subset { dataset, indices, classes: None, groups: None }
+        Subset { dataset, indices, classes: None, groups: None, max_pixels: None }
     }
 
     /// All but the broken images.
@@ -67,6 +68,12 @@ impl Subset {
     pub(crate) fn grouped(dataset: Arc<dyn Dataset>, groups: Groups) -> Subset {
         let indices = (0..dataset.len() as u32).collect();
         Subset { groups: Some(groups), ..Subset::new(dataset, indices) }
+    }
+
+    /// The whole dataset with another limit of pixels.
+    pub fn limited(dataset: Arc<dyn Dataset>, max_pixels: u64) -> Subset {
+        let indices = (0..dataset.len() as u32).collect();
+        Subset { max_pixels: Some(max_pixels), ..Subset::new(dataset, indices) }
     }
 
     /// Where each row is in the dataset it was taken from.
@@ -118,5 +125,9 @@ impl Dataset for Subset {
 
     fn image(&self, index: usize) -> Result<Encoded> {
         self.dataset.image(self.indices[index] as usize)
+    }
+
+    fn max_pixels(&self) -> u64 {
+        self.max_pixels.unwrap_or_else(|| self.dataset.max_pixels())
     }
 }

@@ -1,6 +1,7 @@
 //! Files and datasets that the tests make.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use image::codecs::jpeg::JpegEncoder;
@@ -34,11 +35,46 @@ pub fn jpeg(image: &RgbImage, orientation: Option<u8>) -> Vec<u8> {
     bytes
 }
 
+/// Compressed as in PNG and elsewhere.
+pub fn zlib(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A chunk of a PNG.
+pub fn png_chunk(name: &[u8; 4], bytes: &[u8]) -> Vec<u8> {
+    let mut sum = flate2::Crc::new();
+    sum.update(name);
+    sum.update(bytes);
+    [&(bytes.len() as u32).to_be_bytes(), &name[..], bytes, &sum.sum().to_be_bytes()].concat()
+}
+
+/// A grey PNG that says this size and holds one black pixel, `more` chunks before it.
+pub fn forged_png(width: u32, height: u32, more: &[u8]) -> Vec<u8> {
+    let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 0, 0, 0, 0]].concat();
+    let chunks = [png_chunk(b"IHDR", &header), more.to_vec(), png_chunk(b"IDAT", &zlib(&[0; 2]))].concat();
+    [b"\x89PNG\r\n\x1a\n", &chunks[..], &png_chunk(b"IEND", &[])].concat()
+}
+
 /// Writes a file and the folders above it.
 pub fn file(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
     let path = path.as_ref();
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, bytes).unwrap();
+}
+
+/// A FIFO that nobody writes to.
+#[cfg(unix)]
+pub fn fifo(path: impl AsRef<Path>) {
+    let made = std::process::Command::new("mkfifo").arg(path.as_ref()).status();
+    assert!(made.unwrap().success(), "mkfifo, which every Unix has");
+}
+
+/// A link: `path` leads to `to`.
+#[cfg(unix)]
+pub fn link(to: impl AsRef<Path>, path: impl AsRef<Path>) {
+    std::os::unix::fs::symlink(to, path).unwrap();
 }
 
 /// The message of a refusal, ROOT in place of the folder.

@@ -7,6 +7,7 @@ use crate::arguments::{Asking, Predict};
 use candle_core::{DType, Device, Tensor};
 use maps::Maps;
 use std::collections::HashSet;
+use std::fs;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -175,6 +176,7 @@ fn shortest(number: f32) -> String {
 
 /// Normalised values (R, 3, H, W) in f32.
 fn values(file: &Path) -> anyhow::Result<Tensor> {
+    tallow_data::check_file(file).map_err(Error::from)?;
     let values = Tensor::read_npy(file).map_err(|error| bad(file, &error))?;
     if !values.dtype().is_float() {
         let problem =
@@ -193,7 +195,7 @@ fn values(file: &Path) -> anyhow::Result<Tensor> {
     Ok(values)
 }
 
-/// The files named, and the images below the folders named, in name order; each once.
+/// The files named, and the images below the folders named, in name order; each once, however its path is spelled.
 fn files(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     for input in inputs {
@@ -205,13 +207,14 @@ fn files(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
             }
             files.extend(found);
         } else if input.exists() {
+            tallow_data::check_file(input)?;
             files.push(input.clone());
         } else {
             return Err(bad(input, &"no such file or folder"));
         }
     }
     let mut seen = HashSet::new();
-    files.retain(|file| seen.insert(file.clone()));
+    files.retain(|file| seen.insert(fs::canonicalize(file).unwrap_or_else(|_| file.clone())));
     Ok(files)
 }
 
@@ -225,7 +228,7 @@ fn readable(
     let row = |file: &PathBuf| Row { id: file.display().to_string(), label: 0, group: None };
     let (rows, count) = (files.iter().map(row).collect(), files.len());
     let images = Table::new("predict", model.classes.clone(), None, rows, Images::Files(files))?;
-    let images: Arc<dyn Dataset> = Arc::new(images);
+    let images: Arc<dyn Dataset> = Arc::new(Subset::limited(Arc::new(images), model.plan.data.max_pixels));
     let bar = progress.bar("checking", Unit::Images, Some(count as u64));
     let broken = broken(&*images, model.plan.data.workers, &|_| bar.tick(1, &[]));
     drop(bar);

@@ -6,7 +6,7 @@ use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
-use crate::{Encoded, Image, Result, decode};
+use crate::{Encoded, Image, Result, decode_within};
 
 /// The side of the small picture, whatever the sides of the image.
 pub const SIDE: usize = 64;
@@ -39,14 +39,14 @@ pub struct Measures {
 }
 
 impl Look {
-    /// Decodes an image whose bytes are in memory.
+    /// Decodes an image whose bytes are in memory, of at most `most` pixels.
     ///
     /// # Errors
-    /// As [`decode`].
-    pub fn of(encoded: &Encoded, content: u128) -> Result<Look> {
+    /// As [`decode_within`].
+    pub fn of(encoded: &Encoded, content: u128, most: u64) -> Result<Look> {
         Ok(match encoded {
             Encoded::Pixels(image) => Look::of_pixels(image, content),
-            other => Look::of_pixels(&decode(other)?, content),
+            other => Look::of_pixels(&decode_within(other, most)?, content),
         })
     }
 
@@ -78,7 +78,7 @@ impl Look {
     /// The hash of what is stored, whose bytes are in memory.
     pub fn content(encoded: &Encoded) -> u128 {
         match encoded {
-            Encoded::Bytes(bytes) => hash(bytes, 0),
+            Encoded::Bytes(bytes) | Encoded::Deep { bytes, .. } => hash(bytes, 0),
             Encoded::Pixels(image) => hash(&image.pixels, u128::from(image.width)),
             Encoded::File(_) => unreachable!("loaded"),
         }
@@ -134,12 +134,13 @@ pub fn hash(bytes: &[u8], start: u128) -> u128 {
 mod tests {
     use super::*;
     use crate::written::{jpeg, picture};
+    use crate::{MAX_PIXELS, decode};
 
     #[test]
     fn pixels_are_hashed_upright_and_with_their_size() {
         let stored = |width, height, pixels: &[u8]| {
             let image = Image { width, height, pixels: pixels.to_vec() };
-            Look::of(&Encoded::Pixels(image), 0).unwrap()
+            Look::of(&Encoded::Pixels(image), 0, MAX_PIXELS).unwrap()
         };
         let tall = stored(1, 2, &[1, 2, 3, 4, 5, 6]);
         assert_ne!(tall.pixels, stored(2, 1, &[1, 2, 3, 4, 5, 6]).pixels);
@@ -147,9 +148,10 @@ mod tests {
         // Turned by EXIF, or stored as it is shown.
         let turned = Encoded::Bytes(jpeg(&picture(24, 16), Some(3)));
         let shown = decode(&turned).unwrap();
-        let turned = Look::of(&turned, 1).unwrap();
-        assert_eq!(turned.pixels, Look::of(&Encoded::Pixels(shown), 2).unwrap().pixels);
-        assert_ne!(turned.pixels, Look::of(&Encoded::Bytes(jpeg(&picture(24, 16), None)), 3).unwrap().pixels);
+        let turned = Look::of(&turned, 1, MAX_PIXELS).unwrap();
+        assert_eq!(turned.pixels, Look::of(&Encoded::Pixels(shown), 2, MAX_PIXELS).unwrap().pixels);
+        let stored = Encoded::Bytes(jpeg(&picture(24, 16), None));
+        assert_ne!(turned.pixels, Look::of(&stored, 3, MAX_PIXELS).unwrap().pixels);
     }
 
     #[test]
@@ -157,14 +159,16 @@ mod tests {
         // A chessboard of black and white; a red and a grey half.
         let board: Vec<u8> =
             (0..64 * 64).flat_map(|at| [if (at / 64 + at) % 2 == 0 { 0 } else { 255 }; 3]).collect();
-        let board = Look::of(&Encoded::Pixels(Image { width: 64, height: 64, pixels: board }), 0).unwrap();
+        let board = Encoded::Pixels(Image { width: 64, height: 64, pixels: board });
+        let board = Look::of(&board, 0, MAX_PIXELS).unwrap();
         assert_eq!(
             board.measures,
             Measures { brightness: 127.5, contrast: 127.5, colour: 0.0, detail: 255.0 }
         );
         assert_eq!((board.small[0], board.small[1], board.small[64]), (0, 255, 255));
         let halves: Vec<u8> = [[[200, 0, 0]; 10], [[60, 60, 60]; 10]].concat().concat();
-        let halves = Look::of(&Encoded::Pixels(Image { width: 20, height: 1, pixels: halves }), 0).unwrap();
+        let halves = Encoded::Pixels(Image { width: 20, height: 1, pixels: halves });
+        let halves = Look::of(&halves, 0, MAX_PIXELS).unwrap();
         assert_eq!(halves.measures.colour, 100.0);
         assert_eq!(halves.measures.brightness, 60.0, "red counts 77/256");
         assert!(halves.measures.contrast < 1.0);

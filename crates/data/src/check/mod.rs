@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use crate::decode::budget::Budget;
 use crate::identical::in_threads;
 use crate::{Broken, Dataset, Place, Result};
 
@@ -67,9 +68,9 @@ pub fn check(
     let mut known = if fresh { Looks::new() } else { cache.looks(place) };
     let by_content: HashMap<u128, Arc<Look>> =
         known.values().map(|look| (look.content, look.clone())).collect();
-    let all = every(parts);
+    let (all, budget) = (every(parts), Budget::new());
     let seen = in_threads(all.len(), workers, |at| {
-        let seen = seen(parts[all[at].0].1, all[at].1, &known, &by_content);
+        let seen = seen(parts[all[at].0].1, all[at].1, &known, &by_content, &budget);
         progress(Step::Look, 1);
         Ok(seen)
     })?;
@@ -138,7 +139,8 @@ pub fn known(parts: &[(&str, &dyn Dataset)], cache: &Cache, workers: usize) -> R
     let all = every(parts);
     let hashes = in_threads(all.len(), workers, |at| {
         let (part, index) = all[at];
-        let key = cache::key(&parts[part].1.image(index)?)?;
+        let dataset = parts[part].1;
+        let key = cache::key(&dataset.image(index)?.windowed(dataset.max_pixels()))?;
         Ok(compared.images.get(&key).copied())
     })?;
     let is_known = hashes.iter().all(Option::is_some);
@@ -167,9 +169,16 @@ struct Seen {
 }
 
 /// A look from the cache, by the file or else by its bytes; else at the image.
-fn seen(dataset: &dyn Dataset, index: usize, known: &Looks, by_content: &HashMap<u128, Arc<Look>>) -> Seen {
+fn seen(
+    dataset: &dyn Dataset,
+    index: usize,
+    known: &Looks,
+    by_content: &HashMap<u128, Arc<Look>>,
+    budget: &Budget,
+) -> Seen {
     let looked = || -> Result<Seen> {
-        let image = dataset.image(index)?;
+        let most = dataset.max_pixels();
+        let image = dataset.image(index)?.windowed(most);
         let key = cache::key(&image)?;
         if let Some(look) = known.get(&key) {
             return Ok(Seen { key, look: Ok(look.clone()), decoded: false });
@@ -179,7 +188,8 @@ fn seen(dataset: &dyn Dataset, index: usize, known: &Looks, by_content: &HashMap
         if let Some(look) = by_content.get(&content) {
             return Ok(Seen { key, look: Ok(look.clone()), decoded: false });
         }
-        Ok(Seen { key, look: Ok(Arc::new(Look::of(&image, content)?)), decoded: true })
+        let _held = budget.hold(&image);
+        Ok(Seen { key, look: Ok(Arc::new(Look::of(&image, content, most)?)), decoded: true })
     };
     let failed = |reason: String| Seen { key: 0, look: Err(reason), decoded: true };
     match catch_unwind(AssertUnwindSafe(looked)) {

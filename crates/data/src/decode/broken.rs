@@ -3,8 +3,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::budget::Budget;
+use super::decode_within;
 use super::whole::check_whole;
-use crate::{Dataset, Encoded, Result, decode};
+use crate::{Dataset, Encoded, Result};
 
 /// An image that cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,19 +35,24 @@ pub fn complaint(broken: &[Broken], images: usize, part: &str, most: usize) -> S
 
 /// Decodes every image on `workers` threads and returns those that fail, in order. `progress` hears the number done.
 pub fn broken(dataset: &dyn Dataset, workers: usize, progress: &(dyn Fn(usize) + Sync)) -> Vec<Broken> {
-    failing(dataset, workers, progress, &|image| decode(image).map(|_| ()))
+    let (budget, most) = (Budget::new(), dataset.max_pixels());
+    failing(dataset, workers, progress, &|image| {
+        let image = image.load()?;
+        let _held = budget.hold(&image);
+        decode_within(&image, most).map(drop)
+    })
 }
 
 /// Those that [`check_whole`] refuses, by their first and last bytes: a small part of the time of [`broken`], which finds more.
 pub fn truncated(dataset: &dyn Dataset, workers: usize) -> Vec<Broken> {
-    failing(dataset, workers, &|_| {}, &check_whole)
+    failing(dataset, workers, &|_| {}, &|image| check_whole(&image))
 }
 
 fn failing(
     dataset: &dyn Dataset,
     workers: usize,
     progress: &(dyn Fn(usize) + Sync),
-    check: &(dyn Fn(&Encoded) -> Result<()> + Sync),
+    check: &(dyn Fn(Encoded) -> Result<()> + Sync),
 ) -> Vec<Broken> {
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let look = || {
@@ -55,8 +62,7 @@ fn failing(
             if index >= dataset.len() {
                 return found;
             }
-            let checked =
-                catch_unwind(AssertUnwindSafe(|| dataset.image(index).and_then(|encoded| check(&encoded))));
+            let checked = catch_unwind(AssertUnwindSafe(|| dataset.image(index).and_then(check)));
             let reason = match checked {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(error.to_string()),

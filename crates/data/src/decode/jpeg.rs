@@ -6,23 +6,30 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+use super::limit::check_pixels;
 use crate::{Error, Image, Result};
 
-/// The pixels as stored and the turn that makes them upright.
+/// The pixels as stored and the turn that makes them upright; of no more than `most` pixels.
 ///
 /// Errs where the file ends before its end-of-image marker, and where that marker comes before the picture is complete. The
 /// latter cannot be told of the last scan of a progressive JPEG, which refines what is there, nor of the last few blocks.
-pub fn decode(bytes: &[u8]) -> Result<(Image, Orientation)> {
+pub fn decode(bytes: &[u8], most: u64) -> Result<(Image, Orientation)> {
     let Layout { end, progressive } = layout(bytes)?;
     // At an end-of-image marker the decoder goes on with zeros, however many it needs; at the end of the file it errs. It reads
     // up to 8 bytes ahead.
     let open = (!progressive).then(|| [&bytes[..end], &[0; 16]].concat());
-    match attempt(open.as_deref().unwrap_or(bytes), true) {
+    match attempt(open.as_deref().unwrap_or(bytes), true, most) {
         // Bytes between two headers harm nothing; libjpeg skips them too.
-        Err(problem) if problem.contains("Extra bytes between headers") => attempt(bytes, false),
+        Err(Failure::Data(problem)) if problem.contains("Extra bytes between headers") => {
+            attempt(bytes, false, most)
+        }
         other => other,
     }
-    .map_err(|problem| {
+    .map_err(|failure| {
+        let problem = match failure {
+            Failure::Data(problem) => problem,
+            Failure::Size(error) => return error,
+        };
         let ran_out =
             ["Premature end of buffer", "Exhausted data"].iter().any(|words| problem.contains(words));
         if ran_out && open.is_some() {
@@ -40,22 +47,58 @@ pub fn header(bytes: &[u8]) -> Result<((u32, u32), Orientation)> {
     Ok(((width as u32, height as u32), orientation(&decoder)))
 }
 
+/// (width, height) as stored, as the first frame header says: without the tables that a decoder makes of the other headers.
+pub fn claimed(bytes: &[u8]) -> Option<(u32, u32)> {
+    let mut at = 2;
+    loop {
+        let &[0xff, marker, ref rest @ ..] = bytes.get(at..)? else { return None };
+        match (marker, rest) {
+            // Fill bytes, and markers without a length.
+            (0xff, _) => at += 1,
+            (0x01 | 0xd0..=0xd8, _) => at += 2,
+            // Frame headers: length, precision, height, width. Between them stand the marks of tables.
+            (0xc0..=0xcf, [_, _, _, a, b, c, d, ..]) if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
+                let side = |high: u8, low: u8| u32::from(u16::from_be_bytes([high, low]));
+                return Some((side(*c, *d), side(*a, *b)));
+            }
+            (_, [high, low, ..]) => at += 2 + usize::from(u16::from_be_bytes([*high, *low])),
+            _ => return None,
+        }
+    }
+}
+
 /// The file reaches its end-of-image marker.
 pub fn check_end(bytes: &[u8]) -> Result<()> {
     layout(bytes).map(|_| ())
 }
 
-fn attempt(bytes: &[u8], strict: bool) -> std::result::Result<(Image, Orientation), String> {
+/// Why a picture was not decoded.
+enum Failure {
+    /// In the decoder's words.
+    Data(String),
+    Size(Error),
+}
+
+impl From<&str> for Failure {
+    fn from(problem: &str) -> Failure {
+        Failure::Data(problem.to_owned())
+    }
+}
+
+fn attempt(bytes: &[u8], strict: bool, most: u64) -> std::result::Result<(Image, Orientation), Failure> {
+    let failed = |error: zune_jpeg::errors::DecodeErrors| Failure::Data(error.to_string());
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options(strict));
-    decoder.decode_headers().map_err(|error| error.to_string())?;
+    decoder.decode_headers().map_err(failed)?;
+    let (width, height) = decoder.dimensions().ok_or("no size")?;
+    check_pixels(width as u32, height as u32, most).map_err(Failure::Size)?;
     let grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
     let color = if grey { ColorSpace::Luma } else { ColorSpace::RGB };
     decoder.set_options(options(strict).jpeg_set_out_colorspace(color));
-    let stored = decoder.decode().map_err(|error| error.to_string())?;
-    let (width, height) = decoder.dimensions().ok_or("no size")?;
+    let stored = decoder.decode().map_err(failed)?;
     let pixels = if grey { stored.iter().flat_map(|&grey| [grey; 3]).collect() } else { stored };
     if pixels.len() != width * height * 3 {
-        return Err(format!("expected {} bytes of pixels, got {}", width * height * 3, pixels.len()));
+        let problem = format!("expected {} bytes of pixels, got {}", width * height * 3, pixels.len());
+        return Err(Failure::Data(problem));
     }
     Ok((Image { width: width as u32, height: height as u32, pixels }, orientation(&decoder)))
 }

@@ -5,11 +5,14 @@ use std::io::Cursor;
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageReader};
+use limit::{MAX_PIXELS, opened, opened_within};
 
-use crate::{Encoded, Error, Image, Result};
+use crate::{Encoded, Error, Image, Result, file};
 
 pub mod broken;
+pub mod budget;
 mod jpeg;
+pub mod limit;
 pub mod rate;
 pub mod whole;
 pub mod window;
@@ -23,18 +26,31 @@ pub mod window;
 ///
 /// # Errors
 /// [`Error::Io`]; [`Error::Image`], without the image's name, for what cannot be read whole, and for floating point, which
-/// has no agreed range.
+/// has no agreed range; for more than [`MAX_PIXELS`](crate::MAX_PIXELS) pixels.
 pub fn decode(encoded: &Encoded) -> Result<Image> {
+    decode_within(encoded, MAX_PIXELS)
+}
+
+/// The same with another limit, such as a dataset's: an image of more than `most` pixels is refused by its header.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_within(encoded: &Encoded, most: u64) -> Result<Image> {
     let bytes = match encoded {
         Encoded::Pixels(image) => return Ok(image.clone()),
         other => bytes(other)?,
     };
     if is_jpeg(&bytes) {
-        let (image, orientation) = jpeg::decode(&bytes)?;
+        let (image, orientation) = jpeg::decode(&bytes, most)?;
         return Ok(upright(image, orientation));
     }
+    if let Encoded::Deep { window, .. } = encoded
+        && let Some(deep) = window::deep(&bytes, most)?
+    {
+        return Ok(deep.image(*window));
+    }
     webp_is_whole(&bytes, bytes.len() as u64)?;
-    let (image, orientation) = dynamic(reader(&bytes)?.into_decoder().map_err(broken)?)?;
+    let (image, orientation) = dynamic(opened_within(&bytes, most)?)?;
     Ok(upright(rgb8(image)?, orientation))
 }
 
@@ -56,7 +72,7 @@ pub fn size(encoded: &Encoded) -> Result<(u32, u32)> {
     let ((width, height), orientation) = if is_jpeg(&bytes) {
         jpeg::header(&bytes)?
     } else {
-        let mut decoder = reader(&bytes)?.into_decoder().map_err(broken)?;
+        let mut decoder = opened(&bytes)?;
         (decoder.dimensions(), decoder.orientation().map_err(broken)?)
     };
     Ok(if turns(orientation) { (height, width) } else { (width, height) })
@@ -65,9 +81,8 @@ pub fn size(encoded: &Encoded) -> Result<(u32, u32)> {
 /// Format, channels and depth from the header: `JPEG, RGB, 8 bits`.
 pub(crate) fn kind(encoded: &Encoded) -> Result<String> {
     let bytes = bytes(encoded)?;
-    let reader = reader(&bytes)?;
-    let format = reader.format().expect("checked by reader");
-    let color = reader.into_decoder().map_err(broken)?.original_color_type();
+    let format = reader(&bytes)?.format().expect("checked by reader");
+    let color = opened(&bytes)?.original_color_type();
     let channels = match color.channel_count() {
         1 => "grey",
         2 => "grey and alpha",
@@ -89,12 +104,27 @@ impl Encoded {
             other => Ok(other),
         }
     }
+
+    /// A picture of 16 bits with its window done; one that cannot be read stays, for those who decode.
+    pub(crate) fn windowed(self, most: u64) -> Encoded {
+        match self {
+            deep @ Encoded::Deep { .. } => match (decode_within(&deep, most), deep) {
+                (Ok(image), _) => Encoded::Pixels(image),
+                (Err(_), Encoded::Deep { bytes, .. }) => Encoded::Bytes(bytes),
+                (Err(_), other) => other,
+            },
+            other => other,
+        }
+    }
 }
+
+/// Bytes of a file: more than these have no sizes in the headers of JPEG, PNG, WebP, BMP and most TIFFs.
+const LARGEST: u64 = 4 << 30;
 
 fn bytes(encoded: &Encoded) -> Result<Cow<'_, [u8]>> {
     match encoded {
-        Encoded::File(path) => Ok(Cow::Owned(std::fs::read(path).map_err(Error::io(path))?)),
-        Encoded::Bytes(bytes) => Ok(Cow::Borrowed(bytes)),
+        Encoded::File(path) => Ok(Cow::Owned(file::read_within(path, LARGEST)?)),
+        Encoded::Bytes(bytes) | Encoded::Deep { bytes, .. } => Ok(Cow::Borrowed(bytes)),
         Encoded::Pixels(_) => unreachable!("pixels are not bytes of a file"),
     }
 }

@@ -6,7 +6,7 @@ use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
 use tallow_seed::Seed;
 
-use super::decode;
+use super::{decode, decode_within};
 use crate::identical::in_threads;
 use crate::{Dataset, Encoded, Error, Result};
 
@@ -45,7 +45,9 @@ pub fn jpegs_per_second(width: u32, height: u32) -> Result<f64> {
 /// An image that cannot be read.
 pub fn images_per_second(dataset: &dyn Dataset, most: usize, threads: usize) -> Result<f64> {
     let (count, began) = (dataset.len().min(most), Instant::now());
-    in_threads(count, threads, |at| decode(&dataset.image(at)?.load()?).map(drop))?;
+    in_threads(count, threads, |at| {
+        decode_within(&dataset.image(at)?.load()?, dataset.max_pixels()).map(drop)
+    })?;
     Ok(count as f64 / began.elapsed().as_secs_f64())
 }
 

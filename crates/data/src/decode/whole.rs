@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
 use super::{bytes, decode, is_jpeg, is_webp, jpeg, reader, webp_is_whole};
-use crate::{Encoded, Error, Result};
+use crate::{Encoded, Error, Result, file};
 
 /// As many of the first bytes as tell the format, and of the last ones as hold its end.
 const LOOKED_AT: u64 = 64;
@@ -21,11 +21,11 @@ const PNG_END: &[u8] = b"\0\0\0\0IEND\xaeB`\x82";
 pub fn check_whole(encoded: &Encoded) -> Result<()> {
     let (start, end, length) = match encoded {
         Encoded::Pixels(_) => return Ok(()),
-        Encoded::Bytes(bytes) => {
+        Encoded::Bytes(bytes) | Encoded::Deep { bytes, .. } => {
             let few = bytes.len().min(LOOKED_AT as usize);
             (bytes[..few].to_vec(), bytes[bytes.len() - few..].to_vec(), bytes.len() as u64)
         }
-        Encoded::File(path) => ends(path).map_err(Error::io(path))?,
+        Encoded::File(path) => ends(file::open(path)?).map_err(Error::io(path))?,
     };
     if is_jpeg(&start) {
         // Some cameras fill the file up with zeros.
@@ -45,8 +45,7 @@ pub fn check_whole(encoded: &Encoded) -> Result<()> {
 }
 
 /// First and last bytes of a file, and its length.
-pub(crate) fn ends(path: &std::path::Path) -> std::io::Result<(Vec<u8>, Vec<u8>, u64)> {
-    let mut file = File::open(path)?;
+pub(crate) fn ends(mut file: File) -> std::io::Result<(Vec<u8>, Vec<u8>, u64)> {
     let length = file.metadata()?.len();
     let mut read = |from: u64| {
         let mut found = Vec::with_capacity(LOOKED_AT as usize);

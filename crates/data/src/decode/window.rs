@@ -2,6 +2,7 @@
 //!
 //! A picture of 16 bits often holds 12 (0 to 4095): taken as it is, by its upper eight bits, it is nearly black.
 
+use std::io::BufReader;
 use std::sync::Arc;
 
 use image::metadata::Orientation;
@@ -9,9 +10,10 @@ use image::{ColorType, DynamicImage, ImageDecoder};
 use serde_yaml::Value;
 use tallow_seed::Seed;
 
-use super::{broken, bytes, dynamic, is_jpeg, reader, upright};
+use super::limit::{of_headers, opened_within};
+use super::{bytes, dynamic, is_jpeg, reader, upright};
 use crate::options::shown;
-use crate::{Dataset, Encoded, Error, Image, Options, Result};
+use crate::{Dataset, Encoded, Error, Image, Options, Result, file};
 
 /// What a recipe's `data.window` says.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -115,7 +117,12 @@ fn levels(parts: &[&dyn Dataset]) -> Result<Option<(u16, u16)>> {
         }
         for &index in of_16_bits.iter().step_by(of_16_bits.len().div_ceil(SAMPLE).max(1)) {
             // What cannot be read is told by those who read all.
-            let Ok(Some(Deep { levels, .. })) = deep(&part.image(index)?) else { continue };
+            let image = part.image(index)?;
+            let Ok(Some(Deep { levels, .. })) =
+                bytes(&image).and_then(|bytes| deep(&bytes, part.max_pixels()))
+            else {
+                continue;
+            };
             let (least, most) = (levels.iter().min(), levels.iter().max());
             if let (Some(&least), Some(&most)) = (least, most) {
                 let (low, high) = found.unwrap_or((least, most));
@@ -143,22 +150,26 @@ fn spread(count: usize) -> Vec<usize> {
 fn is_deep(encoded: &Encoded) -> bool {
     let color = match encoded {
         Encoded::Pixels(_) => None,
-        Encoded::Bytes(bytes) => reader(bytes).ok().and_then(|reader| color_type(reader).ok()),
+        Encoded::Bytes(bytes) | Encoded::Deep { bytes, .. } => {
+            reader(bytes).ok().and_then(|reader| color_type(reader).ok())
+        }
         Encoded::File(path) => {
             let end = path.extension().map(|end| end.to_ascii_lowercase());
             if end.is_some_and(|end| end == "jpg" || end == "jpeg") {
                 return false;
             }
-            let opened = image::ImageReader::open(path).and_then(|reader| reader.with_guessed_format());
-            opened.ok().and_then(|reader| color_type(reader).ok())
+            let opened = file::open(path).ok().map(|file| image::ImageReader::new(BufReader::new(file)));
+            let guessed = opened.and_then(|reader| reader.with_guessed_format().ok());
+            guessed.and_then(|reader| color_type(reader).ok())
         }
     };
     color.is_some_and(has_16_bits)
 }
 
 fn color_type<R: std::io::BufRead + std::io::Seek>(
-    reader: image::ImageReader<R>,
+    mut reader: image::ImageReader<R>,
 ) -> image::ImageResult<ColorType> {
+    reader.limits(of_headers());
     Ok(reader.into_decoder()?.color_type())
 }
 
@@ -167,7 +178,7 @@ fn has_16_bits(color: ColorType) -> bool {
 }
 
 /// A picture of 16 bits as stored: levels of one channel or three, alpha dropped, and the turn that makes it upright.
-struct Deep {
+pub struct Deep {
     width: u32,
     height: u32,
     levels: Vec<u16>,
@@ -175,15 +186,11 @@ struct Deep {
 }
 
 /// None for every other image; decoded only where the header says 16 bits.
-fn deep(encoded: &Encoded) -> Result<Option<Deep>> {
-    if matches!(encoded, Encoded::Pixels(_)) {
+pub fn deep(bytes: &[u8], most: u64) -> Result<Option<Deep>> {
+    if is_jpeg(bytes) {
         return Ok(None);
     }
-    let bytes = bytes(encoded)?;
-    if is_jpeg(&bytes) {
-        return Ok(None);
-    }
-    let decoder = reader(&bytes)?.into_decoder().map_err(broken)?;
+    let decoder = opened_within(bytes, most)?;
     if !has_16_bits(decoder.color_type()) {
         return Ok(None);
     }
@@ -198,7 +205,7 @@ fn deep(encoded: &Encoded) -> Result<Option<Deep>> {
 }
 
 impl Deep {
-    fn image(self, window: Window) -> Image {
+    pub fn image(self, window: Window) -> Image {
         let (min, max) = window.ends(&self.levels);
         let range = f64::from(max.saturating_sub(min).max(1));
         let byte = |level: u16| (f64::from(level.clamp(min, max) - min) / range * 255.0).round() as u8;
@@ -252,11 +259,15 @@ impl Dataset for Windowed {
 
     fn image(&self, index: usize) -> Result<Encoded> {
         let encoded = self.dataset.image(index)?.load()?;
-        Ok(match deep(&encoded) {
-            Ok(Some(deep)) => Encoded::Pixels(deep.image(self.window)),
-            // What cannot be read is told, with its name, by those who decode.
-            Ok(None) | Err(_) => encoded,
+        let is_deep = is_deep(&encoded);
+        Ok(match encoded {
+            Encoded::Bytes(bytes) if is_deep => Encoded::Deep { bytes, window: self.window },
+            other => other,
         })
+    }
+
+    fn max_pixels(&self) -> u64 {
+        self.dataset.max_pixels()
     }
 }
 

@@ -75,6 +75,32 @@ fn images_of_one_view_have_one_size() {
 }
 
 #[test]
+fn an_image_beyond_the_limit_of_its_dataset_ends_the_batch_by_its_name() {
+    let most = rows(10).max_pixels();
+    assert_eq!(most, crate::MAX_PIXELS);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wide.png");
+    crate::written::file(&path, crate::written::forged_png(65_535, 65_535, &[]));
+    let row = vec![crate::Row { id: "wide.png".into(), label: 0, group: None }];
+    let images = crate::Images::Files(vec![path]);
+    let table = crate::Table::new("test", vec!["a".into()], None, row, images).unwrap();
+    let limited: Arc<dyn Dataset> = Arc::new(crate::Subset::limited(Arc::new(table), 7));
+    let limited: Arc<dyn Dataset> = Arc::new(crate::Subset::new(limited, vec![0]));
+    let most = limited.max_pixels();
+    let prepare: Arc<Prepare> = Arc::new(move |encoded, _| Ok(vec![crate::decode_within(&encoded, most)?]));
+    for workers in [0, 2] {
+        let mut loader = Loader::new(limited.clone(), vec![vec![0]], prepare.clone(), workers);
+        let error = loader.next().unwrap().unwrap_err().to_string();
+        assert!(
+            error.starts_with("wide.png: 65535×65535 pixels by its header – expected at most 7"),
+            "{error}"
+        );
+    }
+    let broken = crate::broken(&*limited, 2, &|_| {});
+    assert!(broken[0].reason.contains("at most 7 pixels"), "{}", broken[0].reason);
+}
+
+#[test]
 fn work_stays_a_few_batches_ahead_and_ends_when_the_loader_is_dropped() {
     let prepared = Arc::new(AtomicUsize::new(0));
     let count = prepared.clone();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::part::Part;
-use crate::{Error, Images, Result};
+use crate::{Error, Images, Result, file};
 
 /// (part, images, labels).
 pub type Loaded = Vec<(Part, Images, Vec<u32>)>;
@@ -25,7 +25,7 @@ pub fn mnist(folder: &Path) -> Result<Loaded> {
 /// The bytes behind the header of an IDX file, which gives these sizes; `None` is any. Source: yann.lecun.com/exdb/mnist.
 fn idx(path: &Path, expected: &[Option<u32>]) -> Result<Vec<u8>> {
     let invalid = |problem| Err(Error::invalid(path.display(), problem));
-    let mut file = std::fs::read(path).map_err(Error::io(path))?;
+    let mut file = file::read(path)?;
     let header: Vec<u32> =
         file.as_chunks().0.iter().take(1 + expected.len()).map(|word| u32::from_be_bytes(*word)).collect();
     // Two zeros, the type (8: unsigned bytes), the number of sizes.
@@ -77,7 +77,7 @@ fn cifar(folder: &Path, part: Part, names: &[String], front: usize) -> Result<(P
     let (mut bytes, mut labels) = (Vec::new(), Vec::new());
     for name in names {
         let path = folder.join(name);
-        let file = std::fs::read(&path).map_err(Error::io(&path))?;
+        let file = file::read(&path)?;
         if file.is_empty() || file.len() % record != 0 {
             let problem = format!("expected records of {record} bytes, got {} bytes", file.len());
             return Err(Error::invalid(path.display(), problem));

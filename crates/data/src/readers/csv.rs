@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
 use crate::error::Mistakes;
-use crate::{Error, Result, suggestion};
+use crate::{Error, Result, file, suggestion};
 
 /// A CSV in memory.
 pub struct CsvFile {
@@ -26,7 +26,7 @@ impl CsvFile {
     /// The same in an encoding of the WHATWG's names (`utf-16`, `windows-1252`, `gbk` …). Without one it is what a byte order
     /// mark says, else UTF-8, and Latin-1 (windows-1252) where the bytes are not UTF-8.
     pub fn read_as(path: &Path, encoding: Option<&str>) -> Result<CsvFile> {
-        let bytes = std::fs::read(path).map_err(Error::io(path))?;
+        let bytes = file::read(path)?;
         let text = decoded(path, &bytes, encoding)?;
         let text = text.trim_start_matches('\u{feff}');
         let first = text.lines().next().unwrap_or_default();

@@ -1,21 +1,47 @@
-//! Files of a folder: which are images, in what order.
+//! Files of a folder: which are images, in what order, and which links are followed.
 
-use std::path::{Path, PathBuf};
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::path::{Component, Path, PathBuf};
 
 use crate::{Error, Result};
 
 /// Names that image files end in, in any case.
 pub const EXTENSIONS: [&str; 7] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"];
 
-/// The image files below a folder, told by [`EXTENSIONS`], in the order of their names, without hidden ones.
+/// What becomes of links. Those to files are followed in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Links {
+    /// Links to folders are an error that ends with this remedy.
+    Refused(&'static str),
+    /// Links to folders are followed, each folder once.
+    Followed,
+}
+
+/// A file below a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub path: PathBuf,
+    /// The same without links; of a link to nothing its own path.
+    pub real: PathBuf,
+    /// Whether a link led to it.
+    pub is_linked: bool,
+}
+
+/// The image files below a folder, told by [`EXTENSIONS`], in the order of their names, without hidden ones, each once: a file that a
+/// link leads to as well counts where it is.
 ///
 /// # Errors
-/// [`Error::Io`] for a folder that cannot be read.
+/// [`Error::Io`] for a folder that cannot be read; [`Error::Invalid`] for a link to a folder.
 pub fn images_below(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    walk(folder, &mut files)?;
-    files.retain(|path| is_image(path));
-    Ok(files)
+    images(folder, Links::Refused("name the folder that it leads to"))
+}
+
+/// The same with a word on links.
+pub fn images(folder: &Path, links: Links) -> Result<Vec<PathBuf>> {
+    let mut files = walk(folder, links)?;
+    files.retain(|file| is_image(&file.path));
+    Ok(once(files).0.into_iter().map(|file| file.path).collect())
 }
 
 /// Whether a name ends in one of [`EXTENSIONS`].
@@ -24,35 +50,147 @@ pub fn is_image(path: &Path) -> bool {
     EXTENSIONS.contains(&extension.to_lowercase().as_str())
 }
 
-/// Adds every file below a folder, in the order of their names.
-pub fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    for path in sorted(folder)? {
-        if path.is_dir() {
-            walk(&path, files)?;
-        } else {
-            files.push(path);
+/// Every file below a folder, in the order of their names, without hidden ones. The folder itself may be a link.
+pub fn walk(folder: &Path, links: Links) -> Result<Vec<Found>> {
+    let real = fs::canonicalize(folder).map_err(Error::io(folder))?;
+    let is_linked = fs::symlink_metadata(folder).is_ok_and(|about| about.is_symlink());
+    let mut walk = Walk { links, seen: HashSet::new(), files: Vec::new(), later: Vec::new() };
+    walk.below(folder, &real, is_linked)?;
+    // A folder that a link leads to as well counts where it is, so links come last.
+    while let Some(link) = walk.later.pop() {
+        let real = fs::canonicalize(&link).map_err(Error::io(&link))?;
+        walk.below(&link, &real, true)?;
+    }
+    let mut files = walk.files;
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+struct Walk {
+    links: Links,
+    /// Real folders.
+    seen: HashSet<PathBuf>,
+    files: Vec<Found>,
+    /// Links to folders, the last first.
+    later: Vec<PathBuf>,
+}
+
+impl Walk {
+    fn below(&mut self, folder: &Path, real: &Path, is_linked: bool) -> Result<()> {
+        if !self.seen.insert(real.to_path_buf()) {
+            return Ok(());
+        }
+        let mut links = Vec::new();
+        for (path, kind) in entries(folder)? {
+            let here = real.join(path.file_name().unwrap_or_default());
+            if kind.is_symlink() {
+                if path.is_dir() {
+                    self.links.check(&path)?;
+                    links.push(path);
+                } else {
+                    let real = fs::canonicalize(&path).unwrap_or(here);
+                    self.files.push(Found { path, real, is_linked: true });
+                }
+            } else if kind.is_dir() {
+                self.below(&path, &here, is_linked)?;
+            } else {
+                self.files.push(Found { path, real: here, is_linked });
+            }
+        }
+        self.later.extend(links.into_iter().rev());
+        Ok(())
+    }
+}
+
+impl Links {
+    /// A folder that may be read: none that is a link, where those are refused.
+    pub fn check(self, folder: &Path) -> Result<()> {
+        match self {
+            Links::Refused(remedy) if fs::symlink_metadata(folder).is_ok_and(|about| about.is_symlink()) => {
+                let problem =
+                    format!("a link to a folder – expected folders, and links to files alone – {remedy}");
+                Err(Error::invalid(folder.display(), problem))
+            }
+            _ => Ok(()),
         }
     }
-    Ok(())
+}
+
+/// Of files that are one without links the first that is no link, else the first; and how many more there were.
+pub fn once(files: Vec<Found>) -> (Vec<Found>, usize) {
+    if !files.iter().any(|file| file.is_linked) {
+        return (files, 0);
+    }
+    let count = files.len();
+    let mut kept: HashMap<&Path, usize> = HashMap::new();
+    for (at, file) in files.iter().enumerate() {
+        let first = kept.entry(&file.real).or_insert(at);
+        if files[*first].is_linked && !file.is_linked {
+            *first = at;
+        }
+    }
+    let kept: HashSet<usize> = kept.into_values().collect();
+    let files: Vec<Found> =
+        files.into_iter().enumerate().filter_map(|(at, file)| kept.contains(&at).then_some(file)).collect();
+    let more = count - files.len();
+    (files, more)
+}
+
+/// What is in a folder, sorted, without hidden entries; whether it is a folder is told of no link.
+fn entries(folder: &Path) -> Result<Vec<(PathBuf, fs::FileType)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
+        let entry = entry.map_err(Error::io(folder))?;
+        if !entry.file_name().to_string_lossy().starts_with('.') {
+            found.push((entry.path(), entry.file_type().map_err(Error::io(folder))?));
+        }
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(found)
+}
+
+/// What is in a folder, folders among it, sorted, without hidden entries.
+pub fn listed(folder: &Path) -> Result<Vec<Found>> {
+    let real = fs::canonicalize(folder).map_err(Error::io(folder))?;
+    let through = fs::symlink_metadata(folder).is_ok_and(|about| about.is_symlink());
+    let found = |(path, kind): (PathBuf, fs::FileType)| {
+        let here = real.join(path.file_name().unwrap_or_default());
+        match kind.is_symlink() {
+            true => Found { real: fs::canonicalize(&path).unwrap_or(here), path, is_linked: true },
+            false => Found { path, real: here, is_linked: through },
+        }
+    };
+    Ok(entries(folder)?.into_iter().map(found).collect())
 }
 
 /// What is in a folder, sorted, without hidden entries.
 pub fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
-        let entry = entry.map_err(Error::io(folder))?;
-        if !entry.file_name().to_string_lossy().starts_with('.') {
-            paths.push(entry.path());
-        }
-    }
-    paths.sort();
-    Ok(paths)
+    Ok(entries(folder)?.into_iter().map(|(path, _)| path).collect())
 }
 
 /// `path` below `root`, with `/` on every system.
 pub fn relative(root: &Path, path: &Path) -> String {
     let below = path.strip_prefix(root).unwrap_or(path);
     below.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+}
+
+/// Whether a path, as it is written, leads out of a folder.
+pub fn leaves(path: &Path, root: &Path) -> bool {
+    let below = path.strip_prefix(root).unwrap_or(path);
+    let is_plain = |part: Component| matches!(part, Component::Normal(_) | Component::CurDir);
+    !below.components().all(is_plain) && !written(path).starts_with(written(root))
+}
+
+/// The whole path, `..` and the name before it left out, links unseen.
+fn written(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).components() {
+        match part {
+            Component::ParentDir => _ = plain.pop(),
+            part => plain.push(part),
+        }
+    }
+    plain
 }
 
 /// The name of a file without its folders and, where it is one of [`EXTENSIONS`], its extension; a dot within a name stays.

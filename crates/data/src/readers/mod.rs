@@ -3,6 +3,7 @@
 
 pub mod binary;
 pub mod csv;
+pub mod expansion;
 pub mod files;
 pub mod npz;
 pub mod parquet;

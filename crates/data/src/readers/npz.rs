@@ -3,17 +3,20 @@
 //! Format: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use zip::ZipArchive;
 
-use crate::{Error, Result};
+use super::expansion::Expansion;
+use crate::{Error, Result, file};
 
 /// An npz file, read array by array.
 pub struct Npz {
     path: PathBuf,
     archive: ZipArchive<BufReader<File>>,
+    /// Of all arrays together.
+    expansion: Expansion,
 }
 
 /// An array in C order, as stored.
@@ -21,15 +24,19 @@ pub struct Npz {
 pub struct Array {
     pub shape: Vec<usize>,
     kind: u8,
+    /// Bytes of a value.
+    width: usize,
     bytes: Vec<u8>,
 }
 
 impl Npz {
-    pub fn open(path: &Path) -> Result<Npz> {
-        let file = File::open(path).map_err(Error::io(path))?;
+    /// Arrays that together are more than so many times the file's size are refused while they unpack.
+    pub fn open(path: &Path, max_expansion: u64) -> Result<Npz> {
+        let expansion = Expansion::of(path, max_expansion)?;
+        let file = file::open(path)?;
         let archive = ZipArchive::new(BufReader::new(file))
             .map_err(|error| Error::invalid(path.display(), format!("expected an npz archive: {error}")))?;
-        Ok(Npz { path: path.to_path_buf(), archive })
+        Ok(Npz { path: path.to_path_buf(), archive, expansion })
     }
 
     /// Names of the arrays.
@@ -45,9 +52,8 @@ impl Npz {
         }
         let place = format!("{}: {name}", self.path.display());
         let invalid = |error: String| Error::invalid(&place, error);
-        let mut entry = self.archive.by_name(&file).map_err(|error| invalid(error.to_string()))?;
-        let mut bytes = Vec::with_capacity(entry.size() as usize);
-        entry.read_to_end(&mut bytes).map_err(|error| invalid(error.to_string()))?;
+        let entry = self.archive.by_name(&file).map_err(|error| invalid(error.to_string()))?;
+        let bytes = self.expansion.read(entry, &place)?;
         parse(bytes).map(Some).map_err(invalid)
     }
 }
@@ -55,23 +61,19 @@ impl Npz {
 impl Array {
     /// Unsigned bytes; `None` if it holds anything else.
     pub fn into_bytes(self) -> Option<Vec<u8>> {
-        (self.kind == b'u' && self.width() == 1).then_some(self.bytes)
+        (self.kind == b'u' && self.width == 1).then_some(self.bytes)
     }
 
     /// Whole numbers of any width, little-endian.
     pub fn integers(&self) -> Option<Vec<i64>> {
         let signed = self.kind == b'i';
-        let width = self.width();
+        let width = self.width;
         let read = |bytes: &[u8]| {
             let mut full = if signed && bytes[width - 1] >= 0x80 { [0xff; 8] } else { [0; 8] };
             full[..width].copy_from_slice(bytes);
             i64::from_le_bytes(full)
         };
         (signed || self.kind == b'u').then(|| self.bytes.chunks_exact(width).map(read).collect())
-    }
-
-    fn width(&self) -> usize {
-        self.bytes.len() / self.shape.iter().product::<usize>().max(1)
     }
 }
 
@@ -117,9 +119,10 @@ fn parse(mut file: Vec<u8>) -> std::result::Result<Array, String> {
         _ => return Err(format!("expected whole numbers, little-endian, got `{descr}`")),
     };
     file.drain(..end);
-    let expected = shape.iter().product::<usize>() * width;
-    if file.len() != expected {
+    let expected = shape.iter().try_fold(width, |bytes, &side| bytes.checked_mul(side));
+    if expected != Some(file.len()) {
+        let expected = expected.map_or("more".to_owned(), |bytes| bytes.to_string());
         return Err(format!("expected {expected} bytes for the shape ({inside}), got {}", file.len()));
     }
-    Ok(Array { shape, kind, bytes: file })
+    Ok(Array { shape, kind, width, bytes: file })
 }

@@ -1,6 +1,6 @@
 //! Images, labels and groups out of Hugging Face image parquet: an image is `struct { bytes, path }`, or bytes alone.
 
-use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,7 +8,11 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
 
-use crate::{Error, Result, suggestion};
+use super::expansion::Expansion;
+use crate::{Error, Result, file, suggestion};
+use pages::unpacked;
+
+mod pages;
 
 /// Which columns to read, and which key of the recipe names each.
 pub struct Columns {
@@ -32,11 +36,18 @@ pub enum Label {
     Name(String),
 }
 
-/// Reads a whole file; the images stay encoded.
-pub fn read(path: &Path, columns: &Columns) -> Result<Contents> {
+/// Bytes that a row takes beside its image and texts.
+const OF_A_ROW: u64 = 96;
+
+/// Reads a whole file; the images stay encoded. One that holds more than so many times its own size is refused: values that a
+/// dictionary repeats count each time.
+pub fn read(path: &Path, columns: &Columns, max_expansion: u64) -> Result<Contents> {
+    caught(path, || read_within(path, columns, Expansion::of(path, max_expansion)?))
+}
+
+fn read_within(path: &Path, columns: &Columns, mut expansion: Expansion) -> Result<Contents> {
     let invalid = |error: parquet::errors::ParquetError| Error::invalid(path.display(), error.to_string());
-    let file = File::open(path).map_err(Error::io(path))?;
-    let reader = SerializedFileReader::new(file).map_err(invalid)?;
+    let reader = SerializedFileReader::new(file::open(path)?).map_err(invalid)?;
     let metadata = reader.metadata().file_metadata();
     let schema = metadata.schema();
     let wanted =
@@ -47,12 +58,25 @@ pub fn read(path: &Path, columns: &Columns) -> Result<Contents> {
             fields.push(column(path, schema, key, name)?);
         }
     }
+    let wanted = fields.iter().map(|field| field.name().to_owned()).collect::<Vec<_>>();
     let projection = Type::group_type_builder(schema.name()).with_fields(fields).build().map_err(invalid)?;
-    let count = metadata.num_rows().max(0) as usize;
+    let (mut sum, pages) = (0u64, file::open(path)?);
+    for column in reader.metadata().row_groups().iter().flat_map(|group| group.columns()) {
+        if column.column_path().parts().first().is_some_and(|name| wanted.contains(name)) {
+            let unpacked = unpacked(&pages, column.byte_range(), column.compression(), expansion.left());
+            sum = sum.saturating_add(unpacked.map_err(|error| {
+                Error::invalid(
+                    path.display(),
+                    format!("expected the pages of `{}`, got: {error}", column.column_path()),
+                )
+            })?);
+            expansion.check(sum)?;
+        }
+    }
     let mut contents = Contents {
-        images: Vec::with_capacity(count),
-        labels: Vec::with_capacity(count),
-        groups: Vec::with_capacity(count),
+        images: Vec::new(),
+        labels: Vec::new(),
+        groups: Vec::new(),
         names: metadata
             .key_value_metadata()
             .and_then(|pairs| pairs.iter().find(|pair| pair.key == "huggingface"))
@@ -60,16 +84,29 @@ pub fn read(path: &Path, columns: &Columns) -> Result<Contents> {
     };
     for (number, row) in reader.get_row_iter(Some(projection)).map_err(invalid)?.enumerate() {
         let place = || format!("{}: row {number}", path.display());
-        contents.add(row.map_err(invalid)?, columns, place)?;
+        contents.add(row.map_err(invalid)?, columns, &mut expansion, place)?;
     }
     Ok(contents)
 }
 
 /// Names of a file's columns.
 pub fn columns(path: &Path) -> Result<Vec<String>> {
-    let file = File::open(path).map_err(Error::io(path))?;
-    let reader =
-        SerializedFileReader::new(file).map_err(|error| Error::invalid(path.display(), error.to_string()))?;
+    caught(path, || names_of_columns(path))
+}
+
+/// What the library says of a file, a panic among it.
+fn caught<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
+        Err(Error::invalid(
+            path.display(),
+            "not a whole parquet file (its reader gave up) – fetch or write it again",
+        ))
+    })
+}
+
+fn names_of_columns(path: &Path) -> Result<Vec<String>> {
+    let reader = SerializedFileReader::new(file::open(path)?)
+        .map_err(|error| Error::invalid(path.display(), error.to_string()))?;
     Ok(reader
         .metadata()
         .file_metadata()
@@ -81,9 +118,17 @@ pub fn columns(path: &Path) -> Result<Vec<String>> {
 }
 
 impl Contents {
-    fn add(&mut self, row: Row, columns: &Columns, place: impl Fn() -> String) -> Result<()> {
+    fn add(
+        &mut self,
+        row: Row,
+        columns: &Columns,
+        expansion: &mut Expansion,
+        place: impl Fn() -> String,
+    ) -> Result<()> {
         let (mut image, mut label, mut group) = (None, None, None);
+        let mut taken = OF_A_ROW;
         for (name, field) in row.into_columns() {
+            taken += length(&field);
             if name == columns.image {
                 image = bytes(field);
             } else if name == columns.label {
@@ -96,6 +141,7 @@ impl Contents {
                 });
             }
         }
+        expansion.take(taken)?;
         let expected = |what: &str| Error::invalid(place(), format!("expected {what}"));
         let Some(image) = image else {
             return Err(expected(&format!("the bytes of an image in `{}`, got none", columns.image)));
@@ -114,6 +160,16 @@ fn column(path: &Path, schema: &Type, key: &str, name: &str) -> Result<Arc<Type>
         let problem = format!("expected a column `{name}`{near} – name another with data.{key}=…");
         Error::invalid(path.display(), problem)
     })
+}
+
+/// Bytes of a text, or of an image.
+fn length(field: &Field) -> u64 {
+    match field {
+        Field::Bytes(bytes) => bytes.len() as u64,
+        Field::Str(text) => text.len() as u64,
+        Field::Group(row) => row.get_column_iter().map(|(_, field)| length(field)).sum(),
+        _ => 0,
+    }
 }
 
 fn bytes(field: Field) -> Option<Vec<u8>> {

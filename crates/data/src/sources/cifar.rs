@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Parts, SourceSpec, hub, parquet};
+use super::{EXPANSION, FOLLOW_LINKS, Parts, SourceSpec, hub, links, max_expansion, parquet};
 use crate::readers::binary;
 use crate::readers::parquet::Columns;
 use crate::{Error, Options, Result};
@@ -17,6 +17,8 @@ pub const CIFAR10: SourceSpec = SourceSpec {
             "the folder of data_batch_1.bin … test_batch.bin, or of train-*.parquet and test-*.parquet",
         ),
         ("hub", "false", "read uoft-cs/cifar10 from the hub instead"),
+        EXPANSION,
+        FOLLOW_LINKS,
     ],
     open: |options| open(options, &TEN),
 };
@@ -31,6 +33,8 @@ pub const CIFAR100: SourceSpec = SourceSpec {
             "the folder of train.bin and test.bin, or of train-*.parquet and test-*.parquet",
         ),
         ("hub", "false", "read uoft-cs/cifar100 from the hub instead"),
+        EXPANSION,
+        FOLLOW_LINKS,
     ],
     open: |options| open(options, &HUNDRED),
 };
@@ -82,15 +86,21 @@ const HUNDRED: Kind = Kind {
 fn open(options: &Options, kind: &Kind) -> Result<Parts> {
     let classes: Vec<String> = kind.classes.iter().map(|name| (*name).to_string()).collect();
     let columns = Columns { image: "img".into(), label: kind.label.into(), group: None };
+    let max_expansion = max_expansion(options)?;
     if options.flag("hub")?.unwrap_or(false) {
-        return parquet::assemble(&hub::parquet(kind.hub, Some(kind.config))?, &columns, Some(classes));
+        return parquet::assemble(
+            &hub::parquet(kind.hub, Some(kind.config))?,
+            &columns,
+            Some(classes),
+            max_expansion,
+        );
     }
     let root = options.path("root")?.unwrap_or_else(|| kind.root.into());
     let whole = |folder: &PathBuf| kind.files.iter().all(|file| folder.join(file).is_file());
     let Some(folder) = [root.clone(), root.join(kind.folder)].into_iter().find(whole) else {
-        let files = parquet::below(&root)?;
+        let files = parquet::below(&root, links(options)?)?;
         if !files.is_empty() {
-            return parquet::assemble(&files, &columns, Some(classes));
+            return parquet::assemble(&files, &columns, Some(classes), max_expansion);
         }
         let problem = format!("neither {} nor parquet files are here", kind.files.join(", "));
         let remedy = format!(

@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::labels::Labels;
-use super::{Parts, SourceSpec};
+use super::{FOLLOW_LINKS, Parts, SourceSpec, links};
 use crate::error::{Mistakes, first_few};
 use crate::part::Part;
 use crate::readers::csv::CsvFile;
-use crate::readers::files::{images_below, stem};
-use crate::{Dataset, Error, Images, Options, Result, Row, Table};
+use crate::readers::files::{Links, images, leaves, stem};
+use crate::{Dataset, Error, Images, Options, Result, Row, Table, check_file, counted};
+use spellings::Spellings;
+
+mod spellings;
 
 pub const SPEC: SourceSpec = SourceSpec {
     name: "csv",
@@ -26,6 +29,12 @@ pub const SPEC: SourceSpec = SourceSpec {
         ("extension", "", "added to each path; names without one are found by name below root in any case"),
         ("encoding", "UTF-8, else Latin-1", "of the CSV: utf-16, windows-1252, gbk …"),
         ("classes", "the labels that occur, sorted", "the labels, in label order"),
+        (
+            "confine",
+            "false",
+            "whether paths that lead out of root are refused, links among them; else their number is noted",
+        ),
+        FOLLOW_LINKS,
     ],
     open,
 };
@@ -35,6 +44,7 @@ fn open(options: &Options) -> Result<Parts> {
         Error::option("file", "expected the CSV that names the images, got nothing – data.file=…")
     })?;
     if !file.is_file() {
+        special(&file)?;
         let remedy = "write a CSV with the columns `path` and `label`, or say where it is with data.file=…";
         return Err(Error::missing(file.display(), "no such file", remedy));
     }
@@ -42,6 +52,7 @@ fn open(options: &Options) -> Result<Parts> {
     let folder =
         file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf();
     let root = options.path("root")?.unwrap_or(folder);
+    let (links, confine) = (links(options)?, options.flag("confine")?.unwrap_or(false));
     let csv = CsvFile::read_as(&file, options.text("encoding")?.as_deref())?;
     let named = |key: &str, default: &str| Ok(options.text(key)?.unwrap_or_else(|| default.to_string()));
     let mut mistakes = Mistakes::default();
@@ -67,6 +78,10 @@ fn open(options: &Options) -> Result<Parts> {
     let mut mistakes = Mistakes::default();
     let mut absent: Vec<&str> = Vec::new();
     let mut seen: HashMap<&str, u64> = HashMap::new();
+    let mut spellings = Spellings::default();
+    let mut leaving = Vec::new();
+    let real_root =
+        if confine { Some(std::fs::canonicalize(&root).map_err(Error::io(&root))?) } else { None };
     let mut sides: [(Vec<Row>, Vec<PathBuf>); 3] = Default::default();
     for (line, fields) in &csv.rows {
         let id = fields[path].as_str();
@@ -97,14 +112,47 @@ fn open(options: &Options) -> Result<Parts> {
         let group = group.map(|group| fields[group].clone()).filter(|group| !group.is_empty());
         let mut image = place(id);
         if !image.is_file() {
-            let names = by_name.get_or_init(|| ByName::below(&root));
-            match names.find(id) {
+            // Never opened, so told here.
+            if mistakes.take(special(&image)).is_none() {
+                continue;
+            }
+            if by_name.get().is_none() {
+                _ = by_name.set(ByName::below(&root, links)?);
+            }
+            match by_name.get().and_then(|names| names.find(id)) {
                 Some(path) => image = path.clone(),
-                None => absent.push(id),
+                None => {
+                    absent.push(id);
+                    continue;
+                }
             }
         }
+        if leaves(&image, &root) {
+            leaving.push(id);
+        }
+        let is_outside = |root| std::fs::canonicalize(&image).is_ok_and(|real| !real.starts_with(root));
+        if real_root.as_ref().is_some_and(is_outside) {
+            let problem = format!(
+                "{id}: leads out of {}, and `confine` is true – expected a file below it",
+                root.display()
+            );
+            mistakes.push(csv.wrong(*line, problem));
+        }
         let (rows, paths) = &mut sides[side as usize];
-        rows.push(Row { id: id.to_string(), label, group });
+        let row = Row { id: id.to_string(), label, group };
+        if let Some(first) = spellings.earlier(side as usize, &image, paths).map(|row| &rows[row]) {
+            if (first.label, &first.group) == (row.label, &row.group) {
+                spellings.again += 1;
+                continue;
+            }
+            let problem = format!(
+                "{id}: the same file as {} in line {}, with another label or group – expected one row for a file – keep one",
+                first.id,
+                seen[first.id.as_str()]
+            );
+            mistakes.push(csv.wrong(*line, problem));
+        }
+        rows.push(row);
         paths.push(image);
     }
     mistakes.end()?;
@@ -124,6 +172,20 @@ fn open(options: &Options) -> Result<Parts> {
         return Err(Error::invalid(file.display(), "expected images, got a header alone"));
     }
     let mut parts = Parts::default();
+    if spellings.again > 0 {
+        let number = counted(spellings.again, "row");
+        parts.notes.push(format!(
+            "{}: {number} of files that another row names otherwise: counted once",
+            file.display()
+        ));
+    }
+    if !leaving.is_empty() {
+        let (number, root, few) = (counted(leaving.len(), "path"), root.display(), first_few(&leaving));
+        parts.notes.push(format!(
+            "{}: {number} out of {root}: {few} (`confine: true` refuses them)",
+            file.display()
+        ));
+    }
     for (part, (rows, paths)) in Part::ALL.into_iter().zip(sides) {
         if !rows.is_empty() {
             let (place, group_name) = (file.display().to_string(), group_name.clone());
@@ -139,9 +201,10 @@ fn open(options: &Options) -> Result<Parts> {
 struct ByName(HashMap<String, Option<PathBuf>>);
 
 impl ByName {
-    fn below(root: &Path) -> ByName {
+    fn below(root: &Path, links: Links) -> Result<ByName> {
         let mut names = HashMap::new();
-        for path in images_below(root).unwrap_or_default() {
+        let found = if root.is_dir() { images(root, links)? } else { Vec::new() };
+        for path in found {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let plain = stem(&name).to_owned();
             let short = unpadded(&plain).to_owned();
@@ -149,7 +212,7 @@ impl ByName {
                 names.entry(key).and_modify(|one| *one = None).or_insert_with(|| Some(path.clone()));
             }
         }
-        ByName(names)
+        Ok(ByName(names))
     }
 
     /// The file of an id without extension, or of one that lost its leading zeros in a spreadsheet.
@@ -163,6 +226,14 @@ impl ByName {
 pub(crate) fn unpadded(name: &str) -> &str {
     let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
     if is_number { name.trim_start_matches('0') } else { name }
+}
+
+/// An error for what is there and is no file and no folder.
+fn special(path: &Path) -> Result<()> {
+    match check_file(path) {
+        Err(error @ Error::Invalid { .. }) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// A column, and the key that names another where it is not there.

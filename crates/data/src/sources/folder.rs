@@ -1,13 +1,14 @@
 //! Class folders of image files.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::labels::Labels;
-use super::{Parts, SourceSpec};
+use super::{FOLLOW_LINKS, Parts, SourceSpec, links};
 use crate::error::first_few;
 use crate::part::Part;
-use crate::readers::files::{EXTENSIONS, is_image, relative, sorted, walk};
+use crate::readers::files::{EXTENSIONS, Found, Links, is_image, once, relative, sorted, walk};
 use crate::{Dataset, Error, Images, Options, Result, Row, Table, counted};
 
 pub const SPEC: SourceSpec = SourceSpec {
@@ -20,6 +21,7 @@ pub const SPEC: SourceSpec = SourceSpec {
             "the folder of the class folders, or of folders train, validation (val) and test",
         ),
         ("classes", "the folders' names, sorted", "the folders to read, in label order"),
+        FOLLOW_LINKS,
     ],
     open,
 };
@@ -32,7 +34,7 @@ fn open(options: &Options) -> Result<Parts> {
         let remedy = "put one folder of images for each class there, or say where they are with data.root=…";
         return Err(Error::missing(root.display(), "no such folder", remedy));
     }
-    let classes = options.texts("classes")?;
+    let (classes, links) = (options.texts("classes")?, links(options)?);
     let folders = folders(&root)?;
     let mut result = Parts::default();
     let divided = divided(&root, &folders, &mut result.notes);
@@ -64,7 +66,7 @@ fn open(options: &Options) -> Result<Parts> {
         ));
     }
     for (part, name) in found {
-        let table: Arc<dyn Dataset> = Arc::new(read(&root, &name, &labels, &mut result.notes)?);
+        let table: Arc<dyn Dataset> = Arc::new(read(&root, &name, &labels, links, &mut result.notes)?);
         *result.slot(part) = Some(table);
     }
     Ok(result)
@@ -109,40 +111,71 @@ fn check_classes(root: &Path, folders: &[String]) -> Result<()> {
     Err(Error::option("classes", problem))
 }
 
-fn read(root: &Path, part: &str, labels: &Labels, notes: &mut Vec<String>) -> Result<Table> {
+fn read(root: &Path, part: &str, labels: &Labels, links: Links, notes: &mut Vec<String>) -> Result<Table> {
     let place = root.join(part);
-    let (mut rows, mut paths, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    if !part.is_empty() {
+        links.check(&place)?;
+    }
+    let (mut rows, mut files, mut others, mut again) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for (label, class) in labels.classes.iter().enumerate() {
         let folder = place.join(class);
-        let mut files = Vec::new();
+        let mut found = Vec::new();
         if folder.is_dir() {
-            walk(&folder, &mut files)?;
+            links.check(&folder)?;
+            found = walk(&folder, links)?;
         }
-        let before = paths.len();
-        for path in files {
-            let id = relative(root, &path);
-            if is_image(&path) {
-                rows.push(Row { id, label: label as u32, group: None });
-                paths.push(path);
-            } else {
-                others.push(id);
-            }
-        }
-        if paths.len() == before {
+        let (images, beside): (Vec<Found>, Vec<Found>) =
+            found.into_iter().partition(|file| is_image(&file.path));
+        others.extend(beside.iter().map(|file| relative(root, &file.path)));
+        let (images, more) = once(images);
+        again += more;
+        let id = |file: &Found| relative(root, &file.path);
+        rows.extend(images.iter().map(|file| Row { id: id(file), label: label as u32, group: None }));
+        let count = images.len();
+        files.extend(images);
+        if count == 0 {
             notes.push(format!("{}: no images of class `{class}`", place.display()));
         }
     }
-    if paths.is_empty() {
+    if files.is_empty() {
         let problem = format!("no images in the class folders {}", first_few(&labels.classes));
         let remedy = format!("put images ({}) into one folder for each class", EXTENSIONS.join(", "));
         return Err(Error::missing(place.display(), problem, remedy));
+    }
+    check_labels(root, &files, &rows)?;
+    if again > 0 {
+        let number = counted(again, "link");
+        notes.push(format!(
+            "{}: {number} to images that are in the same class as well: counted once",
+            place.display()
+        ));
     }
     if !others.is_empty() {
         let place = place.display();
         let (number, named) = (counted(others.len(), "file"), first_few(&others));
         notes.push(format!("{place}: left out, as not images: {number}: {named}"));
     }
+    let paths: Vec<PathBuf> = files.into_iter().map(|file| file.path).collect();
     Table::new(&place.display().to_string(), labels.classes.clone(), None, rows, Images::Files(paths))
+}
+
+/// No file is reached under two labels.
+fn check_labels(root: &Path, files: &[Found], rows: &[Row]) -> Result<()> {
+    if !files.iter().any(|file| file.is_linked) {
+        return Ok(());
+    }
+    let mut of: HashMap<&Path, &Row> = HashMap::new();
+    for (file, row) in files.iter().zip(rows) {
+        let first = of.entry(&file.real).or_insert(row);
+        if first.label != row.label {
+            let problem = format!(
+                "`{}` and `{}` are one file, by a link, under two labels – expected one label for a file – take one of them out",
+                first.id, row.id
+            );
+            return Err(Error::invalid(root.display(), problem));
+        }
+    }
+    Ok(())
 }
 
 /// A part's folder may hold one of the part's name alone, as archives are unpacked: `training_set/training_set/cat`.

@@ -30,7 +30,7 @@ mod online {
     use hf_hub::HFClientSync;
 
     use super::super::parquet::{Files, below};
-    use crate::readers::files::sorted;
+    use crate::readers::files::{Links, sorted};
     use crate::{Error, Result, suggestion};
 
     /// Where the hub keeps the parquet conversion of every dataset: `<config>/<split>/0000.parquet`.
@@ -80,7 +80,8 @@ mod online {
             let pattern = format!("{config}/**/*.parquet");
             snapshot.allow_patterns(vec![pattern]).send().map_err(failed)?.join(config)
         };
-        let files = below(Path::new(&folder))?;
+        // The hub's cache holds links to files.
+        let files = below(Path::new(&folder), Links::Followed)?;
         if files.is_empty() {
             return Err(Error::invalid(
                 place,

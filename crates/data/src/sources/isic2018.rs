@@ -4,15 +4,19 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Parts, SourceSpec};
+use super::{FOLLOW_LINKS, Parts, SourceSpec, links};
 use crate::error::{Mistakes, first_few};
 use crate::readers::csv::CsvFile;
+use crate::readers::files::{Links, walk};
 use crate::{Dataset, Error, Images, Options, Result, Row, Table, counted};
 
 pub const SPEC: SourceSpec = SourceSpec {
     name: "isic2018",
     summary: "ISIC 2018 Task 3: dermoscopic images, 7 diagnoses, 10,015 / 193 / 1,512 (CC BY-NC)",
-    keys: &[("root", "data/isic2018", "the folder that the challenge's zip files were unpacked in")],
+    keys: &[
+        ("root", "data/isic2018", "the folder that the challenge's zip files were unpacked in"),
+        FOLLOW_LINKS,
+    ],
     open,
 };
 
@@ -25,11 +29,11 @@ const ADDRESS: &str = "https://isic-archive.s3.amazonaws.com/challenges/2018/";
 
 fn open(options: &Options) -> Result<Parts> {
     let root = options.path("root")?.unwrap_or_else(|| "data/isic2018".into());
-    let mut notes = Vec::new();
+    let (links, mut notes) = (links(options)?, Vec::new());
     let parts = Parts {
-        train: part(&root, "Training", &mut notes)?,
-        validation: part(&root, "Validation", &mut notes)?,
-        test: part(&root, "Test", &mut notes)?,
+        train: part(&root, "Training", links, &mut notes)?,
+        validation: part(&root, "Validation", links, &mut notes)?,
+        test: part(&root, "Test", links, &mut notes)?,
         notes,
     };
     if parts.train.is_none() && parts.validation.is_none() && parts.test.is_none() {
@@ -48,7 +52,7 @@ fn open(options: &Options) -> Result<Parts> {
 }
 
 /// One part; `None` where neither its images nor its ground truth are there.
-fn part(root: &Path, part: &str, notes: &mut Vec<String>) -> Result<Option<Arc<dyn Dataset>>> {
+fn part(root: &Path, part: &str, links: Links, notes: &mut Vec<String>) -> Result<Option<Arc<dyn Dataset>>> {
     let folder = root.join(format!("ISIC2018_Task3_{part}_Input"));
     let truth = format!("ISIC2018_Task3_{part}_GroundTruth");
     let places = [root.join(&truth).join(format!("{truth}.csv")), root.join(format!("{truth}.csv"))];
@@ -64,13 +68,22 @@ fn part(root: &Path, part: &str, notes: &mut Vec<String>) -> Result<Option<Arc<d
         (false, None) => Ok(None),
         (true, None) => Err(lacks(&places[0], &format!("{truth}.zip"))),
         (false, Some(_)) => Err(lacks(&folder, &format!("ISIC2018_Task3_{part}_Input.zip"))),
-        (true, Some(table)) => Ok(Some(Arc::new(read(root, part, &folder, table, notes)?))),
+        (true, Some(table)) => {
+            links.check(&folder)?;
+            Ok(Some(Arc::new(read(root, part, (&folder, links), table, notes)?)))
+        }
     }
 }
 
-fn read(root: &Path, part: &str, folder: &Path, table: &Path, notes: &mut Vec<String>) -> Result<Table> {
+fn read(
+    root: &Path,
+    part: &str,
+    (folder, links): (&Path, Links),
+    table: &Path,
+    notes: &mut Vec<String>,
+) -> Result<Table> {
     let truth = labels(table)?;
-    let files = jpegs(folder)?;
+    let (files, real) = jpegs(folder, links)?;
     let absent: Vec<&str> =
         truth.iter().filter(|(id, _)| !files.contains_key(id)).map(|(id, _)| id.as_str()).collect();
     if !absent.is_empty() {
@@ -83,6 +96,7 @@ fn read(root: &Path, part: &str, folder: &Path, table: &Path, notes: &mut Vec<St
             ),
         ));
     }
+    check_twice(folder, &truth, &real)?;
     let named: HashSet<&str> = truth.iter().map(|(id, _)| id.as_str()).collect();
     let mut spare: Vec<&str> = files.keys().map(String::as_str).filter(|id| !named.contains(id)).collect();
     spare.sort_unstable();
@@ -145,19 +159,39 @@ fn labels(path: &Path) -> Result<Vec<(String, u32)>> {
     Ok(labels)
 }
 
-/// The JPEGs of a folder by name without extension.
-fn jpegs(folder: &Path) -> Result<HashMap<String, PathBuf>> {
-    let mut files = HashMap::new();
-    for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
-        let path = entry.map_err(Error::io(folder))?.path();
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+/// The JPEGs of a folder by name without extension, and the same without links, where there are any.
+fn jpegs(folder: &Path, links: Links) -> Result<(HashMap<String, PathBuf>, HashMap<String, PathBuf>)> {
+    let (mut files, mut real) = (HashMap::new(), HashMap::new());
+    let found = walk(folder, links)?;
+    let any = found.iter().any(|file| file.is_linked);
+    // The challenge's folders hold no folders.
+    for file in found.into_iter().filter(|file| file.path.parent() == Some(folder)) {
+        let extension = file.path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         if let ("jpg" | "jpeg", Some(stem)) =
-            (extension.to_lowercase().as_str(), path.file_stem().and_then(|stem| stem.to_str()))
+            (extension.to_lowercase().as_str(), file.path.file_stem().and_then(|stem| stem.to_str()))
         {
-            files.insert(stem.to_string(), path.clone());
+            if any {
+                real.insert(stem.to_owned(), file.real);
+            }
+            files.insert(stem.to_owned(), file.path);
         }
     }
-    Ok(files)
+    Ok((files, real))
+}
+
+/// No image of the challenge is a link to another.
+fn check_twice(folder: &Path, truth: &[(String, u32)], real: &HashMap<String, PathBuf>) -> Result<()> {
+    let mut of: HashMap<&PathBuf, &str> = HashMap::new();
+    for (id, _) in truth {
+        let Some(real) = real.get(id) else { continue };
+        if let Some(first) = of.insert(real, id) {
+            let problem = format!(
+                "{first} and {id} are one file, by a link – expected a file for each image – {AGAIN}"
+            );
+            return Err(Error::invalid(folder.display(), problem));
+        }
+    }
+    Ok(())
 }
 
 /// Image to lesion; `None`, and a note, where the file is not there.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Parts, SourceSpec};
+use super::{EXPANSION, Parts, SourceSpec, max_expansion};
 use crate::part::Part;
 use crate::readers::npz::Npz;
 use crate::{Dataset, Error, Images, Options, Result, Row, Table};
@@ -16,6 +16,7 @@ pub const SPEC: SourceSpec = SourceSpec {
         ("root", "data/medmnist", "the folder of the npz files"),
         ("flag", "", "the set: pathmnist, dermamnist, pneumoniamnist …"),
         ("size", "28", "28, 64, 128 or 224 pixels"),
+        EXPANSION,
     ],
     open,
 };
@@ -108,7 +109,7 @@ fn open(options: &Options) -> Result<Parts> {
             ),
         ));
     }
-    let mut npz = Npz::open(&path)?;
+    let mut npz = Npz::open(&path, max_expansion(options)?)?;
     let mut found = Vec::new();
     for (part, prefix) in Part::ALL.into_iter().zip(["train", "val", "test"]) {
         let images = npz.array(&format!("{prefix}_images"))?;

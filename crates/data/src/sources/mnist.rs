@@ -1,6 +1,6 @@
 //! MNIST and Fashion-MNIST: 28×28, grey, ten classes.
 
-use super::{Parts, SourceSpec, hub, parquet};
+use super::{EXPANSION, Parts, SourceSpec, hub, max_expansion, parquet};
 use crate::readers::binary;
 use crate::readers::parquet::Columns;
 use crate::{Error, Options, Result};
@@ -8,7 +8,11 @@ use crate::{Error, Options, Result};
 pub const MNIST: SourceSpec = SourceSpec {
     name: "mnist",
     summary: "MNIST: handwritten digits, 28×28, grey, 60,000 / – / 10,000",
-    keys: &[("root", "data/mnist", ROOT), ("hub", "false", "read ylecun/mnist from the hub instead")],
+    keys: &[
+        ("root", "data/mnist", ROOT),
+        ("hub", "false", "read ylecun/mnist from the hub instead"),
+        EXPANSION,
+    ],
     open: |options| open(options, &DIGITS),
 };
 
@@ -18,6 +22,7 @@ pub const FASHION: SourceSpec = SourceSpec {
     keys: &[
         ("root", "data/fashion_mnist", ROOT),
         ("hub", "false", "read zalando-datasets/fashion_mnist from the hub instead"),
+        EXPANSION,
     ],
     open: |options| open(options, &CLOTHES),
 };
@@ -67,9 +72,15 @@ const CLOTHES: Kind = Kind {
 
 fn open(options: &Options, kind: &Kind) -> Result<Parts> {
     let classes: Vec<String> = kind.classes.map(String::from).to_vec();
+    let max_expansion = max_expansion(options)?;
     if options.flag("hub")?.unwrap_or(false) {
         let columns = Columns { image: "image".into(), label: "label".into(), group: None };
-        return parquet::assemble(&hub::parquet(kind.hub, Some(kind.config))?, &columns, Some(classes));
+        return parquet::assemble(
+            &hub::parquet(kind.hub, Some(kind.config))?,
+            &columns,
+            Some(classes),
+            max_expansion,
+        );
     }
     let root = options.path("root")?.unwrap_or_else(|| kind.root.into());
     let absent: Vec<&str> = FILES.into_iter().filter(|file| !root.join(file).is_file()).collect();

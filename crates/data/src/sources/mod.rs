@@ -7,6 +7,8 @@ use std::sync::Arc;
 use crate::error::first_few;
 use crate::part::Part;
 use crate::readers::binary::Loaded;
+use crate::readers::expansion::MAX_EXPANSION;
+use crate::readers::files::Links;
 use crate::{Dataset, Error, Options, Result, Row, Table, suggestion};
 
 mod cifar;
@@ -22,6 +24,37 @@ mod parquet;
 pub(crate) use csv::unpadded;
 pub(crate) use folder::{folders, holding_classes_again};
 pub(crate) use parquet::below as parquet_below;
+
+/// The key of what a file may unpack to, for sources whose files are packed.
+const EXPANSION: (&str, &str, &str) = (
+    "max_expansion",
+    "100",
+    "times its own size that a file may unpack to, where that is more than 256 MiB; one of more is refused while it unpacks",
+);
+
+/// What [`EXPANSION`] says.
+fn max_expansion(options: &Options) -> Result<u64> {
+    match options.integer(EXPANSION.0)?.unwrap_or(MAX_EXPANSION) {
+        0 => Err(Error::option(EXPANSION.0, "expected a whole number, 1 or more, got 0")),
+        times => Ok(times),
+    }
+}
+
+/// The key of links, for sources that list folders.
+const FOLLOW_LINKS: (&str, &str, &str) = (
+    "follow_links",
+    "false",
+    "whether links to folders are followed, each folder once; else they are an error; links to files always are",
+);
+
+/// What [`FOLLOW_LINKS`] says.
+fn links(options: &Options) -> Result<Links> {
+    Ok(if options.flag(FOLLOW_LINKS.0)?.unwrap_or(false) { Links::Followed } else { LINKS })
+}
+
+/// Where a recipe says nothing of links.
+pub(crate) const LINKS: Links =
+    Links::Refused("take it out, or follow such links, each folder once, with data.follow_links=true");
 
 /// A kind of dataset that a recipe can name: `data: { name: …, <keys> }`.
 pub struct SourceSpec {
@@ -99,6 +132,16 @@ impl Parts {
     /// The parts that are there.
     pub fn all(&self) -> impl Iterator<Item = &Arc<dyn Dataset>> {
         [&self.train, &self.validation, &self.test].into_iter().flatten()
+    }
+
+    /// With each part as `change` makes it.
+    pub fn map(self, change: impl Fn(Arc<dyn Dataset>) -> Arc<dyn Dataset>) -> Parts {
+        Parts {
+            train: self.train.map(&change),
+            validation: self.validation.map(&change),
+            test: self.test.map(&change),
+            notes: self.notes,
+        }
     }
 
     /// Classes that a recipe names have images in some part.

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::labels::Labels;
-use super::{Parts, SourceSpec, hub};
+use super::{EXPANSION, FOLLOW_LINKS, Parts, SourceSpec, hub, links, max_expansion};
 use crate::part::Part;
-use crate::readers::files::sorted;
+use crate::readers::files::{Found, Links, listed, once, sorted};
 use crate::readers::parquet::{Columns, Contents, Label, read};
 use crate::{Dataset, Error, Images, Options, Result, Row, Table};
 
@@ -32,6 +32,8 @@ pub const SPEC: SourceSpec = SourceSpec {
         ("label", "label", "the column of the labels: whole numbers or names"),
         ("group", "", "the column of the groups: lesion or patient"),
         ("classes", "the file's own", "class names, in label order"),
+        EXPANSION,
+        FOLLOW_LINKS,
     ],
     open,
 };
@@ -46,7 +48,7 @@ fn open(options: &Options) -> Result<Parts> {
     };
     let text = |key: &str| Ok(options.text(key)?.unwrap_or_else(|| key.to_string()));
     let columns = Columns { image: text("image")?, label: text("label")?, group: options.text("group")? };
-    assemble(&files, &columns, options.texts("classes")?)
+    assemble(&files, &columns, options.texts("classes")?, max_expansion(options)?)
 }
 
 fn named(options: &Options) -> Result<Files> {
@@ -60,7 +62,7 @@ fn named(options: &Options) -> Result<Files> {
     match options.path("root")? {
         _ if !files.is_empty() => Ok(files),
         Some(root) => {
-            let files = below(&root)?;
+            let files = below(&root, links(options)?)?;
             if files.is_empty() {
                 let problem = "no parquet files here named after a part";
                 let remedy = "expected train-*.parquet (validation-*, test-*) or train/*.parquet; or name the files with \
@@ -74,40 +76,57 @@ fn named(options: &Options) -> Result<Files> {
 }
 
 /// The parquet files of a folder, of its folder `data`, and of its folders named after parts; each belongs to the part its
-/// name (or folder) begins with.
-pub fn below(root: &Path) -> Result<Files> {
-    let list = |folder: &Path| sorted(folder).unwrap_or_default();
-    let mut files: Files = Part::ALL.into_iter().map(|part| (part, Vec::new())).collect();
-    let mut add = |word: &str, path: PathBuf| {
-        if let Some(part) = Part::parse(word) {
-            files[part as usize].1.push(path);
+/// name (or folder) begins with. A file of a part that links lead to once more counts once.
+pub fn below(root: &Path, links: Links) -> Result<Files> {
+    let list = |folder: &Path| listed(folder).unwrap_or_default();
+    let mut files: Vec<(Part, Vec<Found>)> = Part::ALL.into_iter().map(|part| (part, Vec::new())).collect();
+    let mut add = |part: Option<Part>, file: Found| {
+        if let Some(part) = part {
+            files[part as usize].1.push(file);
         }
     };
-    let is_parquet = |path: &Path| path.extension().is_some_and(|extension| extension == "parquet");
+    let is_parquet = |file: &Found| file.path.extension().is_some_and(|extension| extension == "parquet");
     let name =
         |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    for path in list(root).into_iter().chain(list(&root.join("data"))) {
-        if path.is_dir() {
-            let folder = name(&path);
-            list(&path).into_iter().filter(|file| is_parquet(file)).for_each(|file| add(&folder, file));
-        } else if is_parquet(&path) {
-            let file = name(&path);
-            let word: String = file.chars().take_while(|letter| letter.is_alphabetic()).collect();
-            add(&word, path);
+    let data = root.join("data");
+    let within = list(&data);
+    if within.iter().any(is_parquet) {
+        links.check(&data)?;
+    }
+    for file in list(root).into_iter().chain(within) {
+        if file.path.is_dir() {
+            let part = Part::parse(&name(&file.path));
+            let inner: Vec<Found> = list(&file.path).into_iter().filter(|file| is_parquet(file)).collect();
+            if part.is_some() && !inner.is_empty() {
+                links.check(&file.path)?;
+            }
+            inner.into_iter().for_each(|file| add(part, file));
+        } else if is_parquet(&file) {
+            let name = name(&file.path);
+            let word: String = name.chars().take_while(|letter| letter.is_alphabetic()).collect();
+            add(Part::parse(&word), file);
         }
     }
-    files.retain(|(_, files)| !files.is_empty());
-    Ok(files)
+    let paths = |files: Vec<Found>| once(files).0.into_iter().map(|file| file.path).collect::<Vec<_>>();
+    let files = files.into_iter().map(|(part, files)| (part, paths(files)));
+    Ok(files.filter(|(_, files)| !files.is_empty()).collect())
 }
 
 /// The parts that the files hold. All parts share their classes. A part whose labels are all −1, as hidden test labels
-/// are written, is left out with a note.
-pub fn assemble(files: &Files, columns: &Columns, classes: Option<Vec<String>>) -> Result<Parts> {
+/// are written, is left out with a note. No file may unpack to more than `max_expansion` times its size.
+pub fn assemble(
+    files: &Files,
+    columns: &Columns,
+    classes: Option<Vec<String>>,
+    max_expansion: u64,
+) -> Result<Parts> {
     let mut parts = Parts::default();
     let mut read_parts: Vec<(Part, Vec<(&PathBuf, Contents)>)> = Vec::new();
     for (part, paths) in files {
-        let contents =
-            paths.iter().map(|path| Ok((path, read(path, columns)?))).collect::<Result<Vec<_>>>()?;
+        let contents = paths
+            .iter()
+            .map(|path| Ok((path, read(path, columns, max_expansion)?)))
+            .collect::<Result<Vec<_>>>()?;
         let mut labels = contents.iter().flat_map(|(_, contents)| &contents.labels);
         if labels.all(|label| *label == Label::Number(-1)) {
             parts.notes.push(format!("{}: its labels are hidden (-1); left out", part.name()));

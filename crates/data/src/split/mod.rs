@@ -194,7 +194,7 @@ fn fold(options: &Options) -> Result<Option<Rule>> {
 /// The dataset with images of the same bytes in one group, together with the groups that they are in: a copy on the other side
 /// would be learned and judged by. Images that are drawn, or in memory, are not compared.
 fn whole_copies(dataset: Arc<dyn Dataset>) -> Result<Arc<dyn Dataset>> {
-    if dataset.is_empty() || matches!(dataset.image(0)?, Encoded::Pixels(_)) {
+    if dataset.is_empty() || matches!(dataset.image(0)?, Encoded::Pixels(_) | Encoded::Deep { .. }) {
         return Ok(dataset);
     }
     let copies = identical(&[("", &*dataset)], std::thread::available_parallelism().map_or(1, usize::from))?;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use crate::decode::limit::check_pixels;
 use crate::identical::in_threads;
 use crate::{Broken, Dataset, Encoded, Result, decode, truncated};
 
@@ -67,7 +68,7 @@ pub(super) fn facts(parts: &[(&str, &dyn Dataset)], workers: usize) -> Result<Fa
     facts.sampled = sample.len();
     let headers = in_threads(sample.len(), workers, |at| {
         let (part, index) = sample[at];
-        Ok(part.image(index).and_then(|image| header(&image)))
+        Ok(part.image(index).and_then(|image| header(&image, part.max_pixels())))
     })?;
     let mut sizes = [Vec::new(), Vec::new()];
     let known: HashSet<String> = facts.unreadable.iter().map(|(id, _)| id.clone()).collect();
@@ -90,12 +91,13 @@ pub(super) fn facts(parts: &[(&str, &dyn Dataset)], workers: usize) -> Result<Fa
     Ok(facts)
 }
 
-fn header(image: &Encoded) -> Result<(u32, u32, String)> {
+fn header(image: &Encoded, most: u64) -> Result<(u32, u32, String)> {
     if let Encoded::Pixels(image) = image {
         return Ok((image.width, image.height, "pixels, 8 bits".to_owned()));
     }
     let image = image.clone().load()?;
     let (width, height) = crate::size(&image)?;
+    check_pixels(width, height, most)?;
     Ok((width, height, decode::kind(&image)?))
 }
 

@@ -8,7 +8,8 @@ use serde_yaml::{Mapping, Value};
 use crate::error::first_few;
 use crate::part::Part;
 use crate::readers::csv::CsvFile;
-use crate::readers::files::{images_below, is_image, relative, sorted, stem};
+use crate::readers::files::{images, is_image, relative, sorted, stem};
+use crate::sources::LINKS;
 use crate::{Error, Result, SourceSpec};
 
 pub(super) struct Layout {
@@ -75,18 +76,24 @@ pub(super) fn folder(root: &Path) -> Result<Layout> {
             .filter(|path| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension)))
             .collect()
     };
-    if let Some((_, files)) = crate::sources::parquet_below(root)?.first() {
+    if let Some((_, files)) = crate::sources::parquet_below(root, LINKS)?.first() {
         return parquet("root", root, &files[0]);
     }
     if let [npz] = of_kind("npz")[..] {
         return Ok(Layout::new("medmnist", [("path", text(npz))]));
     }
     let folders: Vec<&PathBuf> = entries.iter().filter(|path| path.is_dir()).collect();
-    let holding: Vec<&PathBuf> = folders
-        .iter()
-        .copied()
-        .filter(|path| images_below(path).is_ok_and(|images| !images.is_empty()))
-        .collect();
+    let mut holding: Vec<&PathBuf> = Vec::new();
+    for path in &folders {
+        LINKS.check(path)?;
+        match images(path, LINKS) {
+            Ok(found) if found.is_empty() => {}
+            Ok(_) => holding.push(path),
+            // A folder that may not be read.
+            Err(Error::Io { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
     if let Some(layout) = super::folders::class_folders(root, &folders, &holding)? {
         return Ok(layout);
     }
@@ -166,7 +173,7 @@ fn table(path: &Path) -> Result<Layout> {
     let csv = CsvFile::read(path)?;
     let root = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let files: HashSet<String> =
-        images_below(root)?.iter().map(|path| plain(&relative(root, path)).to_owned()).collect();
+        images(root, LINKS)?.iter().map(|path| plain(&relative(root, path)).to_owned()).collect();
     let rows = csv.rows.len().min(500);
     let share = |column: usize| {
         let found = csv.rows[..rows].iter().filter(|(_, fields)| files.contains(plain(&fields[column])));

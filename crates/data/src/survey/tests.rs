@@ -198,3 +198,35 @@ fn files_that_end_early_are_found_beyond_the_sample() {
     assert_eq!(found.facts.ending_early(), 2);
     assert!(found.identical.0.iter().flatten().all(|place| !ids.contains(&place.id.as_str())));
 }
+
+#[cfg(unix)]
+#[test]
+fn links_go_by_the_rule_of_all_sources() {
+    use crate::written::{fifo, link};
+
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a/1.jpg", "a/2.jpg", "b/1.jpg", "b/2.jpg"] {
+        jpeg_file(folder.path().join(name));
+    }
+    link("../b", folder.path().join("a/dup"));
+    let said = crate::written::refused(&folder, survey(folder.path(), 2));
+    assert!(said.starts_with("ROOT/a/dup: a link to a folder"), "{said}");
+    std::fs::remove_file(folder.path().join("a/dup")).unwrap();
+    link("a", folder.path().join("c"));
+    let said = crate::written::refused(&folder, survey(folder.path(), 2));
+    assert!(said.starts_with("ROOT/c: a link to a folder"), "{said}");
+    std::fs::remove_file(folder.path().join("c")).unwrap();
+    fifo(folder.path().join("a/pipe.jpg"));
+    assert_eq!(look(folder.path()).facts.unreadable[0].0, "a/pipe.jpg");
+}
+
+#[test]
+fn an_image_that_claims_to_be_huge_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a/1.jpg", "b/1.jpg"] {
+        jpeg_file(folder.path().join(name));
+    }
+    file(folder.path().join("b/2.png"), crate::written::forged_png(65_535, 65_535, &[]));
+    let found = look(folder.path()).facts;
+    assert_eq!((found.unreadable[0].0.as_str(), found.widths.greatest), ("b/2.png", 16));
+}

@@ -4,7 +4,7 @@ use crate::run::{Model, Transforms, keys};
 use crate::{Error, Result};
 use candle_core::{D, DType, Device, Tensor};
 use std::sync::Arc;
-use tallow_data::{Dataset, Loader, Pixels, decode};
+use tallow_data::{Dataset, Loader, Pixels, decode_within};
 use tallow_kernels::autoreleasepool;
 use tallow_metrics::Predictions;
 use tallow_models::Mode;
@@ -130,9 +130,10 @@ fn views<E: From<Error>>(
     let indices: Vec<u32> = (0..dataset.len() as u32).collect();
     let batches = indices.chunks(model.plan.data.batch).map(<[u32]>::to_vec).collect();
     let Transforms { evaluation: chain, crops, tta, .. } = model.transforms.clone();
+    let most = dataset.max_pixels();
     // The plan refuses policies that draw here: no seed is ever used.
     let prepare = move |encoded, _| {
-        let image = decode(&encoded)?;
+        let image = decode_within(&encoded, most)?;
         let images = match crops.filter(|_| all) {
             Some(side) => chain.ordered_crops(image, side)?,
             None => vec![chain.run(image, keys::evaluation())?],

@@ -59,6 +59,7 @@ pub const SECTIONS: &[Section] = &[
             key("drop_last", "false", "true or false", "whether the last partial batch of an epoch is left out", "data: { drop_last: true }"),
             key("workers", "", "a whole number, 0 or more; left out: as many as the machine has processors", "threads that read images; they move no bit of the result", "data: { workers: 4 }"),
             key("broken", "refuse", "`refuse` or `skip`", "what to do with images that cannot be decoded", "data: { broken: skip }"),
+            key("max_pixels", "200000000", "a whole number from 1 to 1000000000", "pixels that an image may have: one of more is refused by its header, as `broken` says, so that no file can fill the memory", "data: { max_pixels: 500000000 }"),
             key("only", "[]", "a list of classes; empty: all", "the classes that are kept", "data: { only: [ melanoma, nevus ] }"),
             key("drop", "[]", "a list of classes", "the classes that are left out", "data: { drop: [ vascular_lesion ] }"),
             key("window", "", "`auto`, `{ min: 0, max: 4095 }`, `{ percentile: 0.5 }`", "of 16-bit pictures: the level that becomes black and the one that becomes white; needed where they use few of their levels", "data: { window: auto }"),

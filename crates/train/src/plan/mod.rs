@@ -96,6 +96,8 @@ pub struct DataPlan {
     /// Loader threads.
     pub workers: usize,
     pub skip_broken: bool,
+    /// Pixels that an image may have.
+    pub max_pixels: u64,
     /// Classes that are left; all where it is empty.
     pub only: Vec<String>,
     /// Classes that are left out.

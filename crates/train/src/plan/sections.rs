@@ -14,6 +14,8 @@ use tallow_policy::{Duration, Mistake};
 
 /// Images of a batch: more is a slip of the hand.
 const LARGEST_BATCH: u64 = 1_000_000;
+/// Four bytes of each are counted in 32 bits by the decoder of WebP.
+const MOST_PIXELS: u64 = 1_000_000_000;
 
 pub fn data(node: &Node) -> Option<DataPlan> {
     let node = node.section("{ name: synthetic, batch: 64 }")?;
@@ -51,6 +53,7 @@ pub fn data(node: &Node) -> Option<DataPlan> {
     let workers = node.get("workers").map_or(Some(threads), |n| n.count(0));
     let broken = [("refuse", false), ("skip", true)];
     let skip_broken = node.get("broken").and_then(|n| n.one_of("way to treat broken images", &broken));
+    let max_pixels = node.get("max_pixels").and_then(|n| n.whole(1, MOST_PIXELS));
     let names = |key: &str| {
         let texts = |list: Node| list.list()?.iter().map(|name| name.text().map(str::to_owned)).collect();
         node.get(key).and_then(texts)
@@ -70,6 +73,7 @@ pub fn data(node: &Node) -> Option<DataPlan> {
         drop_last: drop_last?,
         workers: workers?,
         skip_broken: skip_broken?,
+        max_pixels: max_pixels?,
         only: only?,
         drop: drop?,
         window,

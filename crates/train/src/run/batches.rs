@@ -7,7 +7,7 @@ use crate::Result;
 use crate::plan::{Plan, RunLength};
 use std::ops::Range;
 use std::sync::Arc;
-use tallow_data::{HostBatch, Loader, Pixels, Prepare, Sampler, decode};
+use tallow_data::{HostBatch, Loader, Pixels, Prepare, Sampler, decode_within};
 use tallow_policy::{Policy, Rows, TrainingProgress, View};
 use tallow_seed::Seed;
 
@@ -111,9 +111,9 @@ impl<'a> Batches<'a> {
         let begin = self.length.at(epoch * self.length.batches_per_epoch);
         let training = transforms.training.at(&begin)?;
         let (evaluation, views) = (transforms.evaluation.clone(), self.views.clone());
-        let seed = keys::epoch(self.plan.seed, epoch);
+        let (seed, most) = (keys::epoch(self.plan.seed, epoch), self.data.train.max_pixels());
         Ok(Arc::new(move |encoded, index| {
-            let image = decode(&encoded)?;
+            let image = decode_within(&encoded, most)?;
             let view = |view: &View| {
                 let chain = if *view == View::Augmented { &training } else { &evaluation };
                 chain.run(image.clone(), keys::image(seed, index, *view))

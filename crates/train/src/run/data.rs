@@ -224,8 +224,17 @@ fn official(plan: &Plan) -> Result<Parts> {
     // Sources that draw their images have their own seed; the split of a dataset must not move with the run's.
     let options = Options::new(plan.data.options.clone(), keys::source());
     let parts = plan.data.source.read(&options).map_err(|error| plan.place(error))?;
-    let parts = chosen(plan, parts)?;
+    let parts = chosen(plan, limited(plan, parts))?;
     windowed(plan, parts).map_err(|error| plan.place(error))
+}
+
+/// With the plan's limit of pixels.
+fn limited(plan: &Plan, parts: Parts) -> Parts {
+    let most = plan.data.max_pixels;
+    if most == tallow_data::MAX_PIXELS {
+        return parts;
+    }
+    parts.map(|part| Arc::new(Subset::limited(part, most)))
 }
 
 /// Without the classes that a plan leaves out.
@@ -249,13 +258,7 @@ fn chosen(plan: &Plan, parts: Parts) -> Result<Parts> {
     if classes.iter().filter(|name| is_kept(name)).count() < 2 {
         return Err(plan.mistake("data", "expected two classes or more after `only` and `drop`"));
     }
-    let part = |part: Arc<dyn Dataset>| Arc::new(Subset::of_classes(part, is_kept)) as Arc<dyn Dataset>;
-    Ok(Parts {
-        notes: parts.notes,
-        train: parts.train.map(part),
-        validation: parts.validation.map(part),
-        test: parts.test.map(part),
-    })
+    Ok(parts.map(|part| Arc::new(Subset::of_classes(part, is_kept))))
 }
 
 /// With 16-bit pictures in 8 bits, as a plan says.
@@ -266,17 +269,11 @@ fn windowed(plan: &Plan, parts: Parts) -> tallow_data::Result<Parts> {
         return Ok(parts);
     };
     let window = Window::parse(value, &all)?;
-    let part = |dataset: Arc<dyn Dataset>| Arc::new(Windowed { dataset, window }) as Arc<dyn Dataset>;
-    let mut notes = parts.notes;
+    let mut parts = parts.map(|dataset| Arc::new(Windowed { dataset, window }));
     if let Window::Levels { min, max } = window {
-        notes.push(format!("16-bit pictures: level {min} is black, {max} white"));
+        parts.notes.push(format!("16-bit pictures: level {min} is black, {max} white"));
     }
-    Ok(Parts {
-        notes,
-        train: parts.train.map(part),
-        validation: parts.validation.map(part),
-        test: parts.test.map(part),
-    })
+    Ok(parts)
 }
 
 /// The parts that a plan trains with, whatever is in two of them, and what people should know.

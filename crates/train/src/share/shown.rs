@@ -6,7 +6,7 @@ use crate::run::{Model, Run};
 use crate::{Error, Result};
 use std::collections::HashMap;
 use std::sync::Arc;
-use tallow_data::{Dataset, Image, Subset, decode};
+use tallow_data::{Dataset, Image, Subset, decode_within};
 use tallow_metrics::Predictions;
 use tallow_report::{Doubt, Mistake, Mistakes, Progress, overlay};
 
@@ -99,7 +99,10 @@ fn mistakes(
     let places = places(data);
     // A run that is resumed after its end has the predictions of that time, and perhaps other images; one that has become unreadable
     // since is no reason to lose the report.
-    let image = |at: usize| decode(&data.image(*places.get(&*predictions.ids[at])?).ok()?).ok();
+    let image = |at: usize| {
+        let stored = data.image(*places.get(&*predictions.ids[at])?).ok()?;
+        decode_within(&stored, data.max_pixels()).ok()
+    };
     let class = |label: u32| predictions.classes[label as usize].clone();
     let surest = |at: usize| predictions.row(at)[predictions.predicted(at) as usize];
     let all = 0..predictions.len();

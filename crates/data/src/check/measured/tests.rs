@@ -134,7 +134,7 @@ fn measure(name: &str, dataset: &dyn Dataset, samples: &mut Samples) {
     let began = std::time::Instant::now();
     let looks = in_threads(dataset.len(), workers, |at| {
         let image = dataset.image(at)?.load()?;
-        Look::of(&image, Look::content(&image)).map(Arc::new)
+        Look::of(&image, Look::content(&image), crate::MAX_PIXELS).map(Arc::new)
     })
     .unwrap();
     let looked = began.elapsed();
@@ -174,7 +174,7 @@ fn measure(name: &str, dataset: &dyn Dataset, samples: &mut Samples) {
         let some: Vec<u32> = rng.sample(originals.len() as u32, count as u32);
         copies.extend(some.iter().map(|at| {
             let copy = changed(picture(dataset, distinct[*at as usize]), changes, &mut rng);
-            Look::of(&pixels(copy), 0).unwrap()
+            Look::of(&pixels(copy), 0, crate::MAX_PIXELS).unwrap()
         }));
         chosen.extend(some);
     }

@@ -144,3 +144,82 @@ fn several_labels_and_unused_classes_are_told() {
         "data.classes: no image has the class z \u{2013} take it out, or correct its name"
     );
 }
+
+#[cfg(unix)]
+mod spellings {
+    use super::*;
+    use crate::written::{fifo, link, refused};
+
+    /// A CSV beside the folder `in`, which is the root; `ROOT/x.jpg` is outside of it.
+    fn opened(rows: &str, more: &str) -> (tempfile::TempDir, Result<Parts>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        ["in/a/x.jpg", "in/b/y.jpg", "x.jpg"].iter().for_each(|name| jpeg_file(path(name)));
+        link("a/x.jpg", path("in/link.jpg"));
+        link("../x.jpg", path("in/out.jpg"));
+        link("b", path("in/folder"));
+        std::fs::hard_link(path("in/b/y.jpg"), path("in/b/hard.jpg")).unwrap();
+        fifo(path("in/pipe.jpg"));
+        let rows = rows.replace("ROOT", &folder.path().display().to_string());
+        file(path("t.csv"), format!("path,label,split,who\n{rows}"));
+        let options = options(&format!("{{ file: {0}/t.csv, root: {0}/in{more} }}", folder.path().display()));
+        let parts = SPEC.read(&options);
+        (folder, parts)
+    }
+
+    fn ids(part: &Option<Arc<dyn Dataset>>) -> Vec<&str> {
+        let part = part.as_ref().unwrap();
+        (0..part.len()).map(|index| part.id(index)).collect()
+    }
+
+    #[test]
+    fn a_file_that_several_rows_name_counts_once_in_a_part() {
+        let rows = "a/../a/x.jpg,a,train,p\nlink.jpg,a,train,p\na/x.jpg,a,train,p\nb/y.jpg,b,train,p\nb/hard.jpg,b,train,p\n\
+                    folder/y.jpg,b,train,p\n./a/x.jpg,a,val,p\n";
+        let (_folder, parts) = opened(rows, "");
+        let parts = parts.unwrap();
+        assert_eq!(ids(&parts.train), ["a/../a/x.jpg", "b/y.jpg", "b/hard.jpg"]);
+        assert_eq!(ids(&parts.validation), ["./a/x.jpg"], "that it leaks is told by its bytes");
+        assert!(
+            parts.notes[0].ends_with("t.csv: 3 rows of files that another row names otherwise: counted once")
+        );
+        assert_eq!(parts.notes.len(), 1, "{:?}", parts.notes);
+        for (rows, more) in [
+            ("a/x.jpg,a,train,p\nlink.jpg,b,train,p\n", ""),
+            ("a/x.jpg,a,train,p\nlink.jpg,a,train,q\n", ", group: who"),
+        ] {
+            let (folder, parts) = opened(rows, more);
+            assert_eq!(
+                refused(&folder, parts),
+                "ROOT/t.csv:3: link.jpg: the same file as a/x.jpg in line 2, with another label or group – expected one row for a file \
+                 – keep one"
+            );
+        }
+    }
+
+    #[test]
+    fn paths_out_of_the_root_are_noted_or_refused() {
+        let rows = "../x.jpg,a,train,p\nROOT/in/b/y.jpg,b,train,p\n../in/a/x.jpg,a,train,p\n";
+        let (folder, parts) = opened(rows, "");
+        let root = folder.path().display().to_string();
+        let note = parts.unwrap().notes.concat().replace(&root, "ROOT");
+        assert_eq!(note, "ROOT/t.csv: 1 path out of ROOT/in: ../x.jpg (`confine: true` refuses them)");
+        let (folder, parts) = opened(&format!("{rows}out.jpg,b,val,p\n"), ", confine: true");
+        let said = refused(&folder, parts);
+        let problem = "leads out of ROOT/in, and `confine` is true – expected a file below it";
+        assert_eq!(said, format!("ROOT/t.csv:2: ../x.jpg: {problem}\nROOT/t.csv:5: out.jpg: {problem}"));
+        assert!(opened("a/x.jpg,a,train,p\nb/y.jpg,b,train,p\n", ", confine: true").1.is_ok());
+    }
+
+    #[test]
+    fn a_fifo_is_refused_by_name_unopened() {
+        let (folder, parts) = opened("pipe.jpg,a,train,p\nb/y.jpg,b,train,p\n", "");
+        assert!(
+            refused(&folder, parts).starts_with("ROOT/in/pipe.jpg: is a FIFO – expected an ordinary file")
+        );
+        fifo(folder.path().join("pipe.csv"));
+        let options = options(&format!("file: {}/pipe.csv", folder.path().display()));
+        let said = refused(&folder, SPEC.read(&options));
+        assert!(said.starts_with("ROOT/pipe.csv: is a FIFO"), "{said}");
+    }
+}

@@ -1,4 +1,6 @@
 use super::*;
+#[cfg(unix)]
+use crate::written::link;
 use crate::written::{file, jpeg_file, options, picture, refused};
 
 fn read(folder: &tempfile::TempDir, more: &str) -> Result<Parts> {
@@ -147,4 +149,94 @@ fn a_part_or_a_copy_beside_class_folders_is_no_class_unless_told() {
     assert_eq!(read(&folder, "").unwrap().train.unwrap().classes().len(), 3, "one such folder tells nothing");
     jpeg_file(folder.path().join("more/dog/1.jpg"));
     assert!(refused(&folder, read(&folder, "")).contains("`more` holds folders of classes"));
+}
+
+/// `ROOT/a/x.jpg` and `ROOT/b/y.jpg`.
+#[cfg(unix)]
+fn two() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    ["a/x.jpg", "b/y.jpg"].iter().for_each(|name| jpeg_file(folder.path().join(name)));
+    folder
+}
+
+#[cfg(unix)]
+fn opened(folder: &tempfile::TempDir, more: &str) -> Result<Parts> {
+    SPEC.read(&options(&format!("{{ root: {}{more} }}", folder.path().display())))
+}
+
+#[cfg(unix)]
+fn trained(parts: &Parts) -> Vec<&str> {
+    let train = parts.train.as_ref().unwrap();
+    (0..train.len()).map(|index| train.id(index)).collect()
+}
+
+#[cfg(unix)]
+#[test]
+fn links_to_folders_are_refused_by_name_unless_they_are_followed_each_folder_once() {
+    for (to, at, followed) in [
+        ("..", "a/up", Err("`a/up/b/y.jpg` and `b/y.jpg` are one file")),
+        ("../b", "a/dup", Err("`a/dup/y.jpg` and `b/y.jpg` are one file")),
+        (".", "a/self", Ok(["a/x.jpg", "b/y.jpg"])),
+        ("x.d", "a/0", Ok(["a/x.jpg", "b/y.jpg"])),
+    ] {
+        let folder = two();
+        std::fs::create_dir(folder.path().join("a/x.d")).unwrap();
+        link(to, folder.path().join(at));
+        let said = refused(&folder, opened(&folder, ""));
+        let expected = format!("ROOT/{at}: a link to a folder – expected folders, and links to files alone");
+        assert!(said.starts_with(&expected) && said.ends_with("data.follow_links=true"), "{said}");
+        match (opened(&folder, ", follow_links: true"), followed) {
+            (Ok(parts), Ok(expected)) => assert_eq!(trained(&parts), expected, "{at}"),
+            (Err(error), Err(words)) => assert!(error.to_string().contains(words), "{error}"),
+            (found, _) => panic!("{at}: {:?}", found.map(|parts| trained(&parts).join(", "))),
+        }
+    }
+    // A class folder may be one, where links are followed.
+    let (folder, elsewhere) = (two(), tempfile::tempdir().unwrap());
+    jpeg_file(elsewhere.path().join("z.jpg"));
+    link(elsewhere.path(), folder.path().join("c"));
+    assert!(refused(&folder, opened(&folder, "")).starts_with("ROOT/c: a link to a folder"));
+    assert_eq!(trained(&opened(&folder, ", follow_links: true").unwrap()), ["a/x.jpg", "b/y.jpg", "c/z.jpg"]);
+    // One that is not read is no mistake.
+    assert_eq!(trained(&opened(&folder, ", classes: [b, a]").unwrap()), ["b/y.jpg", "a/x.jpg"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_links_reach_again_counts_once_and_under_two_labels_is_refused() {
+    let (folder, elsewhere) = (two(), tempfile::tempdir().unwrap());
+    jpeg_file(elsewhere.path().join("z.jpg"));
+    link(elsewhere.path().join("z.jpg"), folder.path().join("a/z.jpg"));
+    assert_eq!(trained(&opened(&folder, "").unwrap()), ["a/x.jpg", "a/z.jpg", "b/y.jpg"]);
+    // The file stays where it is, whichever name comes first; of links alone the first.
+    link("x.jpg", folder.path().join("a/0.jpg"));
+    link("z.jpg", folder.path().join("a/z2.jpg"));
+    std::fs::hard_link(folder.path().join("b/y.jpg"), folder.path().join("b/hard.jpg")).unwrap();
+    let parts = opened(&folder, "").unwrap();
+    assert_eq!(trained(&parts), ["a/x.jpg", "a/z.jpg", "b/hard.jpg", "b/y.jpg"]);
+    let note = "2 links to images that are in the same class as well: counted once";
+    assert!(parts.notes.iter().any(|said| said.ends_with(note)), "{:?}", parts.notes);
+    link("../a/x.jpg", folder.path().join("b/other.jpg"));
+    assert_eq!(
+        refused(&folder, opened(&folder, "")),
+        "ROOT: `a/x.jpg` and `b/other.jpg` are one file, by a link, under two labels – expected one label for a file – take one of \
+         them out"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_fifo_is_a_broken_image_and_a_link_to_nothing_too() {
+    let folder = two();
+    crate::written::fifo(folder.path().join("a/pipe.png"));
+    link("nowhere", folder.path().join("b/gone.png"));
+    let train = opened(&folder, "").unwrap().train.unwrap();
+    assert!(crate::check_depth(&[&*train]).is_ok(), "and it is not opened to see its depth");
+    for found in [crate::broken(&*train, 2, &|_| {}), crate::truncated(&*train, 2)] {
+        assert_eq!(
+            found.iter().map(|image| image.id.as_str()).collect::<Vec<_>>(),
+            ["a/pipe.png", "b/gone.png"]
+        );
+        assert!(found[0].reason.contains("a/pipe.png: is a FIFO"), "{}", found[0].reason);
+    }
 }

@@ -166,7 +166,7 @@ fn wants_one_class_for_each_image() {
 #[test]
 fn refuses_keys_it_does_not_know() {
     let error = SPEC.read(&options("{ rot: a }")).err().unwrap().to_string();
-    assert_eq!(error, "data.rot: `isic2018` has no such key; did you mean `root`? known: root");
+    assert_eq!(error, "data.rot: `isic2018` has no such key; did you mean `root`? known: root, follow_links");
 }
 
 #[test]
@@ -193,4 +193,29 @@ fn the_real_images() {
     }
     let broken = crate::broken(&*train, 2, &|_| {});
     assert_eq!(broken, []);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_go_by_the_rule_of_all_sources() {
+    use crate::written::link;
+
+    let folder = written();
+    let images = folder.path().join("ISIC2018_Task3_Training_Input");
+    fs::remove_file(images.join("ISIC_4.jpg")).unwrap();
+    link("ISIC_3.jpg", images.join("ISIC_4.jpg"));
+    assert_eq!(
+        refused(&folder),
+        "ROOT/ISIC2018_Task3_Training_Input: ISIC_3 and ISIC_4 are one file, by a link – expected a file for each image – unpack the \
+         challenge's own file again"
+    );
+    let folder = written();
+    let images = folder.path().join("ISIC2018_Task3_Training_Input");
+    fs::rename(&images, folder.path().join("elsewhere")).unwrap();
+    link("elsewhere", &images);
+    assert!(
+        refused(&folder).starts_with("ROOT/ISIC2018_Task3_Training_Input: a link to a folder – expected")
+    );
+    let followed = options(&format!("{{ root: {}, follow_links: true }}", folder.path().display()));
+    assert_eq!(SPEC.read(&followed).unwrap().train.unwrap().len(), 4);
 }

@@ -118,3 +118,84 @@ fn the_real_file() {
     println!("{sizes:?}");
     assert_eq!(sizes, [4708, 524, 624]);
 }
+
+/// One grey picture of zeros, `rows` by a thousand pixels, and its label.
+fn zeros(rows: usize) -> (tempfile::TempDir, PathBuf) {
+    let shape = format!("(1, {rows}, 1000)");
+    let arrays = [
+        ("train_images", npy("|u1", &shape, &vec![0; rows * 1000])),
+        ("train_labels", npy("|u1", "(1, 1)", &[0])),
+    ];
+    npz("x.npz", &arrays)
+}
+
+#[test]
+fn an_archive_that_unpacks_to_far_more_than_its_size_is_refused() {
+    let (folder, path) = zeros(270_000);
+    assert!(std::fs::metadata(&path).unwrap().len() < 1 << 20, "270 MB in less than one");
+    let said = crate::written::refused(&folder, read(&path));
+    assert_eq!(
+        said,
+        "ROOT/x.npz: unpacks to more than 100 times its own size, and more than 256 MiB – expected less, so that no file can fill the \
+         memory – if it is what it should be, raise the limit with data.max_expansion=…"
+    );
+    let more =
+        |times: u64| SPEC.read(&options(&format!("{{ path: {}, max_expansion: {times} }}", path.display())));
+    assert_eq!(more(5000).unwrap().train.unwrap().len(), 1);
+    let zero = more(0).err().unwrap().to_string();
+    assert_eq!(zero, "data.max_expansion: expected a whole number, 1 or more, got 0");
+    // As much of its size, but little.
+    let (_folder, path) = zeros(10_000);
+    assert!(read(&path).is_ok());
+}
+
+#[test]
+fn sizes_that_a_file_only_claims_take_no_memory() {
+    let claims = |shape: &str| {
+        let arrays =
+            [("train_images", npy("|u1", shape, &[0; 4])), ("train_labels", npy("<i8", "(0,)", &[]))];
+        let (folder, path) = npz("x.npz", &arrays);
+        crate::written::refused(&folder, read(&path))
+    };
+    for shape in
+        ["(18446744073709551615, 2, 2)", "(4294967296, 4294967296, 1)", "(9223372036854775807, 4, 1)"]
+    {
+        let expected = format!("expected more bytes for the shape {shape}, got 4");
+        assert!(claims(shape).ends_with(&expected), "{}", claims(shape));
+    }
+    assert!(claims("(4, 1, 1)").contains("expected labels (4, 1), got [0]"), "{}", claims("(4, 1, 1)"));
+    // A size of 2⁶⁰ bytes, in the field of an archive's directory that holds large ones.
+    let (_folder, path) = zeros(10);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.windows(4).position(|four| four == b"PK\x01\x02").unwrap();
+    let name = usize::from(bytes[at + 28]);
+    bytes[at + 24..at + 28].fill(0xff);
+    bytes[at + 30] += 12;
+    let field = [&[1, 0, 8, 0][..], &(1u64 << 60).to_le_bytes()].concat();
+    bytes.splice(at + 46 + name..at + 46 + name, field);
+    let end = bytes.windows(4).position(|four| four == b"PK\x05\x06").unwrap();
+    bytes[end + 12] += 12;
+    std::fs::write(&path, bytes).unwrap();
+    match read(&path) {
+        Ok(parts) => assert_eq!(parts.train.unwrap().len(), 1),
+        Err(error) => assert!(error.to_string().contains("x.npz"), "{error}"),
+    }
+}
+
+#[test]
+fn no_changed_byte_brings_the_reader_down() {
+    let arrays =
+        [("train_images", npy("|u1", "(2, 2, 2)", &[7; 8])), ("train_labels", npy("|u1", "(2,)", &[0, 1]))];
+    let (_folder, path) = npz("x.npz", &arrays);
+    let whole = std::fs::read(&path).unwrap();
+    let mut refused = 0;
+    for at in 0..whole.len() {
+        for change in [0xff, 0x7f] {
+            let mut bytes = whole.clone();
+            bytes[at] ^= change;
+            std::fs::write(&path, bytes).unwrap();
+            refused += usize::from(read(&path).is_err());
+        }
+    }
+    assert!(refused > 100, "{refused}");
+}

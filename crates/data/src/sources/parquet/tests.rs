@@ -130,3 +130,79 @@ fn says_that_this_build_has_no_hub() {
     let error = SPEC.read(&options("hub: a/b")).err().unwrap().to_string();
     assert!(error.starts_with("hub dataset a/b: this build has no access to the hub; build with"), "{error}");
 }
+
+/// Rows of one image of so many zeros, by a dictionary or plain.
+fn zeros(path: &Path, rows: usize, bytes: usize, by_dictionary: bool) {
+    let schema = "message schema { required binary image; required int64 label; }";
+    let zstd = parquet::basic::Compression::ZSTD(Default::default());
+    let properties = WriterProperties::builder()
+        .set_compression(zstd)
+        .set_statistics_enabled(parquet::file::properties::EnabledStatistics::None)
+        .set_dictionary_enabled(by_dictionary);
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let file = File::create(path).unwrap();
+    let mut writer = SerializedFileWriter::new(file, schema, Arc::new(properties.build())).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let image = ByteArray::from(vec![0; bytes]);
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<ByteArrayType>().write_batch(&vec![image; rows], None, None).unwrap();
+    column.close().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<Int64Type>().write_batch(&vec![0; rows], None, None).unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    writer.close().unwrap();
+}
+
+#[test]
+fn values_that_are_far_more_than_their_file_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("train-0.parquet");
+    for by_dictionary in [true, false] {
+        zeros(&path, 700, 400_000, by_dictionary);
+        assert!(std::fs::metadata(&path).unwrap().len() < 1 << 20, "280 MB in less than one");
+        let said = refused(&folder, read(&folder, ""));
+        let expected =
+            "ROOT/train-0.parquet: unpacks to more than 100 times its own size, and more than 256 MiB";
+        assert!(said.starts_with(expected) && said.ends_with("data.max_expansion=…"), "{said}");
+    }
+    // Rows of nothing take memory too.
+    zeros(&path, 3_000_000, 0, true);
+    assert!(refused(&folder, read(&folder, "")).contains("unpacks to more than 100 times"));
+    zeros(&path, 700, 4_000, true);
+    assert_eq!(read(&folder, "").unwrap().train.unwrap().len(), 700);
+    zeros(&path, 700, 400_000, true);
+    assert_eq!(read(&folder, ", max_expansion: 1000000").unwrap().train.unwrap().len(), 700);
+}
+
+#[test]
+fn no_changed_byte_brings_the_reader_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("train-0.parquet");
+    write(&path, &[0, 1, 1], Some(NAMES));
+    let whole = std::fs::read(&path).unwrap();
+    let mut failed = 0;
+    for at in (0..whole.len()).filter(|at| at % 3 == 0 || at + 1000 > whole.len()) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x7f;
+        std::fs::write(&path, bytes).unwrap();
+        failed += usize::from(read(&folder, "").is_err());
+    }
+    assert!(failed > 100, "{failed}");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_go_by_the_rule_of_all_sources() {
+    use crate::written::link;
+
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder.path().join("train-0.parquet"), &[0, 1, 1], Some(NAMES));
+    link("train-0.parquet", folder.path().join("train-1.parquet"));
+    assert_eq!(read(&folder, "").unwrap().train.unwrap().len(), 3, "it counts once");
+    write(&folder.path().join("elsewhere/0.parquet"), &[0, 1], Some(NAMES));
+    link("elsewhere", folder.path().join("test"));
+    let said = refused(&folder, read(&folder, ""));
+    assert!(said.starts_with("ROOT/test: a link to a folder – expected"), "{said}");
+    assert_eq!(read(&folder, ", follow_links: true").unwrap().test.unwrap().len(), 2);
+}
