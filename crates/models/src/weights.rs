@@ -263,6 +263,13 @@ pub fn save(
     })
 }
 
+/// A name of a file's, as a message can bear it.
+fn shown(name: &str) -> String {
+    let most = 80;
+    let short: String = name.chars().take(most).collect();
+    if short.len() < name.len() { short + "…" } else { short }
+}
+
 /// What is to be said of a head that the file lacks, or that differs from the file's in the number of classes alone.
 fn other_head(params: &Params, tensors: &BTreeMap<String, Tensor>) -> Option<String> {
     let head: Vec<_> = params.trainable.iter().filter(|(_, param)| param.stage() == "head").collect();
