@@ -5,7 +5,7 @@
 
 mod pickle;
 
-use super::shown;
+use super::{MOST_SIDES, bounded, shown};
 use candle_core::{DType, Device, Tensor};
 use pickle::{Id, Pickle, Value};
 use std::borrow::Cow;
@@ -41,13 +41,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<(BTreeMap<String, Tensor>, Vec<String
     for &(key, value) in dictionary(&pickle, &mut notes)? {
         if let (Value::Text(name), Some(of)) = (&pickle[key], tensor_of(&pickle, value)) {
             let fail = |why: String| format!("tensor `{}`: {why}", shown(name));
-            if name.len() > LONGEST {
-                return Err(fail(format!(
-                    "a name of {} bytes, expected at most {LONGEST}; {REMEDY}",
-                    name.len()
-                )));
-            }
-            let tensor = of.and_then(|of| of.build(&storages, &mut room)).map_err(fail)?;
+            let of = of.map_err(fail)?;
+            bounded(name, &of.size, tensors.len()).map_err(fail)?;
+            let tensor = of.build(&storages, &mut room).map_err(fail)?;
             tensors.insert((*name).to_owned(), tensor);
         }
     }
@@ -58,9 +54,6 @@ pub(super) fn read(bytes: &[u8]) -> Result<(BTreeMap<String, Tensor>, Vec<String
 }
 
 const REMEDY: &str = "expected a state dict – in Python: `torch.save(model.state_dict(), \"x.pth\")`";
-
-/// Bytes of the longest name of a tensor.
-const LONGEST: usize = 4096;
 
 /// The bytes of each storage.
 type Storages<'a> = HashMap<Cow<'a, str>, Cow<'a, [u8]>>;
@@ -178,7 +171,7 @@ fn dictionary<'p>(pickle: &'p Pickle, notes: &mut Vec<String>) -> Result<&'p [(I
         _ if own > 0 => Ok(root),
         _ => {
             let keys: Vec<String> =
-                root.iter().filter_map(|(key, _)| text(*key)).take(8).map(shown).collect();
+                root.iter().filter_map(|(key, _)| text(*key)).take(6).map(shown).collect();
             let more = if root.len() > keys.len() { ", …" } else { "" };
             let (has, known) = (keys.join(", "), KEYS.join(", "));
             Err(format!(
@@ -229,8 +222,8 @@ fn tensor_of<'a>(pickle: &Pickle<'a>, id: Id) -> Option<Result<Place<'a>>> {
 fn place<'a>(pickle: &Pickle<'a>, storage: Id, offset: Id, size: Id, stride: Id) -> Result<Place<'a>> {
     let number = |id: Id| if let Value::Int(n) = pickle[id] { usize::try_from(n).ok() } else { None };
     let numbers = |id: Id| match &pickle[id] {
-        // PyTorch itself has no tensors of more sides.
-        Value::Tuple(list) if list.len() <= 64 => {
+        // Each of many tensors may name the same tuple.
+        Value::Tuple(list) if list.len() <= MOST_SIDES => {
             list.iter().map(|id| number(*id)).collect::<Option<Vec<_>>>()
         }
         _ => None,
@@ -280,10 +273,8 @@ impl Place<'_> {
         let lost = || format!("lies outside its storage `{}`", shown(self.storage));
         let bytes = storages.get(self.storage).ok_or_else(lost)?;
         let width = self.dtype.size_in_bytes();
-        // candle multiplies sides too, in another order: a side of 0 hides none that are too large.
-        let product =
-            self.size.iter().try_fold(1usize, |n, side| n.checked_mul((*side).max(1))).ok_or_else(lost)?;
-        let count = if self.size.contains(&0) { 0 } else { product };
+        // It does not overflow: see `bounded`.
+        let count = self.size.iter().product::<usize>();
         // The last element of each side bounds them all; broadcast tensors aside, there are no more than the storage has.
         let last = self.size.iter().zip(&self.stride).try_fold(self.offset, |at, (side, step)| {
             at.checked_add(side.saturating_sub(1).checked_mul(*step)?)
