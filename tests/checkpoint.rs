@@ -353,6 +353,9 @@ fn weights_that_do_not_fit() {
     let desk = Desk::new();
     let refused = |words: &[&str]| {
         desk.train(&["tiny.yaml", "model.weights=w.safetensors", "--out", "run"]).complains(3, words);
+        // Without a training too; the recipe alone names a file, which is not looked at.
+        desk.tallow(&["check", "--data", "tiny.yaml", "model.weights=w.safetensors"]).complains(3, words);
+        desk.tallow(&["check", "tiny.yaml", "model.weights=w.safetensors"]).ok();
         assert!(!desk.path("run").exists(), "something was left behind");
     };
     desk.train(&["tiny.yaml", "model.weights=w.safetensors"]).complains(
@@ -379,4 +382,19 @@ fn weights_that_do_not_fit() {
     refused(&["w.safetensors: `layer3.0.conv1.weight` has 2 of 18432 values that are not finite"]);
     desk.write("w.safetensors", b"PK\x03\x04 a pickle");
     refused(&["w.safetensors: not a whole file of PyTorch"]);
+    desk.write("w.safetensors", "root:x:0:0:root:/root:/bin/bash\n");
+    refused(&["w.safetensors: not a whole safetensors file"]);
+    save(&desk.path("w.safetensors"), &weights(7, 1));
+    let said = desk.tallow(&["check", "--data", "tiny.yaml", "model.weights=w.safetensors"]).ok();
+    assert!(
+        said.out.contains("weights: w.safetensors (") && said.out.contains("tiny.yaml: ok"),
+        "{}",
+        said.out
+    );
+    #[cfg(unix)]
+    for command in [&["train"][..], &["tallow", "check", "--data"]] {
+        let arguments = [&command[1..], &["tiny.yaml", "model.weights=/dev/zero"]].concat();
+        let said = if command[0] == "train" { desk.train(&arguments) } else { desk.tallow(&arguments) };
+        said.complains(2, &["model.weights: /dev/zero is a pipe or a device; fetch a safetensors file"]);
+    }
 }

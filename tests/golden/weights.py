@@ -10,12 +10,15 @@ checkpoint: below `state_dict`, names with `module.`), and by plain names in `ex
 in channels_last, a transposed view, a view into a shared storage, a Parameter, half precision, a scalar count. `object.pth`
 holds no dictionary, `code.pth` one whose value would run a command if it were unpickled. `views.pth` is a stream as PyTorch
 before 0.4 wrote it, where a tensor's storage is a part of another's: `whole` is 2 … 7 of 0 … 19, `part` is 1 … 6 of what begins at 5.
+`training.pth` is what a training program keeps: the seven tensors as `model`, and beside them what else pickles have: numbers of
+numpy, arguments, a set, bytes, a schedule's Counter, the state of an optimizer, tensors of other types.
 
 `fit.safetensors`: `conv` (4, 3, 3, 3) and adapt_input_conv of it as `conv.1`, `conv.2`, `conv.5`; `positions` (1, 1 + 16, 6) and
 resample_abs_pos_embed of it for grids of 2, 3, 7 as `positions.2` …; `distilled` (1, 2 + 9, 5) with two prefix tokens, and
 `distilled.4`.
 """
 
+import argparse
 import io
 import os
 import pickle
@@ -24,6 +27,7 @@ import sys
 from collections import OrderedDict
 from pathlib import Path
 
+import numpy
 import torch
 from safetensors.torch import save as safetensors
 from timm.layers import resample_abs_pos_embed
@@ -91,6 +95,29 @@ def views():
     return out.getvalue()
 
 
+def training(plain):
+    weight = torch.nn.Parameter(torch.ones(2))
+    weight.grad = torch.ones(2)
+    optimizer = torch.optim.AdamW([weight])
+    optimizer.step()
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [3, 5])
+    return {
+        "epoch": 3,
+        "best": numpy.float64(0.71),
+        "curve": numpy.arange(3),
+        "arguments": argparse.Namespace(lr=0.1, sizes=[1, 2]),
+        "seen": {1, 2},
+        "key": b"a\xff",
+        "large": -(2**80),
+        "type": torch.float16,
+        "losses": [float(loss) for loss in range(3)],
+        "optimizer": optimizer.state_dict(),
+        "schedule": schedule.state_dict(),
+        "ema": {"bf16": torch.ones(3).bfloat16(), "bool": torch.tensor([True]), "int": torch.ones(2, dtype=torch.int32)},
+        "model": plain,
+    }
+
+
 def files():
     plain = tensors()
     yield "zip.pth", saved(plain)
@@ -101,6 +128,7 @@ def files():
     yield "object.pth", saved([torch.ones(2)])
     yield "code.pth", saved({"state_dict": {"weight": torch.ones(2), "x": Command()}})
     yield "views.pth", views()
+    yield "training.pth", saved(training(plain))
     yield "expected.safetensors", safetensors({name: t.detach().clone().contiguous() for name, t in plain.items()})
     torch.manual_seed(12)
     conv, positions, distilled = torch.randn(4, 3, 3, 3), torch.randn(1, 17, 6), torch.randn(1, 11, 5)

@@ -2,6 +2,7 @@
 //!
 //! Source: timm 1.0 `models/_hub.py` (`save_config_for_hf`) and `models/_pretrained.py`.
 
+use crate::weights::shown;
 use crate::{Error, ModelOptions, ModelSpec, Network, Result, Stem, find};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -28,6 +29,9 @@ pub struct Config {
     /// Where it is not the architecture's own.
     pub stem: Option<Stem>,
 }
+
+/// Bytes of the largest: names of 20,000 classes take one million.
+const LARGEST: u64 = 4 << 20;
 
 impl Config {
     /// For a model of the zoo with images of `side` pixels: the spec's mean and standard deviation (their average for
@@ -114,9 +118,9 @@ impl Config {
     /// With the path: a file that cannot be read, or a key that is missing or of another type.
     pub fn read(path: &Path) -> Result<Config> {
         let fail = |message: String| Error::File(format!("{}: {message}", path.display()));
-        let text =
-            std::fs::read(path).map_err(|error| fail(format!("cannot read the configuration: {error}")))?;
-        let json = serde_json::from_slice(&text).map_err(|error| fail(format!("not JSON: {error}")))?;
+        let text = crate::file::bytes(path, "the configuration", LARGEST)?;
+        let json = serde_json::from_slice(&text)
+            .map_err(|error| fail(format!("not JSON: {}", shown(&error.to_string()))))?;
         Config::from_json(&json).map_err(fail)
     }
 
@@ -129,12 +133,18 @@ impl Config {
         let key = |name: &str| {
             config["pretrained_cfg"].get(name).or_else(|| config.get(name)).unwrap_or(&Value::Null)
         };
-        let fail = |name: &str, expected: &str| format!("{name}: expected {expected}, got {}", key(name));
+        let fail = |name: &str, expected: &str| {
+            format!("{name}: expected {expected}, got {}", shown(&key(name).to_string()))
+        };
         let numbers = |name: &str| -> std::result::Result<Vec<f64>, String> {
             let list = key(name).as_array().ok_or_else(|| fail(name, "a list of numbers"))?;
             list.iter().map(|v| v.as_f64().ok_or_else(|| fail(name, "a list of numbers"))).collect()
         };
-        let text = |name: &str| key(name).as_str().map(str::to_owned).ok_or_else(|| fail(name, "a text"));
+        let text = |name: &str| {
+            // Errors bear it.
+            let short = key(name).as_str().filter(|text| text.len() <= 200);
+            short.map(str::to_owned).ok_or_else(|| fail(name, "a text"))
+        };
         // timm: the outer number of classes wins.
         let classes = config.get("num_classes").unwrap_or(key("num_classes"));
         let classes = classes.as_u64().ok_or_else(|| fail("num_classes", "a number"))? as usize;
@@ -142,6 +152,10 @@ impl Config {
         let [channels, height, width] = size[..] else {
             return Err(fail("input_size", "[channels, height, width]"));
         };
+        let std = numbers("std")?;
+        if !std.iter().all(|x| *x > 0.0) {
+            return Err(fail("std", "numbers above 0"));
+        }
         let labels = match key("label_names") {
             Value::Array(names) => names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
             // Ids with gaps: {"3": "name"}.
@@ -156,13 +170,16 @@ impl Config {
             labels,
             input: [channels as usize, height as usize, width as usize],
             mean: numbers("mean")?,
-            std: numbers("std")?,
+            std,
             interpolation: text("interpolation")?,
             crop: key("crop_pct").as_f64().ok_or_else(|| fail("crop_pct", "a number"))?,
-            crop_mode: key("crop_mode").as_str().unwrap_or("center").to_owned(),
+            crop_mode: if key("crop_mode").is_string() { text("crop_mode")? } else { "center".to_owned() },
             stem: match &config["tallow"]["stem"] {
                 Value::Null => None,
-                stem => Some(Stem::deserialize(stem).map_err(|error| format!("tallow.stem: {error}"))?),
+                stem => Some(
+                    Stem::deserialize(stem)
+                        .map_err(|error| format!("tallow.stem: {}", shown(&error.to_string())))?,
+                ),
             },
         })
     }

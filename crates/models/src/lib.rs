@@ -24,6 +24,7 @@ pub mod config;
 mod convnext;
 mod densenet;
 mod efficientnet;
+mod file;
 pub mod layers;
 mod mobile;
 mod mobilenet_v2;

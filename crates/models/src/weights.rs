@@ -47,6 +47,18 @@ pub struct Weights {
     pub notes: Vec<String>,
 }
 
+/// Bytes of the longest name of a tensor, sides of the largest, tensors of a file, bytes of a safetensors' header: what PyTorch
+/// itself has, or several times what the largest networks have.
+const LONGEST_NAME: usize = 1024;
+const MOST_SIDES: usize = 64;
+const MOST_TENSORS: usize = 50_000;
+const LONGEST_HEADER: u64 = 8 << 20;
+
+/// What stands in the place of a file of weights, if that is none: `is a folder`, `is a pipe or a device`.
+pub fn no_file(path: &Path) -> Option<&'static str> {
+    std::fs::metadata(path).ok().and_then(|there| crate::file::other(&there))
+}
+
 /// Reads a safetensors file, or one of PyTorch (`.pth`, `.pt`, `.bin`): a dictionary of tensors, also one inside `state_dict`,
 /// `model_state_dict`, `model` or `net`. Nothing that such a file says is run.
 ///
@@ -54,22 +66,57 @@ pub struct Weights {
 /// With the path, where the file is missing, truncated, or something else.
 pub fn read(path: &Path) -> Result<Weights> {
     let fail = |message: String| Error::File(format!("{}: {message}", path.display()));
-    let bytes = std::fs::read(path).map_err(|error| fail(format!("cannot read the weights: {error}")))?;
+    let bytes = crate::file::bytes(path, "the weights", u64::MAX)?;
     if torch::is_one(&bytes) {
         let (tensors, notes) = torch::read(&bytes).map_err(fail)?;
         return Ok(Weights { tensors, metadata: BTreeMap::new(), notes });
     }
+    let (tensors, metadata) = safe_tensors(&bytes).map_err(fail)?;
+    Ok(Weights { tensors, metadata, notes: Vec::new() })
+}
+
+type Read = (BTreeMap<String, Tensor>, BTreeMap<String, String>);
+
+/// The tensors and the metadata of a safetensors file. An error says what is wrong, without the path.
+fn safe_tensors(bytes: &[u8]) -> std::result::Result<Read, String> {
     let broken = |error: safetensors::SafeTensorError| {
-        fail(format!("not a whole safetensors file ({error}) – fetch or write it again"))
+        format!("not a whole safetensors file ({}) – fetch or write it again", shown(&error.to_string()))
     };
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(broken)?;
+    let begin = bytes.first_chunk::<8>().map_or(0, |length| u64::from_le_bytes(*length));
+    // One that does not end within the file is not whole.
+    if begin > LONGEST_HEADER && begin < bytes.len() as u64 {
+        return Err(format!(
+            "a header of {begin} bytes, expected at most {LONGEST_HEADER} – write it again with its tensors alone"
+        ));
+    }
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
     let metadata = header.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
     let mut tensors = BTreeMap::new();
-    for (name, view) in SafeTensors::deserialize(&bytes).map_err(broken)?.iter() {
-        let tensor = view.load(&Device::Cpu).map_err(|error| fail(format!("tensor `{name}`: {error}")))?;
+    for (name, view) in SafeTensors::deserialize(bytes).map_err(broken)?.iter() {
+        let fail = |why: String| format!("tensor `{}`: {why}", shown(name));
+        bounded(name, view.shape(), tensors.len()).map_err(fail)?;
+        let tensor = view.load(&Device::Cpu).map_err(|error| fail(error.to_string()))?;
         tensors.insert(name.to_owned(), tensor);
     }
-    Ok(Weights { tensors, metadata, notes: Vec::new() })
+    Ok((tensors, metadata))
+}
+
+/// Refuses a tensor that no network has, before it is built beside `count` others.
+fn bounded(name: &str, sides: &[usize], count: usize) -> std::result::Result<(), String> {
+    const REMEDY: &str = "write the file again with a network's state dict alone";
+    // candle multiplies sides in an order of its own: one of 0 hides none that are too large.
+    let elements = sides.iter().try_fold(1usize, |n, side| n.checked_mul((*side).max(1)));
+    match () {
+        () if name.len() > LONGEST_NAME => {
+            Err(format!("a name of {} bytes, expected at most {LONGEST_NAME} – {REMEDY}", name.len()))
+        }
+        () if sides.len() > MOST_SIDES => {
+            Err(format!("of {} sides, expected at most {MOST_SIDES} – {REMEDY}", sides.len()))
+        }
+        () if elements.is_none() => Err(format!("of more elements than a machine can count – {REMEDY}")),
+        () if count >= MOST_TENSORS => Err(format!("one of more than {MOST_TENSORS} – {REMEDY}")),
+        () => Ok(()),
+    }
 }
 
 /// Sets the parameters and buffers from a file in our names, f16, bf16, f32 or f64, in the types of `params`. Every tensor
@@ -260,6 +307,12 @@ pub fn save(
         // The first error is the one to report.
         let _ = std::fs::remove_file(beside);
     })
+}
+
+/// Words of a file, as a message can bear them.
+pub(crate) fn shown(words: &str) -> String {
+    let short: String = words.chars().take(120).collect();
+    if short.len() < words.len() { short + "…" } else { short }
 }
 
 /// What is to be said of a head that the file lacks, or that differs from the file's in the number of classes alone.

@@ -23,6 +23,7 @@ fn files_of_pytorch_are_read() {
         ("zip.pth", "", None),
         ("stream.pth", "", None),
         ("nested.pth", "module.", Some("the tensors are those of `state_dict` in the file")),
+        ("training.pth", "", Some("the tensors are those of `model` in the file")),
     ] {
         let found = weights::read(&golden(file)).unwrap();
         assert_eq!(found.notes.first().map(String::as_str), note, "{file}");

@@ -40,7 +40,7 @@ pub use plan::{
     Key as RecipeKey, Plan, RunLength, SECTIONS as RECIPE, Section as RecipeSection, Weights, check_preset,
     is_preset,
 };
-pub use recipe::elsewhere;
+pub use recipe::{elsewhere, value_of};
 #[cfg(feature = "hub")]
 pub use run::Transfers;
 pub use run::{

@@ -88,3 +88,30 @@ fn a_file_from_the_hub_is_read() {
     std::fs::write(&path, &text[..40]).unwrap();
     assert!(Config::read(&path).unwrap_err().to_string().contains("not JSON"));
 }
+
+#[test]
+fn a_configuration_that_asks_for_more_than_it_should_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.json");
+    let options = ModelOptions::new(2);
+    let (spec, network) = network("resnet18", &options);
+    let whole = Config::new(spec, &options, 224, &[]).to_json(&network, Map::new());
+    let with = |key: &str, value: Value| {
+        let mut config = whole.clone();
+        config["pretrained_cfg"][key] = value;
+        config.to_string()
+    };
+    let long = "x".repeat(100_000);
+    for (text, words) in [
+        ("[".repeat(1_000_000), "not JSON: recursion limit exceeded"),
+        (" ".repeat(LARGEST as usize + 1), "4194305 bytes, expected at most 4194304"),
+        (with("interpolation", long.clone().into()), "interpolation: expected a text, got"),
+        (with("crop_mode", long.clone().into()), "crop_mode: expected a text, got"),
+        (with("mean", long.into()), "mean: expected a list of numbers, got"),
+        (with("std", json!([0.2, 0.0, 0.2])), "std: expected numbers above 0, got [0.2,0.0,0.2]"),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let error = Config::read(&path).unwrap_err().to_string();
+        assert!(error.contains(words) && error.len() < 500, "{error}");
+    }
+}

@@ -1,6 +1,7 @@
 //! What a weights file and a model do not have in common.
 
 use crate::Stem;
+use std::collections::HashMap;
 
 /// What a file lacks, has too much, or has otherwise.
 #[derive(Default)]
@@ -37,6 +38,7 @@ impl Difference {
 impl std::fmt::Display for Difference {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         const SHOWN: usize = 10;
+        const STAGES: usize = 40;
         write!(f, "the tensors do not fit the model (- missing, + unexpected, ~ different)")?;
         if let Some(guess) = self.guess() {
             write!(f, "; {guess}")?;
@@ -61,17 +63,24 @@ impl std::fmt::Display for Difference {
         // Of many, how many there are of each stage, and the first of it.
         for lines in all {
             let mut stages: Vec<(&str, usize, &str)> = Vec::new();
+            let mut places: HashMap<&str, usize> = HashMap::new();
             for line in lines {
-                match stages.iter_mut().find(|(stage, ..)| *stage == stage_of(line)) {
-                    Some((_, count, _)) => *count += 1,
-                    None => stages.push((stage_of(line), 1, line)),
-                }
+                let stage = stage_of(line);
+                let place = *places.entry(stage).or_insert_with(|| {
+                    stages.push((stage, 0, line));
+                    stages.len() - 1
+                });
+                stages[place].1 += 1;
             }
-            for (stage, count, first) in stages {
+            for (stage, count, first) in stages.iter().take(STAGES) {
                 match count {
                     1 => write!(f, "\n  {first}")?,
                     _ => write!(f, "\n  {} {count} of {stage}, such as {}", &first[..1], &first[2..])?,
                 }
+            }
+            if let Some(more) = stages.get(STAGES..).filter(|more| !more.is_empty()) {
+                let count: usize = more.iter().map(|(_, count, _)| count).sum();
+                write!(f, "\n  {} {count} more", &lines[0][..1])?;
             }
         }
         Ok(())

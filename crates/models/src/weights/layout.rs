@@ -2,7 +2,7 @@
 
 use crate::{ModelSpec, Params};
 use candle_core::Tensor;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 
 /// A file's tensors by our names.
 pub(super) struct Named {
@@ -100,15 +100,15 @@ pub(super) fn recognise(
     notes: &mut Vec<String>,
 ) -> Named {
     let ours: fn(&str) -> String = str::to_owned;
-    let mut libraries = vec![(None, ours)];
+    let mut libraries: Vec<Library> = vec![(None, ours)];
     libraries.extend(spec.torchvision.map(|peer| (Some("torchvision"), peer.tensor)));
     libraries.extend(spec.timm.map(|peer| (Some("timm"), peer.tensor)));
-    let mut best = (None, ours, "", found(params, &tensors, "", ours));
-    for prefix in prefixes(&tensors) {
-        for &(library, theirs) in &libraries {
-            let count = found(params, &tensors, prefix, theirs);
-            if count > best.3 {
-                best = (library, theirs, prefix, count);
+    let counts = found(params, &tensors, &libraries);
+    let mut best = (None, ours, "", counts.get("").map_or(0, |counts| counts[0]));
+    for (prefix, counts) in &counts {
+        for (&(library, theirs), count) in libraries.iter().zip(counts) {
+            if *count > best.3 {
+                best = (library, theirs, prefix, *count);
             }
         }
     }
@@ -133,22 +133,34 @@ pub(super) fn recognise(
     named(params, inside, theirs)
 }
 
-/// What names in the file begin with, up to each of the first three dots; nothing first.
-fn prefixes(tensors: &BTreeMap<String, Tensor>) -> BTreeSet<&str> {
-    let of =
-        |name: &'_ str| -> Vec<usize> { name.match_indices('.').take(3).map(|(at, _)| at + 1).collect() };
-    tensors.keys().flat_map(|name| [0].into_iter().chain(of(name)).map(|end| &name[..end])).collect()
-}
+/// Whose names they are, if not ours; our name → theirs.
+type Library = (Option<&'static str>, fn(&str) -> String);
 
-/// How many of the model's tensors a file has under these names, behind a prefix.
-fn found(
+/// What names in the file begin with, up to each of the first three dots, nothing first; and how many of the model's tensors the
+/// file has behind it, by the names of each library.
+fn found<'t>(
     params: &Params,
-    tensors: &BTreeMap<String, Tensor>,
-    prefix: &str,
-    theirs: fn(&str) -> String,
-) -> usize {
-    let names = params.trainable.keys().chain(params.buffers.keys());
-    names.filter(|name| tensors.contains_key(&format!("{prefix}{}", theirs(name)))).count()
+    tensors: &'t BTreeMap<String, Tensor>,
+    libraries: &[Library],
+) -> BTreeMap<&'t str, Vec<usize>> {
+    let names = || params.trainable.keys().chain(params.buffers.keys());
+    let mut wanted: HashMap<String, Vec<usize>> = HashMap::new();
+    for (at, (_, theirs)) in libraries.iter().enumerate() {
+        for name in names() {
+            wanted.entry(theirs(name)).or_insert_with(|| vec![0; libraries.len()])[at] += 1;
+        }
+    }
+    let mut counts: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for name in tensors.keys() {
+        let ends = [0].into_iter().chain(name.match_indices('.').take(3).map(|(at, _)| at + 1));
+        for (prefix, rest) in ends.map(|end| name.split_at(end)) {
+            let counts = counts.entry(prefix).or_insert_with(|| vec![0; libraries.len()]);
+            for (count, more) in counts.iter_mut().zip(wanted.get(rest).into_iter().flatten()) {
+                *count += more;
+            }
+        }
+    }
+    counts
 }
 
 fn named(params: &Params, mut tensors: BTreeMap<String, Tensor>, theirs: fn(&str) -> String) -> Named {

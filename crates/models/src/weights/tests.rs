@@ -269,3 +269,86 @@ fn a_header_whose_length_begins_as_a_pickle_is_safetensors() {
     std::fs::write(&path, file).unwrap();
     assert!(read(&path).unwrap().tensors.is_empty());
 }
+
+/// A safetensors file of this header.
+fn with_header(header: &str, data: &[u8]) -> Vec<u8> {
+    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), data].concat()
+}
+
+#[test]
+fn a_header_that_asks_for_more_than_there_is_is_refused() {
+    let folder = folder();
+    let path = folder.path().join("model.safetensors");
+    let tensor = |shape: &str, begin: u64, end: u64| {
+        format!("{{\"dtype\":\"U8\",\"shape\":{shape},\"data_offsets\":[{begin},{end}]}}")
+    };
+    let one = |name: &str, shape: &str, end: u64| format!("{{\"{name}\":{}}}", tensor(shape, 0, end));
+    let many: Vec<String> = (0..=MOST_TENSORS).map(|i| format!("\"{i}\":{}", tensor("[0]", 0, 0))).collect();
+    let (large, sides) = (1u64 << 40, format!("[{}1]", "1,".repeat(64)));
+    let whole = "not a whole safetensors file";
+    for (file, words) in [
+        (u64::MAX.to_le_bytes().to_vec(), whole),
+        (with_header("{}", b"")[..9].to_vec(), whole),
+        (with_header(&one("a", "[4]", 4), b"123"), whole),
+        (with_header(&one("a", &format!("[{large},{large}]"), 4), b"1234"), whole),
+        (with_header(&format!("{{\"a\":{0},\"b\":{0}}}", tensor("[4]", 0, 4)), b"1234"), whole),
+        (with_header(&"{\"a\":".repeat(100_000), b""), whole),
+        (with_header(&"x".repeat(200_000), b""), whole),
+        (
+            with_header(&format!("{{}}{}", " ".repeat(LONGEST_HEADER as usize)), b" "),
+            "8388610 bytes, expected at most 8388608 –",
+        ),
+        (
+            with_header(&one("a", &format!("[0,{large},{large}]"), 0), b""),
+            "tensor `a`: of more elements than",
+        ),
+        (with_header(&one("a", &sides, 1), b"1"), "tensor `a`: of 65 sides, expected at most 64 –"),
+        (
+            with_header(&one(&"n".repeat(2000), "[0]", 0), b""),
+            "…`: a name of 2000 bytes, expected at most 1024",
+        ),
+        (with_header(&format!("{{{}}}", many.join(",")), b""), "one of more than 50000 –"),
+    ] {
+        std::fs::write(&path, file).unwrap();
+        let error = read(&path).err().expect("refused").to_string();
+        assert!(error.contains(words) && error.len() < 600, "{error}");
+    }
+}
+
+#[test]
+fn what_is_no_file_is_not_opened() {
+    let folder = folder();
+    let refused = |path: &Path, words: &str| {
+        for error in [read(path).err().unwrap(), crate::config::Config::read(path).unwrap_err()] {
+            let error = error.to_string();
+            assert!(error.starts_with(&path.display().to_string()) && error.contains(words), "{error}");
+        }
+    };
+    refused(folder.path(), "is a folder, expected a file – name the file itself");
+    assert_eq!(no_file(folder.path()), Some("is a folder"));
+    #[cfg(unix)]
+    {
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        // Reading a pipe that nobody writes into would wait for ever, reading zeros would take all memory.
+        refused(&pipe, "is a pipe or a device, expected a file");
+        refused(Path::new("/dev/zero"), "is a pipe or a device, expected a file");
+    }
+}
+
+/// As many names as a file may have, each a stage of its own: the difference is found at once and is short.
+#[test]
+fn many_strange_names_are_told_in_few_lines() {
+    let (folder, to) = (folder(), model(7, 2));
+    let path = folder.path().join("model.safetensors");
+    let empty = Tensor::zeros(0, DType::F32, &Device::Cpu).unwrap();
+    let name = |i: usize| format!("a{i}.b{i}.c{i}.d");
+    save(&(0..MOST_TENSORS).map(|i| (name(i), empty.clone())).collect(), &path, &BTreeMap::new()).unwrap();
+    let begun = std::time::Instant::now();
+    let error = import(&to, find("resnet20").unwrap(), &path, Head::ReplaceIfClassesDiffer).unwrap_err();
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+    let lines: Vec<String> = error.to_string().lines().map(str::to_owned).collect();
+    // bn1, conv1 and three stages, as the file has no head; 40 strange ones and the rest.
+    assert_eq!(lines.len(), 1 + 5 + 41, "{error}");
+    assert_eq!(lines.last().unwrap(), "  + 49960 more");
+}

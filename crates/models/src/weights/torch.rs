@@ -1,10 +1,14 @@
 //! PyTorch's files of tensors, as `torch.save` writes them: the zip of today and the stream of before 1.6.
 //!
-//! The pickle inside is parsed to a tree by candle; no name in it is looked up and nothing is called. Of the tree only
-//! dictionaries of tensors are used.
+//! The pickle inside is read to values; no name in it is looked up and nothing is called. Of the values only dictionaries of
+//! tensors are used. What a file takes in all is bounded by its size.
 
-use candle_core::pickle::{Object, Stack};
+mod pickle;
+
+use super::{MOST_SIDES, bounded, shown};
 use candle_core::{DType, Device, Tensor};
+use pickle::{Id, Pickle, Value};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Cursor, Read};
 
@@ -23,15 +27,24 @@ pub(super) fn is_one(bytes: &[u8]) -> bool {
 
 /// The tensors, and what was left aside. An error says what is wrong, without the path.
 pub(super) fn read(bytes: &[u8]) -> Result<(BTreeMap<String, Tensor>, Vec<String>)> {
-    let (root, storages) = if bytes.starts_with(b"PK") { zipped(bytes)? } else { stream(bytes)? };
+    let content;
+    let (pickle, storages) = if bytes.starts_with(b"PK") {
+        let unpacked = zipped(bytes)?;
+        content = unpacked.0;
+        (parse(&mut &content[..])?, unpacked.1)
+    } else {
+        stream(bytes)?
+    };
     let mut notes = Vec::new();
-    let pairs = dictionary(root, &mut notes)?;
+    let mut room = Room::beside(bytes);
     let mut tensors = BTreeMap::new();
-    for (key, value) in pairs {
-        if let (Object::Unicode(name), Some(of)) = (key, tensor_of(&value)) {
-            let tensor =
-                of.and_then(|of| of.build(&storages)).map_err(|why| format!("tensor `{name}`: {why}"))?;
-            tensors.insert(name, tensor);
+    for &(key, value) in dictionary(&pickle, &mut notes)? {
+        if let (Value::Text(name), Some(of)) = (&pickle[key], tensor_of(&pickle, value)) {
+            let fail = |why: String| format!("tensor `{}`: {why}", shown(name));
+            let of = of.map_err(fail)?;
+            bounded(name, &of.size, tensors.len()).map_err(fail)?;
+            let tensor = of.build(&storages, &mut room).map_err(fail)?;
+            tensors.insert((*name).to_owned(), tensor);
         }
     }
     if tensors.is_empty() {
@@ -43,14 +56,34 @@ pub(super) fn read(bytes: &[u8]) -> Result<(BTreeMap<String, Tensor>, Vec<String
 const REMEDY: &str = "expected a state dict – in Python: `torch.save(model.state_dict(), \"x.pth\")`";
 
 /// The bytes of each storage.
-type Storages = HashMap<String, Vec<u8>>;
+type Storages<'a> = HashMap<Cow<'a, str>, Cow<'a, [u8]>>;
 
-fn zipped(bytes: &[u8]) -> Result<(Object, Storages)> {
+/// What may yet be made of a file: `torch.save` does not compress, and tensors that share a storage are few.
+struct Room {
+    left: usize,
+}
+
+impl Room {
+    fn beside(bytes: &[u8]) -> Room {
+        Room { left: bytes.len().saturating_mul(4).saturating_add(64 << 20) }
+    }
+
+    fn take(&mut self, count: usize) -> Option<()> {
+        self.left = self.left.checked_sub(count)?;
+        Some(())
+    }
+}
+
+const TOO_MUCH: &str = "more than four times the file and 64 MiB, expected about its size, as `torch.save` compresses nothing – \
+                        write it again with torch.save, or as safetensors";
+
+/// The pickle and the storages.
+fn zipped(bytes: &[u8]) -> Result<(Vec<u8>, Storages<'static>)> {
     let broken = |error: String| format!("not a whole file of PyTorch ({error}) – fetch or write it again");
     let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| broken(error.to_string()))?;
-    let (mut pickle, mut storages) = (None, Storages::new());
+    let (mut pickle, mut storages, mut room) = (None, Storages::new(), Room::beside(bytes));
     for index in 0..zip.len() {
-        let mut entry = zip.by_index(index).map_err(|error| broken(error.to_string()))?;
+        let entry = zip.by_index(index).map_err(|error| broken(error.to_string()))?;
         let name = entry.name().map_err(|error| broken(error.to_string()))?.into_owned();
         // `ROOT/data.pkl`, `ROOT/data/KEY`, `ROOT/byteorder`
         let Some((_, name)) = name.split_once('/') else { continue };
@@ -59,9 +92,12 @@ fn zipped(bytes: &[u8]) -> Result<(Object, Storages)> {
             continue;
         }
         let mut content = Vec::new();
-        entry.read_to_end(&mut content).map_err(|error| broken(error.to_string()))?;
+        // What an entry says of its own size may be wrong.
+        let mut limited = entry.take(room.left as u64 + 1);
+        limited.read_to_end(&mut content).map_err(|error| broken(error.to_string()))?;
+        room.take(content.len()).ok_or_else(|| format!("it unpacks to {TOO_MUCH}"))?;
         match name.strip_prefix("data/") {
-            Some(key) => drop(storages.insert(key.to_owned(), content)),
+            Some(key) => drop(storages.insert(key.to_owned().into(), content.into())),
             None if name == "data.pkl" => pickle = Some(content),
             None if content != b"little" => {
                 return Err("big-endian, expected little-endian – write it again on a little-endian machine"
@@ -71,122 +107,136 @@ fn zipped(bytes: &[u8]) -> Result<(Object, Storages)> {
         }
     }
     let pickle = pickle.ok_or_else(|| format!("a zip without data.pkl; {REMEDY}"))?;
-    Ok((parse(&mut &pickle[..])?, storages))
+    Ok((pickle, storages))
 }
 
 /// Magic, protocol, system, the object, the storages' keys, then of each storage its length in elements and its bytes.
-fn stream(bytes: &[u8]) -> Result<(Object, Storages)> {
+fn stream(bytes: &[u8]) -> Result<(Pickle<'_>, Storages<'_>)> {
     let other = || format!("a pickle, but none of `torch.save`; {REMEDY}");
     let mut rest = bytes.strip_prefix(MAGIC).ok_or_else(other)?;
     let (_, _) = (parse(&mut rest)?, parse(&mut rest)?);
-    let root = parse(&mut rest)?;
-    let Object::List(keys) = parse(&mut rest)? else { return Err(other()) };
-    let mut widths = HashMap::new();
-    storages_in(&root, &mut widths);
+    let pickle = parse(&mut rest)?;
+    let listed = parse(&mut rest)?;
+    let Value::List(keys) = &listed[listed.root] else { return Err(other()) };
+    let widths: HashMap<&str, usize> = pickle
+        .values()
+        .filter_map(
+            |value| if let Value::Persistent(id) = value { storage_of(&pickle, *id)?.ok() } else { None },
+        )
+        .map(|(key, dtype)| (key, dtype.size_in_bytes()))
+        .collect();
     let mut storages = Storages::new();
     for key in keys {
-        let Object::Unicode(key) = key else { return Err(other()) };
+        let Value::Text(key) = listed[*key] else { return Err(other()) };
         let cut = || "not a whole file of PyTorch – fetch or write it again".to_owned();
-        let width = widths.get(&key).ok_or_else(|| format!("storage `{key}` is of an unknown type"))?;
+        let width =
+            widths.get(key).ok_or_else(|| format!("storage `{}` is of an unknown type", shown(key)))?;
         let (length, after) = rest.split_first_chunk::<8>().ok_or_else(cut)?;
         let length = usize::try_from(u64::from_le_bytes(*length)).ok().and_then(|n| n.checked_mul(*width));
         let (content, after) = length.and_then(|length| after.split_at_checked(length)).ok_or_else(cut)?;
-        storages.insert(key, content.to_vec());
+        storages.insert(key.into(), content.into());
         rest = after;
     }
-    Ok((root, storages))
+    Ok((pickle, storages))
 }
 
-fn parse(rest: &mut &[u8]) -> Result<Object> {
-    let mut stack = Stack::empty();
-    let read = stack.read_loop(rest).and_then(|()| stack.finalize());
-    read.map_err(|error| format!("a pickle that cannot be read ({error}); {REMEDY}"))
+fn parse<'a>(rest: &mut &'a [u8]) -> Result<Pickle<'a>> {
+    Pickle::read(rest).map_err(|error| format!("a pickle that cannot be read ({error}); {REMEDY}"))
 }
 
 /// The pairs of the dictionary that holds the tensors: the file's own, or the one inside that has more.
-fn dictionary(root: Object, notes: &mut Vec<String>) -> Result<Vec<(Object, Object)>> {
-    let Object::Dict(pairs) = root else {
-        return Err(format!("a file of PyTorch that holds a whole object; {REMEDY}"));
-    };
+fn dictionary<'p>(pickle: &'p Pickle, notes: &mut Vec<String>) -> Result<&'p [(Id, Id)]> {
+    let pairs = |id: Id| if let Value::Dict(pairs) = &pickle[id] { Some(&pairs[..]) } else { None };
+    let root =
+        pairs(pickle.root).ok_or_else(|| format!("a file of PyTorch that holds a whole object; {REMEDY}"))?;
+    let text = |id: Id| if let Value::Text(text) = pickle[id] { Some(text) } else { None };
     let tensors =
-        |pairs: &[(Object, Object)]| pairs.iter().filter(|(_, value)| tensor_of(value).is_some()).count();
-    let keys: Vec<String> = pairs
-        .iter()
-        .filter_map(|(key, _)| if let Object::Unicode(key) = key { Some(key.clone()) } else { None })
-        .collect();
-    let own = tensors(&pairs);
-    let inside = |value: &Object| if let Object::Dict(inner) = value { tensors(inner) } else { 0 };
+        |pairs: &[(Id, Id)]| pairs.iter().filter(|(_, value)| tensor_of(pickle, *value).is_some()).count();
+    let own = tensors(root);
     // Beside the weights, a training program keeps a score or two as tensors.
     let best = KEYS
         .iter()
         .filter_map(|wanted| {
-            pairs.iter().position(|(key, _)| matches!(key, Object::Unicode(key) if key == wanted))
+            let (_, value) = root.iter().rfind(|(key, _)| text(*key) == Some(*wanted))?;
+            let inner = pairs(*value)?;
+            Some((wanted, inner, tensors(inner)))
         })
         .rev()
-        .max_by_key(|&at| inside(&pairs[at].1));
-    let count = best.map_or(0, |at| inside(&pairs[at].1));
-    if count > own {
-        let (key, value) = pairs.into_iter().nth(best.expect("counted")).expect("counted");
-        if let (Object::Unicode(key), Object::Dict(inner)) = (key, value) {
+        .max_by_key(|(.., count)| *count);
+    match best {
+        Some((key, inner, count)) if count > own => {
             notes.push(format!("the tensors are those of `{key}` in the file"));
-            return Ok(inner);
+            Ok(inner)
         }
-        unreachable!("counted");
+        _ if own > 0 => Ok(root),
+        _ => {
+            let keys: Vec<String> =
+                root.iter().filter_map(|(key, _)| text(*key)).take(6).map(shown).collect();
+            let more = if root.len() > keys.len() { ", …" } else { "" };
+            let (has, known) = (keys.join(", "), KEYS.join(", "));
+            Err(format!(
+                "a file of PyTorch with the keys {has}{more}; expected tensors, or one of {known}; {REMEDY}"
+            ))
+        }
     }
-    if own > 0 {
-        return Ok(pairs);
-    }
-    let (has, known) = (keys.join(", "), KEYS.join(", "));
-    Err(format!("a file of PyTorch with the keys {has}; expected tensors, or one of {known}; {REMEDY}"))
 }
 
 /// Where a tensor lies: elements, not bytes.
-struct Place {
-    storage: String,
+struct Place<'a> {
+    storage: &'a str,
     dtype: DType,
     offset: usize,
     size: Vec<usize>,
     stride: Vec<usize>,
 }
 
-/// `None` where the object is no tensor.
-fn tensor_of(object: &Object) -> Option<Result<Place>> {
-    let Object::Reduce { callable, args } = object else { return None };
-    let (Object::Class { class_name, .. }, Object::Tuple(args)) = (&**callable, &**args) else { return None };
-    match (class_name.as_str(), &args[..]) {
-        // The first has no more arguments: PyTorch before 0.4.
-        (
-            "_rebuild_tensor" | "_rebuild_tensor_v2",
-            [Object::PersistentLoad(storage), offset, size, stride, ..],
-        ) => Some(place(storage, offset, size, stride)),
-        ("_rebuild_parameter", [tensor, ..]) => tensor_of(tensor),
-        ("_rebuild_from_type_v2", [callable, _, args, ..]) => {
-            tensor_of(&Object::Reduce { callable: Box::new(callable.clone()), args: Box::new(args.clone()) })
-        }
-        _ => None,
-    }
+fn odd() -> String {
+    "described otherwise than `torch.save` does".to_owned()
 }
 
-fn place(storage: &Object, offset: &Object, size: &Object, stride: &Object) -> Result<Place> {
-    let odd = || "described otherwise than `torch.save` does".to_owned();
-    let number = |object: &Object| match object {
-        Object::Int(n) => usize::try_from(*n).ok(),
-        Object::Long(n) => usize::try_from(*n).ok(),
+/// `None` where the value is no tensor.
+fn tensor_of<'a>(pickle: &Pickle<'a>, id: Id) -> Option<Result<Place<'a>>> {
+    let Value::Call { mut callable, mut args } = pickle[id] else { return None };
+    // At most a parameter of a subclass's tensor.
+    for _ in 0..4 {
+        let (Value::Class(name), Value::Tuple(list)) = (&pickle[callable], &pickle[args]) else {
+            return None;
+        };
+        match (*name, &list[..]) {
+            // The first has no more arguments: PyTorch before 0.4.
+            ("_rebuild_tensor" | "_rebuild_tensor_v2", [storage, offset, size, stride, ..]) => {
+                let Value::Persistent(storage) = pickle[*storage] else { return None };
+                return Some(place(pickle, storage, *offset, *size, *stride));
+            }
+            ("_rebuild_parameter", [tensor, ..]) => match pickle[*tensor] {
+                Value::Call { callable: inner, args: with } => (callable, args) = (inner, with),
+                _ => return None,
+            },
+            ("_rebuild_from_type_v2", [inner, _, with, ..]) => (callable, args) = (*inner, *with),
+            _ => return None,
+        }
+    }
+    Some(Err(odd()))
+}
+
+fn place<'a>(pickle: &Pickle<'a>, storage: Id, offset: Id, size: Id, stride: Id) -> Result<Place<'a>> {
+    let number = |id: Id| if let Value::Int(n) = pickle[id] { usize::try_from(n).ok() } else { None };
+    let numbers = |id: Id| match &pickle[id] {
+        // Each of many tensors may name the same tuple.
+        Value::Tuple(list) if list.len() <= MOST_SIDES => {
+            list.iter().map(|id| number(*id)).collect::<Option<Vec<_>>>()
+        }
         _ => None,
     };
-    let numbers = |object: &Object| match object {
-        Object::Tuple(list) => list.iter().map(number).collect::<Option<Vec<_>>>(),
-        _ => None,
-    };
-    let (key, dtype) = storage_of(storage).ok_or_else(odd)??;
+    let (key, dtype) = storage_of(pickle, storage).ok_or_else(odd)??;
     let (size, stride) = (numbers(size).ok_or_else(odd)?, numbers(stride).ok_or_else(odd)?);
     if size.len() != stride.len() {
         return Err(odd());
     }
     // Old files describe a storage that is a part of another: (its key, where it begins, its length).
-    let begins = match storage {
-        Object::Tuple(parts) => match &parts[..] {
-            [.., Object::Tuple(view)] if parts.len() == 6 => view.get(1).and_then(number).ok_or_else(odd)?,
+    let begins = match &pickle[storage] {
+        Value::Tuple(parts) if parts.len() == 6 => match &pickle[parts[5]] {
+            Value::Tuple(view) => view.get(1).and_then(|id| number(*id)).ok_or_else(odd)?,
             _ => 0,
         },
         _ => 0,
@@ -196,10 +246,11 @@ fn place(storage: &Object, offset: &Object, size: &Object, stride: &Object) -> R
 }
 
 /// Key and type of `("storage", class, key, …)`.
-fn storage_of(object: &Object) -> Option<Result<(String, DType)>> {
-    let Object::Tuple(parts) = object else { return None };
-    let [_, Object::Class { class_name, .. }, Object::Unicode(key), ..] = &parts[..] else { return None };
-    let dtype = match class_name.as_str() {
+fn storage_of<'a>(pickle: &Pickle<'a>, id: Id) -> Option<Result<(&'a str, DType)>> {
+    let Value::Tuple(parts) = &pickle[id] else { return None };
+    let [_, class, key, ..] = parts[..] else { return None };
+    let (Value::Class(class), Value::Text(key)) = (&pickle[class], &pickle[key]) else { return None };
+    let dtype = match *class {
         "FloatStorage" => DType::F32,
         "DoubleStorage" => DType::F64,
         "HalfStorage" => DType::F16,
@@ -208,38 +259,22 @@ fn storage_of(object: &Object) -> Option<Result<(String, DType)>> {
         "ByteStorage" | "BoolStorage" => DType::U8,
         other => {
             return Some(Err(format!(
-                "of the type {other}, expected f16, bf16, f32, f64, i64, u8 or bool – leave it out or cast it before `torch.save`"
+                "of the type {}, expected f16, bf16, f32, f64, i64, u8 or bool – leave it out or cast it before `torch.save`",
+                shown(other)
             )));
         }
     };
-    Some(Ok((key.clone(), dtype)))
+    Some(Ok((key, dtype)))
 }
 
-/// Bytes per element of every storage of a tree.
-fn storages_in(object: &Object, widths: &mut HashMap<String, usize>) {
-    match object {
-        Object::PersistentLoad(storage) => {
-            if let Some(Ok((key, dtype))) = storage_of(storage) {
-                widths.insert(key, dtype.size_in_bytes());
-            }
-        }
-        Object::Tuple(list) | Object::List(list) => list.iter().for_each(|item| storages_in(item, widths)),
-        Object::Dict(pairs) => pairs.iter().for_each(|(_, value)| storages_in(value, widths)),
-        Object::Reduce { callable, args } | Object::Build { callable, args } => {
-            storages_in(callable, widths);
-            storages_in(args, widths);
-        }
-        _ => {}
-    }
-}
-
-impl Place {
+impl Place<'_> {
     /// The tensor, contiguous.
-    fn build(&self, storages: &Storages) -> Result<Tensor> {
-        let lost = || format!("lies outside its storage `{}`", self.storage);
-        let bytes = storages.get(&self.storage).ok_or_else(lost)?;
+    fn build(&self, storages: &Storages, room: &mut Room) -> Result<Tensor> {
+        let lost = || format!("lies outside its storage `{}`", shown(self.storage));
+        let bytes = storages.get(self.storage).ok_or_else(lost)?;
         let width = self.dtype.size_in_bytes();
-        let count = self.size.iter().try_fold(1usize, |n, side| n.checked_mul(*side)).ok_or_else(lost)?;
+        // It does not overflow: see `bounded`.
+        let count = self.size.iter().product::<usize>();
         // The last element of each side bounds them all; broadcast tensors aside, there are no more than the storage has.
         let last = self.size.iter().zip(&self.stride).try_fold(self.offset, |at, (side, step)| {
             at.checked_add(side.saturating_sub(1).checked_mul(*step)?)
@@ -247,6 +282,8 @@ impl Place {
         if count > 0 && !last.is_some_and(|last| last < bytes.len() / width && count <= bytes.len() / width) {
             return Err(lost());
         }
+        // Even one without elements takes memory.
+        room.take(count * width + 256).ok_or_else(|| format!("with it the tensors are {TOO_MUCH}"))?;
         let mut content = Vec::with_capacity(count * width);
         let mut index = vec![0; self.size.len()];
         for _ in 0..count {
@@ -264,3 +301,6 @@ impl Place {
         tensor.map_err(|error| error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use super::checkpoint;
 use crate::plan::{Plan, completed, evaluation_nodes};
-use crate::recipe::resolved;
+use crate::recipe::{resolved, value_of};
 use crate::run::config_of;
 use crate::{Error, Result};
 use serde_yaml::{Mapping, Value};
@@ -71,7 +71,7 @@ pub fn different_recipe(place: &Path, plan: &Plan) -> Result<Option<String>> {
 /// The values that the recipe of a checkpoint and that of a plan do not have in common.
 fn changes(place: &Path, plan: &Plan) -> Result<Vec<Change>> {
     let then = checkpoint::read(place, "recipe.yaml")?;
-    let read = serde_yaml::from_str(&then);
+    let read = value_of(&then);
     let read =
         read.map_err(|error| Error::Checkpoint(format!("{}: {error}", place.join("recipe.yaml").display())))?;
     // An earlier version wrote no defaults.

@@ -26,7 +26,7 @@ pub use reference::{Key, Section, completed, without_defaults};
 pub use repeats::{Repeats, Seeds};
 
 use crate::fit::{Loss, LossKind, Optimizer, Shape};
-use crate::recipe::{Document, Node, resolved};
+use crate::recipe::{Document, Node, resolved, text_of};
 use crate::run::{DeviceChoice, Precision};
 use crate::{Error, Result};
 use candle_core::Device;
@@ -202,7 +202,7 @@ impl Plan {
     /// A recipe that is missing; all mistakes at once.
     pub fn of_run(folder: &Path, overrides: &[String], registry: &Registry) -> Result<Plan> {
         let path = folder.join("recipe.yaml");
-        let text = std::fs::read_to_string(&path).map_err(|error| {
+        let text = text_of(&path).map_err(|error| {
             let problem =
                 format!("holds no recipe.yaml of a run ({error}); name a recipe, or the folder of a run");
             Error::recipe(format!("{}: {problem}", folder.display()))

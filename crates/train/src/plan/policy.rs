@@ -2,7 +2,7 @@
 
 use super::ModelPlan;
 use super::length::share_of;
-use crate::recipe::{Document, Node};
+use crate::recipe::{Document, Node, text_of, value_of};
 use crate::{Error, Result};
 use serde_yaml::{Mapping, Value};
 use std::cell::RefCell;
@@ -67,7 +67,7 @@ pub fn policy(
 fn preset(document: &Document, node: &Node, name: &str) -> Option<(String, String)> {
     let folder = document.path.parent().unwrap_or(Path::new("")).join("../policies");
     let file = folder.join(format!("{name}.yaml"));
-    if let Ok(text) = std::fs::read_to_string(&file) {
+    if let Ok(text) = text_of(&file) {
         return Some((file.display().to_string(), text));
     }
     if let Some((_, text)) = PRESETS.iter().find(|(known, _)| *known == name) {
@@ -116,8 +116,7 @@ pub fn resolve(mut recipe: Value, found: &Found) -> Value {
 
 /// Whether a file is a preset: it has `branches`, and neither `data` nor `model` nor a base.
 pub fn is_preset(path: &Path) -> bool {
-    let value: Option<Value> =
-        std::fs::read_to_string(path).ok().and_then(|text| serde_yaml::from_str(&text).ok());
+    let value: Option<Value> = text_of(path).ok().and_then(|text| value_of(&text).ok());
     let has = |key| value.as_ref().is_some_and(|value: &Value| value.get(key).is_some());
     has("branches") && !["data", "model", "extends"].into_iter().any(has)
 }
@@ -128,7 +127,7 @@ pub fn is_preset(path: &Path) -> bool {
 /// Every mistake, with its place.
 pub fn check_preset(path: &Path, registry: &Registry) -> Result<()> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| Error::recipe(format!("{name}: {error}")))?;
+    let text = text_of(path).map_err(|error| Error::recipe(format!("{name}: {error}")))?;
     let preset = Document::parse(&name, &text).map_err(Error::recipe)?;
     let mistakes = Policy::parse(&name, &preset.value, registry).err().unwrap_or_default();
     let lines = preset.locate_all(&mistakes);

@@ -1,5 +1,6 @@
 //! A recipe as written: its text, what it extends, what the command line overrides; and the place of each of its values.
 
+use super::bounds::{DEEPEST, text_of};
 use super::marks::{Mark, Marks, join};
 use super::path::{Segment, path_of, segments};
 use super::resolved::translated;
@@ -27,6 +28,9 @@ struct Layer {
     /// The paths it sets.
     value: Value,
 }
+
+/// Of so many mistakes a person reads the first.
+pub(super) const SHOWN: usize = 100;
 
 /// Maps with one key that is a choice: another key replaces the whole map.
 const CHOICES: [&str; 2] = ["optimizer", "schedule"];
@@ -60,8 +64,8 @@ impl Document {
     /// # Errors
     /// A complete message, of what is not YAML.
     pub fn parse(name: &str, text: &str) -> Result<Document, String> {
-        let value = parse(name, text)?;
-        let (name, marks) = (name.to_owned(), Some(Marks::of(text)));
+        let (value, marks) = parse(name, text)?;
+        let (name, marks) = (name.to_owned(), Some(marks));
         let (path, prefix) = (PathBuf::from(&name), String::new());
         Ok(Document { value: value.clone(), path, layers: vec![Layer { name, prefix, marks, value }] })
     }
@@ -72,6 +76,7 @@ impl Document {
         let Some((key, value)) = text.split_once('=') else {
             return Err(format!("{name}: expected key=value, such as optimizer.sgd.momentum=0.9"));
         };
+        Marks::of(value).map_err(|(_, problem)| format!("{name}: {problem}"))?;
         let value: Value = serde_yaml::from_str(value).map_err(|e| {
             let message = e.to_string();
             let remedy = if message.contains("escape character") {
@@ -85,6 +90,9 @@ impl Document {
         let mut node = &mut self.value;
         let segments =
             segments(key).ok_or_else(|| format!("{name}: expected a path such as a.b or a[0].b"))?;
+        if segments.len() > DEEPEST {
+            return Err(format!("{name}: more than {DEEPEST} levels, expected a path such as a.b or a[0].b"));
+        }
         for (depth, segment) in segments.iter().enumerate() {
             let at = || format!("{name}: {}", path_of(&segments[..depth]));
             node = match segment {
@@ -143,7 +151,8 @@ impl Document {
         self.line(mistake, self.place(&mistake.path))
     }
 
-    /// All of them in the order of their places: the recipe's text, what it extends, overrides as typed.
+    /// All of them, or the first and how many more there are, in the order of their places: the recipe's text, what it extends,
+    /// overrides as typed.
     pub fn locate_all(&self, mistakes: &[Mistake]) -> Vec<String> {
         let mut placed: Vec<(Option<(usize, Mark)>, &Mistake)> =
             mistakes.iter().map(|mistake| (self.place(&mistake.path), mistake)).collect();
@@ -155,7 +164,12 @@ impl Document {
                 layer => (usize::from(layer != file), layer, mark),
             })
         });
-        placed.into_iter().map(|(place, mistake)| self.line(mistake, place)).collect()
+        let more = placed.len().saturating_sub(SHOWN);
+        placed.truncate(SHOWN);
+        let lines = placed.into_iter().map(|(place, mistake)| self.line(mistake, place));
+        let last =
+            (more > 0).then(|| format!("{}: and {}", self.path.display(), counted(more, "more mistake")));
+        lines.chain(last).collect()
     }
 
     fn line(&self, Mistake { path, message }: &Mistake, place: Option<(usize, Mark)>) -> String {
@@ -216,14 +230,14 @@ fn encloses(outer: &str, path: &str) -> bool {
 /// Reads a file and, before it, what it extends.
 fn extend(path: &Path, layers: &mut Vec<Layer>, above: &mut Vec<PathBuf>) -> Result<(), String> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
+    let text = text_of(path).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => {
             format!("{name}: there is no such recipe; `ls recipes` shows those that come with tallow")
         }
         _ => format!("{name}: {e}"),
     })?;
-    let mut value = translated(&text, parse(&name, &text)?);
-    let marks = Marks::of(&text);
+    let (value, marks) = parse(&name, &text)?;
+    let mut value = translated(&text, value);
     if let Some(base) = value.as_mapping_mut().and_then(|map| map.shift_remove("extends")) {
         let Mark { line, column } = marks.value("extends").unwrap_or(Mark::START);
         let fail = |problem: String| format!("{name}:{line}:{column}: extends: {problem}");
@@ -239,6 +253,11 @@ fn extend(path: &Path, layers: &mut Vec<Layer>, above: &mut Vec<PathBuf>) -> Res
         if above.iter().any(|above| real(above) == real(&base)) {
             return Err(fail(format!("{} is extended in a circle; remove one `extends`", base.display())));
         }
+        if above.len() > LONGEST_CHAIN {
+            return Err(fail(format!(
+                "a chain of more than {LONGEST_CHAIN} recipes, expected one or two; merge some"
+            )));
+        }
         extend(&base, layers, above)?;
         above.pop();
     }
@@ -246,7 +265,23 @@ fn extend(path: &Path, layers: &mut Vec<Layer>, above: &mut Vec<PathBuf>) -> Res
     Ok(())
 }
 
-fn parse(name: &str, text: &str) -> Result<Value, String> {
+/// How many recipes may extend one another.
+const LONGEST_CHAIN: usize = 20;
+
+/// The value of a text whose places nobody asks for.
+///
+/// # Errors
+/// What is not YAML, or beyond the bounds of a recipe.
+pub fn value_of(text: &str) -> Result<Value, String> {
+    Marks::of(text).map_err(|(mark, problem)| format!("{problem} at line {}", mark.line))?;
+    serde_yaml::from_str(text).map_err(|error| error.to_string())
+}
+
+fn parse(name: &str, text: &str) -> Result<(Value, Marks), String> {
+    // Before the parser, which takes more time and memory.
+    let marks = Marks::of(text);
+    let marks =
+        marks.map_err(|(Mark { line, column }, problem)| format!("{name}:{line}:{column}: {problem}"))?;
     let value: Value = serde_yaml::from_str(text).map_err(|e| match e.location() {
         Some(at) => {
             let message = e.to_string();
@@ -260,7 +295,7 @@ fn parse(name: &str, text: &str) -> Result<Value, String> {
         None => format!("{name}: not YAML: {e}"),
     })?;
     match value {
-        Value::Mapping(_) => Ok(value),
+        Value::Mapping(_) => Ok((value, marks)),
         Value::Null => Err(format!(
             "{name}: expected a recipe, got an empty file; recipes/quickstart.yaml is one to begin with"
         )),
@@ -304,92 +339,18 @@ pub fn kind(value: &Value) -> String {
         Value::Null => "nothing".into(),
         Value::Bool(b) => b.to_string(),
         Value::Number(n) => n.to_string(),
-        Value::String(s) => format!("`{s}`"),
+        Value::String(s) => format!("`{}`", short(s)),
         Value::Sequence(items) => if items.is_empty() { "an empty list" } else { "a list" }.into(),
         Value::Mapping(map) => if map.is_empty() { "an empty mapping" } else { "a mapping" }.into(),
-        Value::Tagged(tagged) => format!("a tag {}", tagged.tag),
+        Value::Tagged(tagged) => format!("a tag {}", short(&tagged.tag.to_string())),
     }
+}
+
+/// A text as a message can bear it.
+fn short(text: &str) -> String {
+    let short: String = text.chars().take(200).collect();
+    if short.len() < text.len() { short + "…" } else { short }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn mistake(path: &str) -> Mistake {
-        Mistake { path: path.into(), message: "wrong".into() }
-    }
-
-    #[test]
-    fn overrides_replace_and_are_the_place() {
-        let folder = tempfile::tempdir().unwrap();
-        let base = folder.path().join("base.yaml");
-        let recipe = folder.path().join("recipe.yaml");
-        std::fs::write(&base, "a: { x: 1, y: 2 }\noptimizer: { sgd: { momentum: 0.9 } }\n").unwrap();
-        std::fs::write(&recipe, "extends: base.yaml\na:\n  y: 3\nb: [1, { c: 2 }]\n").unwrap();
-        let overrides = ["b[1].c=5=6".to_string(), "optimizer.adamw.decay=0.1".to_string()];
-        let document = Document::read(&recipe, &overrides).unwrap();
-        let expected = "a: { x: 1, y: 3 }\noptimizer: { adamw: { decay: 0.1 } }\nb: [1, { c: '5=6' }]\n";
-        assert_eq!(document.value, serde_yaml::from_str::<Value>(expected).unwrap());
-        let name = |path: &Path| path.display().to_string();
-        assert_eq!(document.locate(&mistake("a.x")), format!("{}:1:9: a.x: wrong", name(&base)));
-        assert_eq!(document.locate(&mistake("a.y")), format!("{}:3:6: a.y: wrong", name(&recipe)));
-        assert_eq!(document.locate(&mistake("b[1].c")), "override `b[1].c=5=6`: b[1].c: wrong");
-        assert_eq!(document.locate(&mistake("b[1].zzz")), format!("{}:4:8: b[1].zzz: wrong", name(&recipe)));
-        assert_eq!(document.locate(&mistake("length")), format!("{}: length: wrong", name(&recipe)));
-        // What an override set a part of.
-        assert_eq!(document.locate(&mistake("b")), "override `b[1].c=5=6`: b: wrong");
-        assert_eq!(document.locate(&mistake("b[0]")), format!("{}:4:5: b[0]: wrong", name(&recipe)));
-        let overrides = ["ema.warmup=false".to_string()];
-        let document = Document::read(&recipe, &overrides).unwrap();
-        assert_eq!(document.locate(&mistake("ema.decay")), "override `ema.warmup=false`: ema.decay: wrong");
-        assert_eq!(document.locate(&mistake("emable")), format!("{}: emable: wrong", name(&recipe)));
-    }
-
-    #[test]
-    fn a_policy_replaces_branches_and_the_other_way_round() {
-        let folder = tempfile::tempdir().unwrap();
-        let (base, recipe) = (folder.path().join("base.yaml"), folder.path().join("recipe.yaml"));
-        std::fs::write(&base, "policy: mixup\n").unwrap();
-        std::fs::write(&recipe, "extends: base.yaml\nbranches: [ {} ]\n").unwrap();
-        let keys = |overrides: &[String]| -> Vec<String> {
-            let value = Document::read(&recipe, overrides).unwrap().value;
-            value.as_mapping().unwrap().keys().map(|key| key.as_str().unwrap().to_owned()).collect()
-        };
-        assert_eq!(keys(&[]), ["branches"]);
-        assert_eq!(keys(&["policy=none".into()]), ["policy"]);
-        assert_eq!(keys(&["policy=none".into(), "branches=[]".into()]), ["branches"]);
-        // Written side by side, both stay, and the plan says so.
-        std::fs::write(&base, "policy: mixup\nbranches: [ {} ]\n").unwrap();
-        std::fs::write(&recipe, "extends: base.yaml\n").unwrap();
-        assert_eq!(keys(&[]), ["policy", "branches"]);
-    }
-
-    #[test]
-    fn a_wrong_override_says_what_is_there() {
-        let folder = tempfile::tempdir().unwrap();
-        let recipe = folder.path().join("recipe.yaml");
-        std::fs::write(&recipe, "policy: mixup\nlist: [1]\n").unwrap();
-        let overrides = ["policy.branches=1", "list[3]=1", "novalue"].map(String::from);
-        let mistakes = Document::read(&recipe, &overrides).err().unwrap();
-        assert_eq!(
-            mistakes,
-            [
-                "override `policy.branches=1`: policy: expected a mapping, got `mixup`",
-                "override `list[3]=1`: list: has 1 entry, no [3]",
-                "override `novalue`: expected key=value, such as optimizer.sgd.momentum=0.9"
-            ]
-        );
-    }
-
-    #[test]
-    fn circles_and_missing_bases_are_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let (a, b) = (folder.path().join("a.yaml"), folder.path().join("b.yaml"));
-        std::fs::write(&a, "extends: b.yaml").unwrap();
-        std::fs::write(&b, "extends: a.yaml").unwrap();
-        let mistake = || Document::read(&a, &[]).err().unwrap().remove(0);
-        assert!(mistake().ends_with("a.yaml is extended in a circle; remove one `extends`"));
-        std::fs::write(&b, "extends: c.yaml").unwrap();
-        assert!(mistake().contains("there is no"));
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! Walking a recipe node by node: every mistake is collected, none stops the walk.
 
-use super::document::kind;
+use super::document::{SHOWN, kind};
 use super::elsewhere::elsewhere_below;
 use super::marks::join;
 use super::resolved::renamed;
@@ -77,11 +77,16 @@ impl<'a> Node<'a> {
         None
     }
 
-    /// Reports keys other than these, with the nearest of them.
+    /// Reports keys other than these, with the nearest of them; of many, how many more there are.
     pub fn only(&self, known: &[&str]) {
+        let mut unknown = 0;
         for key in self.mapping().into_iter().flat_map(Mapping::keys) {
             let name = key.as_str().map(str::to_owned).unwrap_or_else(|| kind(key));
             if !known.contains(&name.as_str()) {
+                unknown += 1;
+                if unknown > SHOWN {
+                    continue;
+                }
                 let child = Node { path: join(&self.path, &name), ..self.clone() };
                 let new = renamed(&self.path, &name).filter(|new| known.contains(new));
                 // `warm_up` is `warmup` before it is anybody else's word.
@@ -94,6 +99,9 @@ impl<'a> Node<'a> {
                 };
                 child.mistake(format!("unknown key `{name}`{near}"));
             }
+        }
+        if unknown > SHOWN {
+            self.mistake(format!("and {}", counted(unknown - SHOWN, "more unknown key")));
         }
     }
 

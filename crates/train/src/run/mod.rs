@@ -36,7 +36,7 @@ pub use weights::Transfers;
 pub use weights::config_of;
 
 use crate::fit::{Loss, Optimizer, Schedule, thawed};
-use crate::plan::{Plan, RunLength, misfit};
+use crate::plan::{Plan, RunLength, Weights, misfit};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use tallow_policy::Mistake;
@@ -131,15 +131,39 @@ impl Run {
 }
 
 /// The data of a plan, without decoding the images, and every mistake that can be told with data and weights there: files that end early
-/// and copies too. Weights of the hub are not looked for.
+/// and copies too, and weights that the network does not take. Those of the hub are not looked for.
 pub fn inspect(plan: &Plan) -> (Option<Data>, Vec<Error>) {
-    let (data, mut errors) = match Data::looked_at(plan) {
+    let (mut data, mut errors) = match Data::looked_at(plan) {
         Ok((data, errors)) => (Some(data), errors),
         Err(error) => (None, vec![error]),
     };
     errors.extend(data.as_ref().and_then(|data| check_with_data(plan, data).err()));
-    errors.extend(weights::inspect(plan).err());
+    match (weights_taken(plan, data.as_ref()), &mut data) {
+        (Ok(notes), Some(data)) => data.notes.extend(notes),
+        (Ok(_), None) => {}
+        (Err(error), _) => errors.push(error),
+    }
     (data, errors)
+}
+
+/// Puts the weights of a plan into its network, as a run would, if they are a file of this machine; what there is to say of them.
+fn weights_taken(plan: &Plan, data: Option<&Data>) -> Result<Vec<String>> {
+    weights::inspect(plan)?;
+    let Some(Weights::File(_)) = plan.model.weights else { return Ok(Vec::new()) };
+    // A head of other classes is replaced: any will do where those of the data are not known.
+    let unknown = || ["0", "1"].map(str::to_owned).to_vec();
+    let classes = data.map_or_else(unknown, |data| data.train.classes().to_vec());
+    Model::check(plan, &classes, &Progress::hidden()).map_err(of_weights)
+}
+
+/// What is wrong with a file of weights is bad data.
+fn of_weights(error: Error) -> Error {
+    match error {
+        Error::Model(tallow_models::Error::File(problem) | tallow_models::Error::Mismatch(problem)) => {
+            Error::Data(format!("model.weights: {problem}"))
+        }
+        other => other,
+    }
 }
 
 /// Every mistake that can be told with data and weights there, without a look at the images.

@@ -52,59 +52,21 @@ impl Model {
         start: Start,
         progress: &Progress,
     ) -> Result<(Model, Vec<String>)> {
-        let spec = plan.model.spec;
-        let options = plan.model.options(classes.len());
-        let mut params = Params::new(keys::initial_weights(plan.seed), DType::F32, &device)
-            .computing_in(plan.precision.of_values(&device));
-        let network = (spec.build)(&mut params, &options).map_err(|error| match error {
-            // `stem: …` is about model.stem.
-            tallow_models::Error::Option(problem) => match problem.split_once(": ") {
-                Some((key, problem)) => plan.mistake(&format!("model.{key}"), problem),
-                None => plan.mistake("model", problem),
-            },
-            other => other.into(),
-        })?;
-        let side = plan.model.input as usize;
-        let Some(outline) = network.outline([3, side, side]) else {
-            let problem =
-                format!("{side} px are too few for {}; it is meant for {} px", spec.name, spec.input);
-            return Err(plan.mistake("model.input", problem));
-        };
-        let shapes: Vec<(&str, &[usize])> =
-            outline.iter().map(|(tap, outline)| (*tap, outline.shape.as_slice())).collect();
-        if let Some(Mistake { path, message }) = plan.policy.check_shapes(spec.name, &shapes).pop() {
-            return Err(plan.mistake(&path, message));
-        }
-        let (notes, theirs) = match (&start, &plan.model.weights) {
-            (Start::Checkpoint(folder), _) => {
-                (Vec::new(), Some(weights::from_checkpoint(folder, spec, &params, &classes)?))
-            }
-            (Start::Recipe, Some(from)) => {
-                let file = weights::file_of(from, progress)?;
-                let mut loaded = weights::load(from, &file, &plan, &params)?;
-                loaded.notes.extend(loaded.new_head.map(|why| format!("{why}: kept newly initialised")));
-                (loaded.notes, loaded.theirs)
-            }
-            (Start::Weights(file), Some(from)) => {
-                let loaded = weights::load(from, file, &plan, &params)?;
-                if let Some(why) = loaded.new_head {
-                    return Err(plan.mistake("model.weights", pretrained::no_head(from, &why)));
-                }
-                (loaded.notes, loaded.theirs)
-            }
-            (Start::Recipe | Start::Weights(_), None) => (Vec::new(), None),
-        };
-        // Stages that thaw are frozen step by step, see `freeze_at`.
-        if plan.model.freeze.until.is_none() {
-            network.freeze(&params, &plan.model.freeze.stages)?;
-        }
-        let config = describe(&plan, &options, &classes, theirs.as_ref());
-        let transforms = Transforms::new(&plan, &config)?;
+        let Built { params, network, options, notes, config, transforms } =
+            built(&plan, &classes, &device, &start, progress)?;
         let calibration = None;
         Ok((
             Model { plan, classes, params, network, options, config, transforms, device, calibration },
             notes,
         ))
+    }
+
+    /// Whether a plan's network takes its weights, without a run: what people should know of them.
+    ///
+    /// # Errors
+    /// As [`Model::build`].
+    pub fn check(plan: &Plan, classes: &[String], progress: &Progress) -> Result<Vec<String>> {
+        Ok(built(plan, classes, &Device::Cpu, &Start::Recipe, progress)?.notes)
     }
 
     /// The model of a checkpoint folder with its calibration, under its recipe with overrides; on `device`, if not on the recipe's.
@@ -168,6 +130,73 @@ impl Model {
         tallow_kernels::allow_tf32(self.plan.precision == Precision::Tf32);
         Ok(self.transforms.statistics.upload(pixels, self.params.compute_dtype(), &self.device)?)
     }
+}
+
+/// What a plan's network is before it is a model.
+struct Built {
+    params: Params,
+    network: Network,
+    options: ModelOptions,
+    notes: Vec<String>,
+    config: Config,
+    transforms: Transforms,
+}
+
+fn built(
+    plan: &Plan,
+    classes: &[String],
+    device: &Device,
+    start: &Start,
+    progress: &Progress,
+) -> Result<Built> {
+    let spec = plan.model.spec;
+    let options = plan.model.options(classes.len());
+    let mut params = Params::new(keys::initial_weights(plan.seed), DType::F32, device)
+        .computing_in(plan.precision.of_values(device));
+    let network = (spec.build)(&mut params, &options).map_err(|error| match error {
+        // `stem: …` is about model.stem.
+        tallow_models::Error::Option(problem) => match problem.split_once(": ") {
+            Some((key, problem)) => plan.mistake(&format!("model.{key}"), problem),
+            None => plan.mistake("model", problem),
+        },
+        other => other.into(),
+    })?;
+    let side = plan.model.input as usize;
+    let Some(outline) = network.outline([3, side, side]) else {
+        let problem = format!("{side} px are too few for {}; it is meant for {} px", spec.name, spec.input);
+        return Err(plan.mistake("model.input", problem));
+    };
+    let shapes: Vec<(&str, &[usize])> =
+        outline.iter().map(|(tap, outline)| (*tap, outline.shape.as_slice())).collect();
+    if let Some(Mistake { path, message }) = plan.policy.check_shapes(spec.name, &shapes).pop() {
+        return Err(plan.mistake(&path, message));
+    }
+    let (notes, theirs) = match (start, &plan.model.weights) {
+        (Start::Checkpoint(folder), _) => {
+            (Vec::new(), Some(weights::from_checkpoint(folder, spec, &params, classes)?))
+        }
+        (Start::Recipe, Some(from)) => {
+            let file = weights::file_of(from, progress)?;
+            let mut loaded = weights::load(from, &file, plan, &params)?;
+            loaded.notes.extend(loaded.new_head.map(|why| format!("{why}: kept newly initialised")));
+            (loaded.notes, loaded.theirs)
+        }
+        (Start::Weights(file), Some(from)) => {
+            let loaded = weights::load(from, file, plan, &params)?;
+            if let Some(why) = loaded.new_head {
+                return Err(plan.mistake("model.weights", pretrained::no_head(from, &why)));
+            }
+            (loaded.notes, loaded.theirs)
+        }
+        (Start::Recipe | Start::Weights(_), None) => (Vec::new(), None),
+    };
+    // Stages that thaw are frozen step by step, see `freeze_at`.
+    if plan.model.freeze.until.is_none() {
+        network.freeze(&params, &plan.model.freeze.stages)?;
+    }
+    let config = describe(plan, &options, classes, theirs.as_ref());
+    let transforms = Transforms::new(plan, &config)?;
+    Ok(Built { params, network, options, notes, config, transforms })
 }
 
 impl ModelPlan {

@@ -7,7 +7,7 @@ use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 use tallow_data::counted;
 use tallow_models::config::Config;
-use tallow_models::weights::Head;
+use tallow_models::weights::{Head, no_file};
 use tallow_models::{ModelOptions, ModelSpec, Params};
 use tallow_report::Progress;
 #[cfg(feature = "hub")]
@@ -100,10 +100,13 @@ pub fn inspect(plan: &Plan) -> Result<()> {
     if file.is_file() {
         return Ok(());
     }
+    let what = match no_file(&file) {
+        Some(other) => format!("{} {other}", file.display()),
+        None => format!("there is no {}", file.display()),
+    };
     let problem = format!(
-        "there is no {}; fetch a safetensors file in torchvision's or timm's names (https://huggingface.co/timm), or write \
-         weights: hub:owner/name",
-        file.display()
+        "{what}; fetch a safetensors file in torchvision's or timm's names (https://huggingface.co/timm), or write \
+         weights: hub:owner/name"
     );
     Err(plan.mistake("model.weights", problem))
 }

@@ -1,7 +1,7 @@
 //! What the board shows of a recipe, and in what several differ.
 
 use crate::plan::without_defaults;
-use crate::recipe::resolved;
+use crate::recipe::{resolved, value_of};
 use serde_yaml::Value;
 use tallow_policy::Duration;
 
@@ -18,7 +18,7 @@ pub struct Recipe {
 
 impl Recipe {
     pub fn of(text: String) -> Option<Recipe> {
-        let value: Value = serde_yaml::from_str(&text).ok()?;
+        let value = value_of(&text).ok()?;
         let policy = resolved::heading(&text).and_then(|(_, policy)| policy.map(str::to_owned));
         let short = serde_yaml::to_string(&without_defaults(&value)).ok()?;
         Some(Recipe { text, short, value, policy })

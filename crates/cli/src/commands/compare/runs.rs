@@ -114,7 +114,7 @@ fn predictions(
 fn seed(path: &Path) -> Option<u64> {
     let folder = if path.is_file() { path.parent()? } else { path };
     let text = std::fs::read_to_string(folder.join("recipe.yaml")).ok()?;
-    serde_yaml::from_str::<serde_yaml::Value>(&text).ok()?.get("seed")?.as_u64()
+    tallow_train::value_of(&text).ok()?.get("seed")?.as_u64()
 }
 
 /// Of each model the shortest end of its first path that tells it from the others; of several runs their number too.
