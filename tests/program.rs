@@ -131,6 +131,8 @@ impl Desk {
                 command.env_remove(&name);
             }
         }
+        // Not the user's.
+        command.env("TALLOW_CACHE", self.path(".cache"));
         Running { command }
     }
 }

@@ -81,15 +81,19 @@ pub fn patience(rng: &mut Rng) -> Duration {
     Duration::from_secs_f64(0.02 + 0.6 * rng.uniform().powi(2))
 }
 
+fn is_best(place: &Path) -> bool {
+    place.file_name().is_some_and(|name| name.to_string_lossy().contains("best"))
+}
+
 /// Damages one of a run's checkpoints, where two others are whole: flips a bit of a file, or removes it.
 pub fn damage(run: &Path, rng: &mut Rng) -> io::Result<Option<Fault>> {
     let whole: Vec<PathBuf> = super::life::whole(run).into_iter().map(|(_, place)| place).collect();
     // What the end is held against has to stay.
-    let mut victims: Vec<&PathBuf> = whole.iter().filter(|place| !place.ends_with("best")).collect();
+    let victims: Vec<&PathBuf> = whole.iter().filter(|place| !is_best(place)).collect();
     if whole.len() < 3 || victims.is_empty() {
         return Ok(None);
     }
-    let place = victims.remove(rng.below(victims.len() as u32) as usize);
+    let place = victims[rng.below(victims.len() as u32) as usize];
     let mut files: Vec<PathBuf> = fs::read_dir(place)?.flatten().map(|entry| entry.path()).collect();
     files.sort();
     let file = &files[rng.below(files.len() as u32) as usize];

@@ -69,6 +69,9 @@ fn soak(arguments: &Arguments) -> std::io::Result<Tally> {
     for number in 0.. {
         let subject = Subject::draw(Seed::new(arguments.seed).fold("subject", number), &disk);
         subject.endure(&mut tally)?;
+        if tally.has_gone_wrong() {
+            break;
+        }
         subject.remove()?;
         eprintln!("{:>5.1} min  {}  {}", began.elapsed().as_secs_f64() / 60.0, tally.line(), subject.name);
         if began.elapsed() >= length {

@@ -54,19 +54,24 @@ impl<'a> Subject<'a> {
     pub fn endure(&self, tally: &mut Tally) -> io::Result<()> {
         let mut rng = self.seed.fold("faults", 0).rng();
         fs::write(self.disk.place.join("soak.yaml"), RECIPE)?;
-        let every = format!("checkpoint={{ every: {} steps, keep: 3 }}", 1 + rng.below(6));
+        let (every, best) = (1 + rng.below(6), 1 + rng.below(3));
+        let every = format!("checkpoint={{ every: {every} steps, keep: 3, best: {best} }}");
         let alone = end(begin(&self.arguments("alone", &every), &self.disk.place, 2)?, Duration::ZERO, None)?;
         tally.expect(&alone, &[0], &self.name);
         tally.memory(alone.memory);
         let arguments = self.arguments("faulty", &every);
+        let mut longer = 1.0;
         loop {
-            let ended = self.live(&arguments, &mut rng, tally)?;
-            if ended.code == 0 {
-                break;
-            }
+            let before = furthest(&self.disk.place.join("faulty"));
+            let ended = self.live(&arguments, longer, &mut rng, tally)?;
             if tally.has_gone_wrong() {
                 return Ok(());
             }
+            if ended.code == 0 {
+                break;
+            }
+            // Where a start takes longer than a life, it would go on for ever.
+            longer = if furthest(&self.disk.place.join("faulty")) > before { 1.0 } else { longer * 1.2 };
         }
         let [alone, faulty] = ["alone", "faulty"].map(|run| bytes(&self.disk.place.join(run)));
         tally.compare(&alone?, &faulty?, &self.name);
@@ -79,28 +84,31 @@ impl<'a> Subject<'a> {
     }
 
     /// One life, and perhaps some damage after it.
-    fn live(&self, arguments: &[String], rng: &mut Rng, tally: &mut Tally) -> io::Result<Ended> {
+    fn live(&self, arguments: &[String], longer: f64, rng: &mut Rng, tally: &mut Tally) -> io::Result<Ended> {
         let run = self.disk.place.join("faulty");
-        let before = whole(&run).last().map_or(0, |(step, _)| *step);
+        let before = furthest(&run);
         let fault = Fault::of_a_life(rng);
         let threads = 1 + rng.below(3) as usize;
         let is_starved = fault == Fault::FullDisk && self.disk.can_be_filled();
         let filler = is_starved.then(|| self.disk.fill(u64::from(rng.below(3 << 20)))).transpose()?;
         let child = begin(arguments, &self.disk.place, threads)?;
-        let ended = end(child, patience(rng), Some(fault))?;
+        let ended = end(child, patience(rng).mul_f64(longer), Some(fault))?;
         drop(filler);
         // It may be finished first, or find no room; before it watches for signals it is ended by them, with the same code.
         let allowed: &[i32] = if is_starved { &[0, 5, fault.code()] } else { &[0, fault.code()] };
         tally.expect(&ended, allowed, &self.name);
         tally.memory(ended.memory);
-        if ended.code != 0 || is_starved {
-            tally.fault(if fault == Fault::FullDisk && !is_starved { Fault::Kill } else { fault });
+        // A disk that was filled and did not matter is none; nor is a signal that came too late.
+        match ended.code {
+            0 => {}
+            5 => tally.fault(Fault::FullDisk),
+            _ if fault == Fault::FullDisk => tally.fault(Fault::Kill),
+            _ => tally.fault(fault),
         }
         if threads != 2 {
             tally.other_threads();
         }
-        let after = whole(&run).last().map_or(0, |(step, _)| *step);
-        tally.lost(before, after, &self.name);
+        tally.lost(before, furthest(&run), &self.name);
         if ended.code != 0
             && rng.bernoulli(0.3)
             && let Some(fault) = damage(&run, rng)?
@@ -113,6 +121,11 @@ impl<'a> Subject<'a> {
     pub fn remove(&self) -> io::Result<()> {
         ["alone", "faulty"].iter().try_for_each(|run| fs::remove_dir_all(self.disk.place.join(run)))
     }
+}
+
+/// The step of the furthest whole checkpoint.
+fn furthest(run: &Path) -> u64 {
+    whole(run).last().map_or(0, |(step, _)| *step)
 }
 
 /// Settings apart: at the blanks that no bracket holds.
@@ -133,7 +146,7 @@ fn bytes(run: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
     let mut found = BTreeMap::new();
     let mut open: Vec<PathBuf> = ["best", "last"].iter().map(|name| run.join(name)).collect();
     for file in ["metrics.jsonl", "summary.csv", "predictions.csv", "recipe.yaml"] {
-        found.insert(file.to_owned(), fs::read(run.join(file)).unwrap_or_default());
+        found.insert(file.to_owned(), fs::read(run.join(file))?);
     }
     while let Some(folder) = open.pop() {
         for entry in fs::read_dir(folder)? {

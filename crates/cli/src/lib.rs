@@ -6,7 +6,7 @@ mod signals;
 mod wrap;
 
 use clap::Parser;
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal};
 use std::process::ExitCode;
 pub use tallow_policy::Registry;
 
@@ -34,7 +34,7 @@ fn join_threads() {
 fn finish(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     if let Some(broken) = error.downcast_ref::<std::io::Error>()
-        && broken.kind() == std::io::ErrorKind::BrokenPipe
+        && broken.kind() == ErrorKind::BrokenPipe
     {
         return ExitCode::SUCCESS;
     }
@@ -43,7 +43,17 @@ fn finish(result: anyhow::Result<()>) -> ExitCode {
             let error = error.or_full("make room, and try again");
             (format!("error: {error}"), error.exit_code())
         }
-        Err(error) => (format!("error: {error:#}"), 1),
+        Err(error) => {
+            let is_full = |cause: &(dyn std::error::Error + 'static)| {
+                let kind = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+                matches!(kind, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
+            };
+            let is_full = error.chain().any(is_full);
+            (
+                format!("error: {error:#}"),
+                if is_full { tallow_train::Error::Full(String::new()).exit_code() } else { 1 },
+            )
+        }
     };
     let message = tallow_report::plain(&message);
     // In a file or a pipe, one mistake is one line.

@@ -25,8 +25,6 @@ pub fn end_at_once() -> io::Result<()> {
 pub fn watch() -> io::Result<Arc<Stop>> {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Instant;
-    // The same request often comes twice at once: to the process and to its group.
-    const PATIENCE: u64 = 1000;
     let stop = Arc::new(Stop::default());
     let (began, first) = (Instant::now(), Arc::new(AtomicU64::new(0)));
     for signal in signals() {
@@ -36,7 +34,7 @@ pub fn watch() -> io::Result<Arc<Stop>> {
             if stop.asked().is_none() {
                 first.store(now, Ordering::Relaxed);
                 stop.ask(signal);
-            } else if now >= first.load(Ordering::Relaxed) + PATIENCE && !stop.is_saving() {
+            } else if ends(now - first.load(Ordering::Relaxed), stop.is_saving()) {
                 signal_hook::low_level::exit(128 + signal);
             }
         };
@@ -44,6 +42,12 @@ pub fn watch() -> io::Result<Arc<Stop>> {
         unsafe { signal_hook::low_level::register(signal, act)? };
     }
     Ok(stop)
+}
+
+/// Whether a further signal, so many milliseconds after the first, ends the program at once. The same request often comes twice: to the
+/// process and to its group.
+fn ends(since: u64, is_saving: bool) -> bool {
+    since >= 1000 && !is_saving
 }
 
 #[cfg(unix)]
@@ -69,4 +73,15 @@ fn is_ignored(signal: i32) -> bool {
     let (code, found) =
         unsafe { (libc::sigaction(signal, std::ptr::null(), found.as_mut_ptr()), found.assume_init()) };
     code == 0 && found.sa_sigaction == libc::SIG_IGN
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ends;
+
+    #[test]
+    fn a_save_is_never_dropped_and_an_echo_is_no_second_request() {
+        assert!(ends(1000, false));
+        assert!(!ends(999, false) && !ends(5000, true));
+    }
 }

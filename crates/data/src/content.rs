@@ -1,40 +1,32 @@
 //! A fingerprint of what images are made of.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
+use crate::check::hash;
 use crate::decode::whole::ends;
-use crate::manifest::fingerprint;
+use crate::identical::in_threads;
 use crate::{Dataset, Encoded, Error, Result, file};
 
-/// FNV-1a, 128 bits, over what tells the images of a dataset from others of the same names, in their order; 32 hexadecimal digits. Of a
-/// file, or its bytes in memory, that is its length, its first and its last 64 bytes: in them are the checksums that end a PNG, and the
-/// end of what a JPEG or WebP coded. Of pixels it is all of them. No date is looked at, so that a copy elsewhere is the same.
+/// 128 bits over what tells the images of a dataset from others of the same names, in their order, as 32 hexadecimal digits. Of a file, or
+/// its bytes in memory, that is its length, its first and its last 64 bytes: in them are the checksums that end a PNG, and the end of
+/// what a JPEG or WebP coded. Of pixels it is all of them. No date is looked at, so that a copy elsewhere is the same.
 ///
 /// # Errors
 /// Those of [`Dataset::image`]; [`Error::Io`].
 pub fn content(dataset: &dyn Dataset, workers: usize) -> Result<String> {
-    let next = AtomicUsize::new(0);
-    let look = || {
-        let mut found = Vec::new();
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= dataset.len() {
-                return Ok(found);
-            }
-            found.push((index, of_image(&dataset.image(index)?)?));
-        }
-    };
-    let found: Vec<Result<Vec<(usize, String)>>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers.max(1)).map(|_| scope.spawn(look)).collect();
-        threads.into_iter().map(|thread| thread.join().expect("nothing in it panics")).collect()
-    });
-    let mut all: Vec<(usize, String)> = found.into_iter().collect::<Result<Vec<_>>>()?.concat();
-    all.sort_unstable_by_key(|(index, _)| *index);
-    let joined: String = all.into_iter().map(|(_, content)| content).collect();
-    Ok(fingerprint(joined.as_bytes()))
+    content_by(dataset, workers, &of_image)
 }
 
-fn of_image(encoded: &Encoded) -> Result<String> {
+/// The same, where `of` says what an image is.
+pub(crate) fn content_by(
+    dataset: &dyn Dataset,
+    workers: usize,
+    of: &(dyn Fn(&Encoded) -> Result<u128> + Sync),
+) -> Result<String> {
+    let each = in_threads(dataset.len(), workers, |index| of(&dataset.image(index)?))?;
+    let all: Vec<u8> = each.into_iter().flat_map(u128::to_le_bytes).collect();
+    Ok(format!("{:032x}", hash(&all, 0)))
+}
+
+pub(crate) fn of_image(encoded: &Encoded) -> Result<u128> {
     const FEW: usize = 64;
     let (start, end, length) = match encoded {
         Encoded::File(path) => ends(file::open(path)?).map_err(Error::io(path))?,
@@ -43,11 +35,11 @@ fn of_image(encoded: &Encoded) -> Result<String> {
             (bytes[..few].to_vec(), bytes[bytes.len() - few..].to_vec(), bytes.len() as u64)
         }
         Encoded::Pixels(image) => {
-            let side = u64::from(image.width) << 32 | u64::from(image.height);
-            return Ok(fingerprint(&[&side.to_le_bytes()[..], &image.pixels].concat()));
+            let size = [image.width.to_le_bytes(), image.height.to_le_bytes()].concat();
+            return Ok(hash(&image.pixels, hash(&size, 0)));
         }
     };
-    Ok(fingerprint(&[&length.to_le_bytes()[..], &start, &end].concat()))
+    Ok(hash(&end, hash(&start, hash(&length.to_le_bytes(), 1))))
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ mod table;
 mod written;
 
 pub use attribute::Attribute;
-pub use check::{Cache, Checked, Findings, Near, Pair, Step, check, known, probability};
+pub use check::{Cache, Checked, Decoded, Findings, Near, Pair, Step, check, known, probability};
 pub use content::content;
 pub use decode::broken::{Broken, broken, complaint, truncated};
 pub use decode::limit::MAX_PIXELS;

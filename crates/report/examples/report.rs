@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         log.step(epoch.epoch, epoch.step - 1, &[("loss", epoch.train_loss), ("lr", epoch.lr)], &[])?;
         log.epoch(epoch)?;
     }
-    let mut log = Log::open(&dir, Some(epochs[9].step))?;
+    let mut log = Log::open(&dir, Some((epochs[9].step, epochs[9].epoch)))?;
     for epoch in &epochs[10..] {
         log.step(epoch.epoch, epoch.step - 1, &[("loss", epoch.train_loss), ("lr", epoch.lr)], &[])?;
         log.epoch(epoch)?;

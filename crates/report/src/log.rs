@@ -45,12 +45,12 @@ pub struct Log {
 impl Log {
     /// Opens the logs of a run in `dir`, which exists.
     ///
-    /// `None` starts anew: earlier logs in `dir` are removed. `Some(step)` goes on after that step: records of later steps are
-    /// dropped, and so are the rows of `summary.csv` of epochs that are not in `metrics.jsonl` any more.
+    /// `None` starts anew: earlier logs in `dir` are removed. `Some((step, epochs))` goes on after that step and so many finished epochs:
+    /// records of later ones are dropped, and so are the rows of `summary.csv` of epochs that are not in `metrics.jsonl` any more.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Log`] where an earlier log cannot be read.
-    pub fn open(dir: &Path, resume_from: Option<u64>) -> Result<Log> {
+    pub fn open(dir: &Path, resume_from: Option<(u64, u64)>) -> Result<Log> {
         let (lines, summary) = (dir.join("metrics.jsonl"), dir.join("summary.csv"));
         let mut missing = 0;
         match resume_from {
@@ -62,15 +62,15 @@ impl Log {
                     fs::write(path, "").map_err(Error::io(path))?;
                 }
             }
-            Some(step) => {
-                let kept = truncate_lines(&lines, step)?;
+            Some((step, epochs)) => {
+                let kept = truncate_lines(&lines, step, epochs)?;
                 truncate_summary(&summary, kept.epoch)?;
                 missing = step.saturating_sub(kept.steps);
             }
         }
         let header =
             fs::read_to_string(&summary).map_err(Error::io(&summary))?.lines().next().map(str::to_string);
-        let events = Events::create(dir, resume_from)?;
+        let events = Events::create(dir, resume_from.map(|(step, _)| step))?;
         Ok(Log {
             lines: Appending::open(lines)?,
             summary: Appending::open(summary)?,
@@ -212,8 +212,8 @@ struct Kept {
     steps: u64,
 }
 
-/// Keeps the whole lines of steps up to `step`.
-fn truncate_lines(path: &Path, step: u64) -> Result<Kept> {
+/// Keeps the whole lines of steps up to `step`, and of finished epochs up to `epochs`.
+fn truncate_lines(path: &Path, step: u64, epochs: u64) -> Result<Kept> {
     if !path.exists() {
         fs::write(path, "").map_err(Error::io(path))?;
     }
@@ -224,9 +224,12 @@ fn truncate_lines(path: &Path, step: u64) -> Result<Kept> {
             break; // torn by a kill
         }
         let record = parse(path, at, line)?;
-        if record.get("step").and_then(Value::as_u64).is_some_and(|at| at <= step) {
+        let finished = as_epoch(&record);
+        // The steps of an epoch may all be done, and it not evaluated: the run was killed there, and evaluates again.
+        let is_finished = finished.as_ref().is_none_or(|finished| finished.epoch <= epochs);
+        if is_finished && record.get("step").and_then(Value::as_u64).is_some_and(|at| at <= step) {
             text_kept.push_str(line);
-            match as_epoch(&record) {
+            match finished {
                 Some(epoch) => kept.epoch = kept.epoch.max(Some(epoch.epoch)),
                 None => kept.steps += 1,
             }
@@ -336,17 +339,29 @@ mod tests {
             let mut file = OpenOptions::new().append(true).open(cut.path().join(name)).unwrap();
             file.write_all(b"{\"epoch\":4,\"st").unwrap();
         }
-        run(&mut Log::open(cut.path(), Some(4)).unwrap(), 3..=4);
+        run(&mut Log::open(cut.path(), Some((4, 2))).unwrap(), 3..=4);
         assert_eq!(texts(cut.path()), texts(whole.path()));
         assert_eq!(events::existing(cut.path()).unwrap().len(), 2);
         assert_eq!(history(cut.path()).unwrap().len(), 4);
     }
 
     #[test]
+    fn an_epoch_that_is_evaluated_again_is_logged_once() {
+        let (whole, cut) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        run(&mut Log::open(whole.path(), None).unwrap(), 1..=2);
+        run(&mut Log::open(cut.path(), None).unwrap(), 1..=2);
+        // The checkpoint is of step 4, whose epoch was not evaluated then.
+        let mut log = Log::open(cut.path(), Some((4, 1))).unwrap();
+        assert_eq!(log.gap(), None);
+        log.epoch(&epoch(2)).unwrap();
+        assert_eq!(texts(cut.path()), texts(whole.path()));
+    }
+
+    #[test]
     fn resumed_within_the_first_epoch() {
         let dir = tempfile::tempdir().unwrap();
         run(&mut Log::open(dir.path(), None).unwrap(), 1..=2);
-        drop(Log::open(dir.path(), Some(1)).unwrap());
+        drop(Log::open(dir.path(), Some((1, 0))).unwrap());
         let [lines, summary] = texts(dir.path());
         assert_eq!(lines, "{\"epoch\":1,\"step\":1,\"loss\":1.0,\"lr\":0.1}\n");
         assert_eq!(summary, "epoch,train_loss,val_loss,accuracy,macro_f1,lr\n");
@@ -389,7 +404,7 @@ mod tests {
     fn a_damaged_line_is_named() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("metrics.jsonl"), "{\"step\":1}\nnonsense\n").unwrap();
-        let error = Log::open(dir.path(), Some(9)).err().unwrap().to_string();
+        let error = Log::open(dir.path(), Some((9, 9))).err().unwrap().to_string();
         assert!(error.contains("metrics.jsonl: line 2: expected a JSON object"), "{error}");
     }
 }

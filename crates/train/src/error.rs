@@ -19,7 +19,7 @@ pub enum Error {
     /// A disk without room.
     #[error("{0}")]
     Full(String),
-    /// A signal; a checkpoint was written before this is returned.
+    /// A signal; a checkpoint was written before this is returned, unless all steps were done before.
     #[error("{message}")]
     Interrupted { signal: i32, message: String },
     /// A file of a checkpoint that is not what it should be: its path, and the problem.
@@ -108,7 +108,7 @@ impl From<tallow_metrics::Error> for Error {
 }
 
 /// Whether a disk or a quota is full.
-fn is_full(error: &std::io::Error) -> bool {
+pub(crate) fn is_full(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded)
 }

@@ -1,7 +1,7 @@
 //! What was seen of images, kept between checks in the user's cache folder: an image is decoded once.
 //!
-//! Two files for each place that images are read from, never among the images: `<place>.looks`, all that is kept of each image, and
-//! `<place>.pairs`, which images were compared and what was found, which is all that a training reads.
+//! Three files for each place that images are read from, never among the images: `<place>.looks`, all that is kept of each image,
+//! `<place>.pairs`, which images were compared and what was found, and `<place>.whole`, which images were decoded.
 
 use std::collections::HashMap;
 use std::fs;
@@ -16,6 +16,7 @@ use crate::{Dataset, Encoded, Error, Result};
 /// Of another version, or of other numbers kept, nothing is read.
 const LOOKS: &[u8; 16] = b"tallow looks 1\r\n";
 const PAIRS: &[u8; 16] = b"tallow pairs 1\r\n";
+const WHOLE: &[u8; 16] = b"tallow whole 1\r\n";
 
 /// Bytes before the small picture of a record, and of all of it: three hashes, the size and four measures.
 const SMALL: usize = 3 * 16 + 6 * 4;
@@ -120,6 +121,28 @@ impl Cache {
                 row([*first, *second, values], 1)
             });
         self.write(place, "pairs", PAIRS, images.chain(pairs))
+    }
+
+    /// What the images of a place are made of that were decoded, by key.
+    pub fn whole(&self, place: u128) -> HashMap<u128, u128> {
+        let bytes = self.file(place, "whole").and_then(|file| fs::read(file).ok()).unwrap_or_default();
+        records::<32>(&bytes, WHOLE).map(|record| (number(record, 0), number(record, 16))).collect()
+    }
+
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn keep_whole<'a>(
+        &self,
+        place: u128,
+        found: impl Iterator<Item = (&'a u128, &'a u128)>,
+    ) -> Result<()> {
+        let row = |(key, content): (&u128, &u128)| {
+            let mut row = [0; 32];
+            row[..16].copy_from_slice(&key.to_le_bytes());
+            row[16..].copy_from_slice(&content.to_le_bytes());
+            row
+        };
+        self.write(place, "whole", WHOLE, found.map(row))
     }
 
     /// A head, the records, and a hash of them; under a temporary name first.

@@ -14,6 +14,7 @@ use crate::{Broken, Dataset, Place, Result};
 mod align;
 mod cache;
 mod candidates;
+mod decoded;
 mod found;
 mod look;
 mod near;
@@ -21,7 +22,9 @@ mod odd;
 mod signature;
 
 pub use cache::Cache;
+pub use decoded::Decoded;
 pub use found::{Findings, Near, Pair};
+pub(crate) use look::hash;
 pub use near::probability;
 
 use cache::{Compared, Looks};

@@ -48,7 +48,7 @@ pub fn truncated(dataset: &dyn Dataset, workers: usize) -> Vec<Broken> {
     failing(dataset, workers, &|_| {}, &|image| check_whole(&image))
 }
 
-fn failing(
+pub(crate) fn failing(
     dataset: &dyn Dataset,
     workers: usize,
     progress: &(dyn Fn(usize) + Sync),

@@ -1,6 +1,7 @@
 //! A checkpoint is a folder that needs no other file to be evaluated, resumed or published.
 
 use super::ema::Ema;
+use super::kept;
 use super::optimizer::State;
 use super::plateau::Plateau;
 use super::sums;
@@ -50,6 +51,9 @@ pub struct Position {
     /// Of the images themselves, see [`tallow_data::content`]. Runs of before it was kept have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
+    /// Whether [`SUMS`](super::sums::SUMS) was written beside it.
+    #[serde(default)]
+    pub sums: bool,
 }
 
 impl Position {
@@ -157,6 +161,7 @@ fn write_all(fresh: &Path, snapshot: &Snapshot) -> Result<()> {
         ema_updates: ema.map_or(0, |ema| ema.updates),
         data: run.data.manifest.clone(),
         content: run.data.content.clone(),
+        sums: true,
         ..position.clone()
     };
     write(&fresh.join("recipe.yaml"), recipe.as_bytes())?;
@@ -173,7 +178,7 @@ fn replace(fresh: &Path, folder: &Path, name: &str, retired: Option<&str>) -> Re
     if place.exists() {
         // Without `place` the old one is all there is: it stays until the new one is in place.
         if old.exists() {
-            fs::remove_dir_all(&old).map_err(Error::io(&old))?;
+            kept::remove(&old)?;
         }
         fs::rename(&place, &old).map_err(Error::io(&place))?;
     }
@@ -183,10 +188,10 @@ fn replace(fresh: &Path, folder: &Path, name: &str, retired: Option<&str>) -> Re
         return Ok(());
     }
     let Some(retired) = retired.map(|name| folder.join(name)) else {
-        return fs::remove_dir_all(&old).map_err(Error::io(&old));
+        return kept::remove(&old);
     };
     if retired.exists() {
-        fs::remove_dir_all(&retired).map_err(Error::io(&retired))?;
+        kept::remove(&retired)?;
     }
     fs::rename(&old, &retired).map_err(Error::io(&old))?;
     sync(folder)
@@ -212,6 +217,7 @@ pub fn plan(place: &Path, overrides: &[String], registry: &Registry) -> Result<P
 /// # Errors
 /// A `state.json` that is missing or damaged.
 pub fn position(place: &Path) -> Result<Position> {
+    sums::verify(place, Some(&["state.json"]))?;
     let damaged = |error| Error::Checkpoint(format!("{}: {error}", place.join("state.json").display()));
     serde_json::from_str(&read(place, "state.json")?).map_err(damaged)
 }

@@ -1,9 +1,10 @@
 //! The folder of a run.
 
-use super::kept::{self, is_checkpoint};
-use super::lock::{self, Lock};
-use super::log::LOG;
+use super::aside::{self, EARLIER, TIME};
+use super::kept;
+use super::lock::Lock;
 use super::same_run::same_run;
+use crate::error::is_full;
 use crate::plan::{Plan, evaluation_nodes};
 use crate::recipe::resolved;
 use crate::run::Model;
@@ -28,30 +29,12 @@ pub struct Folder {
     pub path: PathBuf,
     /// The checkpoint to go on from.
     pub resume: Option<PathBuf>,
+    /// Checkpoints that are damaged, which the run goes on without.
+    damaged: Vec<PathBuf>,
     /// What to know before going on.
     pub notes: Vec<String>,
     _lock: Lock,
 }
-
-/// Files of a run.
-const FILES: [&str; 9] = [
-    "recipe.yaml",
-    "metrics.jsonl",
-    "metrics.tmp",
-    "summary.csv",
-    "summary.tmp",
-    "predictions.csv",
-    "report.html",
-    TIME,
-    LOG,
-];
-
-/// Where the run lies that another one is about to replace, until that has a checkpoint.
-const EARLIER: &str = ".earlier";
-
-/// Seconds of training so far, over all parts of a run. Beside the checkpoints and not in them: the same run writes the same
-/// checkpoint, byte for byte.
-const TIME: &str = "time.json";
 
 impl Folder {
     /// Locks the folder and looks at it.
@@ -63,21 +46,28 @@ impl Folder {
         usable(path, earlier)?;
         writable(path)?;
         let lock = Lock::take(path)?;
-        let (resume, mut notes) = match allowed(path, earlier)? {
-            Some((place, notes)) => (Some(place), notes),
-            None => (None, Vec::new()),
-        };
-        match resume.as_deref() {
-            Some(place) => {
+        aside::settle(path)?;
+        let (mut resume, mut damaged, mut notes) = (None, Vec::new(), Vec::new());
+        match allowed(path, earlier)? {
+            Some(found) => {
+                notes.extend(found.notes);
                 notes.extend(kept::damaged_best(path));
-                notes.extend(same_run(place, plan)?);
+                notes.extend(same_run(&found.place, plan)?);
+                (resume, damaged) = (Some(found.place), found.damaged);
             }
             None if earlier == Earlier::Resume => {
                 notes.push("  this run was ended before its first checkpoint: it begins".to_owned());
             }
             None => {}
         }
-        Ok(Folder { path: path.to_owned(), resume, notes, _lock: lock })
+        if path.join(EARLIER).exists() && resume.is_none() {
+            let place = path.join(EARLIER);
+            notes.push(format!(
+                "  the run that it replaces is kept in {} until it has a checkpoint",
+                place.display()
+            ));
+        }
+        Ok(Folder { path: path.to_owned(), resume, damaged, notes, _lock: lock })
     }
 
     /// Looks at what a folder holds, and leaves it alone: no lock, and no question whether it can be written.
@@ -123,45 +113,31 @@ impl Folder {
         fs::rename(&fresh, &place).map_err(Error::io(place))
     }
 
-    /// Removes what a run wrote before its first checkpoint, and puts back the run that it would have replaced; nothing where there is a
+    /// Removes what a run wrote before its first checkpoint, and puts back the run that it would have replaced; nothing where it has a
     /// checkpoint.
     pub fn abandon(&self) {
-        if has_checkpoint(&self.path) {
-            return;
+        if self.resume.is_none() && kept::by_progress(&self.path).is_empty() {
+            // The error that ended the run is the one to report.
+            let _ = aside::put_back(&self.path);
         }
-        // The error that ended the run is the one to report.
-        let _ = clear(&self.path);
-        let earlier = self.path.join(EARLIER);
-        for entry in fs::read_dir(&earlier).into_iter().flatten().flatten() {
-            let _ = fs::rename(entry.path(), self.path.join(entry.file_name()));
-        }
-        let _ = fs::remove_dir(&earlier);
     }
 
     /// Makes the folder. A run that begins finds none: what an earlier one left before its first checkpoint goes, and one that has
-    /// checkpoints is moved aside, into `.earlier`, until [`Folder::forget_earlier`].
+    /// checkpoints is moved aside, until [`Folder::forget_earlier`]. One that goes on leaves nothing half written or damaged behind it.
     ///
     /// # Errors
     /// Files that cannot be moved, removed or made.
     pub fn prepare(&self) -> Result<()> {
         fs::create_dir_all(&self.path).map_err(Error::io(&self.path))?;
         if self.resume.is_some() {
-            return Ok(());
+            self.damaged.iter().try_for_each(|place| kept::remove(place))?;
+            return aside::sweep_up(&self.path);
         }
-        if !has_checkpoint(&self.path) {
-            return clear(&self.path);
+        if kept::by_progress(&self.path).is_empty() {
+            aside::clear(&self.path)
+        } else {
+            aside::move_aside(&self.path)
         }
-        let earlier = self.path.join(EARLIER);
-        // Of a run that had its first checkpoint, and was killed there.
-        if earlier.exists() {
-            fs::remove_dir_all(&earlier).map_err(Error::io(&earlier))?;
-        }
-        fs::create_dir(&earlier).map_err(Error::io(&earlier))?;
-        for entry in of_run(&self.path)? {
-            let name = entry.file_name().unwrap_or_default();
-            fs::rename(&entry, earlier.join(name)).map_err(Error::io(&entry))?;
-        }
-        Ok(())
     }
 
     /// Removes the run that this one replaces: it has a checkpoint now.
@@ -169,41 +145,8 @@ impl Folder {
     /// # Errors
     /// Files that cannot be removed.
     pub fn forget_earlier(&self) -> Result<()> {
-        let earlier = self.path.join(EARLIER);
-        if earlier.exists() { fs::remove_dir_all(&earlier).map_err(Error::io(&earlier)) } else { Ok(()) }
+        aside::forget(&self.path)
     }
-}
-
-/// What of a folder a run wrote.
-fn of_run(path: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(path).map_err(Error::io(path))? {
-        let entry = entry.map_err(Error::io(path))?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        let is_events = name.starts_with("events.out.tfevents.");
-        let is_half_written = name.starts_with('.') && name.ends_with(".new");
-        let is_file = FILES.contains(&&*name) || is_events || is_half_written || is_replay(&name);
-        if is_file || is_checkpoint(&name) {
-            found.push(entry.path());
-        }
-    }
-    Ok(found)
-}
-
-/// Removes what a run wrote.
-fn clear(path: &Path) -> Result<()> {
-    for entry in of_run(path)? {
-        let is_folder = fs::symlink_metadata(&entry).is_ok_and(|data| data.is_dir());
-        let removed = if is_folder { fs::remove_dir_all(&entry) } else { fs::remove_file(&entry) };
-        removed.map_err(Error::io(&entry))?;
-    }
-    Ok(())
-}
-
-/// Whether there is a checkpoint to go on from, or to evaluate.
-fn has_checkpoint(path: &Path) -> bool {
-    ["best", "last"].iter().any(|name| kept::find(path, name).is_some())
 }
 
 impl Model {
@@ -217,16 +160,6 @@ impl Model {
         }
         resolved::write(&self.plan.name, self.plan.preset.as_deref(), &resolved)
     }
-}
-
-/// Whether a file is a picture of `tallow replay`, of a step of the run.
-fn is_replay(name: &str) -> bool {
-    name.starts_with("replay_step") && name.ends_with(".png")
-}
-
-/// Whether a file may lie in the folder of a run before it: the lock, and pictures of `tallow preview`.
-fn is_no_obstacle(name: &str) -> bool {
-    name == lock::FILE || name == EARLIER || (name.starts_with("preview") && name.ends_with(".png"))
 }
 
 /// Refuses a path that is no folder, or one that is not there to be resumed.
@@ -243,17 +176,17 @@ fn usable(path: &Path, earlier: Earlier) -> Result<()> {
     Ok(())
 }
 
-/// The checkpoint of a folder that a run goes on from, where it does, and what to know of it; refuses what the command does not say.
-fn allowed(path: &Path, earlier: Earlier) -> Result<Option<(PathBuf, Vec<String>)>> {
+/// The checkpoint of a folder that a run goes on from, where it does; refuses what the command does not say.
+fn allowed(path: &Path, earlier: Earlier) -> Result<Option<kept::ToResume>> {
     let goes_on = matches!(earlier, Earlier::Resume | Earlier::ResumeOrStart);
     if goes_on && let Some(found) = kept::to_resume(path)? {
         return Ok(Some(found));
     }
-    let is_other = |entry: fs::DirEntry| !is_no_obstacle(&entry.file_name().to_string_lossy());
+    let is_other = |entry: fs::DirEntry| !aside::is_no_obstacle(&entry.file_name().to_string_lossy());
     let is_there = fs::read_dir(path).is_ok_and(|entries| entries.flatten().any(is_other));
-    let is_begun = ["recipe.yaml", "metrics.jsonl"].iter().any(|name| path.join(name).exists());
+    let is_begun = ["recipe.yaml", "metrics.jsonl", EARLIER].iter().any(|name| path.join(name).exists());
     let problem = match earlier {
-        Earlier::Refuse if has_checkpoint(path) => {
+        Earlier::Refuse if !kept::by_progress(path).is_empty() => {
             "holds an earlier run; go on with --resume, replace it with --overwrite, or write elsewhere with --out DIR"
         }
         Earlier::Refuse if is_begun => {
@@ -281,6 +214,11 @@ fn writable(path: &Path) -> Result<()> {
     let probe = tempfile::Builder::new().prefix(".tallow").tempfile_in(place);
     probe.map(drop).map_err(|error| {
         let shown = path.display();
+        if is_full(&error) {
+            return Error::Full(format!(
+                "{shown}: {error}; make room, or name another folder with --out DIR"
+            ));
+        }
         Error::recipe(format!("{shown}: cannot be written ({error}); name another folder with --out DIR"))
     })
 }

@@ -1,6 +1,6 @@
 //! The checkpoints of a run's folder: which there are, which a run goes on from, which stay.
 
-use super::checkpoint::{self, old};
+use super::checkpoint::{self, Position, old};
 use super::sums;
 use crate::{Error, Result};
 use std::fs;
@@ -24,30 +24,47 @@ pub fn is_checkpoint(name: &str) -> bool {
     matches!(name, "last" | "best") || [STEP, BEST_EPOCH].iter().any(|prefix| number(name, prefix).is_some())
 }
 
-/// The checkpoint that a run goes on from, and what is to be said of those that are damaged: `last`; where that is damaged the furthest
-/// of those that are whole. `None` where there is none at all.
+/// What a run goes on from.
+pub struct ToResume {
+    pub place: PathBuf,
+    /// Checkpoints that are damaged, and would have been taken before.
+    pub damaged: Vec<PathBuf>,
+    /// What is to be said of them.
+    pub notes: Vec<String>,
+}
+
+/// `last`; where that is damaged the furthest of the checkpoints that are whole. `None` where there is none at all.
 ///
 /// # Errors
 /// The first damage, where no checkpoint is whole.
-pub fn to_resume(folder: &Path) -> Result<Option<(PathBuf, Vec<String>)>> {
-    let mut damaged: Vec<Error> = Vec::new();
+pub fn to_resume(folder: &Path) -> Result<Option<ToResume>> {
+    let mut damaged: Vec<(PathBuf, Error)> = Vec::new();
     for place in by_progress(folder) {
-        match sums::verify(&place, None).and_then(|_| checkpoint::position(&place)) {
+        match whole(&place) {
             Ok(position) => {
                 let goes_on = format!("this run goes on from {}, step {}", place.display(), position.step);
-                let note = |error: Error| match error {
+                let note = |error: &Error| match error {
                     Error::Checkpoint(problem) => format!("warning: {problem}: damaged; {goes_on}"),
                     other => format!("warning: {other}; {goes_on}"),
                 };
-                return Ok(Some((place, damaged.into_iter().map(note).collect())));
+                let notes = damaged.iter().map(|(_, error)| note(error)).collect();
+                let damaged = damaged.into_iter().map(|(place, _)| place).collect();
+                return Ok(Some(ToResume { place, damaged, notes }));
             }
-            Err(error) => damaged.push(error),
+            Err(error) => damaged.push((place, error)),
         }
     }
-    match damaged.into_iter().next() {
-        Some(error) => Err(error),
-        None => Ok(None),
+    damaged.into_iter().next().map_or(Ok(None), |(_, error)| Err(error))
+}
+
+/// Where a checkpoint stood, if all its files are what was written.
+fn whole(place: &Path) -> Result<Position> {
+    let has_sums = sums::verify(place, None)?;
+    let position = checkpoint::position(place)?;
+    if position.sums && !has_sums {
+        return Err(Error::Checkpoint(format!("{}: is missing", place.join(sums::SUMS).display())));
     }
+    Ok(position)
 }
 
 /// What is to be said where the best weights of a run that goes on are damaged.
@@ -60,21 +77,56 @@ pub fn damaged_best(folder: &Path) -> Option<String> {
     ))
 }
 
-/// All checkpoints of a folder: `last` first, the others by their steps, the furthest first, and those of which that is not known.
-fn by_progress(folder: &Path) -> Vec<PathBuf> {
+/// All checkpoints of a folder, whole or not: `last` first, the others by their steps, the furthest first, and those of which that is not
+/// known.
+pub fn by_progress(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let is_whole = |path: &PathBuf| path.join("state.json").is_file();
+    let has_files = |place: &Path| fs::read_dir(place).is_ok_and(|mut entries| entries.next().is_some());
     let mut places: Vec<(bool, u64, PathBuf)> = entries
         .filter_map(|entry| {
             let name = entry.file_name().to_string_lossy().into_owned();
             let place = entry.path();
-            let is_kept = is_checkpoint(&name) && !name.ends_with(".new") && is_whole(&place);
+            let is_kept = is_checkpoint(&name) && !name.ends_with(".new") && has_files(&place);
             let step = checkpoint::position(&place).map_or(0, |position| position.step);
             is_kept.then_some((name == "last", step, place))
         })
         .collect();
     places.sort_by(|a, b| (b.0, b.1, &b.2).cmp(&(a.0, a.1, &a.2)));
     places.into_iter().map(|(_, _, place)| place).collect()
+}
+
+/// Removes a checkpoint, under another name first: a kill leaves nothing that looks like one.
+///
+/// # Errors
+/// A folder that cannot be removed.
+pub fn remove(place: &Path) -> Result<()> {
+    let name = place.file_name().unwrap_or_default().to_string_lossy();
+    let gone =
+        if name.ends_with(".new") { place.to_owned() } else { place.with_file_name(format!(".{name}.new")) };
+    if gone != place {
+        if gone.exists() {
+            fs::remove_dir_all(&gone).map_err(Error::io(&gone))?;
+        }
+        fs::rename(place, &gone).map_err(Error::io(place))?;
+    }
+    fs::remove_dir_all(&gone).map_err(Error::io(&gone))
+}
+
+/// Gives a checkpoint that a kill left between its successor and its new name that name, by what it is; it goes where it has none.
+///
+/// # Errors
+/// A folder that cannot be renamed or removed.
+pub fn settle(folder: &Path, name: &str, retired: impl Fn(&Position) -> Option<String>) -> Result<()> {
+    let old = old(folder, name);
+    if !old.exists() || !folder.join(name).exists() {
+        return Ok(());
+    }
+    match checkpoint::position(&old).ok().and_then(|position| retired(&position)) {
+        Some(retired) if !folder.join(&retired).exists() => {
+            fs::rename(&old, folder.join(&retired)).map_err(Error::io(&old))
+        }
+        _ => remove(&old),
+    }
 }
 
 /// Removes the checkpoints `prefix<n>` whose number is not wanted.
@@ -84,7 +136,7 @@ fn by_progress(folder: &Path) -> Vec<PathBuf> {
 pub fn prune(folder: &Path, prefix: &str, is_wanted: impl Fn(u64) -> bool) -> Result<()> {
     for (n, place) in numbered(folder, prefix) {
         if !is_wanted(n) {
-            fs::remove_dir_all(&place).map_err(Error::io(&place))?;
+            remove(&place)?;
         }
     }
     Ok(())
@@ -137,12 +189,13 @@ mod tests {
         let make = |name: &str, step: u64| {
             let place = folder.join(name);
             fs::create_dir(&place).unwrap();
-            let position = checkpoint::Position { step, ..Default::default() };
+            let position = Position { step, ..Default::default() };
             fs::write(place.join("state.json"), serde_json::to_string(&position).unwrap()).unwrap();
             sums::write(&place).unwrap();
         };
         let chosen = || {
-            let (place, notes) = to_resume(folder).unwrap().unwrap();
+            let ToResume { place, notes, damaged } = to_resume(folder).unwrap().unwrap();
+            assert_eq!(notes.len(), damaged.len());
             (place.file_name().unwrap().to_str().unwrap().to_owned(), notes)
         };
         for (name, step) in [("best", 8), ("last", 12), ("step_10", 10), (".last.old", 9)] {
@@ -156,7 +209,8 @@ mod tests {
         assert_eq!(name, "step_10");
         let words = ["last/state.json: holds other bytes", "goes on from", "step_10, step 10"];
         assert!(notes.len() == 1 && words.iter().all(|words| notes[0].contains(words)), "{notes:?}");
-        damage("step_10");
+        // All but its files is lost.
+        fs::remove_file(folder.join("step_10/state.json")).unwrap();
         assert_eq!(chosen().0, ".last.old");
         damage(".last.old");
         assert_eq!(chosen().0, "best");

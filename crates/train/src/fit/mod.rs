@@ -1,6 +1,7 @@
 //! Training: epochs of steps, an evaluation after each, checkpoints, logs; and one file for each part of a step. What is only looked
 //! at is not here, but in `inspect`.
 
+mod aside;
 pub mod branch;
 mod branch_gradients;
 pub mod checkpoint;
@@ -33,7 +34,7 @@ pub use branch_gradients::{BranchStep, MixStep};
 pub use checkpoint::Best;
 pub use dry_run::{DryRun, dry_run};
 pub use folder::{Earlier, Folder};
-pub use kept::find;
+pub use kept::{find, to_resume};
 pub use learner::Learner;
 pub use lock::holder;
 #[cfg(test)]
@@ -184,15 +185,15 @@ impl<'a> Trainer<'a> {
             }
             None => (Position::default(), Learner::new(run)?),
         };
+        room::check(&folder.path, run, &learner)?;
         folder.prepare()?;
-        room::check(&folder.path, run, &learner, folder.resume.is_some())?;
         progress.keep_in(&folder.path.join(LOG));
         let first = position.step;
-        let log = Log::open(&folder.path, folder.resume.as_ref().map(|_| first))?;
+        let log = Log::open(&folder.path, folder.resume.as_ref().map(|_| (first, position.epoch)))?;
         log.gap().into_iter().for_each(|gap| progress.note(&format!("warning: {gap}")));
         folder.replace("recipe.yaml", |fresh| checkpoint::write(fresh, run.model.recipe().as_bytes()))?;
         let divergence = Divergence::of(run, position.diverged)?;
-        Ok(Trainer {
+        let mut trainer = Trainer {
             run,
             folder,
             progress,
@@ -209,7 +210,11 @@ impl<'a> Trainer<'a> {
             kept: (first, began),
             begin: Some(first),
             before: folder.seconds(),
-        })
+        };
+        if folder.resume.is_some() {
+            trainer.reconcile()?;
+        }
+        Ok(trainer)
     }
 
     /// Of the whole run.

@@ -1,32 +1,32 @@
 //! Whether the disk has room for what a run writes.
 
-use super::Learner;
+use super::{Learner, kept};
 use crate::run::{Run, machine};
 use crate::{Error, Result};
 use std::path::Path;
 use tallow_models::Params;
 
-/// Refuses a run whose checkpoints do not fit, before it trains: `last`, `best` and one that is being written; of a resumed one, which
-/// has them, the last alone.
+/// Refuses a run whose checkpoints do not fit, before it trains: all that it keeps, and one that is being written, but for those that are
+/// there.
 ///
 /// # Errors
 /// [`Error::Full`].
-pub fn check(folder: &Path, run: &Run, learner: &Learner, is_resumed: bool) -> Result<()> {
-    let Some(free) = machine::free_on_disk(folder) else { return Ok(()) };
+pub fn check(folder: &Path, run: &Run, learner: &Learner) -> Result<()> {
+    let there = folder.ancestors().find(|place| place.exists()).unwrap_or(Path::new("."));
+    let Some(free) = machine::free_on_disk(there) else { return Ok(()) };
     let plan = run.plan().checkpoint;
-    let copies = if is_resumed { 1 } else { 3 + (plan.keep - 1) + (plan.best - 1) } as u64;
-    let needed = copies * bytes(&run.model.params, learner);
+    let copies = (plan.keep + plan.best + 1).saturating_sub(kept::by_progress(folder).len()).max(1);
+    let needed = copies as u64 * bytes(&run.model.params, learner);
     if free >= needed {
         return Ok(());
     }
-    let (of, megabytes) =
-        (tallow_data::counted(copies as usize, "checkpoint"), |bytes: u64| bytes.div_ceil(1 << 20));
+    let (of, mebibytes) = (tallow_data::counted(copies, "checkpoint"), |bytes: u64| bytes.div_ceil(1 << 20));
     Err(Error::Full(format!(
         "{}: expected room for {of}, {} MiB, got {} MiB; make room, keep fewer of them (checkpoint.keep, checkpoint.best), or write \
          elsewhere with --out DIR",
         folder.display(),
-        megabytes(needed),
-        megabytes(free)
+        mebibytes(needed),
+        mebibytes(free)
     )))
 }
 

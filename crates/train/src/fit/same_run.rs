@@ -54,8 +54,8 @@ pub fn same_run(place: &Path, plan: &Plan) -> Result<Vec<String>> {
     Ok(notes)
 }
 
-/// In what the recipe of a checkpoint differs from that of a plan, where the result may: only the device and the places of data may
-/// be others.
+/// In what the recipe of a checkpoint differs from that of a plan, where the result may: only the device, the places of data and which
+/// checkpoints are kept may be others.
 ///
 /// # Errors
 /// A recipe that cannot be read.

@@ -2,9 +2,11 @@
 
 use super::checkpoint::{self, Best, Position};
 use super::evaluate::evaluate_while;
-use super::{Trainer, kept};
+use super::{Trainer, kept, sums};
 use crate::plan::Every;
 use crate::{Error, Result};
+use std::fs;
+use std::path::Path;
 use std::time::Instant;
 use tallow_metrics::{Predictions, Summary};
 use tallow_models::weights;
@@ -22,11 +24,14 @@ impl Trainer<'_> {
 
     pub(super) fn save_last(&mut self, summary: Option<&Summary>) -> Result<()> {
         let (keep, folder) = (self.run.plan().checkpoint.keep, &self.folder.path);
-        let before = kept::find(folder, "last").and_then(|place| checkpoint::position(&place).ok());
         // The end of an epoch, once more with what was evaluated, is one checkpoint.
-        let retired = before.filter(|before| keep > 1 && before.step != self.position.step);
-        let retired = retired.map(|before| format!("{}{}", kept::STEP, before.step));
-        self.save("last", retired.as_deref(), summary)?;
+        let retired = |before: &Position| {
+            let is_earlier = keep > 1 && before.step != self.position.step;
+            is_earlier.then(|| format!("{}{}", kept::STEP, before.step))
+        };
+        kept::settle(folder, "last", retired)?;
+        let before = kept::find(folder, "last").and_then(|place| checkpoint::position(&place).ok());
+        self.save("last", before.as_ref().and_then(retired).as_deref(), summary)?;
         kept::prune_steps(folder, keep - 1)?;
         self.folder.forget_earlier()?;
         self.kept = (self.position.step, Instant::now());
@@ -48,11 +53,13 @@ impl Trainer<'_> {
     pub(super) fn save_best(&self, summary: &Summary) -> Result<()> {
         let (folder, Position { epoch, best, next_best, .. }) = (&self.folder.path, &self.position);
         let is_next = |epoch: u64| next_best.iter().any(|next| next.epoch == epoch);
+        let retired = |before: &Position| {
+            is_next(before.epoch).then(|| format!("{}{}", kept::BEST_EPOCH, before.epoch))
+        };
+        kept::settle(folder, "best", retired)?;
         if best.as_ref().is_some_and(|best| best.epoch == *epoch) {
             let before = kept::find(folder, "best").and_then(|place| checkpoint::position(&place).ok());
-            let retired = before.filter(|before| is_next(before.epoch));
-            let retired = retired.map(|before| format!("{}{}", kept::BEST_EPOCH, before.epoch));
-            self.save("best", retired.as_deref(), Some(summary))?;
+            self.save("best", before.as_ref().and_then(retired).as_deref(), Some(summary))?;
         } else if is_next(*epoch) {
             self.save(&format!("{}{epoch}", kept::BEST_EPOCH), None, Some(summary))?;
         }
@@ -75,22 +82,47 @@ impl Trainer<'_> {
         })
     }
 
-    /// What the best weights say of the validation part: as it was written down, or once more where that is lost.
+    /// Makes the best checkpoints of a folder those that the position knows, from which a run goes on that may have been further.
+    pub(super) fn reconcile(&mut self) -> Result<()> {
+        let folder = &self.folder.path;
+        let epoch_of = |place: &Path| checkpoint::position(place).ok().map(|position| position.epoch);
+        if let Some(best) = &self.position.best {
+            let place = folder.join("best");
+            let known = folder.join(format!("{}{}", kept::BEST_EPOCH, best.epoch));
+            if epoch_of(&place) != Some(best.epoch) && known.exists() {
+                if place.exists() {
+                    kept::remove(&place)?;
+                }
+                fs::rename(&known, &place).map_err(Error::io(&known))?;
+            }
+        }
+        let is_there =
+            |epoch: u64| epoch_of(&folder.join(format!("{}{epoch}", kept::BEST_EPOCH))) == Some(epoch);
+        self.position.next_best.retain(|next| is_there(next.epoch));
+        Ok(())
+    }
+
+    /// What the best weights say of the validation part: as it was written down, or once more where that is lost or of other weights.
     pub(super) fn best_predictions(&self) -> Result<Predictions> {
         let path = self.folder.path.join("predictions.csv");
-        let images = self.run.data.validation.len();
+        let (images, best) = (self.run.data.validation.len(), self.position.best.as_ref());
+        let value = |predictions: &Predictions| (self.run.plan().select.of)(predictions);
+        // The metric is read back to the bit.
+        let is_best = |predictions: &Predictions| {
+            predictions.len() == images
+                && best.is_some_and(|best| value(predictions).to_bits() == best.value.to_bits())
+        };
         match Predictions::read_csv(&path) {
-            Ok(predictions) if predictions.len() == images => return Ok(predictions),
-            Ok(short) => self.progress.note(&format!(
-                "warning: {}: expected {images} rows, got {}; evaluated again",
-                path.display(),
-                short.len()
+            Ok(predictions) if is_best(&predictions) => return Ok(predictions),
+            Ok(_) => self.progress.note(&format!(
+                "warning: {}: not what the best weights said of {images} images; evaluated again",
+                path.display()
             )),
             Err(error) => self.progress.note(&format!("warning: {error}; evaluated again")),
         }
-        let best = kept::find(&self.folder.path, "best");
-        let best = best.unwrap_or_else(|| self.folder.path.join("best")).join("model.safetensors");
-        weights::load(&self.run.model.params, &best, weights::Head::MustFit)?;
+        let place = kept::find(&self.folder.path, "best").unwrap_or_else(|| self.folder.path.join("best"));
+        sums::verify(&place, Some(&["model.safetensors"]))?;
+        weights::load(&self.run.model.params, &place.join("model.safetensors"), weights::Head::MustFit)?;
         let (model, data) = (&self.run.model, &self.run.data.validation);
         let predictions = evaluate_while(model, data, "validation", self.progress, &|| self.stop.check())?;
         self.folder.replace("predictions.csv", |fresh| Ok(predictions.write_csv(fresh)?))?;

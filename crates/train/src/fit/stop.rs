@@ -14,23 +14,23 @@ pub struct Stop {
 impl Stop {
     /// Asks, in the name of a signal. Safe within a signal handler: it stores to an atomic.
     pub fn ask(&self, signal: i32) {
-        self.signal.store(signal, Ordering::Relaxed);
+        self.signal.store(signal, Ordering::Release);
     }
 
     /// The signal that asked.
     pub fn asked(&self) -> Option<i32> {
-        Some(self.signal.load(Ordering::Relaxed)).filter(|signal| *signal != 0)
+        Some(self.signal.load(Ordering::Acquire)).filter(|signal| *signal != 0)
     }
 
     /// Whether a checkpoint is being written, which whoever would end the program at once waits for.
     pub fn is_saving(&self) -> bool {
-        self.saving.load(Ordering::Relaxed)
+        self.saving.load(Ordering::Acquire)
     }
 
     pub(super) fn saving<T>(&self, save: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.saving.store(true, Ordering::Relaxed);
+        self.saving.store(true, Ordering::Release);
         let saved = save();
-        self.saving.store(false, Ordering::Relaxed);
+        self.saving.store(false, Ordering::Release);
         saved
     }
 

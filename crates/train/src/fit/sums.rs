@@ -9,6 +9,8 @@ use std::path::Path;
 
 /// The file's name.
 pub const SUMS: &str = "SHA256SUMS";
+/// How its last line begins, a comment that says how many there are: a file that is cut is no list of fewer.
+const END: &str = "# ";
 
 /// Writes the sums of all files of a folder.
 pub fn write(folder: &Path) -> Result<()> {
@@ -16,11 +18,12 @@ pub fn write(folder: &Path) -> Result<()> {
     let mut paths: Vec<_> =
         entries.map_err(Error::io(folder))?.into_iter().map(|entry| entry.path()).collect();
     paths.sort();
-    let mut text = String::new();
+    let (mut text, count) = (String::new(), paths.len());
     for path in paths {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         text += &format!("{}  {name}\n", sha256(&path).map_err(Error::io(&path))?);
     }
+    text += &format!("{END}{count} files\n");
     checkpoint::write(&folder.join(SUMS), text.as_bytes())
 }
 
@@ -28,13 +31,30 @@ pub fn write(folder: &Path) -> Result<()> {
 /// they were written and on the hub.
 ///
 /// # Errors
-/// [`Error::Checkpoint`]: a file that is missing or has other bytes; sums that cannot be read.
+/// [`Error::Checkpoint`]: a file that is missing, has other bytes or no sum; sums that cannot be read.
 pub fn verify(place: &Path, names: Option<&[&str]>) -> Result<bool> {
     let path = place.join(SUMS);
     if !path.exists() {
         return Ok(false);
     }
-    for line in checkpoint::read(place, SUMS)?.lines() {
+    let text = checkpoint::read(place, SUMS)?;
+    let mut lines: Vec<&str> = text.lines().collect();
+    let last = lines.pop().unwrap_or_default();
+    if last != format!("{END}{} files", lines.len()) {
+        let problem = format!(
+            "{}: expected {} sums and a last line that says so, got `{last}`",
+            path.display(),
+            lines.len()
+        );
+        return Err(Error::Checkpoint(problem));
+    }
+    let has_sum = |name: &&&str| {
+        lines.iter().any(|line| line.split_once("  ").is_some_and(|(_, listed)| listed == **name))
+    };
+    if let Some(name) = names.unwrap_or_default().iter().find(|name| !has_sum(name)) {
+        return Err(Error::Checkpoint(format!("{}: has no sum of {name}", path.display())));
+    }
+    for line in lines {
         let Some((sum, name)) = line.split_once("  ").filter(|(sum, name)| is_sum(sum) && is_name(name))
         else {
             let problem =
@@ -91,7 +111,7 @@ mod tests {
         // SHA-256 of "abc", FIPS 180-2 appendix B.1.
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         let sums = fs::read_to_string(place.join(SUMS)).unwrap();
-        assert!(sums.starts_with(&format!("{abc}  a\n")) && sums.lines().count() == 2, "{sums}");
+        assert!(sums.starts_with(&format!("{abc}  a\n")) && sums.ends_with("\n# 2 files\n"), "{sums}");
         assert!(verify(place, None).unwrap());
         let refused = |names: Option<&[&str]>| verify(place, names).unwrap_err().to_string();
         fs::write(place.join("b.json"), "[]").unwrap();
@@ -100,9 +120,16 @@ mod tests {
         fs::remove_file(place.join("a")).unwrap();
         assert!(refused(Some(&["a"])).contains("a: No such file"));
         for wrong in ["abc  a", &format!("{abc} a"), &format!("{abc}  ../a"), ""] {
-            fs::write(place.join(SUMS), format!("{wrong}\n")).unwrap();
+            fs::write(place.join(SUMS), format!("{wrong}\n# 1 files\n")).unwrap();
             assert!(refused(None).contains("expected a SHA-256 and a name"), "{wrong}");
         }
+        // Cut, at the end of a line too.
+        for cut in ["", &sums[..sums.len() - 1 - "# 2 files".len()], &sums[..70], "# 2 files\n"] {
+            fs::write(place.join(SUMS), cut).unwrap();
+            assert!(refused(None).contains("a last line that says so"), "{cut}");
+        }
+        fs::write(place.join(SUMS), &sums).unwrap();
+        assert!(refused(Some(&["c"])).contains("has no sum of c"));
     }
 
     /// The tool that people have.

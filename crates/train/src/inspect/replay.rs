@@ -4,7 +4,7 @@ use super::Subject;
 use super::dry_batch::BranchOutput;
 use super::preview::view_name;
 use crate::fit::checkpoint::{self, Position};
-use crate::fit::{find, fingerprint};
+use crate::fit::{find, fingerprint, verify};
 use crate::run::{Batch, Data, Model, Start, check_with_data};
 use crate::{Error, Result};
 use candle_core::{DType, Device, Tensor};
@@ -62,6 +62,7 @@ pub fn replay(
     let start = if fresh { Start::Recipe } else { Start::Checkpoint(place) };
     let (model, _) = Model::build(plan, data.train.classes().to_vec(), device, start, progress)?;
     if exact.is_some() && model.plan.ema.is_some() {
+        verify(place, Some(&["raw.safetensors"]))?;
         let raw = place.join("raw.safetensors");
         tallow_models::weights::load(&model.params, &raw, Head::MustFit)?;
     }

@@ -7,7 +7,8 @@ use crate::{Error, Result};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tallow_data::{
-    Broken, Dataset, Encoded, Grouping, HostBatch, Options, Parts, Rule, Subset, Window, Windowed, counted,
+    Broken, Cache, Dataset, Decoded, Encoded, Grouping, HostBatch, Options, Parts, Rule, Subset, Window,
+    Windowed, counted,
 };
 use tallow_report::{Progress, SplitNote, Unit};
 
@@ -354,7 +355,9 @@ fn content(parts: &Named, plan: &Plan) -> Result<Option<String>> {
     if plan.data.source.name == "synthetic" {
         return Ok(None);
     }
-    let of_part = |(_, part): &(_, Arc<dyn Dataset>)| tallow_data::content(&**part, plan.data.workers);
+    let of_part = |(_, part): &(_, Arc<dyn Dataset>)| {
+        Decoded::of(&**part, Cache::of_user()).content(&**part, plan.data.workers)
+    };
     let found = parts.iter().map(of_part).collect::<tallow_data::Result<Vec<_>>>()?;
     Ok(Some(tallow_data::fingerprint(found.join("-").as_bytes())))
 }
@@ -369,7 +372,10 @@ fn readable(parts: &mut Named, plan: &Plan, progress: &Progress, notes: &mut Vec
     let names: Vec<&str> = stored.iter().map(|(name, _)| *name).collect();
     let label = format!("checking {}", names.join(", "));
     let bar = progress.bar(&label, Unit::Images, Some(images as u64));
-    let look = |part: &dyn Dataset| tallow_data::broken(part, plan.data.workers, &|_| bar.tick(1, &[]));
+    let look = |part: &dyn Dataset| {
+        let mut decoded = Decoded::of(part, Cache::of_user());
+        decoded.broken(part, plan.data.workers, &|_| bar.tick(1, &[]))
+    };
     without(parts, plan, look, notes).map(|_| ())
 }
 

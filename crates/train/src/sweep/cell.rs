@@ -2,7 +2,7 @@
 
 use super::Cell;
 use crate::fit::evaluate::evaluate;
-use crate::fit::{Fitted, Folder, checkpoint, different_recipe, find};
+use crate::fit::{Fitted, Folder, checkpoint, different_recipe, find, to_resume};
 use crate::plan::Plan;
 use crate::run::{Model, part};
 use crate::{Error, Result};
@@ -77,26 +77,24 @@ impl Cell {
     /// A run by another recipe than the plan's, but for device and places of data; files that are damaged.
     pub fn state(&self, folder: &Path, plan: &Plan) -> Result<State> {
         let place = folder.join(&self.name);
-        let [best, last] = ["best", "last"].map(|name| find(&place, name));
-        let Some(known) = last.as_ref().or(best.as_ref()) else { return Ok(State::New) };
-        if let Some(keys) = different_recipe(known, plan)? {
+        let Some(known) = to_resume(&place)?.map(|found| found.place) else { return Ok(State::New) };
+        if let Some(keys) = different_recipe(&known, plan)? {
             return Err(Error::recipe(format!(
                 "{}: was trained by another recipe (differs in: {keys}); write elsewhere with --out DIR, or remove that folder",
                 place.display()
             )));
         }
-        let steps = last.as_deref().map(checkpoint::position).transpose()?.map(|position| position.step);
+        let steps = checkpoint::position(&known)?.step;
         let path = place.join(FILE);
         if path.is_file() && place.join(Part::Validation.file()).is_file() {
             let ended: std::result::Result<Ended, _> = serde_json::from_str(&checkpoint::read(&place, FILE)?);
             let ended = ended.map_err(|error| Error::Checkpoint(format!("{}: {error}", path.display())))?;
             // One that was begun anew, or went on, since it ended is not done.
-            if steps.is_none_or(|steps| steps == ended.steps) {
+            if steps == ended.steps {
                 return Ok(State::Done(ended));
             }
         }
-        // Without `last` it begins anew: that is the only checkpoint to go on from.
-        Ok(steps.map_or(State::New, |steps| State::Begun { steps }))
+        Ok(State::Begun { steps })
     }
 }
 

@@ -197,6 +197,16 @@ fn links_to_folders_are_refused_by_name_unless_they_are_followed_each_folder_onc
     link(elsewhere.path(), folder.path().join("c"));
     assert!(refused(&folder, opened(&folder, "")).starts_with("ROOT/c: a link to a folder"));
     assert_eq!(trained(&opened(&folder, ", follow_links: true").unwrap()), ["a/x.jpg", "b/y.jpg", "c/z.jpg"]);
+    // So may be a part's, or one around it.
+    let folder = tempfile::tempdir().unwrap();
+    for name in [".set/train/a/x.jpg", ".set/train/b/y.jpg"] {
+        jpeg_file(folder.path().join(name));
+    }
+    link(".set", folder.path().join("train"));
+    assert!(refused(&folder, opened(&folder, "")).starts_with("ROOT/train: a link to a folder"));
+    assert_eq!(opened(&folder, ", follow_links: true").unwrap().train.unwrap().len(), 2);
+    let folder = two();
+    link(elsewhere.path(), folder.path().join("c"));
     // One that is not read is no mistake.
     assert_eq!(trained(&opened(&folder, ", classes: [b, a]").unwrap()), ["b/y.jpg", "a/x.jpg"]);
 }

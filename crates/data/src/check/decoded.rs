@@ -1,0 +1,133 @@
+//! Which image files were decoded before: a run that starts again decodes none of them whose size and date are the same.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::cache::{Cache, key, place};
+use super::look::hash;
+use crate::content::{content_by, of_image};
+use crate::decode::broken::{Broken, failing};
+use crate::decode::budget::Budget;
+use crate::{Dataset, Encoded, Result, decode_within};
+
+/// How often what was seen is kept on the way, so that a start that is ended loses little.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// The files of a place that were decoded once, by path, size, time of change and limit of pixels, and what their images are made of.
+pub struct Decoded {
+    cache: Cache,
+    place: u128,
+    known: HashMap<u128, u128>,
+}
+
+impl Decoded {
+    /// What `cache` has of the place that a dataset is read from.
+    pub fn of(dataset: &dyn Dataset, cache: Cache) -> Decoded {
+        let place = place(&[("", dataset)]);
+        Decoded { known: cache.whole(place), place, cache }
+    }
+
+    /// As [`crate::broken`], without decoding what was decoded before. What is decoded now is kept; a cache that cannot be written is no
+    /// reason to stop.
+    pub fn broken(
+        &mut self,
+        dataset: &dyn Dataset,
+        workers: usize,
+        progress: &(dyn Fn(usize) + Sync),
+    ) -> Vec<Broken> {
+        let (budget, most) = (Budget::new(), dataset.max_pixels());
+        let (cache, place, known) = (&self.cache, self.place, &self.known);
+        let fresh = Mutex::new((HashMap::new(), Instant::now()));
+        let broken = failing(dataset, workers, progress, &|image| {
+            let key = match &image {
+                Encoded::File(_) => Some(key_within(&image, most)?),
+                _ => None,
+            };
+            if key.is_some_and(|key| known.contains_key(&key)) {
+                return Ok(());
+            }
+            let image = image.load()?;
+            let _held = budget.hold(&image);
+            decode_within(&image, most)?;
+            if let Some(key) = key {
+                let mut fresh = fresh.lock().unwrap_or_else(PoisonError::into_inner);
+                fresh.0.insert(key, of_image(&image)?);
+                if fresh.1.elapsed() >= EVERY {
+                    let _ = cache.keep_whole(place, known.iter().chain(&fresh.0));
+                    fresh.1 = Instant::now();
+                }
+            }
+            Ok(())
+        });
+        let (fresh, _) = fresh.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if !fresh.is_empty() {
+            self.known.extend(fresh);
+            let _ = self.cache.keep_whole(self.place, self.known.iter());
+        }
+        broken
+    }
+
+    /// As [`crate::content`], without opening what is known.
+    ///
+    /// # Errors
+    /// As [`crate::content`].
+    pub fn content(&self, dataset: &dyn Dataset, workers: usize) -> Result<String> {
+        let most = dataset.max_pixels();
+        content_by(dataset, workers, &|image| {
+            let known = match image {
+                Encoded::File(_) => self.known.get(&key_within(image, most)?),
+                _ => None,
+            };
+            known.map_or_else(|| of_image(image), |content| Ok(*content))
+        })
+    }
+}
+
+fn key_within(image: &Encoded, most: u64) -> Result<u128> {
+    Ok(hash(&most.to_le_bytes(), key(image)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::written::{file, jpeg, picture};
+    use crate::{Images, Row, Table, content};
+
+    #[test]
+    fn an_image_is_decoded_once_and_again_where_it_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = || Cache::new(folder.path().join("cache"));
+        let paths: Vec<_> = (0..8).map(|index| folder.path().join(format!("{index}.jpg"))).collect();
+        let whole = |side: u32| jpeg(&picture(side, 20), None);
+        paths.iter().zip(20..).for_each(|(path, side)| file(path, whole(side)));
+        file(&paths[3], &whole(23)[..200]);
+        let row = |index: usize| Row { id: index.to_string(), label: 0, group: None };
+        let rows = (0..8).map(row).collect();
+        let table: Arc<Table> =
+            Arc::new(Table::new("test", vec!["a".into()], None, rows, Images::Files(paths.clone())).unwrap());
+        let start = || {
+            let mut decoded = Decoded::of(&*table, cache());
+            let before = decoded.known.len();
+            let broken = decoded.broken(&*table, 3, &|_| {});
+            assert_eq!(decoded.content(&*table, 2).unwrap(), content(&*table, 1).unwrap());
+            (before, broken.iter().map(|image| image.index).collect::<Vec<_>>())
+        };
+        assert_eq!(start(), (0, vec![3]));
+        assert_eq!(start(), (7, vec![3]));
+        // Mended, and another one broken: of the same length, at another time.
+        file(&paths[3], whole(23));
+        let mut bytes = whole(25);
+        let length = bytes.len();
+        bytes[length - 60..].fill(0);
+        std::thread::sleep(Duration::from_millis(20));
+        file(&paths[5], bytes);
+        assert_eq!(start(), (7, vec![5]));
+        assert_eq!(start(), (8, vec![5]));
+        // Without a cache every one is decoded.
+        let mut decoded = Decoded::of(&*table, Cache::NONE);
+        assert_eq!(decoded.broken(&*table, 1, &|_| {}).len(), 1);
+    }
+}
