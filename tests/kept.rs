@@ -48,6 +48,14 @@ fn a_flipped_bit_is_refused() {
         fs::write(&path, whole).unwrap();
     }
     desk.tallow(&["eval", "run/last"]).ok();
+    // Removed on purpose, as the message says; said all the same.
+    fs::remove_file(desk.path("run/last/SHA256SUMS")).unwrap();
+    let said = desk.train(&["tiny.yaml", "length=1 epochs", "--out", "run", "--resume"]).ok();
+    assert!(
+        said.err.contains("run/last/SHA256SUMS: is missing; the checkpoint is taken as it is"),
+        "{}",
+        said.err
+    );
 }
 
 /// `last` is damaged: the run goes on from the furthest checkpoint that is whole, to the same bytes.

@@ -31,17 +31,23 @@ pub struct Desk {
     folder: PathBuf,
     /// Removes it at the end.
     _owned: Option<TempDir>,
+    /// What its programs keep between runs.
+    cache: TempDir,
+}
+
+fn temporary() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
 }
 
 impl Desk {
     pub fn empty() -> Desk {
-        let owned = tempfile::tempdir().expect("a temporary folder");
-        Desk { folder: owned.path().to_owned(), _owned: Some(owned) }
+        let owned = temporary();
+        Desk { folder: owned.path().to_owned(), _owned: Some(owned), cache: temporary() }
     }
 
     /// A folder that is there, which nothing may be written to.
     pub fn at(folder: &Path) -> Desk {
-        Desk { folder: folder.to_owned(), _owned: None }
+        Desk { folder: folder.to_owned(), _owned: None, cache: temporary() }
     }
 
     /// For all tests of this run of the binary, below Cargo's own temporary folder.
@@ -50,7 +56,7 @@ impl Desk {
         // Of an earlier run, where there is one.
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).expect("a folder");
-        Desk { folder, _owned: None }
+        Desk { folder, _owned: None, cache: temporary() }
     }
 
     /// With [`TINY`] as `tiny.yaml`.
@@ -132,7 +138,7 @@ impl Desk {
             }
         }
         // Not the user's.
-        command.env("TALLOW_CACHE", self.path(".cache"));
+        command.env("TALLOW_CACHE", self.cache.path());
         Running { command }
     }
 }

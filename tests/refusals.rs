@@ -159,7 +159,7 @@ fn links_are_followed_by_one_rule_and_a_fifo_is_never_opened() {
     fs::remove_file(desk.path("images/a/up")).unwrap();
     symlink("a0.jpg", desk.path("images/a/again.jpg")).unwrap();
     let run = ["tiny.yaml", FOLDER, SQUARE, "length=1 epochs", "--out", "run"];
-    let noted = "images: 1 link to images that are in the same class as well: counted once";
+    let noted = "images/: 1 link to images that are in the same class as well: counted once";
     let said = desk.train(&run).ok();
     assert!(said.err.contains(noted), "{}", said.err);
     // Asked about an image twice, by its name and by a link, it answers once.

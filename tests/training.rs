@@ -41,8 +41,8 @@ fn the_same_seed_gives_the_same_bytes_whatever_the_threads() {
         desk.bytes(name)
     };
     let first = run("first", "2", &[]);
-    // 2 folders of 8 files (with the averages' and the raw weights), and 4 files beside them.
-    assert_eq!(first.len(), 2 * 8 + 4, "{:?}", first.keys());
+    // 2 folders of 9 files (with the averages' and the raw weights), and 4 files beside them.
+    assert_eq!(first.len(), 2 * 9 + 4, "{:?}", first.keys());
     assert_same(&first, &run("again", "2", &[]));
     assert_same(&first, &run("workers_0", "2", &["data.workers=0"]));
     assert_same(&first, &run("workers_4", "2", &["data.workers=4"]));

@@ -56,7 +56,8 @@ fn a_finite_divergence_is_told() {
     assert!(recorded.contains("did not recover"), "{recorded}");
     assert!(desk.read("run/report.html").contains("did not recover"));
     let (_, healthy) = trained();
-    assert_eq!(healthy["warnings"], serde_json::json!([]));
+    // It may know little yet, and that is no divergence.
+    assert!(!healthy["warnings"].to_string().contains("diverged"), "{healthy}");
 }
 
 /// It is told when it happens, and at the end of the run; a part of the run that is resumed does not tell it anew.

@@ -138,7 +138,8 @@ fn a_checkpoint_keeps_its_calibration_and_what_is_decided() {
     desk.tallow(&["publish", "best", "--repo", "me/net", "--dry-run", "--out", "hub"]).ok();
     assert_eq!(lines(&["predict", "hub", "a.png"]), found);
 
-    // Other weights: nothing is taken for honest.
+    // Other weights, put there on purpose: nothing is taken for honest.
+    fs::remove_file(desk.path("best/SHA256SUMS")).unwrap();
     let file = desk.path("best/model.safetensors");
     let mut weights = fs::read(&file).unwrap();
     *weights.last_mut().unwrap() ^= 1;

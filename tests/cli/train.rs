@@ -24,6 +24,7 @@ fn train_writes_the_whole_folder() {
     ];
     assert_eq!(rest, expected);
     let checkpoint = [
+        "SHA256SUMS",
         "config.json",
         "metrics.json",
         "model.safetensors",

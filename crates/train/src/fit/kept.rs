@@ -41,13 +41,13 @@ pub fn to_resume(folder: &Path) -> Result<Option<ToResume>> {
     let mut damaged: Vec<(PathBuf, Error)> = Vec::new();
     for place in by_progress(folder) {
         match whole(&place) {
-            Ok(position) => {
+            Ok((position, missing)) => {
                 let goes_on = format!("this run goes on from {}, step {}", place.display(), position.step);
                 let note = |error: &Error| match error {
                     Error::Checkpoint(problem) => format!("warning: {problem}: damaged; {goes_on}"),
                     other => format!("warning: {other}; {goes_on}"),
                 };
-                let notes = damaged.iter().map(|(_, error)| note(error)).collect();
+                let notes = damaged.iter().map(|(_, error)| note(error)).chain(missing).collect();
                 let damaged = damaged.into_iter().map(|(place, _)| place).collect();
                 return Ok(Some(ToResume { place, damaged, notes }));
             }
@@ -57,14 +57,14 @@ pub fn to_resume(folder: &Path) -> Result<Option<ToResume>> {
     damaged.into_iter().next().map_or(Ok(None), |(_, error)| Err(error))
 }
 
-/// Where a checkpoint stood, if all its files are what was written.
-fn whole(place: &Path) -> Result<Position> {
+/// Where a checkpoint stood, if all its files are what was written, and what to say where that cannot be told.
+fn whole(place: &Path) -> Result<(Position, Option<String>)> {
     let has_sums = sums::verify(place, None)?;
     let position = checkpoint::position(place)?;
-    if position.sums && !has_sums {
-        return Err(Error::Checkpoint(format!("{}: is missing", place.join(sums::SUMS).display())));
-    }
-    Ok(position)
+    let missing = (position.sums && !has_sums).then(|| {
+        format!("warning: {}: is missing; the checkpoint is taken as it is", place.join(sums::SUMS).display())
+    });
+    Ok((position, missing))
 }
 
 /// What is to be said where the best weights of a run that goes on are damaged.

@@ -6,11 +6,15 @@ use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
+use tallow_data::counted;
 
 /// The file's name.
 pub const SUMS: &str = "SHA256SUMS";
-/// How its last line begins, a comment that says how many there are: a file that is cut is no list of fewer.
-const END: &str = "# ";
+
+/// A comment that says how many sums there are: a file that is cut is no list of fewer.
+fn last_line(count: usize) -> String {
+    format!("# {}\n", counted(count, "file"))
+}
 
 /// Writes the sums of all files of a folder.
 pub fn write(folder: &Path) -> Result<()> {
@@ -23,7 +27,7 @@ pub fn write(folder: &Path) -> Result<()> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         text += &format!("{}  {name}\n", sha256(&path).map_err(Error::io(&path))?);
     }
-    text += &format!("{END}{count} files\n");
+    text += &last_line(count);
     checkpoint::write(&folder.join(SUMS), text.as_bytes())
 }
 
@@ -40,7 +44,7 @@ pub fn verify(place: &Path, names: Option<&[&str]>) -> Result<bool> {
     let text = checkpoint::read(place, SUMS)?;
     let mut lines: Vec<&str> = text.lines().collect();
     let last = lines.pop().unwrap_or_default();
-    if last != format!("{END}{} files", lines.len()) {
+    if last != last_line(lines.len()).trim_end() {
         let problem = format!(
             "{}: expected {} sums and a last line that says so, got `{last}`",
             path.display(),
@@ -120,7 +124,7 @@ mod tests {
         fs::remove_file(place.join("a")).unwrap();
         assert!(refused(Some(&["a"])).contains("a: No such file"));
         for wrong in ["abc  a", &format!("{abc} a"), &format!("{abc}  ../a"), ""] {
-            fs::write(place.join(SUMS), format!("{wrong}\n# 1 files\n")).unwrap();
+            fs::write(place.join(SUMS), format!("{wrong}\n# 1 file\n")).unwrap();
             assert!(refused(None).contains("expected a SHA-256 and a name"), "{wrong}");
         }
         // Cut, at the end of a line too.
