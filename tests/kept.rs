@@ -93,6 +93,13 @@ fn a_damaged_last_is_gone_on_without() {
     ] {
         assert!(whole[name] == desk.bytes("whole")[name], "{name}");
     }
+    // Of a run that is finished it is made again.
+    let finished = ["tiny.yaml", "length=1 epochs", "--out", "finished"];
+    desk.train(&finished).ok();
+    let before = desk.bytes("finished");
+    damage(&desk.path("finished/last/optimizer.safetensors"));
+    desk.train(&[&finished[..], &["--resume"]].concat()).ok();
+    assert_same(&before, &desk.bytes("finished"));
     // How often it was written moved nothing.
     desk.train(&["long.yaml", "--out", "plain"]).ok();
     let weights = |run: &str| crate::program::tensors(&desk.path(run).join("last/model.safetensors"));

@@ -118,7 +118,7 @@ pub struct Train {
     #[arg(value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
     /// Go on from the last checkpoint of the run's folder, by a recipe that trains the same: device, places of
-    /// data, length and early_stop may differ, and what does is said
+    /// data, length, early_stop and checkpoint may differ, and what does is said
     #[arg(long, conflicts_with = "overwrite")]
     pub resume: bool,
     /// The same, or begin where there is no run yet: the one command of a job that may be ended at any time and is started again
