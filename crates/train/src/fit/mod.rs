@@ -118,7 +118,7 @@ fn train(mut trainer: Trainer) -> Result<Fitted> {
             let (predictions, summary) = trainer.validate()?;
             trainer.divergence.see(&predictions);
             // One that was damaged is gone.
-            if kept::find(&trainer.folder.path, "last").is_none() {
+            if find(&trainer.folder.path, "last").is_none() {
                 trainer.save_last(Some(&summary))?;
             }
             (summary, trainer.before)

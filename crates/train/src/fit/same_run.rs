@@ -9,10 +9,21 @@ use serde_yaml::{Mapping, Value};
 use std::path::Path;
 use tallow_policy::text;
 
-/// What may differ: where and on what a run goes on, where its data are (which are compared by ids, labels, groups and content), when
+/// What may differ: where and on what a run goes on, where its data are and what they may be (they are compared by ids, labels, groups and content), when
 /// it stops, and which of its checkpoints are written.
-const MAY_DIFFER: [&str; 7] =
-    ["device", "data.root", "data.path", "data.file", "length", "early_stop", "checkpoint"];
+const MAY_DIFFER: [&str; 11] = [
+    "device",
+    "data.root",
+    "data.path",
+    "data.file",
+    "data.max_pixels",
+    "data.max_expansion",
+    "data.follow_links",
+    "data.confine",
+    "length",
+    "early_stop",
+    "checkpoint",
+];
 
 /// What to know before going on at `place` with the recipe of a plan: which recipe counts, and in what this one differs.
 ///
