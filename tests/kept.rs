@@ -106,6 +106,30 @@ fn a_damaged_last_is_gone_on_without() {
     assert!(weights("plain") == weights("whole"));
 }
 
+/// `best` is further than `last`, and `last` is damaged only after a life that went on: the logs are whole.
+#[test]
+fn a_kill_between_best_and_last_cuts_no_log() {
+    let desk = desk();
+    let every = "checkpoint={ every: 15 steps, keep: 3 }";
+    desk.train(&["long.yaml", every, "--out", "whole"]).ok();
+    let whole = desk.bytes("whole");
+    let epoch = desk.json("whole/best/state.json")["epoch"].as_u64().unwrap();
+    // As if it had been killed there: of the last ones only one before the end of that epoch is left.
+    for name in desk.names("whole").iter().filter(|name| *name == "last" || name.starts_with("step_")) {
+        let step = desk.json(&format!("whole/{name}/state.json"))["step"].as_u64().unwrap();
+        if step >= 20 * epoch {
+            fs::remove_dir_all(desk.path("whole").join(name)).unwrap();
+        }
+    }
+    let said = desk.train(&["long.yaml", every, "--out", "whole", "--resume"]).ok();
+    assert!(said.err.contains("by whole/best/recipe.yaml"), "{}", said.err);
+    for name in
+        ["metrics.jsonl", "summary.csv", "predictions.csv", "last/model.safetensors", "last/state.json"]
+    {
+        assert!(whole[name] == desk.bytes("whole")[name], "{name}");
+    }
+}
+
 /// Evaluated are those that a run keeps beside the best, the better ones first in its state.
 #[test]
 fn the_best_ones_stay() {

@@ -33,7 +33,7 @@ pub struct ToResume {
     pub notes: Vec<String>,
 }
 
-/// `last`; where that is damaged the furthest of the checkpoints that are whole. `None` where there is none at all.
+/// The furthest of the checkpoints that are whole, which is `last` but for damage and kills. `None` where there is none at all.
 ///
 /// # Errors
 /// The first damage, where no checkpoint is whole.
@@ -77,18 +77,24 @@ pub fn damaged_best(folder: &Path) -> Option<String> {
     ))
 }
 
-/// All checkpoints of a folder, whole or not: `last` first, the others by their steps, the furthest first, and those of which that is not
-/// known.
+/// All checkpoints of a folder, whole or not, the furthest first: by their steps, then their finished epochs; of those that are equally far
+/// `last` first. At the end are those of which it is not known, unless that is `last`.
+///
+/// `best` may be further than `last`, where a run was killed between the two. It has to be taken then: who goes on from `last` cuts the
+/// logs to it, and they would be too short for `best`, should `last` be damaged later.
 pub fn by_progress(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let has_files = |place: &Path| fs::read_dir(place).is_ok_and(|mut entries| entries.next().is_some());
-    let mut places: Vec<(bool, u64, PathBuf)> = entries
+    let mut places: Vec<((u64, u64), bool, PathBuf)> = entries
         .filter_map(|entry| {
             let name = entry.file_name().to_string_lossy().into_owned();
             let place = entry.path();
             let is_kept = is_checkpoint(&name) && !name.ends_with(".new") && has_files(&place);
-            let step = checkpoint::position(&place).map_or(0, |position| position.step);
-            is_kept.then_some((name == "last", step, place))
+            let far = checkpoint::position(&place).map(|position| (position.step, position.epoch)).ok();
+            let is_last = name == "last";
+            // What is lost of `last` is told.
+            let far = far.unwrap_or(if is_last { (u64::MAX, 0) } else { (0, 0) });
+            is_kept.then_some((far, is_last, place))
         })
         .collect();
     places.sort_by(|a, b| (b.0, b.1, &b.2).cmp(&(a.0, a.1, &a.2)));
@@ -203,6 +209,10 @@ mod tests {
         }
         fs::create_dir(folder.join(".last.new")).unwrap();
         assert_eq!(chosen(), ("last".to_owned(), Vec::new()));
+        // Killed after `best` was written, and before `last` was.
+        make("best_epoch_4", 13);
+        assert_eq!(chosen(), ("best_epoch_4".to_owned(), Vec::new()));
+        fs::remove_dir_all(folder.join("best_epoch_4")).unwrap();
         let damage = |name: &str| fs::write(folder.join(name).join("state.json"), "{}").unwrap();
         damage("last");
         let (name, notes) = chosen();
