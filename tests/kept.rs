@@ -106,21 +106,26 @@ fn a_damaged_last_is_gone_on_without() {
     assert!(weights("plain") == weights("whole"));
 }
 
-/// `best` is further than `last`, and `last` is damaged only after a life that went on: the logs are whole.
+/// `best` is further than `last`: it is gone on from, as logs that are cut to `last` would be too short for it.
 #[test]
 fn a_kill_between_best_and_last_cuts_no_log() {
     let desk = desk();
-    let every = "checkpoint={ every: 15 steps, keep: 3 }";
+    let every = "checkpoint={ every: 15 steps, keep: 10 }";
     desk.train(&["long.yaml", every, "--out", "whole"]).ok();
     let whole = desk.bytes("whole");
-    let epoch = desk.json("whole/best/state.json")["epoch"].as_u64().unwrap();
-    // As if it had been killed there: of the last ones only one before the end of that epoch is left.
-    for name in desk.names("whole").iter().filter(|name| *name == "last" || name.starts_with("step_")) {
+    // As if it had been killed at the end of the best epoch.
+    let end = 20 * desk.json("whole/best/state.json")["epoch"].as_u64().unwrap();
+    let mut before: Vec<(u64, String)> = Vec::new();
+    for name in desk.names("whole").into_iter().filter(|name| name == "last" || name.starts_with("step_")) {
         let step = desk.json(&format!("whole/{name}/state.json"))["step"].as_u64().unwrap();
-        if step >= 20 * epoch {
+        if step < end {
+            before.push((step, name));
+        } else {
             fs::remove_dir_all(desk.path("whole").join(name)).unwrap();
         }
     }
+    let (_, furthest) = before.into_iter().max().unwrap();
+    fs::rename(desk.path("whole").join(furthest), desk.path("whole/last")).unwrap();
     let said = desk.train(&["long.yaml", every, "--out", "whole", "--resume"]).ok();
     assert!(said.err.contains("by whole/best/recipe.yaml"), "{}", said.err);
     for name in
