@@ -17,7 +17,7 @@ fn is_formula(text: &str) -> bool {
 }
 
 /// A name that no spreadsheet carries out: behind an apostrophe, where it would.
-fn quoted(name: &str) -> Cow<'_, str> {
+pub fn quoted(name: &str) -> Cow<'_, str> {
     if is_formula(name) { format!("'{name}").into() } else { name.into() }
 }
 
@@ -160,8 +160,13 @@ impl Columns {
         let predicted = is(label + 1, FIXED[3]).then_some(label + 1);
         if !is(0, FIXED[0]) || !is(label, FIXED[2]) {
             let got: Vec<_> = headers.iter().take(FIXED.len()).collect();
+            let labels = if headers.iter().any(|name| name == FIXED[2]) {
+                ""
+            } else {
+                "; without labels nothing can be judged"
+            };
             return Err(format!(
-                "expected the columns {} first, of which group and predicted may be left out, got {}",
+                "expected the columns {} first, of which group and predicted may be left out, got {}{labels}",
                 FIXED.join(","),
                 got.join(",")
             ));

@@ -1,5 +1,7 @@
 //! How sure a number is: percentile bootstrap intervals.
 
+use std::collections::HashSet;
+
 use crate::{Metric, Predictions, Resampling, Result, Score, intervals_of_scores};
 
 /// Percentile bootstrap interval (low, high) of `metric`: the (1 ∓ level) / 2 quantiles over resamples of the images, or of
@@ -27,11 +29,44 @@ pub fn intervals(
     intervals_of_scores(predictions, &scores, how)
 }
 
+/// Whether percentiles of resamples are an interval of a metric or score of this name. Of the calibration errors they are not:
+/// resampling alone raises them.
+pub fn has_interval(name: &str) -> bool {
+    !name.ends_with("ece")
+}
+
+/// Fewer groups, or images, of a class are easily missing in a resample: of `FEW` about one in 150.
+const FEW: usize = 5;
+
+/// What is to be said where classes have few groups (images, where `by_group` is false): a resample loses such a class now and then, a
+/// mean over classes is then of those that are left, and its interval not quite one of the metric.
+pub fn thin_classes(predictions: &Predictions, by_group: bool) -> Option<String> {
+    let named = thin(predictions, by_group).into_iter().map(|(class, units)| format!("{class} ({units})"));
+    let (named, units) = (named.collect::<Vec<_>>().join(", "), if by_group { "groups" } else { "images" });
+    (!named.is_empty()).then(|| {
+        format!("few {units} of {named}: resamples lose them now and then, and intervals of means over classes are rough")
+    })
+}
+
+/// Classes with few groups or images, and how many.
+fn thin(predictions: &Predictions, by_group: bool) -> Vec<(String, usize)> {
+    let mut units: Vec<HashSet<String>> = vec![HashSet::new(); predictions.classes.len()];
+    for (index, &label) in predictions.labels.iter().enumerate() {
+        let group = predictions.group(index).filter(|_| by_group);
+        let of = &mut units[label as usize];
+        if of.len() < FEW {
+            of.insert(group.map_or_else(|| format!("image {index}"), |group| format!("group {group}")));
+        }
+    }
+    let named = predictions.classes.iter().cloned().zip(units.iter().map(HashSet::len));
+    named.filter(|(_, count)| (1..FEW).contains(count)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use tallow_seed::Seed;
 
-    use super::{interval, intervals};
+    use super::{interval, intervals, thin, thin_classes};
     use crate::{METRICS, Predictions, Resampling, find};
 
     /// `images` of two classes, right with probability `p`; `size` images share a group and its luck.
@@ -52,6 +87,22 @@ mod tests {
 
     fn how(resamples: u32, level: f64, by_group: bool) -> Resampling {
         Resampling { resamples, level, by_group, seed: Seed::new(1) }
+    }
+
+    #[test]
+    fn classes_of_few_groups_are_named() {
+        // Four images of each class, in four groups of an image of each.
+        let all = run(8, 0.5, 2, 1);
+        assert_eq!(thin(&all, true), [("a".to_owned(), 4), ("b".to_owned(), 4)]);
+        assert_eq!(thin(&all, false), [("a".to_owned(), 4), ("b".to_owned(), 4)]);
+        assert_eq!(thin(&run(10, 0.5, 1, 1), false), []);
+        assert_eq!(thin(&run(10, 0.5, 5, 1), true), [("a".to_owned(), 2), ("b".to_owned(), 2)]);
+        let said = thin_classes(&run(10, 0.5, 5, 1), true).unwrap();
+        assert!(said.starts_with("few groups of a (2), b (2): resamples lose them"), "{said}");
+        // A class without images is in no resample, and in no mean.
+        let mut one = Predictions::new(&["a", "b"].map(str::to_owned));
+        (0..9).for_each(|index| one.push(&index.to_string(), None, 0, &[0.9, 0.1]).unwrap());
+        assert_eq!(thin(&one, true), []);
     }
 
     #[test]

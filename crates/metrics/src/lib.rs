@@ -66,7 +66,8 @@ pub use curves::{
 pub use decide::{Called, ClassSets, Costs, Goal, Risk, Risks, SetScore, Threshold};
 pub use dimension::local_dimension;
 pub use error::{Error, Result};
-pub use interval::{interval, intervals};
+pub use file::quoted;
+pub use interval::{has_interval, interval, intervals, thin_classes};
 pub use metric::{Better, METRICS, Metric, find};
 pub use points::Points;
 pub use predictions::Predictions;

@@ -75,6 +75,11 @@ pub struct NonInferiority {
 }
 
 impl Comparison {
+    /// The same of a metric whose resamples are no interval ([`crate::has_interval`]): both ends are NaN.
+    pub fn without_interval(self) -> Comparison {
+        Comparison { low: f64::NAN, high: f64::NAN, resampled: Vec::new(), ..self }
+    }
+
     /// Holds the worse end of the interval against `margin`: for a metric that is better higher, low > −margin; for one that is
     /// better lower, high < margin. With an interval of 95 % that is a one-sided test at 2.5 %.
     ///
