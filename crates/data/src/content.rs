@@ -1,16 +1,16 @@
 //! A fingerprint of what images are made of.
 
 use crate::check::hash;
-use crate::decode::whole::ends;
+use crate::decode::whole::Ends;
 use crate::identical::in_threads;
-use crate::{Dataset, Encoded, Error, Result, file};
+use crate::{Dataset, Encoded, Result};
 
 /// 128 bits over what tells the images of a dataset from others of the same names, in their order, as 32 hexadecimal digits. Of a file, or
 /// its bytes in memory, that is its length, its first and its last 64 bytes: in them are the checksums that end a PNG, and the end of
 /// what a JPEG or WebP coded. Of pixels it is all of them. No date is looked at, so that a copy elsewhere is the same.
 ///
 /// # Errors
-/// Those of [`Dataset::image`]; [`Error::Io`].
+/// Those of [`Dataset::image`]; files that cannot be read.
 pub fn content(dataset: &dyn Dataset, workers: usize) -> Result<String> {
     content_by(dataset, workers, &of_image)
 }
@@ -27,19 +27,14 @@ pub(crate) fn content_by(
 }
 
 pub(crate) fn of_image(encoded: &Encoded) -> Result<u128> {
-    const FEW: usize = 64;
-    let (start, end, length) = match encoded {
-        Encoded::File(path) => ends(file::open(path)?).map_err(Error::io(path))?,
-        Encoded::Bytes(bytes) | Encoded::Deep { bytes, .. } => {
-            let few = bytes.len().min(FEW);
-            (bytes[..few].to_vec(), bytes[bytes.len() - few..].to_vec(), bytes.len() as u64)
-        }
-        Encoded::Pixels(image) => {
+    Ok(match (encoded, Ends::of(encoded)?) {
+        (_, Some(Ends { start, end, length })) => hash(&end, hash(&start, hash(&length.to_le_bytes(), 1))),
+        (Encoded::Pixels(image), _) => {
             let size = [image.width.to_le_bytes(), image.height.to_le_bytes()].concat();
-            return Ok(hash(&image.pixels, hash(&size, 0)));
+            hash(&image.pixels, hash(&size, 0))
         }
-    };
-    Ok(hash(&end, hash(&start, hash(&length.to_le_bytes(), 1))))
+        (_, None) => unreachable!("pixels alone have no ends"),
+    })
 }
 
 #[cfg(test)]

@@ -29,10 +29,7 @@ pub fn identical(parts: &[(&str, &dyn Dataset)], workers: usize) -> Result<Ident
         .enumerate()
         .flat_map(|(part, (_, dataset))| (0..dataset.len()).map(move |index| (part, index)))
         .collect();
-    let image = |&(part, index): &(usize, usize)| {
-        let dataset = parts[part].1;
-        Ok(dataset.image(index)?.windowed(dataset.max_pixels()))
-    };
+    let image = |&(part, index): &(usize, usize)| parts[part].1.image(index);
     let lengths = in_threads(all.len(), workers, |at| {
         Ok(match image(&all[at])? {
             Encoded::File(path) => std::fs::metadata(&path).map_err(Error::io(&path))?.len(),

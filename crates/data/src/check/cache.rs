@@ -108,12 +108,7 @@ impl Cache {
     /// # Errors
     /// [`Error::Io`].
     pub fn keep_compared(&self, place: u128, found: &Compared) -> Result<()> {
-        let row = |numbers: [u128; 3], kind: u8| {
-            let mut row = [kind; 49];
-            let bytes = numbers.into_iter().flat_map(u128::to_le_bytes);
-            row.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
-            row
-        };
+        let row = |numbers: [u128; 3], kind: u8| row::<49>(&numbers, kind);
         let images = found.images.iter().map(|(key, [content, pixels])| row([*key, *content, *pixels], 0));
         let pairs =
             found.pairs.iter().map(|Alike { pictures: [first, second], correlation, probability }| {
@@ -136,13 +131,7 @@ impl Cache {
         place: u128,
         found: impl Iterator<Item = (&'a u128, &'a u128)>,
     ) -> Result<()> {
-        let row = |(key, content): (&u128, &u128)| {
-            let mut row = [0; 32];
-            row[..16].copy_from_slice(&key.to_le_bytes());
-            row[16..].copy_from_slice(&content.to_le_bytes());
-            row
-        };
-        self.write(place, "whole", WHOLE, found.map(row))
+        self.write(place, "whole", WHOLE, found.map(|(key, content)| row::<32>(&[*key, *content], 0)))
     }
 
     /// A head, the records, and a hash of them; under a temporary name first.
@@ -186,6 +175,14 @@ fn records<'a, const SIZE: usize>(bytes: &'a [u8], head: &[u8]) -> impl Iterator
     };
     let records = body.filter(is_whole).map_or(&[][..], |(records, _)| records);
     records.as_chunks::<SIZE>().0.iter()
+}
+
+/// A record of numbers, `fill` behind them.
+fn row<const SIZE: usize>(numbers: &[u128], fill: u8) -> [u8; SIZE] {
+    let mut row = [fill; SIZE];
+    let bytes = numbers.iter().flat_map(|number| number.to_le_bytes());
+    row.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+    row
 }
 
 fn number(record: &[u8], at: usize) -> u128 {

@@ -22,9 +22,9 @@ pub struct Decoded {
 }
 
 impl Decoded {
-    /// What `cache` has of the place that a dataset is read from.
-    pub fn of(dataset: &dyn Dataset, cache: Cache) -> Decoded {
-        let place = place(&[("", dataset)]);
+    /// What `cache` has of the place that some parts (name, dataset) are read from.
+    pub fn of(parts: &[(&str, &dyn Dataset)], cache: Cache) -> Decoded {
+        let place = place(parts);
         Decoded { known: cache.whole(place), place, cache }
     }
 
@@ -38,12 +38,9 @@ impl Decoded {
     ) -> Vec<Broken> {
         let (budget, most) = (Budget::new(), dataset.max_pixels());
         let (cache, place, known) = (&self.cache, self.place, &self.known);
-        let fresh = Mutex::new((HashMap::new(), Instant::now()));
+        let fresh = Mutex::new((HashMap::new(), Instant::now() + EVERY));
         let broken = failing(dataset, workers, progress, &|image| {
-            let key = match &image {
-                Encoded::File(_) => Some(key_within(&image, most)?),
-                _ => None,
-            };
+            let key = key_within(&image, most)?;
             if key.is_some_and(|key| known.contains_key(&key)) {
                 return Ok(());
             }
@@ -51,11 +48,14 @@ impl Decoded {
             let _held = budget.hold(&image);
             decode_within(&image, most)?;
             if let Some(key) = key {
-                let mut fresh = fresh.lock().unwrap_or_else(PoisonError::into_inner);
-                fresh.0.insert(key, of_image(&image)?);
-                if fresh.1.elapsed() >= EVERY {
-                    let _ = cache.keep_whole(place, known.iter().chain(&fresh.0));
-                    fresh.1 = Instant::now();
+                let content = of_image(&image)?;
+                let (found, next) = &mut *fresh.lock().unwrap_or_else(PoisonError::into_inner);
+                found.insert(key, content);
+                let began = Instant::now();
+                if began >= *next {
+                    let _ = cache.keep_whole(place, known.iter().chain(&*found));
+                    // Of a large set that takes a while, in which no thread goes on: at most a twentieth of the time.
+                    *next = began + EVERY.max(20 * began.elapsed());
                 }
             }
             Ok(())
@@ -75,17 +75,18 @@ impl Decoded {
     pub fn content(&self, dataset: &dyn Dataset, workers: usize) -> Result<String> {
         let most = dataset.max_pixels();
         content_by(dataset, workers, &|image| {
-            let known = match image {
-                Encoded::File(_) => self.known.get(&key_within(image, most)?),
-                _ => None,
-            };
+            let known = key_within(image, most)?.and_then(|key| self.known.get(&key));
             known.map_or_else(|| of_image(image), |content| Ok(*content))
         })
     }
 }
 
-fn key_within(image: &Encoded, most: u64) -> Result<u128> {
-    Ok(hash(&most.to_le_bytes(), key(image)?))
+/// What a file is known by; `None` for other images.
+fn key_within(image: &Encoded, most: u64) -> Result<Option<u128>> {
+    match image {
+        Encoded::File(_) => Ok(Some(hash(&most.to_le_bytes(), key(image)?))),
+        _ => Ok(None),
+    }
 }
 
 #[cfg(test)]
@@ -109,7 +110,7 @@ mod tests {
         let table: Arc<Table> =
             Arc::new(Table::new("test", vec!["a".into()], None, rows, Images::Files(paths.clone())).unwrap());
         let start = || {
-            let mut decoded = Decoded::of(&*table, cache());
+            let mut decoded = Decoded::of(&[("", &*table)], cache());
             let before = decoded.known.len();
             let broken = decoded.broken(&*table, 3, &|_| {});
             assert_eq!(decoded.content(&*table, 2).unwrap(), content(&*table, 1).unwrap());
@@ -127,7 +128,7 @@ mod tests {
         assert_eq!(start(), (7, vec![5]));
         assert_eq!(start(), (8, vec![5]));
         // Without a cache every one is decoded.
-        let mut decoded = Decoded::of(&*table, Cache::NONE);
+        let mut decoded = Decoded::of(&[("", &*table)], Cache::NONE);
         assert_eq!(decoded.broken(&*table, 1, &|_| {}).len(), 1);
     }
 }

@@ -109,6 +109,12 @@ impl Findings {
         self.near.iter().map(|near| &near.images[..]).filter(|images| in_two_parts(images))
     }
 
+    /// Sets of near images of which two are under different labels.
+    pub fn near_across_classes(&self) -> impl Iterator<Item = &Near> {
+        let differ = |pair: &Pair| pair.first.class != pair.second.class;
+        self.near.iter().filter(move |near| near.pairs.iter().any(differ))
+    }
+
     /// What is not certain, one message each for parts and labels; none where nothing is near across them. Near images of one group are no
     /// news: a group is on one side.
     pub fn warnings(&self) -> Vec<String> {

@@ -78,7 +78,9 @@ impl Look {
     /// The hash of what is stored, whose bytes are in memory.
     pub fn content(encoded: &Encoded) -> u128 {
         match encoded {
-            Encoded::Bytes(bytes) | Encoded::Deep { bytes, .. } => hash(bytes, 0),
+            Encoded::Bytes(bytes) => hash(bytes, 0),
+            // What is seen of it depends on its window.
+            Encoded::Deep { bytes, window } => hash(format!("{window:?}").as_bytes(), hash(bytes, 0)),
             Encoded::Pixels(image) => hash(&image.pixels, u128::from(image.width)),
             Encoded::File(_) => unreachable!("loaded"),
         }

@@ -142,8 +142,7 @@ pub fn known(parts: &[(&str, &dyn Dataset)], cache: &Cache, workers: usize) -> R
     let all = every(parts);
     let hashes = in_threads(all.len(), workers, |at| {
         let (part, index) = all[at];
-        let dataset = parts[part].1;
-        let key = cache::key(&dataset.image(index)?.windowed(dataset.max_pixels()))?;
+        let key = cache::key(&parts[part].1.image(index)?)?;
         Ok(compared.images.get(&key).copied())
     })?;
     let is_known = hashes.iter().all(Option::is_some);
@@ -181,7 +180,7 @@ fn seen(
 ) -> Seen {
     let looked = || -> Result<Seen> {
         let most = dataset.max_pixels();
-        let image = dataset.image(index)?.windowed(most);
+        let image = dataset.image(index)?;
         let key = cache::key(&image)?;
         if let Some(look) = known.get(&key) {
             return Ok(Seen { key, look: Ok(look.clone()), decoded: false });

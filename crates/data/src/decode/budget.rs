@@ -75,7 +75,8 @@ fn memory(image: &Encoded) -> u64 {
         return size(image).map_or(0, |(width, height)| of_pixels(width, height));
     };
     let claimed = if is_jpeg(bytes) {
-        jpeg::claimed(bytes)
+        // Stray bytes between headers, which decoders step over.
+        jpeg::claimed(bytes).or_else(|| size(image).ok())
     } else if let Some([_, header @ ..]) =
         bytes.strip_prefix(b"\x89PNG\r\n\x1a\n\0\0\0").filter(|rest| rest.len() > 12)
     {
@@ -114,6 +115,11 @@ mod tests {
         for orientation in [None, Some(6)] {
             let mut bytes = jpeg(&picture(40, 30), orientation);
             assert_eq!(memory(&Encoded::Bytes(bytes.clone())), 40 * 30 * 12);
+            // Between two headers, where decoders step over them.
+            let mut stray = bytes.clone();
+            stray.splice(20..20, [1, 2, 3]);
+            assert!(crate::decode(&Encoded::Bytes(stray.clone())).is_ok());
+            assert_eq!(memory(&Encoded::Bytes(stray)), 40 * 30 * 12, "with stray bytes");
             bytes.truncate(300);
             assert_eq!(memory(&Encoded::Bytes(bytes)), 40 * 30 * 12, "without its picture");
         }

@@ -104,21 +104,9 @@ impl Encoded {
             other => Ok(other),
         }
     }
-
-    /// A picture of 16 bits with its window done; one that cannot be read stays, for those who decode.
-    pub(crate) fn windowed(self, most: u64) -> Encoded {
-        match self {
-            deep @ Encoded::Deep { .. } => match (decode_within(&deep, most), deep) {
-                (Ok(image), _) => Encoded::Pixels(image),
-                (Err(_), Encoded::Deep { bytes, .. }) => Encoded::Bytes(bytes),
-                (Err(_), other) => other,
-            },
-            other => other,
-        }
-    }
 }
 
-/// Bytes of a file: more than these have no sizes in the headers of JPEG, PNG, WebP, BMP and most TIFFs.
+/// Bytes of the largest file that is read: no image within the default limit of pixels has as many.
 const LARGEST: u64 = 4 << 30;
 
 fn bytes(encoded: &Encoded) -> Result<Cow<'_, [u8]>> {

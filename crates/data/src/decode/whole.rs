@@ -19,14 +19,7 @@ const PNG_END: &[u8] = b"\0\0\0\0IEND\xaeB`\x82";
 /// # Errors
 /// [`Error::Io`]; [`Error::Image`], without the image's name.
 pub fn check_whole(encoded: &Encoded) -> Result<()> {
-    let (start, end, length) = match encoded {
-        Encoded::Pixels(_) => return Ok(()),
-        Encoded::Bytes(bytes) | Encoded::Deep { bytes, .. } => {
-            let few = bytes.len().min(LOOKED_AT as usize);
-            (bytes[..few].to_vec(), bytes[bytes.len() - few..].to_vec(), bytes.len() as u64)
-        }
-        Encoded::File(path) => ends(file::open(path)?).map_err(Error::io(path))?,
-    };
+    let Some(Ends { start, end, length }) = Ends::of(encoded)? else { return Ok(()) };
     if is_jpeg(&start) {
         // Some cameras fill the file up with zeros.
         let last = end.iter().rposition(|&byte| byte != 0).map_or(0, |at| at + 1);
@@ -45,15 +38,36 @@ pub fn check_whole(encoded: &Encoded) -> Result<()> {
 }
 
 /// First and last bytes of a file, and its length.
-pub(crate) fn ends(mut file: File) -> std::io::Result<(Vec<u8>, Vec<u8>, u64)> {
-    let length = file.metadata()?.len();
-    let mut read = |from: u64| {
-        let mut found = Vec::with_capacity(LOOKED_AT as usize);
-        file.seek(SeekFrom::Start(from))?;
-        file.by_ref().take(LOOKED_AT).read_to_end(&mut found)?;
-        Ok::<_, std::io::Error>(found)
-    };
-    Ok((read(0)?, read(length.saturating_sub(LOOKED_AT))?, length))
+pub(crate) struct Ends {
+    pub start: Vec<u8>,
+    pub end: Vec<u8>,
+    pub length: u64,
+}
+
+impl Ends {
+    /// Of what is stored; `None` for pixels.
+    pub fn of(encoded: &Encoded) -> Result<Option<Ends>> {
+        Ok(match encoded {
+            Encoded::Pixels(_) => None,
+            Encoded::Bytes(bytes) | Encoded::Deep { bytes, .. } => {
+                let few = bytes.len().min(LOOKED_AT as usize);
+                let (start, end) = (bytes[..few].to_vec(), bytes[bytes.len() - few..].to_vec());
+                Some(Ends { start, end, length: bytes.len() as u64 })
+            }
+            Encoded::File(path) => Some(Ends::of_file(file::open(path)?).map_err(Error::io(path))?),
+        })
+    }
+
+    fn of_file(mut file: File) -> std::io::Result<Ends> {
+        let length = file.metadata()?.len();
+        let mut read = |from: u64| {
+            let mut found = Vec::with_capacity(LOOKED_AT as usize);
+            file.seek(SeekFrom::Start(from))?;
+            file.by_ref().take(LOOKED_AT).read_to_end(&mut found)?;
+            Ok::<_, std::io::Error>(found)
+        };
+        Ok(Ends { start: read(0)?, end: read(length.saturating_sub(LOOKED_AT))?, length })
+    }
 }
 
 #[cfg(test)]

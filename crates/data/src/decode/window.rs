@@ -150,6 +150,7 @@ fn spread(count: usize) -> Vec<usize> {
 fn is_deep(encoded: &Encoded) -> bool {
     let color = match encoded {
         Encoded::Pixels(_) => None,
+        Encoded::Bytes(bytes) | Encoded::Deep { bytes, .. } if is_jpeg(bytes) => None,
         Encoded::Bytes(bytes) | Encoded::Deep { bytes, .. } => {
             reader(bytes).ok().and_then(|reader| color_type(reader).ok())
         }

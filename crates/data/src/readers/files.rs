@@ -53,7 +53,7 @@ pub fn is_image(path: &Path) -> bool {
 /// Every file below a folder, in the order of their names, without hidden ones. The folder itself may be a link.
 pub fn walk(folder: &Path, links: Links) -> Result<Vec<Found>> {
     let real = fs::canonicalize(folder).map_err(Error::io(folder))?;
-    let is_linked = fs::symlink_metadata(folder).is_ok_and(|about| about.is_symlink());
+    let is_linked = is_link(folder);
     let mut walk = Walk { links, seen: HashSet::new(), files: Vec::new(), later: Vec::new() };
     walk.below(folder, &real, is_linked)?;
     // A folder that a link leads to as well counts where it is, so links come last.
@@ -82,19 +82,16 @@ impl Walk {
         }
         let mut links = Vec::new();
         for (path, kind) in entries(folder)? {
-            let here = real.join(path.file_name().unwrap_or_default());
-            if kind.is_symlink() {
-                if path.is_dir() {
-                    self.links.check(&path)?;
-                    links.push(path);
-                } else {
-                    let real = fs::canonicalize(&path).unwrap_or(here);
-                    self.files.push(Found { path, real, is_linked: true });
-                }
-            } else if kind.is_dir() {
-                self.below(&path, &here, is_linked)?;
+            if kind.is_symlink() && path.is_dir() {
+                self.links.check(&path)?;
+                links.push(path);
+                continue;
+            }
+            let found = Found::of(path, kind, real, is_linked);
+            if kind.is_dir() {
+                self.below(&found.path, &found.real, is_linked)?;
             } else {
-                self.files.push(Found { path, real: here, is_linked });
+                self.files.push(found);
             }
         }
         self.later.extend(links.into_iter().rev());
@@ -102,11 +99,26 @@ impl Walk {
     }
 }
 
+impl Found {
+    /// An entry of a folder whose path without links is `real`; `is_linked` says whether a link led to that.
+    fn of(path: PathBuf, kind: fs::FileType, real: &Path, is_linked: bool) -> Found {
+        let here = real.join(path.file_name().unwrap_or_default());
+        match kind.is_symlink() {
+            true => Found { real: fs::canonicalize(&path).unwrap_or(here), path, is_linked: true },
+            false => Found { path, real: here, is_linked },
+        }
+    }
+}
+
+fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink())
+}
+
 impl Links {
     /// A folder that may be read: none that is a link, where those are refused.
     pub fn check(self, folder: &Path) -> Result<()> {
         match self {
-            Links::Refused(remedy) if fs::symlink_metadata(folder).is_ok_and(|about| about.is_symlink()) => {
+            Links::Refused(remedy) if is_link(folder) => {
                 let problem =
                     format!("a link to a folder – expected folders, and links to files alone – {remedy}");
                 Err(Error::invalid(folder.display(), problem))
@@ -152,15 +164,8 @@ fn entries(folder: &Path) -> Result<Vec<(PathBuf, fs::FileType)>> {
 /// What is in a folder, folders among it, sorted, without hidden entries.
 pub fn listed(folder: &Path) -> Result<Vec<Found>> {
     let real = fs::canonicalize(folder).map_err(Error::io(folder))?;
-    let through = fs::symlink_metadata(folder).is_ok_and(|about| about.is_symlink());
-    let found = |(path, kind): (PathBuf, fs::FileType)| {
-        let here = real.join(path.file_name().unwrap_or_default());
-        match kind.is_symlink() {
-            true => Found { real: fs::canonicalize(&path).unwrap_or(here), path, is_linked: true },
-            false => Found { path, real: here, is_linked: through },
-        }
-    };
-    Ok(entries(folder)?.into_iter().map(found).collect())
+    let is_linked = is_link(folder);
+    Ok(entries(folder)?.into_iter().map(|(path, kind)| Found::of(path, kind, &real, is_linked)).collect())
 }
 
 /// What is in a folder, sorted, without hidden entries.

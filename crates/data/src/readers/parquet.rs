@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
+use parquet::basic::Repetition;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
@@ -82,7 +83,9 @@ fn read_within(path: &Path, columns: &Columns, mut expansion: Expansion) -> Resu
             .and_then(|pairs| pairs.iter().find(|pair| pair.key == "huggingface"))
             .and_then(|pair| names(pair.value.as_deref()?, &columns.label)),
     };
-    for (number, row) in reader.get_row_iter(Some(projection)).map_err(invalid)?.enumerate() {
+    // One by one: a value may be as long as all of a page, and repeat what is before it.
+    let rows = reader.get_row_iter(Some(projection)).map_err(invalid)?.with_batch_size(1);
+    for (number, row) in rows.enumerate() {
         let place = || format!("{}: row {number}", path.display());
         contents.add(row.map_err(invalid)?, columns, &mut expansion, place)?;
     }
@@ -155,11 +158,28 @@ impl Contents {
 
 fn column(path: &Path, schema: &Type, key: &str, name: &str) -> Result<Arc<Type>> {
     let found = schema.get_fields().iter().find(|field| field.name() == name);
+    if let Some(field) = found.filter(|field| repeats(field)) {
+        let problem = format!(
+            "`{}` – expected single values, or a struct of bytes and path, got a list or a map",
+            field.name()
+        );
+        return Err(Error::invalid(
+            path.display(),
+            format!("{problem} – name another column with data.{key}=…"),
+        ));
+    }
     found.cloned().ok_or_else(|| {
         let near = suggestion(name, schema.get_fields().iter().map(|field| field.name()));
         let problem = format!("expected a column `{name}`{near} – name another with data.{key}=…");
         Error::invalid(path.display(), problem)
     })
+}
+
+/// Whether one row may hold any number of values.
+fn repeats(field: &Type) -> bool {
+    let info = field.get_basic_info();
+    let is_repeated = info.has_repetition() && info.repetition() == Repetition::REPEATED;
+    is_repeated || (field.is_group() && field.get_fields().iter().any(|inner| repeats(inner)))
 }
 
 /// Bytes of a text, or of an image.

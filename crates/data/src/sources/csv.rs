@@ -1,6 +1,5 @@
 //! A CSV that names image files and their labels.
 
-use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -71,7 +70,7 @@ fn open(options: &Options) -> Result<Parts> {
     let extension = options.text("extension")?.map(|text| format!(".{}", text.trim_start_matches('.')));
     let place = |id: &str| root.join(format!("{id}{}", extension.as_deref().unwrap_or_default()));
     // Made when the first path is not there as it is written.
-    let by_name = OnceCell::new();
+    let mut by_name: Option<ByName> = None;
     let labels =
         Labels::new(options.texts("classes")?, csv.rows.iter().map(|(_, fields)| fields[label].as_str()));
 
@@ -116,10 +115,10 @@ fn open(options: &Options) -> Result<Parts> {
             if mistakes.take(special(&image)).is_none() {
                 continue;
             }
-            if by_name.get().is_none() {
-                _ = by_name.set(ByName::below(&root, links)?);
+            if by_name.is_none() {
+                by_name = Some(ByName::below(&root, links)?);
             }
-            match by_name.get().and_then(|names| names.find(id)) {
+            match by_name.as_ref().and_then(|names| names.find(id)) {
                 Some(path) => image = path.clone(),
                 None => {
                     absent.push(id);

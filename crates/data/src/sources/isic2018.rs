@@ -1,13 +1,13 @@
 //! ISIC 2018 Task 3: dermoscopic images of seven diagnoses, the challenge's own folders and files.
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::{FOLLOW_LINKS, Parts, SourceSpec, links};
 use crate::error::{Mistakes, first_few};
 use crate::readers::csv::CsvFile;
-use crate::readers::files::{Links, walk};
+use crate::readers::files::{Found, Links, listed};
 use crate::{Dataset, Error, Images, Options, Result, Row, Table, counted};
 
 pub const SPEC: SourceSpec = SourceSpec {
@@ -70,7 +70,8 @@ fn part(root: &Path, part: &str, links: Links, notes: &mut Vec<String>) -> Resul
         (false, Some(_)) => Err(lacks(&folder, &format!("ISIC2018_Task3_{part}_Input.zip"))),
         (true, Some(table)) => {
             links.check(&folder)?;
-            Ok(Some(Arc::new(read(root, part, (&folder, links), table, notes)?)))
+            let files = jpegs(&folder, links)?;
+            Ok(Some(Arc::new(read(root, part, &folder, files, table, notes)?)))
         }
     }
 }
@@ -78,12 +79,12 @@ fn part(root: &Path, part: &str, links: Links, notes: &mut Vec<String>) -> Resul
 fn read(
     root: &Path,
     part: &str,
-    (folder, links): (&Path, Links),
+    folder: &Path,
+    files: HashMap<String, Found>,
     table: &Path,
     notes: &mut Vec<String>,
 ) -> Result<Table> {
     let truth = labels(table)?;
-    let (files, real) = jpegs(folder, links)?;
     let absent: Vec<&str> =
         truth.iter().filter(|(id, _)| !files.contains_key(id)).map(|(id, _)| id.as_str()).collect();
     if !absent.is_empty() {
@@ -96,7 +97,7 @@ fn read(
             ),
         ));
     }
-    check_twice(folder, &truth, &real)?;
+    check_twice(folder, &truth, &files)?;
     let named: HashSet<&str> = truth.iter().map(|(id, _)| id.as_str()).collect();
     let mut spare: Vec<&str> = files.keys().map(String::as_str).filter(|id| !named.contains(id)).collect();
     spare.sort_unstable();
@@ -116,7 +117,7 @@ fn read(
         ));
     }
     let group = |id: &String| lesions.as_ref().and_then(|lesions| lesions.get(id)).cloned();
-    let paths = truth.iter().map(|(id, _)| files[id].clone()).collect();
+    let paths = truth.iter().map(|(id, _)| files[id].path.clone()).collect();
     let rows =
         truth.iter().map(|(id, label)| Row { id: id.clone(), label: *label, group: group(id) }).collect();
     let name = lesions.is_some().then(|| "lesion_id".to_string());
@@ -159,32 +160,24 @@ fn labels(path: &Path) -> Result<Vec<(String, u32)>> {
     Ok(labels)
 }
 
-/// The JPEGs of a folder by name without extension, and the same without links, where there are any.
-fn jpegs(folder: &Path, links: Links) -> Result<(HashMap<String, PathBuf>, HashMap<String, PathBuf>)> {
-    let (mut files, mut real) = (HashMap::new(), HashMap::new());
-    let found = walk(folder, links)?;
-    let any = found.iter().any(|file| file.is_linked);
-    // The challenge's folders hold no folders.
-    for file in found.into_iter().filter(|file| file.path.parent() == Some(folder)) {
+/// The JPEGs of a folder by name without extension. Folders in it have none of the challenge, but links to folders go by the rule.
+fn jpegs(folder: &Path, links: Links) -> Result<HashMap<String, Found>> {
+    let is_jpeg = |file: &Found| {
         let extension = file.path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        if let ("jpg" | "jpeg", Some(stem)) =
-            (extension.to_lowercase().as_str(), file.path.file_stem().and_then(|stem| stem.to_str()))
-        {
-            if any {
-                real.insert(stem.to_owned(), file.real);
-            }
-            files.insert(stem.to_owned(), file.path);
-        }
-    }
-    Ok((files, real))
+        matches!(extension.to_lowercase().as_str(), "jpg" | "jpeg")
+    };
+    let name = |file: &Found| Some(file.path.file_stem()?.to_str()?.to_owned());
+    let (folders, files): (Vec<Found>, Vec<Found>) =
+        listed(folder)?.into_iter().partition(|entry| entry.path.is_dir());
+    folders.iter().try_for_each(|folder| links.check(&folder.path))?;
+    Ok(files.into_iter().filter(is_jpeg).filter_map(|file| Some((name(&file)?, file))).collect())
 }
 
 /// No image of the challenge is a link to another.
-fn check_twice(folder: &Path, truth: &[(String, u32)], real: &HashMap<String, PathBuf>) -> Result<()> {
-    let mut of: HashMap<&PathBuf, &str> = HashMap::new();
+fn check_twice(folder: &Path, truth: &[(String, u32)], files: &HashMap<String, Found>) -> Result<()> {
+    let mut of: HashMap<&Path, &str> = HashMap::new();
     for (id, _) in truth {
-        let Some(real) = real.get(id) else { continue };
-        if let Some(first) = of.insert(real, id) {
+        if let Some(first) = of.insert(&files[id].real, id) {
             let problem = format!(
                 "{first} and {id} are one file, by a link – expected a file for each image – {AGAIN}"
             );

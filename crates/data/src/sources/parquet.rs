@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::labels::Labels;
 use super::{EXPANSION, FOLLOW_LINKS, Parts, SourceSpec, hub, links, max_expansion};
 use crate::part::Part;
-use crate::readers::files::{Found, Links, listed, once, sorted};
+use crate::readers::files::{Found, Links, listed, once};
 use crate::readers::parquet::{Columns, Contents, Label, read};
 use crate::{Dataset, Error, Images, Options, Result, Row, Table};
 
@@ -206,8 +206,9 @@ fn matching(pattern: &str) -> Result<Vec<PathBuf>> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let mut files = sorted(folder).unwrap_or_default();
-    files.retain(|file| file.file_name().is_some_and(|file| fits(&file.to_string_lossy(), &name)));
+    let mut files = listed(folder).unwrap_or_default();
+    files.retain(|file| file.path.file_name().is_some_and(|file| fits(&file.to_string_lossy(), &name)));
+    let files: Vec<PathBuf> = once(files).0.into_iter().map(|file| file.path).collect();
     if files.is_empty() { nothing() } else { Ok(files) }
 }
 

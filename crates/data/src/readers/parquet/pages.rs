@@ -7,11 +7,13 @@ use std::io::{BufReader, Error, ErrorKind, Read, Result, Seek, SeekFrom, copy, s
 
 use parquet::basic::Compression;
 
-/// The most that deflate makes of a byte.
+/// The most that deflate and LZ4 make of a byte.
 const DEFLATE: u64 = 1032;
+const LZ4: u64 = 255;
 
 /// Bytes that the pages of a column chunk, which begins at `start` and has `length` bytes, unpack to by their headers. Formats that go
-/// on beyond that (gzip, brotli) are followed where it could be more than `most`, which is then told.
+/// on far beyond that (gzip, brotli) are followed where it could be more than `most`, which is then told; of the old LZ4, whose readers
+/// go on too, it is taken to be.
 pub fn unpacked(file: &File, (start, length): (u64, u64), codec: Compression, most: u64) -> Result<u64> {
     let mut chunk = Chunk { file: BufReader::new(file), left: length };
     chunk.file.seek(SeekFrom::Start(start))?;
@@ -22,6 +24,7 @@ pub fn unpacked(file: &File, (start, length): (u64, u64), codec: Compression, mo
         let may_be_more = match codec {
             Compression::GZIP(_) => page.packed.saturating_mul(DEFLATE) > most,
             Compression::BROTLI(_) => true,
+            Compression::LZ4 if page.packed.saturating_mul(LZ4) > most => return Ok(most.saturating_add(1)),
             _ => false,
         };
         if page.packed > chunk.left {

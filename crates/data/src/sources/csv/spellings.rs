@@ -7,9 +7,17 @@ use std::path::{Path, PathBuf};
 /// The rows of each file, by part.
 #[derive(Default)]
 pub struct Spellings {
-    rows: HashMap<(usize, Key), Vec<u32>>,
+    rows: HashMap<(usize, Key), Rows>,
     /// Rows of a file that an earlier row names.
     pub again: usize,
+}
+
+/// Rows of one file, or of several that are hard links of each other.
+#[derive(Default)]
+struct Rows {
+    /// The first, whose path is resolved when there is a second.
+    first: Option<u32>,
+    by_path: HashMap<PathBuf, u32>,
 }
 
 impl Spellings {
@@ -18,17 +26,40 @@ impl Spellings {
     pub fn earlier(&mut self, part: usize, image: &Path, paths: &[PathBuf]) -> Option<usize> {
         // What is not there is told elsewhere.
         let rows = self.rows.entry((part, key(image)?)).or_default();
+        let row = paths.len() as u32;
+        let Some(first) = rows.first else {
+            rows.first = Some(row);
+            return None;
+        };
         // Hard links are files of their own, however alike: what is the same without links alone counts.
-        let earlier = (!rows.is_empty()).then(|| {
-            let real = fs::canonicalize(image).ok()?;
-            rows.iter()
-                .map(|&row| row as usize)
-                .find(|&row| fs::canonicalize(&paths[row]).is_ok_and(|path| path == real))
-        });
-        if earlier.flatten().is_none() {
-            rows.push(paths.len() as u32);
+        if rows.by_path.is_empty() {
+            rows.by_path.insert(fs::canonicalize(&paths[first as usize]).ok()?, first);
         }
-        earlier.flatten()
+        let earlier = *rows.by_path.entry(fs::canonicalize(image).ok()?).or_insert(row);
+        (earlier != row).then_some(earlier as usize)
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_told_from_hard_links_however_many_there_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: String| folder.path().join(name);
+        fs::write(path("0".into()), "").unwrap();
+        let (mut spellings, mut paths) = (Spellings::default(), vec![path("0".into())]);
+        assert_eq!(spellings.earlier(0, &paths[0].clone(), &[]), None);
+        for row in 1..2000 {
+            let name = path(row.to_string());
+            fs::hard_link(&paths[0], &name).unwrap();
+            assert_eq!(spellings.earlier(0, &name, &paths), None, "{row}");
+            paths.push(name);
+        }
+        std::os::unix::fs::symlink("1234", path("link".into())).unwrap();
+        assert_eq!(spellings.earlier(0, &path("link".into()), &paths), Some(1234));
+        assert_eq!(spellings.earlier(1, &path("link".into()), &paths), None, "another part");
     }
 }
 

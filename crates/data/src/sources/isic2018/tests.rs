@@ -218,4 +218,14 @@ fn links_go_by_the_rule_of_all_sources() {
     );
     let followed = options(&format!("{{ root: {}, follow_links: true }}", folder.path().display()));
     assert_eq!(SPEC.read(&followed).unwrap().train.unwrap().len(), 4);
+    let folder = written();
+    let images = folder.path().join("ISIC2018_Task3_Training_Input");
+    link("..", images.join("up"));
+    assert!(refused(&folder).starts_with("ROOT/ISIC2018_Task3_Training_Input/up: a link to a folder"));
+    // A folder is no image, whatever its name.
+    let folder = written();
+    let image = folder.path().join("ISIC2018_Task3_Training_Input/ISIC_4.jpg");
+    fs::remove_file(&image).unwrap();
+    fs::create_dir(&image).unwrap();
+    assert!(refused(&folder).contains("1 of 4 images are not here: ISIC_4"));
 }

@@ -176,10 +176,10 @@ fn sizes_that_a_file_only_claims_take_no_memory() {
     let end = bytes.windows(4).position(|four| four == b"PK\x05\x06").unwrap();
     bytes[end + 12] += 12;
     std::fs::write(&path, bytes).unwrap();
-    match read(&path) {
-        Ok(parts) => assert_eq!(parts.train.unwrap().len(), 1),
-        Err(error) => assert!(error.to_string().contains("x.npz"), "{error}"),
-    }
+    let mut archive = zip::ZipArchive::new(File::open(&path).unwrap()).unwrap();
+    assert_eq!(archive.by_index(0).unwrap().size(), 1 << 60);
+    let said = read(&path).map(|parts| parts.train.unwrap().len()).map_err(|error| error.to_string());
+    assert_eq!(said, Ok(1));
 }
 
 #[test]

@@ -200,9 +200,37 @@ fn links_go_by_the_rule_of_all_sources() {
     write(&folder.path().join("train-0.parquet"), &[0, 1, 1], Some(NAMES));
     link("train-0.parquet", folder.path().join("train-1.parquet"));
     assert_eq!(read(&folder, "").unwrap().train.unwrap().len(), 3, "it counts once");
+    let named = format!(", train: '{}/train-*.parquet'", folder.path().display());
+    assert_eq!(read(&folder, &named).unwrap().train.unwrap().len(), 3, "named, it does too");
     write(&folder.path().join("elsewhere/0.parquet"), &[0, 1], Some(NAMES));
     link("elsewhere", folder.path().join("test"));
     let said = refused(&folder, read(&folder, ""));
     assert!(said.starts_with("ROOT/test: a link to a folder – expected"), "{said}");
     assert_eq!(read(&folder, ", follow_links: true").unwrap().test.unwrap().len(), 2);
+}
+
+/// Of a list a few bytes may say billions of elements.
+#[test]
+fn columns_of_lists_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = "required binary image;";
+    let list = "optional group image (LIST) { repeated group list { optional binary element; } }";
+    let map = "optional group label (MAP) { repeated group key_value { required binary key; optional int64 value; } }";
+    for (label, image) in [
+        ("repeated int64 label;", bytes),
+        ("required int64 label;", "repeated binary image;"),
+        ("required int64 label;", list),
+        (map, bytes),
+    ] {
+        let schema = parse_message_type(&format!("message schema {{ {image} {label} }}")).unwrap();
+        let file = File::create(folder.path().join("train.parquet")).unwrap();
+        let writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::default()).unwrap();
+        writer.close().unwrap();
+        let said = refused(&folder, read(&folder, ""));
+        let name = if image == bytes { "label" } else { "image" };
+        let words = format!(
+            "ROOT/train.parquet: `{name}` – expected single values, or a struct of bytes and path, got a list"
+        );
+        assert!(said.starts_with(&words) && said.ends_with(&format!("with data.{name}=…")), "{said}");
+    }
 }
