@@ -32,6 +32,8 @@ pub struct Config {
 
 /// Bytes of the largest: names of 20,000 classes take one million.
 const LARGEST: u64 = 4 << 20;
+/// Bytes of a text in it.
+const LONGEST_TEXT: usize = 200;
 
 impl Config {
     /// For a model of the zoo with images of `side` pixels: the spec's mean and standard deviation (their average for
@@ -141,9 +143,12 @@ impl Config {
             list.iter().map(|v| v.as_f64().ok_or_else(|| fail(name, "a list of numbers"))).collect()
         };
         let text = |name: &str| {
+            let text = key(name).as_str().ok_or_else(|| fail(name, "a text"))?;
             // Errors bear it.
-            let short = key(name).as_str().filter(|text| text.len() <= 200);
-            short.map(str::to_owned).ok_or_else(|| fail(name, "a text"))
+            if text.len() > LONGEST_TEXT {
+                return Err(fail(name, &format!("a text of at most {LONGEST_TEXT} bytes")));
+            }
+            Ok(text.to_owned())
         };
         // timm: the outer number of classes wins.
         let classes = config.get("num_classes").unwrap_or(key("num_classes"));

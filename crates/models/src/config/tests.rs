@@ -105,8 +105,11 @@ fn a_configuration_that_asks_for_more_than_it_should_is_refused() {
     for (text, words) in [
         ("[".repeat(1_000_000), "not JSON: recursion limit exceeded"),
         (" ".repeat(LARGEST as usize + 1), "4194305 bytes, expected at most 4194304"),
-        (with("interpolation", long.clone().into()), "interpolation: expected a text, got"),
-        (with("crop_mode", long.clone().into()), "crop_mode: expected a text, got"),
+        (
+            with("interpolation", long.clone().into()),
+            "interpolation: expected a text of at most 200 bytes, got",
+        ),
+        (with("crop_mode", long.clone().into()), "crop_mode: expected a text of at most 200 bytes, got"),
         (with("mean", long.into()), "mean: expected a list of numbers, got"),
         (with("std", json!([0.2, 0.0, 0.2])), "std: expected numbers above 0, got [0.2,0.0,0.2]"),
     ] {

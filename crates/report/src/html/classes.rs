@@ -39,7 +39,7 @@ impl Report {
                 }
             }
             @if !self.intervals.is_empty() {
-                p.note.below { "Small print: intervals as of the results; of a number that is 0 or 1, Wilson's; none where a class is never called." }
+                p.note.below { "Small print: intervals as of the results; of a number that is 0 or 1, Wilson's; none where a class is never called, or no resample differs." }
             }
         }
     }

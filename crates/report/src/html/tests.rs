@@ -145,7 +145,7 @@ fn well_formed_and_self_contained() {
         "<td data-name=\"AUROC\">–<span class=\"bar range\"></span></td>",
         "by image of &lt;metadata&gt;.csv.</p>",
         "<p class=\"plain\">A class is &lt;missing&gt;.</p>",
-        "Small print: intervals as of the results; of a number that is 0 or 1, Wilson's; none where a class is never called.",
+        "Small print: intervals as of the results; of a number that is 0 or 1, Wilson's; none where a class is never called, or no resample differs.",
         "stopped after epoch 3: no better macro_f1",
         "2 of 9 validation images were predicted wrong; shown are those that the network was surest of.",
         "<b>&lt;MEL&gt;\u{a0}0.970</b>",
