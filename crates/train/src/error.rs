@@ -51,14 +51,7 @@ impl Error {
 
     /// The same, with a code and a remedy of its own where the disk is full.
     pub fn or_full(self, remedy: &str) -> Error {
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&self);
-        while let Some(error) = cause {
-            if error.downcast_ref::<std::io::Error>().is_some_and(is_full) {
-                return Error::Full(format!("{self}; {remedy}"));
-            }
-            cause = error.source();
-        }
-        self
+        if is_of_full_disk(&self) { Error::Full(format!("{self}; {remedy}")) } else { self }
     }
 
     /// 2 a mistake in the command or recipe; 3 bad data, or what the hub did not give or take; 4 diverged; 5 a full disk; 128 + signal;
@@ -105,6 +98,12 @@ impl From<tallow_metrics::Error> for Error {
             other => Error::Data(other.to_string()),
         }
     }
+}
+
+/// Whether an error came of a full disk or quota.
+pub fn is_of_full_disk(error: &(dyn std::error::Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(is_full)
 }
 
 /// Whether a disk or a quota is full.

@@ -26,10 +26,9 @@ mod share;
 pub mod sweep;
 pub mod watch;
 
-pub use error::{Error, Result};
+pub use error::{Error, Result, is_of_full_disk};
 pub use fit::ensemble::Ensemble;
 pub use fit::evaluate::{evaluate, forward, probabilities};
-pub use fit::find as find_checkpoint;
 pub use fit::verify as verify_checkpoint;
 pub use fit::{
     Best, BranchStep, DryRun, Earlier, Fitted, Folder, MixStep, Rates, Step, Stop, dry_run, fit,

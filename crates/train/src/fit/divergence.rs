@@ -1,5 +1,6 @@
-//! Divergence that stays finite: a loss far above that of guessing, and one class for every image.
+//! Divergence that stays finite: a loss far above that of guessing, and one class for every image. And what has learned nothing.
 
+use super::guessing::Guessing;
 use super::loss::Loss;
 use crate::Result;
 use crate::run::Run;
@@ -20,6 +21,8 @@ pub struct Divergence {
     only: Option<String>,
     /// The training loss of the last epoch, where it is above that of guessing.
     high: Option<f64>,
+    /// Where the validation part is called no better than by guessing.
+    guessing: Option<Guessing>,
 }
 
 impl Divergence {
@@ -36,6 +39,7 @@ impl Divergence {
             told,
             only: None,
             high: None,
+            guessing: None,
         })
     }
 
@@ -57,6 +61,7 @@ impl Divergence {
     /// What the validation part is called now.
     pub fn see(&mut self, validation: &Predictions) {
         self.only = only(validation);
+        self.guessing = Guessing::of(validation);
     }
 
     /// What is left of it at the end of the run.
@@ -74,7 +79,7 @@ impl Divergence {
                 "all validation images are called {class} after the last epoch: this network tells no class from another; train longer, or \
                  {advice}"
             )),
-            _ => None,
+            _ => self.guessing.as_ref().map(|guessing| format!("{guessing}; {advice}")),
         }
     }
 }
@@ -129,7 +134,7 @@ mod tests {
     fn it_is_told_once_and_at_the_end() {
         let collapsed = predictions(&[(0, [0.9, 0.1]), (1, [0.9, 0.1])]);
         let apart = predictions(&[(0, [0.9, 0.1]), (1, [0.1, 0.9])]);
-        let new = || Divergence { even: 0.7, told: None, only: None, high: None };
+        let new = || Divergence { even: 0.7, told: None, only: None, high: None, guessing: None };
         let mut one = new();
         // Neither alone is a divergence: a high loss, one class. Both are told at the end.
         assert_eq!(one.look(1, 9.0, &apart, "x"), None);

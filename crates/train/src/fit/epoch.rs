@@ -4,7 +4,7 @@
 use super::branch_gradients::{BranchStep, MixStep};
 use super::checkpoint::Position;
 use super::numbers::{self, Numbers, Read};
-use super::step::{Computed, check, compute};
+use super::step::{Computed, check, check_norms, compute};
 use super::{Trainer, fingerprint};
 use crate::{Error, Result};
 use candle_core::Device;
@@ -62,7 +62,7 @@ impl Trainer<'_> {
             if self.stop.asked().is_some() || self.is_due() {
                 self.tell(bar)?;
                 self.save_last(None)?;
-                self.stop_if_asked()?;
+                self.go_on()?;
             }
         }
         Ok(())
@@ -76,6 +76,7 @@ impl Trainer<'_> {
             .unzip();
         for ((step, rows, lr), Read { loss, branches }) in waiting.into_iter().zip(numbers::read(numbers)?) {
             check(loss, self.run, step, self.recent.make_contiguous())?;
+            check_norms(&branches, self.run, step)?;
             if self.recent.len() == 5 {
                 self.recent.pop_front();
             }

@@ -122,7 +122,7 @@ pub fn remove(place: &Path) -> Result<()> {
 ///
 /// # Errors
 /// A folder that cannot be renamed or removed.
-pub fn settle(folder: &Path, name: &str, retired: impl Fn(&Position) -> Option<String>) -> Result<()> {
+pub fn settle(folder: &Path, name: &str, retired: &impl Fn(&Position) -> Option<String>) -> Result<()> {
     let old = old(folder, name);
     if !old.exists() || !folder.join(name).exists() {
         return Ok(());

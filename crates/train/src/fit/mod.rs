@@ -5,13 +5,16 @@ mod aside;
 pub mod branch;
 mod branch_gradients;
 pub mod checkpoint;
+mod dead;
 mod divergence;
 mod dry_run;
 mod ema;
 pub mod ensemble;
 mod epoch;
 pub mod evaluate;
+mod finite;
 mod folder;
+mod guessing;
 mod kept;
 mod learner;
 mod lock;
@@ -34,7 +37,7 @@ pub use branch_gradients::{BranchStep, MixStep};
 pub use checkpoint::Best;
 pub use dry_run::{DryRun, dry_run};
 pub use folder::{Earlier, Folder};
-pub use kept::{find, to_resume};
+pub use kept::{by_progress, find};
 pub use learner::Learner;
 pub use lock::holder;
 #[cfg(test)]
@@ -57,6 +60,7 @@ use crate::run::{Batches, Run};
 use crate::{Error, Result};
 use branch::cuts;
 use checkpoint::Position;
+use dead::dead;
 use divergence::Divergence;
 use epoch::Waiting;
 use evaluate::evaluate_while;
@@ -109,22 +113,28 @@ fn train(mut trainer: Trainer) -> Result<Fitted> {
         trainer.epoch()?;
         evaluated = Some(trainer.evaluate()?);
         stopped_early = trainer.is_stale();
-        trainer.stop_if_asked()?;
+        trainer.go_on()?;
     }
     let (last, seconds) = match evaluated {
         Some((_, summary)) => (summary, trainer.seconds()),
         // Resumed after the end: nothing to do but to look again.
         None => {
+            // One that was damaged is gone.
+            let is_lost = find(&trainer.folder.path, "last").is_none();
+            if is_lost {
+                trainer.save_last(None)?;
+            }
             let (predictions, summary) = trainer.validate()?;
             trainer.divergence.see(&predictions);
-            // One that was damaged is gone.
-            if find(&trainer.folder.path, "last").is_none() {
+            if is_lost {
                 trainer.save_last(Some(&summary))?;
             }
             (summary, trainer.before)
         }
     };
     let best = trainer.position.best.clone().expect("every run evaluates at least once");
+    // Of the weights of the last step, before those of the best epoch may take their place.
+    let warnings = trainer.warnings()?;
     let predictions = trainer.best_predictions()?;
     Ok(Fitted {
         summary: Summary::of(&predictions),
@@ -135,7 +145,7 @@ fn train(mut trainer: Trainer) -> Result<Fitted> {
         steps: trainer.position.step,
         stopped_early,
         seconds,
-        warnings: trainer.warnings(),
+        warnings,
     })
 }
 
@@ -189,7 +199,7 @@ impl<'a> Trainer<'a> {
             }
             None => (Position::default(), Learner::new(run)?),
         };
-        room::check(&folder.path, run, &learner)?;
+        room::check(&folder.path, run, &learner, batches.length)?;
         folder.prepare()?;
         progress.keep_in(&folder.path.join(LOG));
         let first = position.step;
@@ -238,7 +248,7 @@ impl<'a> Trainer<'a> {
     /// What the weights that count (the averages, where there are any) say of the validation part.
     fn validate(&self) -> Result<(Predictions, Summary)> {
         let (model, data) = (&self.run.model, &self.run.data.validation);
-        let act = || evaluate_while(model, data, "validation", self.progress, &|| self.stop.check());
+        let act = || evaluate_while(model, data, "validation", self.progress, &|| self.go_on());
         let predictions = match &self.learner.ema {
             Some(ema) => ema.with(&self.run.model.params, act)?,
             None => act()?,
@@ -249,15 +259,12 @@ impl<'a> Trainer<'a> {
 
     /// The end of an epoch: evaluates, logs, and writes `last` and perhaps `best`.
     fn evaluate(&mut self) -> Result<(Predictions, Summary)> {
-        let (predictions, summary) = match self.validate() {
-            Err(Error::Interrupted { .. }) => {
-                // The steps of this epoch are done, and are not lost; what was evaluated of it is.
-                self.save_last(None)?;
-                self.stop_if_asked()?;
-                unreachable!("a stop was asked for")
-            }
-            validated => validated?,
-        };
+        let validated = self.validate();
+        if let Err(Error::Interrupted { .. }) = validated {
+            // The steps of this epoch are done, and are not lost; what was evaluated of it is.
+            self.save_last(None)?;
+        }
+        let (predictions, summary) = validated?;
         let select = self.run.plan().select;
         let value = (select.of)(&predictions);
         let epoch = self.position.epoch + 1;
@@ -300,8 +307,15 @@ impl<'a> Trainer<'a> {
     }
 
     /// At the end of the run.
-    fn warnings(&self) -> Vec<String> {
-        self.divergence.at_end(&self.run.plan().schedule.advice()).into_iter().collect()
+    fn warnings(&self) -> Result<Vec<String>> {
+        let advice = self.run.plan().schedule.advice();
+        let mut warnings: Vec<String> = self.divergence.at_end(&advice).into_iter().collect();
+        // Of a run that went wrong in another way they are no news.
+        if warnings.is_empty() {
+            let died = dead(&self.run.model, &self.run.data.validation)?;
+            warnings.extend(died.map(|died| format!("{died}; {advice}")));
+        }
+        Ok(warnings)
     }
 
     /// Whether a run that could go on has no better epoch for as long as its recipe waits.

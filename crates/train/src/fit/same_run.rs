@@ -9,8 +9,8 @@ use serde_yaml::{Mapping, Value};
 use std::path::Path;
 use tallow_policy::text;
 
-/// What may differ: where and on what a run goes on, where its data are and what they may be (they are compared by ids, labels, groups and content), when
-/// it stops, and which of its checkpoints are written.
+/// What may differ: where and on what a run goes on, where its data are and what they may be (they are compared
+/// by ids, labels, groups and content), when it stops, and which of its checkpoints are written.
 const MAY_DIFFER: [&str; 11] = [
     "device",
     "data.root",

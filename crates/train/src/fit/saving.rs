@@ -2,7 +2,7 @@
 
 use super::checkpoint::{self, Best, Position};
 use super::evaluate::evaluate_while;
-use super::{Trainer, kept, sums};
+use super::{Trainer, finite, kept, sums};
 use crate::plan::Every;
 use crate::{Error, Result};
 use std::fs;
@@ -29,9 +29,7 @@ impl Trainer<'_> {
             let is_earlier = keep > 1 && before.step != self.position.step;
             is_earlier.then(|| format!("{}{}", kept::STEP, before.step))
         };
-        kept::settle(folder, "last", retired)?;
-        let before = kept::find(folder, "last").and_then(|place| checkpoint::position(&place).ok());
-        self.save("last", before.as_ref().and_then(retired).as_deref(), summary)?;
+        self.save("last", retired, summary)?;
         kept::prune_steps(folder, keep - 1)?;
         self.folder.forget_earlier()?;
         self.kept = (self.position.step, Instant::now());
@@ -56,17 +54,30 @@ impl Trainer<'_> {
         let retired = |before: &Position| {
             is_next(before.epoch).then(|| format!("{}{}", kept::BEST_EPOCH, before.epoch))
         };
-        kept::settle(folder, "best", retired)?;
+        // Also where no later epoch is better.
+        kept::settle(folder, "best", &retired)?;
         if best.as_ref().is_some_and(|best| best.epoch == *epoch) {
-            let before = kept::find(folder, "best").and_then(|place| checkpoint::position(&place).ok());
-            self.save("best", before.as_ref().and_then(retired).as_deref(), Some(summary))?;
+            self.save("best", retired, Some(summary))?;
         } else if is_next(*epoch) {
-            self.save(&format!("{}{epoch}", kept::BEST_EPOCH), None, Some(summary))?;
+            self.save(&format!("{}{epoch}", kept::BEST_EPOCH), |_| None, Some(summary))?;
         }
         kept::prune(folder, kept::BEST_EPOCH, is_next)
     }
 
-    fn save(&self, name: &str, retired: Option<&str>, summary: Option<&Summary>) -> Result<()> {
+    /// Writes a checkpoint; `retired` says what the one in its place is called from then on, if it stays.
+    fn save(
+        &self,
+        name: &str,
+        retired: impl Fn(&Position) -> Option<String>,
+        summary: Option<&Summary>,
+    ) -> Result<()> {
+        let folder = &self.folder.path;
+        if summary.is_none() {
+            self.check_weights()?;
+        }
+        kept::settle(folder, name, &retired)?;
+        let before = kept::find(folder, name).and_then(|place| checkpoint::position(&place).ok());
+        let retired = before.as_ref().and_then(retired);
         let what = checkpoint::Snapshot {
             run: self.run,
             position: &self.position,
@@ -77,9 +88,19 @@ impl Trainer<'_> {
             summary,
         };
         self.stop.saving(|| {
-            checkpoint::save(&self.folder.path, name, retired, &what)?;
+            checkpoint::save(folder, name, retired.as_deref(), &what)?;
             self.folder.keep_seconds(self.seconds())
         })
+    }
+
+    /// Refuses weights that nobody could go on from. Those that were evaluated gave finite probabilities.
+    fn check_weights(&self) -> Result<()> {
+        let Some(name) = finite::spoilt(&self.run.model.params)? else { return Ok(()) };
+        Err(Error::Diverged(format!(
+            "the weights after step {} are not finite (`{name}`): its gradient was not; they were not saved\n{}",
+            self.position.step,
+            self.run.plan().schedule.advice()
+        )))
     }
 
     /// Makes the best checkpoints of a folder those that the position knows, from which a run goes on that may have been further.
@@ -107,10 +128,10 @@ impl Trainer<'_> {
         let path = self.folder.path.join("predictions.csv");
         let (images, best) = (self.run.data.validation.len(), self.position.best.as_ref());
         let value = |predictions: &Predictions| (self.run.plan().select.of)(predictions);
-        // The metric is read back to the bit.
+        // The metric is read back to the bit; one that is undefined is NaN.
+        let same = |a: f64, b: f64| a == b || (a.is_nan() && b.is_nan());
         let is_best = |predictions: &Predictions| {
-            predictions.len() == images
-                && best.is_some_and(|best| value(predictions).to_bits() == best.value.to_bits())
+            predictions.len() == images && best.is_some_and(|best| same(value(predictions), best.value))
         };
         match Predictions::read_csv(&path) {
             Ok(predictions) if is_best(&predictions) => return Ok(predictions),
@@ -124,13 +145,16 @@ impl Trainer<'_> {
         sums::verify(&place, Some(&["model.safetensors"]))?;
         weights::load(&self.run.model.params, &place.join("model.safetensors"), weights::Head::MustFit)?;
         let (model, data) = (&self.run.model, &self.run.data.validation);
-        let predictions = evaluate_while(model, data, "validation", self.progress, &|| self.stop.check())?;
+        let predictions = evaluate_while(model, data, "validation", self.progress, &|| self.go_on())?;
         self.folder.replace("predictions.csv", |fresh| Ok(predictions.write_csv(fresh)?))?;
         Ok(predictions)
     }
 
-    /// Ends the run where that was asked for; `last` has been written.
-    pub(super) fn stop_if_asked(&self) -> Result<()> {
+    /// Ends the run where that was asked for; `last` has been written, or is about to be.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub(super) fn go_on(&self) -> Result<()> {
         let Some(signal) = self.stop.asked() else { return Ok(()) };
         let message = format!(
             "stopped by signal {signal} after step {} of {}; {} holds it: go on with --resume",

@@ -109,6 +109,20 @@ pub fn check(loss: f64, run: &Run, step: u64, recent: &[f64]) -> Result<()> {
     )))
 }
 
+/// # Errors
+/// A gradient that is not finite, where its norm is known: of one branch without `clip` the next loss tells.
+pub fn check_norms(branches: &[BranchStep], run: &Run, step: u64) -> Result<()> {
+    let spoilt = |branch: &&BranchStep| branch.gradient_norm.is_some_and(|norm| !norm.is_finite());
+    let Some(branch) = branches.iter().find(spoilt) else { return Ok(()) };
+    Err(Error::Diverged(format!(
+        "the gradient of step {}, branch {}, is not finite; its loss is {}\n{}",
+        step + 1,
+        branch.branch,
+        shown(branch.loss),
+        run.plan().schedule.advice()
+    )))
+}
+
 /// A loss in four decimals, or four and an exponent where it is huge.
 pub fn shown(loss: f64) -> String {
     if loss.abs() < 1e6 { format!("{loss:.4}") } else { format!("{loss:.4e}") }

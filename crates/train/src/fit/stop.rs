@@ -1,6 +1,6 @@
 //! A training that is asked to stop.
 
-use crate::{Error, Result};
+use crate::Result;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 /// Set by whoever asks, a handler of signals for one; looked at after each step and each batch that is evaluated.
@@ -32,16 +32,5 @@ impl Stop {
         let saved = save();
         self.saving.store(false, Ordering::Release);
         saved
-    }
-
-    /// Ends an evaluation that is under way, where a stop was asked for.
-    pub(super) fn check(&self) -> Result<()> {
-        match self.asked() {
-            None => Ok(()),
-            Some(signal) => {
-                let message = format!("stopped by signal {signal} while it was evaluated");
-                Err(Error::Interrupted { signal, message })
-            }
-        }
     }
 }

@@ -42,42 +42,36 @@ pub fn verify(place: &Path, names: Option<&[&str]>) -> Result<bool> {
         return Ok(false);
     }
     let text = checkpoint::read(place, SUMS)?;
+    let broken = |problem: String| Error::Checkpoint(format!("{}: {problem}", path.display()));
     let mut lines: Vec<&str> = text.lines().collect();
     let last = lines.pop().unwrap_or_default();
-    if last != last_line(lines.len()).trim_end() {
-        let problem = format!(
-            "{}: expected {} sums and a last line that says so, got `{last}`",
-            path.display(),
-            lines.len()
-        );
-        return Err(Error::Checkpoint(problem));
+    if let Some(line) = lines.iter().find(|line| listed(line).is_none()) {
+        return Err(broken(format!("expected a SHA-256 and a name in each line, got `{line}`")));
     }
-    let has_sum = |name: &&&str| {
-        lines.iter().any(|line| line.split_once("  ").is_some_and(|(_, listed)| listed == **name))
-    };
-    if let Some(name) = names.unwrap_or_default().iter().find(|name| !has_sum(name)) {
-        return Err(Error::Checkpoint(format!("{}: has no sum of {name}", path.display())));
+    let expected = last_line(lines.len());
+    if last != expected.trim_end() {
+        return Err(broken(format!("expected the last line `{}`, got `{last}`", expected.trim_end())));
     }
-    for line in lines {
-        let Some((sum, name)) = line.split_once("  ").filter(|(sum, name)| is_sum(sum) && is_name(name))
-        else {
-            let problem =
-                format!("{}: expected a SHA-256 and a name in each line, got `{line}`", path.display());
-            return Err(Error::Checkpoint(problem));
-        };
-        if names.is_some_and(|names| !names.contains(&name)) {
-            continue;
-        }
+    let sums: Vec<(&str, &str)> = lines.iter().filter_map(|line| listed(line)).collect();
+    let wanted = names.map_or_else(|| sums.iter().map(|(_, name)| *name).collect(), <[&str]>::to_vec);
+    for name in wanted {
+        let found = sums.iter().find(|(_, listed)| *listed == name);
+        let (sum, _) = found.ok_or_else(|| broken(format!("has no sum of {name}")))?;
         let file = place.join(name);
-        let wrong = |problem: String| Error::Checkpoint(format!("{}: {problem}", file.display()));
-        let found = sha256(&file).map_err(|error| wrong(error.to_string()))?;
-        if found != sum {
-            let problem = "holds other bytes than were written (their SHA-256 is not that of SHA256SUMS; whoever changed them on purpose \
-                           removes SHA256SUMS)";
-            return Err(wrong(problem.to_owned()));
+        let wrong = |problem: &str| Error::Checkpoint(format!("{}: {problem}", file.display()));
+        if sha256(&file).map_err(|error| wrong(&error.to_string()))? != *sum {
+            return Err(wrong(
+                "holds other bytes than were written (their SHA-256 is not that of SHA256SUMS; whoever changed them on purpose removes \
+                 SHA256SUMS)",
+            ));
         }
     }
     Ok(true)
+}
+
+/// The sum and the name of a line.
+fn listed(line: &str) -> Option<(&str, &str)> {
+    line.split_once("  ").filter(|(sum, name)| is_sum(sum) && is_name(name))
 }
 
 fn is_sum(text: &str) -> bool {
@@ -130,7 +124,7 @@ mod tests {
         // Cut, at the end of a line too.
         for cut in ["", &sums[..sums.len() - 1 - "# 2 files".len()], &sums[..70], "# 2 files\n"] {
             fs::write(place.join(SUMS), cut).unwrap();
-            assert!(refused(None).contains("a last line that says so"), "{cut}");
+            assert!(refused(None).contains("the last line `# "), "{cut}");
         }
         fs::write(place.join(SUMS), &sums).unwrap();
         assert!(refused(Some(&["c"])).contains("has no sum of c"));

@@ -4,7 +4,7 @@ use super::Subject;
 use super::dry_batch::BranchOutput;
 use super::preview::view_name;
 use crate::fit::checkpoint::{self, Position};
-use crate::fit::{find, fingerprint, verify};
+use crate::fit::{by_progress, fingerprint, verify};
 use crate::run::{Batch, Data, Model, Start, check_with_data};
 use crate::{Error, Result};
 use candle_core::{DType, Device, Tensor};
@@ -79,17 +79,24 @@ struct Kept {
     position: Position,
 }
 
-/// The checkpoints of a run's folder, or the one that is named.
+/// The checkpoints of a run's folder that can be read, or the one that is named.
 fn kept(folder: &Path) -> Result<Vec<Kept>> {
-    let places: Vec<PathBuf> = if folder.join("state.json").is_file() {
-        vec![folder.to_owned()]
-    } else {
-        ["last", "best"].iter().filter_map(|name| find(folder, name)).collect()
-    };
+    let places: Vec<PathBuf> =
+        if folder.join("state.json").is_file() { vec![folder.to_owned()] } else { by_progress(folder) };
     let read = |place: PathBuf| Ok(Kept { position: checkpoint::position(&place)?, place });
-    let kept = places.into_iter().map(read).collect::<Result<Vec<Kept>>>()?;
+    let (mut kept, mut first) = (Vec::new(), None);
+    for found in places.into_iter().map(read) {
+        match found {
+            Ok(found) => kept.push(found),
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    if let Some(error) = first.filter(|_| kept.is_empty()) {
+        return Err(error);
+    }
     if kept.is_empty() {
-        let problem = "holds no state.json, nor do its last/ and best/; name the folder of a run or one of its checkpoints";
+        let problem =
+            "holds no state.json, nor any checkpoint; name the folder of a run or one of its checkpoints";
         return Err(Error::recipe(format!("{}: {problem}", folder.display())));
     }
     Ok(kept)

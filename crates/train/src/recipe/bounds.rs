@@ -10,7 +10,7 @@ pub(super) const LARGEST: usize = 1 << 20;
 /// Levels of lists and mappings.
 pub(super) const DEEPEST: usize = 100;
 /// Values, keys among them; an alias has all those that it stands for.
-const MOST: usize = 20_000;
+const MOST: usize = 50_000;
 /// Bytes of the path of a value, such as `data.split`.
 const LONGEST: usize = 1000;
 

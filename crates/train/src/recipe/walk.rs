@@ -77,31 +77,27 @@ impl<'a> Node<'a> {
         None
     }
 
-    /// Reports keys other than these, with the nearest of them; of many, how many more there are.
+    /// Reports keys other than these, with the nearest of them, which is looked for as often as mistakes are shown.
     pub fn only(&self, known: &[&str]) {
-        let mut unknown = 0;
-        for key in self.mapping().into_iter().flat_map(Mapping::keys) {
-            let name = key.as_str().map(str::to_owned).unwrap_or_else(|| kind(key));
-            if !known.contains(&name.as_str()) {
-                unknown += 1;
-                if unknown > SHOWN {
-                    continue;
-                }
-                let child = Node { path: join(&self.path, &name), ..self.clone() };
-                let new = renamed(&self.path, &name).filter(|new| known.contains(new));
-                // `warm_up` is `warmup` before it is anybody else's word.
-                let plain = |name: &str| name.to_lowercase().replace(['_', '-'], "");
-                let is_own = known.iter().any(|known| plain(known) == plain(&name));
-                let near = match (new, elsewhere_below(&self.path, &name).filter(|_| !is_own)) {
-                    (Some(new), _) => format!("; it is `{new}` now"),
-                    (None, Some(ours)) => format!("; in its place: {ours}"),
-                    (None, None) => suggestion(&name, known.iter().copied()),
-                };
-                child.mistake(format!("unknown key `{name}`{near}"));
-            }
+        let names = self.mapping().into_iter().flat_map(Mapping::keys);
+        let names = names.map(|key| key.as_str().map(str::to_owned).unwrap_or_else(|| kind(key)));
+        for (at, name) in names.filter(|name| !known.contains(&name.as_str())).enumerate() {
+            let near = if at < SHOWN { self.near(&name, known) } else { String::new() };
+            let child = Node { path: join(&self.path, &name), ..self.clone() };
+            child.mistake(format!("unknown key `{name}`{near}"));
         }
-        if unknown > SHOWN {
-            self.mistake(format!("and {}", counted(unknown - SHOWN, "more unknown key")));
+    }
+
+    /// What to write in the place of an unknown key.
+    fn near(&self, name: &str, known: &[&str]) -> String {
+        let new = renamed(&self.path, name).filter(|new| known.contains(new));
+        // `warm_up` is `warmup` before it is anybody else's word.
+        let plain = |name: &str| name.to_lowercase().replace(['_', '-'], "");
+        let is_own = known.iter().any(|known| plain(known) == plain(name));
+        match (new, elsewhere_below(&self.path, name).filter(|_| !is_own)) {
+            (Some(new), _) => format!("; it is `{new}` now"),
+            (None, Some(ours)) => format!("; in its place: {ours}"),
+            (None, None) => suggestion(name, known.iter().copied()),
         }
     }
 

@@ -1,16 +1,14 @@
 //! The data of a plan: opened, divided, checked.
 
 use super::copies::without_copies;
+use super::readable::{content, readable, without};
 use super::{keys, leaks};
 use crate::plan::Plan;
 use crate::{Error, Result};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use tallow_data::{
-    Broken, Cache, Dataset, Decoded, Encoded, Grouping, HostBatch, Options, Parts, Rule, Subset, Window,
-    Windowed, counted,
-};
-use tallow_report::{Progress, SplitNote, Unit};
+use tallow_data::{Dataset, Grouping, HostBatch, Options, Parts, Rule, Subset, Window, Windowed, counted};
+use tallow_report::{Progress, SplitNote};
 
 /// The parts of a dataset, disjoint by image and group.
 pub struct Data {
@@ -33,9 +31,9 @@ impl Data {
     pub fn open(plan: &Plan, progress: &Progress) -> Result<Data> {
         let (mut parts, mut notes) = named(plan)?;
         let is_disjoint = leaks::disjoint(&parts, plan, &mut notes)?;
-        readable(&mut parts, plan, progress, &mut notes)?;
+        let decoded = readable(&mut parts, plan, progress, &mut notes)?;
         leaks::distinct(&parts, plan, &mut notes)?;
-        let content = content(&parts, plan)?;
+        let content = content(&parts, plan, &decoded)?;
         Ok(Data { content, ..Data::of(parts, notes, is_disjoint)? })
     }
 
@@ -348,64 +346,4 @@ fn regrouped(plan: &Plan, part: Arc<dyn Dataset>) -> Result<Arc<dyn Dataset>> {
         None | Some(Grouping::Own(_)) => Ok(part),
         Some(grouping) => grouping.apply(part).map_err(|error| plan.place(error)),
     }
-}
-
-/// What the images of all parts are made of; drawn ones are what the recipe says.
-fn content(parts: &Named, plan: &Plan) -> Result<Option<String>> {
-    if plan.data.source.name == "synthetic" {
-        return Ok(None);
-    }
-    let of_part = |(_, part): &(_, Arc<dyn Dataset>)| {
-        Decoded::of(&**part, Cache::of_user()).content(&**part, plan.data.workers)
-    };
-    let found = parts.iter().map(of_part).collect::<tallow_data::Result<Vec<_>>>()?;
-    Ok(Some(tallow_data::fingerprint(found.join("-").as_bytes())))
-}
-
-/// Leaves the broken images out of every part; an error that names those of all parts, unless the plan skips them.
-fn readable(parts: &mut Named, plan: &Plan, progress: &Progress, notes: &mut Vec<String>) -> Result<()> {
-    let stored: Vec<_> = parts.iter().filter(|(_, part)| !in_memory(&**part)).collect();
-    if stored.is_empty() {
-        return Ok(());
-    }
-    let images: usize = stored.iter().map(|(_, part)| part.len()).sum();
-    let names: Vec<&str> = stored.iter().map(|(name, _)| *name).collect();
-    let label = format!("checking {}", names.join(", "));
-    let bar = progress.bar(&label, Unit::Images, Some(images as u64));
-    let look = |part: &dyn Dataset| {
-        let mut decoded = Decoded::of(part, Cache::of_user());
-        decoded.broken(part, plan.data.workers, &|_| bar.tick(1, &[]))
-    };
-    without(parts, plan, look, notes).map(|_| ())
-}
-
-/// Pixels in memory cannot be broken.
-fn in_memory(part: &dyn Dataset) -> bool {
-    part.is_empty() || matches!(part.image(0), Ok(Encoded::Pixels(_)))
-}
-
-/// Leaves the images that `look` finds broken out of every part, and says how many are whole; an error that names those of all parts,
-/// unless the plan skips them.
-fn without(
-    parts: &mut Named,
-    plan: &Plan,
-    look: impl Fn(&dyn Dataset) -> Vec<Broken>,
-    notes: &mut Vec<String>,
-) -> Result<usize> {
-    const NAMED: usize = 20;
-    let (mut complaints, mut whole) = (Vec::new(), 0);
-    for (name, part) in parts.iter_mut().filter(|(_, part)| !in_memory(&**part)) {
-        let broken = look(&**part);
-        whole += part.len() - broken.len();
-        if !broken.is_empty() {
-            complaints.push(tallow_data::complaint(&broken, part.len(), name, NAMED));
-            *part = Arc::new(Subset::without(part.clone(), &broken));
-        }
-    }
-    if !complaints.is_empty() && !plan.data.skip_broken {
-        let remedy = "fetch them again, or leave them out: `broken: skip` below data, on a command line data.broken=skip";
-        return Err(Error::Data(format!("{}\n{remedy}", complaints.join("\n"))));
-    }
-    notes.extend(complaints.iter().map(|complaint| format!("left out: {complaint}")));
-    Ok(whole)
 }

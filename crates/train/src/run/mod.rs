@@ -13,6 +13,7 @@ mod memory;
 mod model;
 mod precision;
 mod pretrained;
+mod readable;
 mod transforms;
 mod tta;
 mod upload;

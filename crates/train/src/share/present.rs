@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tallow_data::{COPIES, counted};
 use tallow_metrics::{
     Average, Better, ClassIntervals, Confusion, Curves, Metric, Predictions, Resampling, Score, Summary,
-    f1_interval, intervals_by_class as bootstrapped, intervals_of_scores, wilson,
+    f1_interval, has_interval, intervals_by_class as bootstrapped, intervals_of_scores, wilson,
 };
 use tallow_report::{DataNotes, Headline, PerGroup, Report, history};
 
@@ -50,7 +50,7 @@ pub fn measured(predictions: &Predictions, group: Option<&str>) -> Measured {
     let metrics: Vec<&Metric> = HEADLINE.iter().filter_map(|name| tallow_metrics::find(name)).collect();
     let (ends, per_class) = bootstrapped(predictions, &metrics, &how).ok().unzip();
     let line = |(at, metric): (usize, &&Metric)| {
-        let ends = ends.as_ref().map(|ends| ends[at]).filter(|_| metric.name != "ece");
+        let ends = ends.as_ref().map(|ends| ends[at]).filter(|_| has_interval(metric.name));
         Headline {
             name: metric.name.to_owned(),
             value: (metric.of)(predictions),
@@ -75,7 +75,7 @@ pub fn scored(
     let (how, basis) = resampling(predictions, group);
     let ends = with_intervals.then(|| intervals_of_scores(predictions, scores, &how).ok()).flatten();
     let line = |(at, score): (usize, &Score)| {
-        let ends = ends.as_ref().map(|ends| ends[at]).filter(|_| !score.name.ends_with("ece"));
+        let ends = ends.as_ref().map(|ends| ends[at]).filter(|_| has_interval(&score.name));
         Headline {
             name: score.name.clone(),
             value: score.of(predictions),

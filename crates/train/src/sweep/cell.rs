@@ -2,7 +2,7 @@
 
 use super::Cell;
 use crate::fit::evaluate::evaluate;
-use crate::fit::{Fitted, Folder, checkpoint, different_recipe, find, to_resume};
+use crate::fit::{Fitted, Folder, by_progress, checkpoint, different_recipe, find, verify};
 use crate::plan::Plan;
 use crate::run::{Model, part};
 use crate::{Error, Result};
@@ -57,6 +57,9 @@ pub struct Ended {
     pub steps: u64,
     /// By `early_stop`, before its length.
     pub stopped_early: bool,
+    /// What the run warned of at its end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 impl State {
@@ -77,14 +80,22 @@ impl Cell {
     /// A run by another recipe than the plan's, but for device and places of data; files that are damaged.
     pub fn state(&self, folder: &Path, plan: &Plan) -> Result<State> {
         let place = folder.join(&self.name);
-        let Some(known) = to_resume(&place)?.map(|found| found.place) else { return Ok(State::New) };
-        if let Some(keys) = different_recipe(&known, plan)? {
+        let places = by_progress(&place);
+        let Some(furthest) = places.first() else { return Ok(State::New) };
+        // What is read here is held against its sums; the weights are by whoever goes on from them, which takes long for many cells.
+        let stood = |place: &Path| {
+            verify(place, Some(&["state.json", "recipe.yaml", "config.json"]))?;
+            checkpoint::position(place)
+        };
+        let readable = places.iter().find(|place| stood(place).is_ok());
+        let known = readable.unwrap_or(furthest);
+        let steps = stood(known)?.step;
+        if let Some(keys) = different_recipe(known, plan)? {
             return Err(Error::recipe(format!(
                 "{}: was trained by another recipe (differs in: {keys}); write elsewhere with --out DIR, or remove that folder",
                 place.display()
             )));
         }
-        let steps = checkpoint::position(&known)?.step;
         let path = place.join(FILE);
         if path.is_file() && place.join(Part::Validation.file()).is_file() {
             let ended: std::result::Result<Ended, _> = serde_json::from_str(&checkpoint::read(&place, FILE)?);
@@ -140,7 +151,12 @@ impl Cell {
 /// # Errors
 /// A file that cannot be written.
 pub fn finish(folder: &Folder, fitted: &Fitted) -> Result<Ended> {
-    let ended = Ended { epoch: fitted.best.epoch, steps: fitted.steps, stopped_early: fitted.stopped_early };
+    let ended = Ended {
+        epoch: fitted.best.epoch,
+        steps: fitted.steps,
+        stopped_early: fitted.stopped_early,
+        warnings: fitted.warnings.clone(),
+    };
     let text = serde_json::to_string(&ended).expect("numbers") + "\n";
     folder.replace(FILE, |fresh| checkpoint::write(fresh, text.as_bytes()))?;
     Ok(ended)

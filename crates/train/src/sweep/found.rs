@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use tallow_data::counted;
 use tallow_metrics::{
-    Better, Comparison, Metric, Predictions, Resampling, RunsInterval, compare_runs, find, holm,
-    intervals_of_runs, mean, standard_deviation,
+    Better, Comparison, Metric, Predictions, Resampling, RunsInterval, compare_runs, find, has_interval,
+    holm, intervals_of_runs, mean, standard_deviation, thin_classes,
 };
 
 /// What is asked of the runs of a sweep.
@@ -70,6 +70,9 @@ pub struct CellResults {
     pub epoch: Option<u64>,
     pub images: Option<usize>,
     pub metrics: BTreeMap<&'static str, f64>,
+    /// What the run warned of at its end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// The runs of one setting.
@@ -108,6 +111,15 @@ pub struct Against {
     pub comparison: Comparison,
     /// That of the permutation test, corrected for the number of comparisons.
     pub p_holm: f64,
+}
+
+/// What runs warned of, a sentence for each: its advice is in its own report.
+fn warned(cells: &[CellResults]) -> impl Iterator<Item = String> {
+    let of = |cell: &CellResults| {
+        let short = |warning: &String| warning.split("; ").next().unwrap_or_default().to_owned();
+        cell.warnings.iter().map(|warning| format!("{}: {}", cell.folder, short(warning))).collect::<Vec<_>>()
+    };
+    cells.iter().flat_map(of)
 }
 
 /// Predictions of the same images, of the seeds of a setting all of whose folds are done: of each seed, or of each of its folds.
@@ -150,6 +162,8 @@ impl Sweep {
             beats(b, a).cmp(&beats(a, b))
         });
         let mut notes = self.missing(states);
+        notes.extend(warned(&cells));
+        notes.extend(runs.iter().flatten().next().and_then(|run| thin_classes(run, by_group)));
         let against = if question.against_best { settings[0].0.name.clone() } else { first };
         let comparisons = compared(&settings, &against, question.metric, &how, &mut notes);
         Ok(Judgement {
@@ -202,6 +216,10 @@ impl Sweep {
             epoch: match state {
                 State::Done(ended) => Some(ended.epoch),
                 _ => None,
+            },
+            warnings: match state {
+                State::Done(ended) => ended.warnings.clone(),
+                _ => Vec::new(),
             },
             images: run.map(Predictions::len),
             metrics: run.map(values).unwrap_or_default(),
@@ -256,8 +274,7 @@ impl Sweep {
         let result = |(at, metric): (usize, &&'static Metric)| {
             let of_runs: Vec<f64> = done.iter().map(|cell| cell.metrics[metric.name]).collect();
             let mut whole = intervals.as_ref().map(|intervals| intervals[at]);
-            if metric.name == "ece" {
-                // Resampling alone raises it: its percentiles need not hold its value.
+            if !has_interval(metric.name) {
                 whole.iter_mut().for_each(|of| (of.low, of.high) = (f64::NAN, f64::NAN));
             }
             (metric.name, MetricResults { mean: mean(&of_runs), sd: standard_deviation(&of_runs), whole })
@@ -332,6 +349,14 @@ fn compared(
         let b: Vec<&Predictions> = common.iter().map(|key| &wholes[*key]).collect();
         match compare_runs(&a, &b, common.len() > 1, metric, how) {
             Ok(comparison) => {
+                let comparison =
+                    if has_interval(metric.name) { comparison } else { comparison.without_interval() };
+                if (comparison.low, comparison.high) == (0.0, 0.0) {
+                    notes.push(format!(
+                        "{} and {against} do not differ in any resample: these runs say nothing of how the recipes differ",
+                        results.name
+                    ));
+                }
                 let (name, seeds) = (results.name.clone(), seeds(common.iter().copied()));
                 found.push(Against { name, seeds, comparison, p_holm: f64::NAN });
             }

@@ -51,7 +51,7 @@ fn written(sweep: &Sweep, without: &[usize]) -> (tempfile::TempDir, Vec<State>) 
         let place = folder.path().join(&cell.name);
         std::fs::create_dir_all(&place).unwrap();
         predictions(cell).write_csv(&place.join("predictions.csv")).unwrap();
-        let ended = Ended { epoch: 1, steps: 4, stopped_early: false };
+        let ended = Ended { epoch: 1, steps: 4, stopped_early: false, warnings: Vec::new() };
         states.push(if without.contains(&at) { State::Begun { steps: 2 } } else { State::Done(ended) });
     }
     (folder, states)

@@ -1,0 +1,115 @@
+//! Features that died: channels with one value, whatever the image.
+
+use super::evaluate::values;
+use crate::Result;
+use crate::run::Model;
+use candle_core::{DType, Device, Tensor};
+use std::sync::Arc;
+use tallow_data::{Dataset, Subset};
+use tallow_models::Mode;
+use tallow_report::Progress;
+
+/// So many images are looked at, evenly over the dataset.
+const IMAGES: usize = 64;
+/// Fewer may well be alike.
+const FEW: usize = 16;
+
+/// The least and the largest value of each channel at a tap.
+#[derive(Default)]
+struct Ranges {
+    low: Vec<f32>,
+    high: Vec<f32>,
+}
+
+impl Ranges {
+    /// Widens the ranges to values (R, C, H, W), (R, L, C) or (R, C).
+    fn see(&mut self, values: &Tensor) -> candle_core::Result<()> {
+        let channels = if values.rank() == 4 { 1 } else { values.rank() - 1 };
+        let rows =
+            values.to_dtype(DType::F32)?.transpose(0, channels)?.flatten_from(1)?.to_device(&Device::Cpu)?;
+        for (channel, row) in rows.to_vec2::<f32>()?.iter().enumerate() {
+            if channel == self.low.len() {
+                self.low.push(f32::INFINITY);
+                self.high.push(f32::NEG_INFINITY);
+            }
+            self.low[channel] = row.iter().copied().fold(self.low[channel], f32::min);
+            self.high[channel] = row.iter().copied().fold(self.high[channel], f32::max);
+        }
+        Ok(())
+    }
+
+    fn constant(&self) -> usize {
+        self.low.iter().zip(&self.high).filter(|(low, high)| low == high).count()
+    }
+}
+
+/// Says at which stage at least half of the channels have one value for all images that were looked at, the first such stage; `None`
+/// too where there are too few images to say so.
+///
+/// # Errors
+/// Images that cannot be read; those of the ops.
+pub fn dead(model: &Model, dataset: &Arc<dyn Dataset>) -> Result<Option<String>> {
+    let images = dataset.len().min(IMAGES);
+    if images < FEW {
+        return Ok(None);
+    }
+    let indices = (0..images).map(|index| (index * dataset.len() / images) as u32).collect();
+    let some: Arc<dyn Dataset> = Arc::new(Subset::new(dataset.clone(), indices));
+    let mut stages: Vec<(String, Ranges)> = Vec::new();
+    values(model, &some, "features", &Progress::hidden(), |_, values| {
+        let mut place = 0;
+        model.network.walk(values.clone(), &Mode::Eval, |tap, values| {
+            if tap != "input" {
+                if place == stages.len() {
+                    stages.push((tap.to_owned(), Ranges::default()));
+                }
+                stages[place].1.see(&values)?;
+                place += 1;
+            }
+            Ok(values)
+        })?;
+        Ok::<(), crate::Error>(())
+    })?;
+    let of = |(_, ranges): &&(String, Ranges)| 2 * ranges.constant() >= ranges.low.len();
+    Ok(stages.iter().find(of).map(|(stage, ranges)| {
+        format!(
+            "dead features: {} of the {} channels at `{stage}` have one value, whatever the image (of {images} validation images)",
+            ranges.constant(),
+            ranges.low.len()
+        )
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Plan;
+    use crate::run::{Run, Start};
+    use tallow_policy::Registry;
+
+    #[test]
+    fn a_stage_that_died_is_named() -> Result<()> {
+        let recipe = "data: { name: synthetic, images: 40, size: 16, batch: 8, workers: 0 }\n\
+                      model: { name: resnet20, input: 16 }\nevaluation: [ { resize: [16, 16] } ]\noptimizer: { sgd: {} }\n\
+                      schedule: { constant: { lr: 0.1 } }\nlength: 1 steps\nseed: 1\n";
+        let plan = Plan::parse("dead", recipe, &Registry::builtin())?;
+        let run = Run::build(plan, Start::Recipe, &Progress::hidden())?;
+        let (model, data) = (&run.model, &run.data.train);
+        assert_eq!(dead(model, data)?, None);
+        // max(shortcut + bias, 0) of the last block is 0 wherever its bias is far below 0.
+        let bias = model.params.trainable["layer3.2.bn2.bias"].var();
+        let set = |count: usize| {
+            let values: Vec<f32> = (0..64).map(|channel| if channel < count { -1e6 } else { 0.0 }).collect();
+            bias.set(&Tensor::new(values, &Device::Cpu)?)
+        };
+        set(31)?;
+        assert_eq!(dead(model, data)?, None);
+        set(32)?;
+        let said = dead(model, data)?.unwrap();
+        assert!(
+            said.contains("32 of the 64 channels at `stage3` have one value, whatever the image (of "),
+            "{said}"
+        );
+        Ok(())
+    }
+}
