@@ -97,3 +97,33 @@ fn copies_are_found_left_out_and_known_to_the_training() {
     // A list that the recipe does not read is not written over.
     check(&["--fix"], "").complains(2, &["--fix tiny.exclude.csv: cannot be written"]);
 }
+
+#[test]
+fn near_images_under_two_labels_and_those_that_cannot_be_read() {
+    let desk = Desk::new();
+    for number in 0..24 {
+        let part = if number < 16 { "train" } else { "val" };
+        let class = if number % 2 == 0 { "a" } else { "b" };
+        save(&desk, &format!("set/{part}/{class}/{number}.png"), &picture(number));
+    }
+    save(&desk, "set/train/b/turned.png", &image::imageops::rotate90(&picture(2)));
+    let whole = fs::read(desk.path("set/train/a/4.png")).unwrap();
+    desk.write("set/train/a/4.png", &whole[..whole.len() / 2]);
+    let check = |more: &[&str], data: &str| {
+        say(&desk, Program::Tallow, &[&["data", "check", "tiny.yaml"], more].concat(), data)
+    };
+    let near = "1 set of near images is under two labels – look at them";
+    let broken = "1 image cannot be read – mend them";
+    let said = check(&["--fix"], "");
+    said.complains(3, &[near, broken, "--fix"]);
+    assert!(said.out.contains("two labels)"), "{}", said.out);
+    let list = desk.read("tiny.exclude.csv");
+    let reasons: Vec<&str> = list.lines().skip(1).map(|line| line.split_once(',').unwrap().1).collect();
+    assert_eq!(reasons.len(), 3, "{list}");
+    assert!(reasons.contains(&"cannot be read"), "{list}");
+    assert!(list.contains("near train/a/2.png") || list.contains("near a/2.png"), "{list}");
+    check(&[], ", exclude: tiny.exclude.csv").ok();
+    let skipped = check(&[], ", broken: skip");
+    assert_eq!(skipped.code, 3);
+    assert!(!skipped.err.contains("cannot be read –"), "{}", skipped.err);
+}

@@ -214,7 +214,8 @@ fn overwriting_loses_nothing_before_there_is_something_else() {
     assert_same(&before, &desk.bytes("run/.earlier"));
     // Begun again, and killed again: it is still there.
     let again = ["long.yaml", "--out", "run", "--resume"];
-    desk.program(Program::Train).args(&again).until(&log, 7, "KILL");
+    fs::remove_file(&log).unwrap();
+    assert_eq!(desk.program(Program::Train).args(&again).until(&log, 7, "KILL").code, 128 + 9);
     assert_same(&before, &desk.bytes("run/.earlier"));
     // A loss that is not finite in the first epoch.
     let said =
@@ -299,7 +300,8 @@ fn torn_logs_and_predictions_are_told_and_mended() {
 fn a_signal_ends_an_evaluation() {
     let desk = Desk::new();
     // 4 steps of 8 images, then 2,000 images to be evaluated.
-    desk.write("slow.yaml", "extends: tiny.yaml\ndata: { images: 2032, batch: 8, split: { validation: 0.984, replace: true } }\nlength: 2 epochs\n");
+    let data = "data: { images: 2032, batch: 8, split: { validation: 0.984, replace: true } }";
+    desk.write("slow.yaml", format!("extends: tiny.yaml\n{data}\nlength: 2 epochs\n"));
     desk.train(&["slow.yaml", "--out", "whole"]).ok();
     let log = desk.path("run/metrics.jsonl");
     let steps = desk.read("whole/metrics.jsonl").lines().position(|line| line.contains("val_loss")).unwrap();

@@ -191,3 +191,19 @@ fn draws_that_looked_at_the_network() {
         ],
     );
 }
+
+/// A mix that looks at the network: its draws can be made again from every checkpoint that stayed and can be read.
+#[test]
+fn every_kept_checkpoint_serves() {
+    let desk = Desk::new();
+    let kept = ["checkpoint={ every: 1 steps, keep: 3 }", "length=6 steps", "--out", "run"];
+    desk.train(&[&["tiny.yaml", "policy=saliencymix_gradient"], &kept[..]].concat()).ok();
+    assert!(desk.path("run/step_4").is_dir() && desk.path("run/step_5").is_dir());
+    let replay = |step: &str| desk.tallow(&["replay", "run", "--step", step, "--json"]);
+    for step in ["5", "6"] {
+        assert_eq!(replay(step).ok().json()["branches"][0]["agrees_with_log"], true, "step {step}");
+    }
+    std::fs::remove_file(desk.path("run/step_5/state.json")).unwrap();
+    assert_eq!(replay("5").ok().json()["branches"][0]["agrees_with_log"], true);
+    replay("6").complains(2, &["--step 6: a policy looked at the network", "at steps 1, "]);
+}

@@ -4,6 +4,7 @@
 //! - [`cli`]: the commands as a person types them.
 //! - [`board`]: runs in the browser: who is answered, what is let in, that pages say what files and commands say.
 //! - [`bench`]: what `tallow bench` prints is there and agrees.
+//! - [`strangers`]: files whose headers lie, links, and what is no file.
 //! - [`sweep`]: cells are runs, interrupted is uninterrupted, mistakes come first, and settings of one seed see the same.
 //! - [`refusals`]: bad data, bad folders, divergence and signals: exit code, remedy, and what is left behind.
 //! - [`training`]: the same seed gives the same bytes, whatever the threads; the knobs do what they say.
@@ -47,5 +48,6 @@ mod rooms;
 #[path = "../crates/hub/tests/server/mod.rs"]
 mod server;
 mod steps;
+mod strangers;
 mod sweep;
 mod training;

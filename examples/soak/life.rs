@@ -4,7 +4,6 @@ use crate::CHILD;
 use crate::fault::Fault;
 use std::fs;
 use std::io;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -43,7 +42,11 @@ pub fn end(mut child: Child, after: Duration, fault: Option<Fault>) -> io::Resul
         signal(&child, fault.signal());
     }
     let output = child.wait_with_output()?;
-    let code = output.status.code().or(output.status.signal().map(|signal| 128 + signal)).unwrap_or(-1);
+    let code = output.status.code();
+    #[cfg(unix)]
+    let code =
+        code.or(std::os::unix::process::ExitStatusExt::signal(&output.status).map(|signal| 128 + signal));
+    let code = code.unwrap_or(-1);
     Ok(Ended { code, said: String::from_utf8_lossy(&output.stderr).into_owned(), memory })
 }
 

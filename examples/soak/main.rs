@@ -73,7 +73,7 @@ fn soak(arguments: &Arguments) -> std::io::Result<Tally> {
             break;
         }
         subject.remove()?;
-        eprintln!("{:>5.1} min  {}  {}", began.elapsed().as_secs_f64() / 60.0, tally.line(), subject.name);
+        eprintln!("{:>5.1} min  {}  {}", began.elapsed().as_secs_f64() / 60.0, tally.line(), subject.name());
         if began.elapsed() >= length {
             break;
         }

@@ -12,8 +12,8 @@ use std::time::Duration;
 use tallow_seed::{Rng, Seed};
 
 pub struct Subject<'a> {
-    /// What its recipe changes, for people.
-    pub name: String,
+    /// What its recipe changes.
+    settings: Vec<String>,
     seed: Seed,
     disk: &'a Disk,
 }
@@ -47,7 +47,12 @@ impl<'a> Subject<'a> {
         maybe("optimizer={ adamw: {} }");
         maybe("data.sampler=balanced");
         settings.push(format!("seed={}", 1 + rng.below(1000)));
-        Subject { name: settings.join(" "), seed, disk }
+        Subject { settings, seed, disk }
+    }
+
+    /// For people.
+    pub fn name(&self) -> String {
+        self.settings.join(" ")
     }
 
     /// Trains to the end through all that befalls it, beside a run that nothing befalls, and compares.
@@ -57,7 +62,7 @@ impl<'a> Subject<'a> {
         let (every, best) = (1 + rng.below(6), 1 + rng.below(3));
         let every = format!("checkpoint={{ every: {every} steps, keep: 3, best: {best} }}");
         let alone = end(begin(&self.arguments("alone", &every), &self.disk.place, 2)?, Duration::ZERO, None)?;
-        tally.expect(&alone, &[0], &self.name);
+        tally.expect(&alone, &[0], &self.name());
         tally.memory(alone.memory);
         let arguments = self.arguments("faulty", &every);
         let mut longer = 1.0;
@@ -74,13 +79,13 @@ impl<'a> Subject<'a> {
             longer = if furthest(&self.disk.place.join("faulty")) > before { 1.0 } else { longer * 1.2 };
         }
         let [alone, faulty] = ["alone", "faulty"].map(|run| bytes(&self.disk.place.join(run)));
-        tally.compare(&alone?, &faulty?, &self.name);
+        tally.compare(&alone?, &faulty?, &self.name());
         Ok(())
     }
 
     fn arguments(&self, out: &str, every: &str) -> Vec<String> {
         let words = ["soak.yaml", "--resume-or-start", "--out", out, every].map(str::to_owned);
-        words.into_iter().chain(split(&self.name)).collect()
+        words.into_iter().chain(self.settings.iter().cloned()).collect()
     }
 
     /// One life, and perhaps some damage after it.
@@ -96,7 +101,7 @@ impl<'a> Subject<'a> {
         drop(filler);
         // It may be finished first, or find no room; before it watches for signals it is ended by them, with the same code.
         let allowed: &[i32] = if is_starved { &[0, 5, fault.code()] } else { &[0, fault.code()] };
-        tally.expect(&ended, allowed, &self.name);
+        tally.expect(&ended, allowed, &self.name());
         tally.memory(ended.memory);
         // A disk that was filled and did not matter is none; nor is a signal that came too late.
         match ended.code {
@@ -108,7 +113,7 @@ impl<'a> Subject<'a> {
         if threads != 2 {
             tally.other_threads();
         }
-        tally.lost(before, furthest(&run), &self.name);
+        tally.lost(before, furthest(&run), &self.name());
         if ended.code != 0
             && rng.bernoulli(0.3)
             && let Some(fault) = damage(&run, rng)?
@@ -126,19 +131,6 @@ impl<'a> Subject<'a> {
 /// The step of the furthest whole checkpoint.
 fn furthest(run: &Path) -> u64 {
     whole(run).last().map_or(0, |(step, _)| *step)
-}
-
-/// Settings apart: at the blanks that no bracket holds.
-fn split(settings: &str) -> Vec<String> {
-    let (mut found, mut depth) = (vec![String::new()], 0);
-    for letter in settings.chars() {
-        depth += i32::from(letter == '{') - i32::from(letter == '}');
-        match letter {
-            ' ' if depth == 0 => found.push(String::new()),
-            _ => found.last_mut().expect("one to begin with").push(letter),
-        }
-    }
-    found
 }
 
 /// What must be the same to the byte: everything but times, and the steps at which a run happened to be asked to stop.

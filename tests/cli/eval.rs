@@ -372,7 +372,9 @@ fn eval_by_named_metrics() {
     }
     let text = desk.tallow(&["eval", "run", "--metrics", "medmnist,ece"]).ok().out;
     let names: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(names[1..], ["auroc", "accuracy", "ece", "intervals:"], "{text}");
+    // Two lines of method, the second of it about classes of few lesions.
+    assert_eq!(names[1..5], ["auroc", "accuracy", "ece", "intervals:"], "{text}");
+    assert!(text.contains("\nfew groups of MEL (1), "), "{text}");
     assert!(text.contains("lower is better") && text.matches('[').count() == 2, "{text}");
     desk.tallow(&["eval", "run", "--metrics", "isic2020"])
         .complains(2, &["--metrics: isic2020: expected a class malignant, got"]);

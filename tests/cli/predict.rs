@@ -2,6 +2,7 @@
 
 use super::{picture, trained};
 use crate::program::{Desk, Program};
+use crate::refusals::{FOLDER, SQUARE, pictures};
 
 #[test]
 fn predict_reads_files_and_folders() {
@@ -65,6 +66,35 @@ fn predict_names_every_broken_image_or_skips_them() {
     }
     desk.tallow(&["predict", "run", "mixed/a.png", "--skip-broken"])
         .complains(3, &["1 of 1", "expected at least one"]);
+}
+
+/// A spreadsheet takes it for a formula; a negative number it may have.
+#[test]
+fn predict_writes_no_formula() {
+    let (desk, _) = trained();
+    image::RgbImage::new(16, 16).save(desk.path("=1+1.png")).unwrap();
+    let lines = |more: &[&str]| desk.tallow(&[&["predict", "run", "=1+1.png"], more].concat()).ok().out;
+    assert!(lines(&[]).lines().nth(1).unwrap().starts_with("'=1+1.png,"));
+    let logits = lines(&["--logits"]);
+    let fields: Vec<_> =
+        logits.lines().nth(1).unwrap().split(',').skip(1).map(|field| field.parse::<f32>()).collect();
+    assert!(fields.iter().all(Result::is_ok), "{logits}");
+    assert!(fields.iter().flatten().any(|logit| *logit < 0.0), "{logits}");
+}
+
+/// The same of the names of classes.
+#[test]
+fn predict_writes_no_formula_of_a_class() {
+    let desk = Desk::new();
+    pictures(&desk, "images", 8);
+    std::fs::rename(desk.path("images/a"), desk.path("images/=a")).unwrap();
+    desk.train(&["tiny.yaml", FOLDER, SQUARE, "length=1 epochs", "--out", "run"]).ok();
+    let said = desk.tallow(&["predict", "run", "images"]).ok().out;
+    assert_eq!(said.lines().next().unwrap().split(',').filter(|name| *name == "'=a").count(), 1, "{said}");
+    let calls = |line: &str| line.split(',').nth(1).unwrap().to_owned();
+    let called: Vec<String> = said.lines().skip(1).map(calls).collect();
+    assert!(called.iter().all(|class| class == "'=a" || class == "b"), "{called:?}");
+    assert!(!said.contains(",=a"), "{said}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use clap::Parser;
 use std::io::{ErrorKind, IsTerminal};
 use std::process::ExitCode;
 pub use tallow_policy::Registry;
+use tallow_train::{Error, is_of_full_disk};
 
 /// The whole program: `tallow COMMAND …`.
 pub fn run(registry: Registry) -> ExitCode {
@@ -38,28 +39,18 @@ fn finish(result: anyhow::Result<()>) -> ExitCode {
     {
         return ExitCode::SUCCESS;
     }
-    let (message, code) = match error.downcast::<tallow_train::Error>() {
-        Ok(error) => {
-            let error = error.or_full("make room, and try again");
-            (format!("error: {error}"), error.exit_code())
-        }
-        Err(error) => {
-            let is_full = |cause: &(dyn std::error::Error + 'static)| {
-                let kind = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-                matches!(kind, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
-            };
-            let is_full = error.chain().any(is_full);
-            (
-                format!("error: {error:#}"),
-                if is_full { tallow_train::Error::Full(String::new()).exit_code() } else { 1 },
-            )
-        }
+    const ROOM: &str = "make room, and try again";
+    let (message, code) = match error.downcast::<Error>() {
+        Ok(error) => told(&error.or_full(ROOM)),
+        Err(other) if is_of_full_disk(other.as_ref()) => told(&Error::Full(format!("{other:#}; {ROOM}"))),
+        Err(other) => (format!("{other:#}"), 1),
     };
-    let message = tallow_report::plain(&message);
+    let message = format!("error: {}", tallow_report::plain(&message));
     // In a file or a pipe, one mistake is one line.
-    eprintln!(
-        "{}",
-        if std::io::stderr().is_terminal() { wrap::message(&message) } else { message.into_owned() }
-    );
+    eprintln!("{}", if std::io::stderr().is_terminal() { wrap::message(&message) } else { message });
     ExitCode::from(code)
+}
+
+fn told(error: &Error) -> (String, u8) {
+    (error.to_string(), error.exit_code())
 }

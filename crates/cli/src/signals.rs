@@ -1,6 +1,6 @@
-//! What asks a training to stop at the next step: SIGINT, SIGTERM, SIGHUP of a terminal that closes, SIGUSR1 of a scheduler that warns. Whoever
-//! asks again, a second later, ends the program at once, but for a checkpoint that is being written. What has nothing to finish ends at
-//! the first.
+//! What asks a training to stop at the next step: SIGINT, SIGTERM, SIGHUP of a terminal that closes, SIGUSR1 of
+//! a scheduler that warns. Whoever asks again, a second later, ends the program at once, but for a checkpoint
+//! that is being written. What has nothing to finish ends at the first.
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::io;

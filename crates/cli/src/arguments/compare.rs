@@ -40,6 +40,9 @@ pub struct Compare {
     /// Evaluate the checkpoints on this part of their data, instead of reading predictions
     #[arg(long, value_name = "train|validation|test|all")]
     pub split: Option<String>,
+    /// With --split: the probabilities as the networks gave them, whatever `tallow calibrate` found
+    #[arg(long, requires = "split")]
+    pub uncalibrated: bool,
     /// How often images are drawn, and swapped
     #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub resamples: u32,

@@ -26,7 +26,8 @@ pixel, or nearly (saved again, resized, cut by up to 10 % a side, mirrored, turn
 90°, brighter or darker), in two parts or under two labels; images that cannot be \
 read, are of one colour, tiny, or far from all others
 
-exit codes: 0 clean, 3 an image or group in two parts, or an image under two labels")]
+exit codes: 0 clean, 3 an image or group in two parts, an image under two labels, or \
+one that cannot be read (unless data.broken is skip)")]
 pub struct DataCheck {
     /// The recipe
     pub recipe: PathBuf,

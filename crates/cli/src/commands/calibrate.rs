@@ -1,10 +1,12 @@
 //! `calibrate CHECKPOINT`: probabilities made honest by images that were not learned from, and what is decided by them.
 
+pub mod decided;
 pub mod goals;
 mod text;
 
 use super::checkpoint;
 use crate::arguments::Calibrate;
+use decided::Decided;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::PathBuf;
@@ -29,8 +31,10 @@ struct Found {
     after: Option<Scores>,
     /// Of images calibrated by the others, or why there are none.
     cross_fitted: Result<Scores, String>,
-    /// Of each threshold, on cross-fitted probabilities where there are any.
+    /// Of each threshold, by itself.
     called: Vec<Called>,
+    /// What all of it comes to.
+    decided: Option<Decided>,
     sets: Option<Sets>,
     risk: Option<Risk>,
 }
@@ -88,25 +92,29 @@ pub fn calibrate(arguments: &Calibrate, registry: &Registry) -> anyhow::Result<(
     let calibrator = method.map(|method| Calibrator::fit(method, &predictions)).transpose().map_err(asked)?;
     let calibrated = calibrator.as_ref().map(|found| found.predictions(&predictions));
     let honest = method.map(|method| cross_fitted(method, &predictions, FOLDS, Seed::new(0)));
-    // What is decided is chosen by probabilities that were not fitted to, where there are any.
-    let (cross, chosen_by) = match (honest, &calibrated) {
-        (Some(Ok(honest)), _) => (Ok(Scores::of(&honest)), honest),
-        (Some(Err(error)), Some(calibrated)) => (Err(error.to_string()), calibrated.clone()),
-        _ => (Err("nothing is fitted".to_owned()), predictions.clone()),
+    // What is decided is decided by these; thresholds and the rest are chosen by them, on these images.
+    let used = calibrated.as_ref().unwrap_or(&predictions);
+    // Sets promise something of other images: they are of probabilities that were not fitted to, where there are any.
+    let (cross, unseen) = match honest {
+        Some(Ok(honest)) => (Ok(Scores::of(&honest)), Some(honest)),
+        Some(Err(error)) => (Err(error.to_string()), None),
+        None => (Err("nothing is fitted".to_owned()), None),
     };
-    let choose = |(class, goal): &(String, _)| Threshold::choose(&chosen_by, class, *goal);
+    let choose = |(class, goal): &(String, _)| Threshold::choose(used, class, *goal);
     let thresholds: Vec<Threshold> = goals.iter().map(choose).collect::<Result<_, _>>().map_err(asked)?;
-    let fit_sets = |coverage| ClassSets::fit(&chosen_by, score, coverage, arguments.per_class);
+    let fit_sets =
+        |coverage| ClassSets::fit(unseen.as_ref().unwrap_or(used), score, coverage, arguments.per_class);
     let sets = arguments.coverage.map(fit_sets).transpose().map_err(asked)?;
-    let risk = arguments.max_risk.map(|most| goals::risk(&chosen_by, most)).transpose()?;
+    let risk = arguments.max_risk.map(|most| goals::risk(used, most)).transpose()?;
 
-    let found = Found {
+    let mut found = Found {
         name: subject.name(),
         before: Scores::of(&predictions),
         after: calibrated.as_ref().map(Scores::of),
         cross_fitted: cross,
-        called: thresholds.iter().filter_map(|threshold| threshold.counts(&chosen_by)).collect(),
-        sets: sets.as_ref().map(|sets| sizes(sets, &chosen_by)),
+        called: thresholds.iter().filter_map(|threshold| threshold.counts(used)).collect(),
+        decided: None,
+        sets: sets.as_ref().map(|sets| sizes(sets, used)),
         risk,
         calibration: Calibration {
             weights: String::new(),
@@ -119,6 +127,7 @@ pub fn calibrate(arguments: &Calibrate, registry: &Registry) -> anyhow::Result<(
             least: risk.map(|risk| risk.at),
         },
     };
+    found.decided = Decided::of(&found.calibration, used);
     let mut out = std::io::stdout().lock();
     match arguments.json {
         true => writeln!(out, "{}", serde_json::to_string_pretty(&as_json(&found))?)?,
@@ -251,16 +260,47 @@ fn as_json(found: &Found) -> Value {
         .map(|(threshold, called)| {
             let rates: Vec<Value> = goals::rates(called)
                 .into_iter()
-                .map(|rate| json!({ "name": rate.name, "value": rate.value, "low": rate.low, "high": rate.high }))
+                .map(|rate| {
+                    let mut json = rate.as_json();
+                    json["name"] = json!(rate.name);
+                    json
+                })
                 .collect();
             json!({ "class": threshold.class, "at": threshold.at, "counts": called, "rates": rates })
         })
         .collect();
     json["thresholds"] = json!(thresholds);
+    json["decided"] = json!(found.decided.as_ref().map(Decided::as_json));
     json["sets"] = json!(found.sets.as_ref().map(|sets| {
         json!({ "coverage": found.calibration.sets.as_ref().map(|sets| sets.coverage), "mean_size": sets.size, "empty": sets.empty })
     }));
     json["risk"] = json!(found.risk);
     json["calibration"] = json!(found.calibration);
+    json["warnings"] = json!(found.warnings());
     json
+}
+
+impl Found {
+    /// What does harm, or nothing.
+    fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let Ok(cross) = &self.cross_fitted
+            && cross.log_loss > self.before.log_loss
+        {
+            warnings.push(format!(
+                "of images that were not fitted to, the log loss is worse than before ({:.4}, {:.4} before): there are too few to fit to, or \
+                 nothing to mend; take --method temperature, or none",
+                cross.log_loss, self.before.log_loss
+            ));
+        }
+        for (Threshold { class, .. }, called) in self.calibration.thresholds.iter().zip(&self.called) {
+            let Called { hits, misses, false_alarms, rest } = *called;
+            if misses + rest == 0 {
+                warnings.push(format!("the threshold of {class} calls every image; ask for less"));
+            } else if hits + false_alarms == 0 {
+                warnings.push(format!("the threshold of {class} calls no image; ask for less"));
+            }
+        }
+        warnings
+    }
 }

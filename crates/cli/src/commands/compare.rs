@@ -8,7 +8,7 @@ mod table;
 
 use super::writable;
 use crate::arguments::Compare;
-use runs::{Model, models};
+use runs::{Calibrated, Model, models};
 #[cfg(feature = "board")]
 pub use section::section;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ pub use table::{number, p};
 use tallow_data::counted;
 use tallow_metrics::{
     Better, Comparison, METRICS, Metric, NonInferiority, Predictions, Resampling, Score, comparisons, find,
-    holm, ranking_scores,
+    has_interval, holm, ranking_scores, thin_classes,
 };
 use tallow_policy::Registry;
 use tallow_report::Progress;
@@ -131,7 +131,13 @@ fn found<'a>(
         let failed = |error| mistake(&format!("{} and {}: ", first.name, model.name), error);
         let compared = comparisons(&a, &b, first.is_paired_with(model), metrics, &how).map_err(failed)?;
         for (found, comparison) in found.iter_mut().zip(compared) {
-            let better = found.metric.better;
+            let (better, name) = (found.metric.better, &found.metric.name);
+            let is_bounded = has_interval(name);
+            if !is_bounded && arguments.margin.is_some() {
+                let problem = "resampling alone raises it, so that it has no interval; leave --margin or this metric out";
+                return Err(Error::recipe(format!("--margin of {name}: {problem}")));
+            }
+            let comparison = if is_bounded { comparison } else { comparison.without_interval() };
             let margin = arguments.margin.map(|margin| comparison.non_inferiority(margin, better));
             let margin = margin.transpose().map_err(failed)?;
             found.against.push(Against { comparison, p_holm: None, margin });
@@ -178,18 +184,49 @@ impl Found<'_> {
             (true, false) => " and the runs",
             (true, true) => " and the runs, in pairs of one seed",
         };
-        let mut lines = vec![
-            format!(
+        let name = &self.metric.name;
+        let mut lines = vec![match has_interval(name) {
+            true => format!(
                 "difference: of the row and the first, with its {percent} % percentile bootstrap interval over {}{seeds}, \
                  {resamples} resamples",
                 self.units()
             ),
-            format!("p: paired permutation test, two-sided, {resamples} swaps of {}", {
-                if self.how.by_group { "groups" } else { "images" }
-            }),
-        ];
+            false => format!(
+                "difference: of the row and the first; resampling alone raises {name}, so that it has no interval"
+            ),
+        }];
+        let is_tested = self.against.iter().any(|against| !against.comparison.p_permutation.is_nan());
+        lines.push(match is_tested {
+            true => format!("p: paired permutation test, two-sided, {resamples} swaps of {}", self.over()),
+            false => "p: none, as it swaps runs, and one model has more of them".to_owned(),
+        });
+        if has_interval(name) {
+            lines.extend(thin_classes(&self.models[0].runs[0], self.how.by_group));
+        }
+        lines.extend(self.calibrations());
         if self.against.len() > 1 {
             lines.push(format!("Holm: p corrected for {} comparisons", self.against.len()));
+        }
+        lines
+    }
+
+    fn over(&self) -> &'static str {
+        if self.how.by_group { "groups" } else { "images" }
+    }
+
+    /// How probabilities are calibrated, where some are.
+    fn calibrations(&self) -> Vec<String> {
+        let all = || self.models.iter().flat_map(|model| &model.calibrated);
+        if !all().any(|way| matches!(way, Calibrated::By(_) | Calibrated::NotYet)) {
+            return Vec::new();
+        }
+        let mut lines: Vec<String> = self.models.iter().filter_map(Model::calibration).collect();
+        let is_by = |way: &Calibrated| matches!(way, Calibrated::By(_));
+        if all().any(is_by) && !all().all(is_by) {
+            lines.push(
+                "warning: some of these are calibrated and others are not; calibrate all, or compare with --uncalibrated"
+                    .to_owned(),
+            );
         }
         lines
     }
@@ -218,7 +255,13 @@ impl Found<'_> {
             ));
         }
         if let Some(p) = c.p_delong {
-            notes.push(format!("DeLong's p {}", table::p(p)));
+            notes.push(match p.is_nan() {
+                true => format!("no DeLong's test: it needs two {} of each class", self.over()),
+                false => format!("DeLong's p {}", table::p(p)),
+            });
+        }
+        if (c.low, c.high) == (0.0, 0.0) {
+            notes.push("no resample differs: these runs say nothing of how the models differ".to_owned());
         }
         if let Some(margin) = &against.margin {
             let verdict = if margin.non_inferior { "not inferior" } else { "not shown to be not inferior" };

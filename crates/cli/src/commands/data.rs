@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use tallow_data::{Exclusion, Near, Pair, Place, counted, write_exclusion};
+use tallow_data::{Broken, Exclusion, Near, Pair, Place, counted, write_exclusion};
 use tallow_policy::Registry;
 use tallow_report::Progress;
 use tallow_train::{DataCheck, Error, Plan, check_data};
@@ -48,7 +48,7 @@ pub fn check(arguments: &Arguments, registry: &Registry) -> anyhow::Result<()> {
     } else if arguments.fix.is_some() {
         eprintln!("nothing to leave out: no list is written");
     }
-    let problems = problems(&found);
+    let problems = problems(&found, &plan);
     match problems.is_empty() {
         true => Ok(()),
         false => Err(Error::Data(problems.join("\n")).into()),
@@ -56,7 +56,7 @@ pub fn check(arguments: &Arguments, registry: &Registry) -> anyhow::Result<()> {
 }
 
 /// What makes the data unfit for use, a line each.
-fn problems(found: &DataCheck) -> Vec<String> {
+fn problems(found: &DataCheck, plan: &Plan) -> Vec<String> {
     let count = |count: usize, one: &str, many: &str| {
         (count > 0).then(|| if count == 1 { format!("1 {one}") } else { format!("{count} {many}") })
     };
@@ -64,6 +64,8 @@ fn problems(found: &DataCheck) -> Vec<String> {
     let (across, classes) =
         (findings.identical.across_parts().len(), findings.identical.across_classes().len());
     let near = findings.near_across_parts().count();
+    let near_classes = findings.near_across_classes().count();
+    let broken = checked_broken(found).filter(|_| !plan.data.skip_broken).count();
     let lines = [
         count(found.groups.len(), "group is in two parts", "groups are in two parts")
             .map(|line| format!("{line} – put all images of a group on one side")),
@@ -73,12 +75,29 @@ fn problems(found: &DataCheck) -> Vec<String> {
             .map(|line| format!("{line} – look at them, and keep each in one part")),
         count(classes, "image is under two labels", "images are under two labels")
             .map(|line| format!("{line} – keep the right label of each")),
+        count(
+            near_classes,
+            "set of near images is under two labels",
+            "sets of near images are under two labels",
+        )
+        .map(|line| format!("{line} – look at them, and keep the right label of each")),
+        count(broken, "image cannot be read", "images cannot be read")
+            .map(|line| format!("{line} – mend them, or train without them (data.broken=skip)")),
     ];
     let mut lines: Vec<String> = lines.into_iter().flatten().collect();
     if let Some(last) = lines.last_mut() {
         *last += "; `--fix` writes a list to leave out";
     }
     lines
+}
+
+/// Images that cannot be read, with their part and why.
+fn checked_broken(found: &DataCheck) -> impl Iterator<Item = (&str, &Broken)> {
+    found
+        .checked
+        .broken
+        .iter()
+        .flat_map(|(part, images)| images.iter().map(move |image| (part.as_str(), image)))
 }
 
 fn ids(set: &[Place]) -> Vec<&str> {
@@ -99,9 +118,8 @@ fn as_json(found: &DataCheck, written: Option<&Path>) -> Value {
             "same_group": pair.same_group,
         })
     };
-    let broken = checked.broken.iter().flat_map(|(part, images)| {
-        images.iter().map(move |image| json!({ "image": image.id, "part": part, "why": image.reason }))
-    });
+    let broken = checked_broken(found)
+        .map(|(part, image)| json!({ "image": image.id, "part": part, "why": image.reason }));
     json!({
         "images": checked.images,
         "parts": parts,
@@ -155,12 +173,8 @@ fn as_text(found: &DataCheck) -> String {
         ("odd", checked.odd.iter().map(|(place, why)| format!("{}: {why}", named(place))).collect()),
         (
             "cannot be read",
-            checked
-                .broken
-                .iter()
-                .flat_map(|(part, images)| {
-                    images.iter().map(move |image| format!("{} ({part}): {}", image.id, image.reason))
-                })
+            checked_broken(found)
+                .map(|(part, image)| format!("{} ({part}): {}", image.id, image.reason))
                 .collect(),
         ),
     ];
@@ -184,9 +198,10 @@ fn as_text(found: &DataCheck) -> String {
 fn pairs(near: &Near, named: &dyn Fn(&Place) -> String) -> String {
     let told = |pair: &Pair| {
         let group = if pair.same_group { ", one group" } else { "" };
+        let labels = if pair.first.class == pair.second.class { "" } else { ", two labels" };
         let percent = 100.0 * pair.probability;
         format!(
-            "{} ≈ {}, {percent:.0} % (correlation {:.2}{group})",
+            "{} ≈ {}, {percent:.0} % (correlation {:.2}{group}{labels})",
             named(&pair.first),
             named(&pair.second),
             pair.correlation
@@ -208,7 +223,7 @@ fn list(said: Option<&Path>, recipe: &Path, plan: &Plan) -> Result<PathBuf, Erro
     Ok(path)
 }
 
-/// Images to leave out, and why: those under two labels; of images and groups in several parts all but those of the last of train,
+/// Images to leave out, and why: those that cannot be read; those under two labels; of images and groups in several parts all but those of the last of train,
 /// validation, test. What the recipe leaves out already stays on its list. Empty where nothing new is to be left out.
 fn left_out(found: &DataCheck, plan: &Plan) -> Result<Vec<(String, String)>, Error> {
     let order = |part: &str| ["train", "validation", "test"].iter().position(|name| *name == part);
@@ -230,6 +245,20 @@ fn left_out(found: &DataCheck, plan: &Plan) -> Result<Vec<(String, String)>, Err
             .filter(|place| place.part != "test")
             .for_each(|place| add(place, format!("identical under {}", classes.join(" and "))));
     }
+    for near in findings.near_across_classes() {
+        let two = near.pairs.iter().filter(|pair| pair.first.class != pair.second.class);
+        for pair in two {
+            let other = |place: &Place, other: &Place| {
+                format!("near {}, which is {}", other.id, other.class)
+                    + if place.part == other.part { "" } else { ", in another part" }
+            };
+            for (place, than) in [(&pair.first, &pair.second), (&pair.second, &pair.first)] {
+                if place.part != "test" {
+                    add(place, other(place, than));
+                }
+            }
+        }
+    }
     let groups = found.groups.iter().map(|(group, set)| (&set[..], format!("of {group}, which is in")));
     let copies = findings.across_parts().into_iter().map(|set| (set, "a copy is in".to_owned()));
     for (set, what) in copies.chain(groups) {
@@ -237,6 +266,11 @@ fn left_out(found: &DataCheck, plan: &Plan) -> Result<Vec<(String, String)>, Err
         set.iter()
             .filter(|place| place.part != last.part)
             .for_each(|place| add(place, format!("{what} {}", last.part)));
+    }
+    for (_, image) in checked_broken(found) {
+        if known.insert(image.id.clone()) {
+            rows.push((image.id.clone(), "cannot be read".to_owned()));
+        }
     }
     if rows.len() == before {
         rows.clear();

@@ -17,7 +17,7 @@ use std::io::Write;
 use std::sync::Arc;
 use subgroups::{Asked, Divided, divided, look};
 use tallow_data::{Dataset, counted};
-use tallow_metrics::{Predictions, Score, Summary};
+use tallow_metrics::{Predictions, Score, Summary, thin_classes};
 use tallow_policy::Registry;
 use tallow_report::Progress;
 use tallow_train::{
@@ -81,7 +81,9 @@ fn show(arguments: &Eval, evaluated: Evaluated) -> anyhow::Result<()> {
     };
     let by_group = calibrated.is_some() && arguments.by_group;
     let by_group = by_group.then(|| "fitted to single images, not to the means of groups".to_owned());
-    let told: Vec<String> = calibrated.into_iter().chain(by_group).collect();
+    let has_groups = predictions.groups.iter().any(Option::is_some);
+    let thin = if arguments.no_intervals { None } else { thin_classes(predictions, has_groups) };
+    let told: Vec<String> = calibrated.into_iter().chain(by_group).chain(thin).collect();
     let asked = views.as_ref().map_or(Vec::new(), Views::lines);
     let mut out = std::io::stdout().lock();
     if !scores.is_empty() {

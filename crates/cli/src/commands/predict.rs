@@ -12,6 +12,7 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tallow_data::{Dataset, EXTENSIONS, Images, Row, Subset, Table, broken, complaint};
+use tallow_metrics::quoted;
 use tallow_models::Mode;
 use tallow_policy::Registry;
 use tallow_report::{Progress, Unit};
@@ -111,7 +112,8 @@ impl<'a> Csv<'a> {
         if !std::mem::replace(&mut self.is_begun, true) {
             let fixed: &[&str] = if self.logits { &["image"] } else { &["image", "predicted"] };
             let columns = fixed.iter().copied().chain(classes.iter().map(String::as_str));
-            self.record(columns.chain(decisions.iter().map(|(name, _)| *name)))?;
+            let columns = columns.chain(decisions.iter().map(|(name, _)| *name));
+            self.record(columns.map(|name| quoted(name).into_owned()))?;
         }
         for ((name, row), probable) in names.zip(rows).zip(probable) {
             // Ties go to the first class, as everywhere.
@@ -119,10 +121,11 @@ impl<'a> Csv<'a> {
                 (1..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best });
             let asked = self.class.unwrap_or(best);
             self.answers.push((asked, probable[asked]));
-            let predicted = (!self.logits).then(|| classes[best].clone());
+            let names = [name].into_iter().chain((!self.logits).then(|| classes[best].clone()));
+            let names = names.map(|name| quoted(&name).into_owned());
             let numbers = row.iter().map(|&number| shortest(number as f32));
-            let decided = decisions.iter().map(|(_, of)| of(&row));
-            self.record([name].into_iter().chain(predicted).chain(numbers).chain(decided))?;
+            let decided = decisions.iter().map(|(_, of)| quoted(&of(&row)).into_owned());
+            self.record(names.chain(numbers).chain(decided))?;
         }
         Ok(())
     }

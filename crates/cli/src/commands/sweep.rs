@@ -210,7 +210,9 @@ fn report(arguments: &Arguments, sweep: &Sweep, found: &Judgement, folder: &Path
     let json = serde_json::to_string_pretty(found)? + "\n";
     let name = if found.part == Part::Test.name() { "sweep_test" } else { "sweep" };
     let [markdown_path, json_path] = ["md", "json"].map(|end| folder.join(format!("{name}.{end}")));
-    let markdown = table::markdown(found, &command(arguments, sweep));
+    // The same runs give the same bytes, wherever they are.
+    let out = if arguments.out.is_some() { " --out DIR" } else { "" };
+    let markdown = table::markdown(found, &(command(arguments, sweep) + out));
     for (path, text) in [(&markdown_path, &markdown), (&json_path, &json)] {
         std::fs::write(path, text).map_err(Error::io(path))?;
     }

@@ -1,5 +1,6 @@
 //! What is asked of decisions: goals of thresholds, costs, shares; and rates with their intervals.
 
+use serde_json::{Value, json};
 use std::path::Path;
 use tallow_metrics::{Called, Costs, Goal, Predictions, Risk, Risks, SetScore, wilson};
 use tallow_train::Error;
@@ -100,6 +101,12 @@ pub struct Rate {
     pub value: f64,
     pub low: f64,
     pub high: f64,
+}
+
+impl Rate {
+    pub fn as_json(&self) -> Value {
+        json!({ "value": self.value, "low": self.low, "high": self.high })
+    }
 }
 
 /// Sensitivity, specificity and predictive values; those without a denominator are left out.

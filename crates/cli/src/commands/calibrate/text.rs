@@ -31,6 +31,9 @@ pub fn text(found: &Found) -> String {
     for decision in decisions(found) {
         out += &format!("\n{}\n", wrapped(&decision, 0));
     }
+    for warning in found.warnings() {
+        out += &format!("\n{}\n", wrapped(&format!("warning: {warning}"), 0));
+    }
     if !found.called.is_empty() || found.risk.is_some() {
         out += "\nin brackets: Wilson's 95 % intervals, as if images were independent\n";
     }
@@ -108,6 +111,7 @@ fn decisions(found: &Found) -> Vec<String> {
             risk.wrong as f64 / risk.images as f64
         ));
     }
+    notes.extend(found.decided.iter().flat_map(|decided| decided.lines("image")));
     notes
 }
 

@@ -7,14 +7,27 @@ use std::path::{Path, PathBuf};
 use tallow_metrics::Predictions;
 use tallow_policy::Registry;
 use tallow_report::Progress;
-use tallow_train::{Error, evaluate, part};
+use tallow_train::{Calibration, Error, evaluate, part};
 
 /// A model: its runs, by their seeds where all are known.
 pub struct Model {
     pub name: String,
     pub paths: Vec<PathBuf>,
     pub runs: Vec<Predictions>,
+    /// How the probabilities of each run are calibrated.
+    pub calibrated: Vec<Calibrated>,
     seeds: Option<Vec<u64>>,
+}
+
+/// Whether probabilities are as a network gave them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Calibrated {
+    /// Of a CSV it is not known.
+    Unknown,
+    No,
+    /// They were written down before the checkpoint was calibrated.
+    NotYet,
+    By(String),
 }
 
 impl Model {
@@ -23,12 +36,46 @@ impl Model {
         self.runs.len() > 1 && self.seeds.is_some() && self.seeds == other.seeds
     }
 
+    /// What to say of its probabilities, where that is known: of each run, if they differ.
+    pub fn calibration(&self) -> Option<String> {
+        let mut ways: Vec<&Calibrated> = Vec::new();
+        for way in &self.calibrated {
+            if !ways.contains(&way) {
+                ways.push(way);
+            }
+        }
+        let said: Vec<&str> = ways.into_iter().filter_map(Calibrated::said).collect();
+        (!said.is_empty()).then(|| format!("{}: {}", self.name, said.join("; ")))
+    }
+
     pub fn as_json(&self) -> Value {
         json!({
             "name": self.name,
             "runs": self.paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
             "seeds": self.seeds,
+            "calibrated": self.calibrated.iter().map(Calibrated::as_json).collect::<Vec<_>>(),
         })
+    }
+}
+
+impl Calibrated {
+    fn said(&self) -> Option<&str> {
+        match self {
+            Calibrated::Unknown => None,
+            Calibrated::No => Some("not calibrated"),
+            Calibrated::NotYet => Some(
+                "its predictions.csv is as the network gave it; its calibration is used with --split validation",
+            ),
+            Calibrated::By(how) => Some(how),
+        }
+    }
+
+    fn as_json(&self) -> Value {
+        match self {
+            Calibrated::Unknown => Value::Null,
+            Calibrated::No | Calibrated::NotYet => false.into(),
+            Calibrated::By(how) => how.as_str().into(),
+        }
     }
 }
 
@@ -45,14 +92,14 @@ pub fn models(arguments: &Compare, registry: &Registry, progress: &Progress) -> 
         return Err(Error::recipe(format!("{path}: expected at least two models, got one; {remedy}")).into());
     }
     let names = names(&of);
-    let read = |path: &Path| predictions(path, arguments.split.as_deref(), registry, progress);
+    let read = |path: &Path| predictions(path, arguments, registry, progress);
     of.into_iter().zip(names).map(|(paths, name)| model(name, paths, read)).collect()
 }
 
 fn model(
     name: String,
     paths: Vec<PathBuf>,
-    read: impl Fn(&Path) -> anyhow::Result<Predictions>,
+    read: impl Fn(&Path) -> anyhow::Result<(Predictions, Calibrated)>,
 ) -> anyhow::Result<Model> {
     let mut runs = Vec::new();
     for path in paths {
@@ -69,27 +116,36 @@ fn model(
     });
     // Two runs of one seed pair with none.
     let seeds = seeds.filter(|seeds| seeds.windows(2).all(|pair| pair[0] < pair[1]));
-    let (paths, runs) = runs.into_iter().map(|(_, path, run)| (path, run)).unzip();
-    Ok(Model { name, paths, runs, seeds })
+    let (paths, found): (Vec<_>, Vec<_>) = runs.into_iter().map(|(_, path, run)| (path, run)).unzip();
+    let (runs, calibrated) = found.into_iter().unzip();
+    Ok(Model { name, paths, runs, calibrated, seeds })
 }
 
 fn predictions(
     path: &Path,
-    split: Option<&str>,
+    arguments: &Compare,
     registry: &Registry,
     progress: &Progress,
-) -> anyhow::Result<Predictions> {
+) -> anyhow::Result<(Predictions, Calibrated)> {
     let mistake = |problem: String| Err(Error::recipe(format!("{}: {problem}", path.display())).into());
-    if let Some(split) = split {
+    if let Some(split) = arguments.split.as_deref() {
         if path.extension().is_some_and(|end| end == "csv") {
             return mistake("is a CSV, of which --split evaluates no part; name the checkpoint".to_owned());
         }
-        let model = tallow_train::Model::open(&checkpoint(path)?, &[], None, registry, progress)?;
+        let open = if arguments.uncalibrated {
+            tallow_train::Model::open_uncalibrated
+        } else {
+            tallow_train::Model::open
+        };
+        let model = open(&checkpoint(path)?, &[], None, registry, progress)?;
         let data = part(&model.plan, split, progress)?;
-        return Ok(evaluate(&model, &data, split, progress)?);
+        let how = model.calibration.as_ref().filter(|found| found.probabilities.is_some());
+        let how =
+            how.map_or(Calibrated::No, |found| Calibrated::By(format!("calibrated by {}", found.describe())));
+        return Ok((evaluate(&model, &data, split, progress)?, how));
     }
     if path.is_file() && !path.ends_with("model.safetensors") {
-        return Ok(Predictions::read_csv(path).map_err(Error::from)?);
+        return Ok((Predictions::read_csv(path).map_err(Error::from)?, Calibrated::Unknown));
     }
     if !path.exists() {
         return mistake("is not there; name a CSV of predictions, or the folder of a run".to_owned());
@@ -105,7 +161,13 @@ fn predictions(
     }
     let held = [place.as_path(), run_of(&place)].map(|folder| folder.join("predictions.csv"));
     match held.iter().find(|file| file.is_file()) {
-        Some(file) => Ok(Predictions::read_csv(file).map_err(Error::from)?),
+        Some(file) => {
+            let folder = file.parent().unwrap_or(Path::new("."));
+            let is_calibrated =
+                [folder, &folder.join("best")].iter().any(|place| place.join(Calibration::FILE).is_file());
+            let how = if is_calibrated { Calibrated::NotYet } else { Calibrated::No };
+            Ok((Predictions::read_csv(file).map_err(Error::from)?, how))
+        }
         None => mistake(format!("holds no predictions.csv; {write}, or name a --split")),
     }
 }
@@ -117,7 +179,8 @@ fn seed(path: &Path) -> Option<u64> {
     tallow_train::value_of(&text).ok()?.get("seed")?.as_u64()
 }
 
-/// Of each model the shortest end of its first path that tells it from the others; of several runs their number too.
+/// Of each model the shortest end of its first path that tells it from the others, with all that a sweep's folders say of it; of
+/// several runs what they have in common, or their number too.
 fn names(models: &[Vec<PathBuf>]) -> Vec<String> {
     let parts = |path: &Path| -> Vec<String> {
         let path = if path.ends_with("predictions.csv") { path.parent().unwrap_or(path) } else { path };
@@ -125,6 +188,40 @@ fn names(models: &[Vec<PathBuf>]) -> Vec<String> {
         let path = if is_csv { path.with_extension("") } else { path.to_owned() };
         path.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect()
     };
+    // Such as policy=mixup/seed=1.
+    let said = |path: &Path| -> Vec<String> {
+        let mut said: Vec<String> = parts(path)
+            .into_iter()
+            .rev()
+            .skip_while(|part| !part.contains('='))
+            .take_while(|part| part.contains('='))
+            .collect();
+        said.reverse();
+        said
+    };
+    let setting = |path: &Path| {
+        let mut said = said(path);
+        said.retain(|part| !part.starts_with("seed=") && !part.starts_with("fold="));
+        said
+    };
+    let settings: Vec<Option<Vec<String>>> = models
+        .iter()
+        .map(|paths| {
+            let first = setting(&paths[0]);
+            let is_common =
+                paths.len() > 1 && !first.is_empty() && paths.iter().all(|path| setting(path) == first);
+            is_common.then_some(first)
+        })
+        .collect();
+    if let Some(settings) = settings.into_iter().collect::<Option<Vec<_>>>()
+        && (1..settings.len()).all(|at| !settings[..at].contains(&settings[at]))
+    {
+        let named = settings.iter().zip(models);
+        return named
+            .map(|(setting, paths)| format!("{}, {} runs", setting.join("/"), paths.len()))
+            .collect();
+    }
+    let least = models.iter().map(|paths| said(&paths[0]).len()).max().unwrap_or(0).max(1);
     let parts: Vec<Vec<String>> = models.iter().map(|paths| parts(&paths[0])).collect();
     let end = |parts: &Vec<String>, length: usize| parts[parts.len().saturating_sub(length)..].join("/");
     let longest = parts.iter().map(Vec::len).max().unwrap_or(1);
@@ -132,7 +229,7 @@ fn names(models: &[Vec<PathBuf>]) -> Vec<String> {
         let ends: Vec<String> = parts.iter().map(|parts| end(parts, *length)).collect();
         ends.iter().enumerate().all(|(at, name)| !name.is_empty() && !ends[..at].contains(name))
     };
-    let length = (1..=longest).find(is_told_apart).unwrap_or(longest);
+    let length = (least..=longest).find(is_told_apart).unwrap_or(longest);
     let name = |(parts, paths): (&Vec<String>, &Vec<PathBuf>)| match paths.len() {
         1 => end(parts, length),
         runs => format!("{} and {} more", end(parts, length), runs - 1),
@@ -158,5 +255,12 @@ mod tests {
         assert_eq!(of(&[&["v1.5"], &["v1.6"]]), ["v1.5", "v1.6"]);
         assert_eq!(of(&[&["a", "b"], &["c", "d", "e"]]), ["a and 1 more", "c and 2 more"]);
         assert_eq!(of(&[&["a"], &["a"]]), ["a", "a"]);
+        // What a sweep's folders say stays together.
+        let cells = [["s/policy=none/seed=1"], ["t/policy=mixup/seed=2"]];
+        assert_eq!(of(&[&cells[0], &cells[1]]), ["policy=none/seed=1", "policy=mixup/seed=2"]);
+        let seeds = |policy: &str| [1, 2].map(|seed| format!("s/policy={policy}/seed={seed}"));
+        let (none, mixup) = (seeds("none"), seeds("mixup"));
+        let (none, mixup) = (none.each_ref().map(String::as_str), mixup.each_ref().map(String::as_str));
+        assert_eq!(of(&[&none, &mixup]), ["policy=none, 2 runs", "policy=mixup, 2 runs"]);
     }
 }

@@ -1,9 +1,9 @@
 //! What a checkpoint's calibration decides of images whose truth is known.
 
+use crate::commands::calibrate::decided::Decided;
 use crate::commands::calibrate::goals::{self, rates};
 use crate::wrap::wrapped;
 use serde_json::{Value, json};
-use tallow_data::counted;
 use tallow_metrics::{Called, Predictions, Risk, Risks, wilson};
 use tallow_train::Calibration;
 
@@ -17,15 +17,6 @@ pub struct Decisions {
     called: Vec<(String, f64, Called)>,
     decided: Option<Decided>,
     sets: Option<Sets>,
-}
-
-/// Images by what was decided of them.
-struct Decided {
-    images: u64,
-    right: u64,
-    left_open: u64,
-    /// The mean over decided images, where costs were given.
-    cost: Option<f64>,
 }
 
 struct Sets {
@@ -48,7 +39,7 @@ impl Decisions {
                 .iter()
                 .filter_map(|of| Some((of.class.clone(), of.at, of.counts(predictions)?)))
                 .collect(),
-            decided: calibration.filter(|found| found.decides()).map(|found| Decided::of(found, predictions)),
+            decided: calibration.and_then(|found| Decided::of(found, predictions)),
             sets: calibration.and_then(|found| Sets::of(found, predictions)),
         }
     }
@@ -58,8 +49,7 @@ impl Decisions {
         let called = |(class, at, called): &(String, f64, Called)| {
             let mut json = json!({ "class": class, "at": at, "counts": called });
             for rate in rates(called) {
-                json[rate.name.replace(' ', "_")] =
-                    json!({ "value": rate.value, "low": rate.low, "high": rate.high });
+                json[rate.name.replace(' ', "_")] = rate.as_json();
             }
             json
         };
@@ -67,7 +57,7 @@ impl Decisions {
             "risk": self.risks.iter().map(risk).collect::<Vec<_>>(),
             "area_under_risk": self.area_under_risk,
             "thresholds": self.called.iter().map(called).collect::<Vec<_>>(),
-            "decided": self.decided.as_ref().map(|of| json!({ "images": of.images, "right": of.right, "left_open": of.left_open, "mean_cost": of.cost })),
+            "decided": self.decided.as_ref().map(Decided::as_json),
             "sets": self.sets.as_ref().map(|of| json!({ "coverage": of.stated, "covered": of.covered as f64 / of.images as f64, "mean_size": of.size })),
         })
     }
@@ -75,18 +65,7 @@ impl Decisions {
     /// For a terminal; a row is an `image`, or a `group`.
     pub fn text(&self, row: &str) -> String {
         let mut lines = Vec::new();
-        if let Some(of) = &self.decided {
-            let cost = of.cost.map_or(String::new(), |cost| format!(", at a mean cost of {cost:.4}"));
-            let open = match of.left_open {
-                0 => String::new(),
-                open => format!(", {} left to a person", open),
-            };
-            lines.push(format!(
-                "decided: {} of {} right{cost}{open}",
-                of.right,
-                counted(of.images as usize, row)
-            ));
-        }
+        lines.extend(self.decided.iter().flat_map(|decided| decided.lines(row)));
         if let Some(of) = &self.sets {
             let (low, high) = wilson(of.covered, of.images, 0.95).unwrap_or((f64::NAN, f64::NAN));
             lines.push(format!(
@@ -107,25 +86,6 @@ impl Decisions {
         }
         let called = self.called.iter().map(|(class, at, called)| goals::lines(class, *at, called) + "\n");
         called.chain(lines.iter().map(|line| wrapped(line, 0) + "\n")).collect()
-    }
-}
-
-impl Decided {
-    fn of(calibration: &Calibration, predictions: &Predictions) -> Decided {
-        let mut found = Decided { images: 0, right: 0, left_open: 0, cost: None };
-        let mut cost = 0.0;
-        for (row, &label) in predictions.rows().zip(&predictions.labels) {
-            let Some(decision) = calibration.decide(row) else {
-                found.left_open += 1;
-                continue;
-            };
-            found.images += 1;
-            found.right += u64::from(decision == label as usize);
-            cost += calibration.costs.as_ref().map_or(0.0, |costs| costs.of(label as usize, decision));
-        }
-        found.cost =
-            calibration.costs.as_ref().filter(|_| found.images > 0).map(|_| cost / found.images as f64);
-        found
     }
 }
 
