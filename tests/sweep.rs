@@ -320,3 +320,38 @@ fn settings_of_one_seed_see_the_same() {
         assert_ne!(one, two, "kind {kind}");
     }
 }
+
+#[test]
+fn what_runs_warned_of_is_in_the_report() {
+    let desk = Desk::new();
+    let said =
+        desk.tallow(&["sweep", "tiny.yaml", "schedule.cosine.lr=0.05,5", "length=1 epochs", "--out", "s"]);
+    let note = "note: schedule.cosine.lr=5/seed=1: this run diverged in epoch 1 and did not recover";
+    let said = said.ok().out;
+    assert!(said.replace('\n', " ").contains(note), "{said}");
+    assert!(desk.read("s/sweep.md").contains(note));
+    let json = desk.json("s/sweep.json");
+    let warned: Vec<usize> = json["cells"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|cell| cell["warnings"].as_array().map_or(0, Vec::len))
+        .collect();
+    assert_eq!(warned[1], 1, "{json}");
+    // It is known when the report is made again.
+    assert!(
+        desk.tallow(&[
+            "sweep",
+            "tiny.yaml",
+            "schedule.cosine.lr=0.05,5",
+            "length=1 epochs",
+            "--out",
+            "s",
+            "--report"
+        ])
+        .ok()
+        .out
+        .replace('\n', " ")
+        .contains(note)
+    );
+}

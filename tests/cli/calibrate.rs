@@ -95,10 +95,6 @@ fn a_checkpoint_keeps_its_calibration_and_what_is_decided() {
     assert!(desk.tallow(&named).ok().out.contains("calibrated: a weight and a bias"));
     let named = desk.tallow(&[&named[..], &["--json"]].concat()).ok().json();
     assert_eq!((&named["scores"][0]["value"], &named["calibration"]), (&after["ece"], &after["calibration"]));
-    let named = ["eval", "best", "--metrics", "ece"];
-    assert!(desk.tallow(&named).ok().out.contains("calibrated: a weight and a bias"));
-    let named = desk.tallow(&[&named[..], &["--json"]].concat()).ok().json();
-    assert_eq!((&named["scores"][0]["value"], &named["calibration"]), (&after["ece"], &after["calibration"]));
     let raw = desk.tallow(&["eval", "best", "--uncalibrated", "--json"]).ok().json();
     assert_eq!(raw["log_loss"], before["log_loss"]);
 
@@ -209,4 +205,98 @@ fn what_cannot_be_calibrated_says_why() {
         .collect();
     desk.write("right.csv", all_right);
     refuse(&["right.csv"], &["right.csv: no temperature is best", "more images are needed"]);
+}
+
+/// A threshold is chosen by the probabilities that it is used on: `eval` finds the same of the same images. Two of them compete.
+#[test]
+fn thresholds_reach_their_goals_and_what_is_decided_is_shown() {
+    let desk = desk();
+    let ask = ["calibrate", "best", "--threshold", "NV:sensitivity=0.9", "--threshold", "MEL:f1", "--json"];
+    let said = desk.tallow(&ask).ok().json();
+    let of = |class: &str| {
+        let all = said["thresholds"].as_array().unwrap();
+        all.iter().find(|threshold| threshold["class"] == class).unwrap()
+    };
+    assert_eq!(of("NV")["rates"][0]["name"], "sensitivity");
+    assert!(of("NV")["rates"][0]["value"].as_f64().unwrap() >= 0.9, "{said}");
+    let found = desk.tallow(&["eval", "best", "--json"]).ok().json();
+    for threshold in found["decisions"]["thresholds"].as_array().unwrap() {
+        assert_eq!(threshold["counts"], of(threshold["class"].as_str().unwrap())["counts"]);
+    }
+    assert_eq!(found["decisions"]["decided"], said["decided"]);
+    let classes = said["decided"]["classes"].as_array().unwrap();
+    let names: Vec<&str> = classes.iter().map(|class| class["class"].as_str().unwrap()).collect();
+    assert_eq!(names, ["MEL", "NV"]);
+    let counts = |of: &serde_json::Value| {
+        ["hits", "misses", "false_alarms", "rest"].map(|key| of["counts"][key].as_u64().unwrap())
+    };
+    let images = said["decided"]["images"].as_u64().unwrap();
+    assert!(classes.iter().all(|class| counts(class).iter().sum::<u64>() == images), "{said}");
+    let told = desk.tallow(&["eval", "best"]).ok().out;
+    for words in ["decided to be MEL: ", "decided to be NV: ", "several thresholds compete"] {
+        assert!(told.contains(words), "no {words} in {told}");
+    }
+}
+
+#[test]
+fn a_calibration_that_does_harm_is_told() {
+    let desk = Desk::empty();
+    // As sure as they are right; of isotonic functions a class of few images says 0 of what it has not seen.
+    let row = |image: u32| {
+        let label = if image % 10 < 8 { "a" } else { "b" };
+        let predicted = if image % 2 == 0 { ("a", 0.8) } else { ("a", 0.75 + f64::from(image % 7) / 100.0) };
+        format!("i{image},{label},{},{},{}\n", predicted.0, predicted.1, 1.0 - predicted.1)
+    };
+    let rows: String = (0..30).map(row).collect();
+    desk.write("few.csv", format!("id,label,predicted,a,b\n{rows}"));
+    let ask = ["calibrate", "few.csv", "--method", "isotonic", "--threshold", "a:sensitivity=1", "--json"];
+    let said = desk.tallow(&ask).ok().json();
+    let warnings = said["warnings"].to_string();
+    assert!(warnings.contains("the log loss is worse than before"), "{said}");
+    assert!(warnings.contains("the threshold of a calls every image"), "{said}");
+    let told = desk.tallow(&ask[..6]).ok().out;
+    assert_eq!(told.matches("warning: ").count(), 2, "{told}");
+    assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
+}
+
+/// Runs of which one is calibrated are not on equal terms, which is said.
+#[test]
+fn compare_says_how_probabilities_are_calibrated() {
+    let desk = desk();
+    fs::create_dir(desk.path("other")).unwrap();
+    for file in desk.path("best").read_dir().unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), desk.path("other").join(file.file_name())).unwrap();
+    }
+    desk.tallow(&["calibrate", "best"]).ok();
+    let ask = |more: &[&str]| {
+        let compare = [
+            "compare",
+            "best",
+            "other",
+            "--split",
+            "validation",
+            "--metric",
+            "log_loss",
+            "--resamples",
+            "50",
+        ];
+        desk.tallow(&[&compare[..], more].concat()).ok()
+    };
+    let said = ask(&[]).out;
+    for words in ["best: calibrated by temperature", "other: not calibrated", "compare with --uncalibrated"] {
+        assert!(said.replace("\n  ", " ").contains(words), "no {words} in {said}");
+    }
+    let json = ask(&["--json"]).json();
+    assert!(json["models"][0]["calibrated"][0].as_str().unwrap().starts_with("calibrated by temperature"));
+    assert_eq!((&json["models"][1]["calibrated"][0], json["difference"] == 0.0), (&false.into(), false));
+    let raw = ask(&["--uncalibrated", "--json"]).json();
+    assert_eq!((&raw["models"][0]["calibrated"][0], &raw["difference"]), (&false.into(), &0.0.into()));
+    let raw = ask(&["--uncalibrated"]).out;
+    assert!(!raw.contains("calibrated") && raw.contains("no resample differs"), "{raw}");
+    let calibration_error = ["compare", "best", "other", "--split", "validation", "--metric", "ece"];
+    let said = desk.tallow(&[&calibration_error[..], &["--resamples", "50", "--json"]].concat()).ok().json();
+    assert!(said["low"].is_null() && said["high"].is_null() && said["p_permutation"].is_number(), "{said}");
+    desk.tallow(&[&calibration_error[..], &["--margin", "0.1"]].concat())
+        .complains(2, &["--margin of ece: resampling alone raises it"]);
 }

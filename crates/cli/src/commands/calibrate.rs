@@ -287,9 +287,14 @@ impl Found {
         if let Ok(cross) = &self.cross_fitted
             && cross.log_loss > self.before.log_loss
         {
+            let remedy = match self.calibration.probabilities {
+                Some(Calibrator::Temperature { .. }) => {
+                    "there is little to mend, or there are too few images to fit to; leave them as they are (--method none)"
+                }
+                _ => "there are too few images to fit so much to; take --method temperature",
+            };
             warnings.push(format!(
-                "of images that were not fitted to, the log loss is worse than before ({:.4}, {:.4} before): there are too few to fit to, or \
-                 nothing to mend; take --method temperature, or none",
+                "of images that were not fitted to, the log loss is worse than before ({:.4}, {:.4} before): {remedy}",
                 cross.log_loss, self.before.log_loss
             ));
         }

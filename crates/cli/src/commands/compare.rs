@@ -14,7 +14,7 @@ pub use section::section;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::Write;
-pub use table::{number, p};
+pub use table::{interval, number, p};
 use tallow_data::counted;
 use tallow_metrics::{
     Better, Comparison, METRICS, Metric, NonInferiority, Predictions, Resampling, Score, comparisons, find,

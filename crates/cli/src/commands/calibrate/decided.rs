@@ -103,8 +103,8 @@ impl Decided {
         }
         if self.compete {
             lines.push(
-                "several thresholds compete: an image is decided to be what exceeds its threshold most, so that of each class fewer \
-                 are found than its threshold calls"
+                "several thresholds compete: an image is decided to be what exceeds its threshold most, so that what is found of a \
+                 class is not what its threshold calls"
                     .to_owned(),
             );
         }

@@ -24,7 +24,7 @@ pub fn rows(found: &Found) -> (Vec<String>, Vec<Vec<String>>) {
             model.name.clone(),
             value(c.b, c.sd_b),
             number(c.difference, true),
-            format!("{} to {}", number(c.low, true), number(c.high, true)),
+            interval(c.low, c.high),
             p(c.p_permutation),
         ];
         row.extend(against.p_holm.map(p));
@@ -114,6 +114,14 @@ pub fn p(value: f64) -> String {
 fn value(mean: f64, deviation: f64) -> String {
     let mean = number(mean, false);
     if deviation.is_nan() { mean } else { format!("{mean} ± {}", number(deviation, false)) }
+}
+
+/// The ends of an interval, where there is one.
+pub fn interval(low: f64, high: f64) -> String {
+    if low.is_nan() && high.is_nan() {
+        return "–".to_owned();
+    }
+    format!("{} to {}", number(low, true), number(high, true))
 }
 
 /// Four digits, with a sign where it is a difference.

@@ -1,6 +1,6 @@
 //! The report of a sweep: for a terminal of 80 columns, and in Markdown.
 
-use crate::commands::compare::{number, p};
+use crate::commands::compare::{interval, number, p};
 use crate::wrap::{WIDTH, wrapped};
 use std::fmt::Write;
 use tallow_data::counted;
@@ -203,7 +203,7 @@ fn comparisons(found: &Judgement) -> Grid {
                 row.extend([
                     against.seeds.len().to_string(),
                     number(c.difference, true),
-                    format!("{} to {}", number(c.low, true), number(c.high, true)),
+                    interval(c.low, c.high),
                     p(c.p_permutation),
                     p(against.p_holm),
                 ]);
