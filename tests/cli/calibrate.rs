@@ -244,7 +244,8 @@ fn a_calibration_that_does_harm_is_told() {
     // As sure as they are right; of isotonic functions a class of few images says 0 of what it has not seen.
     let row = |image: u32| {
         let label = if image % 10 < 8 { "a" } else { "b" };
-        let predicted = if image % 2 == 0 { ("a", 0.8) } else { ("a", 0.75 + f64::from(image % 7) / 100.0) };
+        let predicted =
+            if image.is_multiple_of(2) { ("a", 0.8) } else { ("a", 0.75 + f64::from(image % 7) / 100.0) };
         format!("i{image},{label},{},{},{}\n", predicted.0, predicted.1, 1.0 - predicted.1)
     };
     let rows: String = (0..30).map(row).collect();

@@ -35,7 +35,7 @@ pub fn has_interval(name: &str) -> bool {
     !name.ends_with("ece")
 }
 
-/// Fewer groups, or images, of a class are easily missing in a resample: of `FEW` about one in 150.
+/// Fewer groups, or images, of a class are easily missing in a resample: four in about one of 55, one in one of three.
 const FEW: usize = 5;
 
 /// What is to be said where classes have few groups (images, where `by_group` is false): a resample loses such a class now and then, a

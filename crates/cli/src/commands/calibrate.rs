@@ -22,6 +22,9 @@ use tallow_train::{Calibration, Error, FittedOn, Model, evaluate, part};
 /// Folds of the images that are calibrated by the others.
 const FOLDS: u32 = 5;
 
+/// A log loss that is so many times that of before is told; less may be noise.
+const HARM: f64 = 1.01;
+
 /// All that is shown and kept.
 struct Found {
     name: String,
@@ -114,7 +117,7 @@ pub fn calibrate(arguments: &Calibrate, registry: &Registry) -> anyhow::Result<(
         cross_fitted: cross,
         called: thresholds.iter().filter_map(|threshold| threshold.counts(used)).collect(),
         decided: None,
-        sets: sets.as_ref().map(|sets| sizes(sets, used)),
+        sets: sets.as_ref().map(|sets| sizes(sets, unseen.as_ref().unwrap_or(used))),
         risk,
         calibration: Calibration {
             weights: String::new(),
@@ -285,7 +288,7 @@ impl Found {
     fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if let Ok(cross) = &self.cross_fitted
-            && cross.log_loss > self.before.log_loss
+            && cross.log_loss > HARM * self.before.log_loss
         {
             let remedy = match self.calibration.probabilities {
                 Some(Calibrator::Temperature { .. }) => {

@@ -260,7 +260,7 @@ impl Found<'_> {
                 false => format!("DeLong's p {}", table::p(p)),
             });
         }
-        if (c.low, c.high) == (0.0, 0.0) {
+        if c.is_alike() {
             notes.push("no resample differs: these runs say nothing of how the models differ".to_owned());
         }
         if let Some(margin) = &against.margin {

@@ -17,7 +17,7 @@ use std::io::Write;
 use std::sync::Arc;
 use subgroups::{Asked, Divided, divided, look};
 use tallow_data::{Dataset, counted};
-use tallow_metrics::{Predictions, Score, Summary, thin_classes};
+use tallow_metrics::{Predictions, Score, Summary, has_interval, thin_classes};
 use tallow_policy::Registry;
 use tallow_report::Progress;
 use tallow_train::{
@@ -82,7 +82,9 @@ fn show(arguments: &Eval, evaluated: Evaluated) -> anyhow::Result<()> {
     let by_group = calibrated.is_some() && arguments.by_group;
     let by_group = by_group.then(|| "fitted to single images, not to the means of groups".to_owned());
     let has_groups = predictions.groups.iter().any(Option::is_some);
-    let thin = if arguments.no_intervals { None } else { thin_classes(predictions, has_groups) };
+    let has_intervals = !arguments.no_intervals
+        && (scores.is_empty() || scores.iter().any(|score| has_interval(&score.name)));
+    let thin = if has_intervals { thin_classes(predictions, has_groups) } else { None };
     let told: Vec<String> = calibrated.into_iter().chain(by_group).chain(thin).collect();
     let asked = views.as_ref().map_or(Vec::new(), Views::lines);
     let mut out = std::io::stdout().lock();

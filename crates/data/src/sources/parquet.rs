@@ -149,11 +149,11 @@ pub fn assemble(
                             .ok()
                             .filter(|&label| (label as usize) < labels.classes.len());
                         known.ok_or_else(|| {
-                            let problem = format!(
-                                "expected a label from 0 to {}, got {number}",
-                                labels.classes.len() - 1
-                            );
-                            Error::invalid(at(), problem)
+                            let expected = match labels.classes.len().checked_sub(1) {
+                                Some(most) => format!("a label from 0 to {most}"),
+                                None => "labels from 0 on".to_owned(),
+                            };
+                            Error::invalid(at(), format!("expected {expected}, got {number}"))
                         })?
                     }
                 };

@@ -75,6 +75,11 @@ pub struct NonInferiority {
 }
 
 impl Comparison {
+    /// Whether the models differ in no resample: nothing can be said of how they differ.
+    pub fn is_alike(&self) -> bool {
+        !self.resampled.is_empty() && self.resampled.iter().all(|difference| *difference == 0.0)
+    }
+
     /// The same of a metric whose resamples are no interval ([`crate::has_interval`]): both ends are NaN.
     pub fn without_interval(self) -> Comparison {
         Comparison { low: f64::NAN, high: f64::NAN, resampled: Vec::new(), ..self }

@@ -44,6 +44,9 @@ pub struct Position {
     /// The epoch, from 1, of which it was told that it diverged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diverged: Option<u64>,
+    /// The training loss of the last epoch, where it was above that of guessing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high: Option<f64>,
     pub optimizer_updates: u64,
     pub ema_updates: u64,
     /// The manifest of the data.

@@ -20,17 +20,17 @@ pub struct Divergence {
     /// The class of all images after the last epoch.
     only: Option<String>,
     /// The training loss of the last epoch, where it is above that of guessing.
-    high: Option<f64>,
+    pub high: Option<f64>,
     /// Where the validation part is called no better than by guessing.
     guessing: Option<Guessing>,
 }
 
 impl Divergence {
-    /// For a run's loss, weights of branches and classes; `told` is what an earlier part of it told.
+    /// For a run's loss, weights of branches and classes; `told` and `high` are what an earlier part of it left.
     ///
     /// # Errors
     /// Those of the ops.
-    pub fn of(run: &Run, told: Option<u64>) -> Result<Divergence> {
+    pub fn of(run: &Run, told: Option<u64>, high: Option<f64>) -> Result<Divergence> {
         let train = &run.data.train;
         let labels = (0..train.len()).map(|index| train.label(index));
         let weight: f64 = run.plan().policy.running().map(|branch| branch.weight).sum();
@@ -38,7 +38,7 @@ impl Divergence {
             even: weight * even(&run.loss, labels, train.classes().len())?,
             told,
             only: None,
-            high: None,
+            high,
             guessing: None,
         })
     }

@@ -14,25 +14,32 @@ pub struct Guessing {
 
 /// A share of 5 % of guessing networks is above so many standard deviations.
 const ABOVE: f64 = 1.645;
+/// A class of which guesses would hit fewer images says nothing.
+const HITS: f64 = 3.0;
 /// With a standard deviation above this there are too few images to say anything.
 const COARSE: f64 = 0.06;
 
 impl Guessing {
-    /// Somebody who calls a share q_c of the images c, without a look, has the mean recall 1 / K over the K classes that there
-    /// are images of, with variance Σ_c q_c (1 − q_c) / n_c / K². `None` for what is above that by more than chance, and where
-    /// there are too few images to know.
+    /// Somebody who calls a share q_c of the images c, without a look, has the mean recall Σ_c q_c / K over any K classes, with
+    /// variance Σ_c q_c (1 − q_c) / n_c / K². Looked at are those of which guesses would hit some. `None` for what is above that by more
+    /// than chance, and where there are too few images, or such classes, to know.
     pub fn of(validation: &Predictions) -> Option<Guessing> {
         let confusion = Confusion::of(validation);
-        let (images, mut recall, mut variance, mut known) = (validation.len() as f64, 0.0, 0.0, 0.0);
+        let images = validation.len() as f64;
+        let (mut recall, mut chance, mut variance, mut known) = (0.0, 0.0, 0.0, 0.0);
         for class in (0..confusion.classes()).filter(|&class| confusion.support(class) > 0) {
             let (support, called) =
                 (confusion.support(class) as f64, confusion.predicted(class) as f64 / images);
+            if called * support < HITS {
+                continue;
+            }
             recall += confusion.count(class, class) as f64 / support;
+            chance += called;
             variance += called * (1.0 - called) / support;
             known += 1.0;
         }
         let deviation = variance.sqrt() / known;
-        let guessing = Guessing { recall: recall / known, chance: 1.0 / known, images: validation.len() };
+        let guessing = Guessing { recall: recall / known, chance: chance / known, images: validation.len() };
         let is_one =
             known > 1.0 && deviation < COARSE && guessing.recall <= guessing.chance + ABOVE * deviation;
         is_one.then_some(guessing)
@@ -89,6 +96,27 @@ mod tests {
             said.contains("the 400 validation images") && said.contains(", and 0.500 without a look"),
             "{said}"
         );
+    }
+
+    /// A network that knows something, and calls a rare class seldom; one that calls a class of which there is none.
+    #[test]
+    fn classes_that_are_hardly_called_are_no_test() {
+        let predictions = |calls: &[(u32, usize, usize)]| {
+            let mut all = Predictions::new(&["a", "b", "c"].map(str::to_owned));
+            for &(label, said, count) in calls {
+                for _ in 0..count {
+                    let row: Vec<f64> = (0..3).map(|class| f64::from(u8::from(class == said))).collect();
+                    all.push(&all.len().to_string(), None, label, &row).unwrap();
+                }
+            }
+            all
+        };
+        assert_eq!(Guessing::of(&predictions(&[(0, 0, 978), (0, 1, 2), (1, 0, 20)])), None);
+        // Of a and b 40 % each, where 35 % are chance's.
+        let to_c = [(0, 0, 80), (0, 1, 60), (0, 2, 60), (1, 1, 80), (1, 0, 60), (1, 2, 60)];
+        assert_eq!(Guessing::of(&predictions(&to_c)), None);
+        let none = [(0, 0, 70), (0, 1, 70), (0, 2, 60), (1, 1, 70), (1, 0, 70), (1, 2, 60)];
+        assert_eq!(Guessing::of(&predictions(&none)).unwrap().chance, 0.35);
     }
 
     #[test]

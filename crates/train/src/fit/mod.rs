@@ -206,7 +206,7 @@ impl<'a> Trainer<'a> {
         let log = Log::open(&folder.path, folder.resume.as_ref().map(|_| (first, position.epoch)))?;
         log.gap().into_iter().for_each(|gap| progress.note(&format!("warning: {gap}")));
         folder.replace("recipe.yaml", |fresh| checkpoint::write(fresh, run.model.recipe().as_bytes()))?;
-        let divergence = Divergence::of(run, position.diverged)?;
+        let divergence = Divergence::of(run, position.diverged, position.high)?;
         let mut trainer = Trainer {
             run,
             folder,
@@ -296,7 +296,7 @@ impl<'a> Trainer<'a> {
         if let Some(warning) = self.divergence.look(epoch, self.mean_loss(), &predictions, &advice) {
             self.progress.note(&format!("warning: {warning}"));
         }
-        self.position.diverged = self.divergence.told;
+        (self.position.diverged, self.position.high) = (self.divergence.told, self.divergence.high);
         self.position = Position { epoch, batch: 0, loss: 0.0, rows: 0, ..self.position.clone() };
         self.save_best(&summary)?;
         if is_best {
@@ -312,7 +312,11 @@ impl<'a> Trainer<'a> {
         let mut warnings: Vec<String> = self.divergence.at_end(&advice).into_iter().collect();
         // Of a run that went wrong in another way they are no news.
         if warnings.is_empty() {
-            let died = dead(&self.run.model, &self.run.data.validation)?;
+            let look = || dead(&self.run.model, &self.run.data.validation);
+            let died = match &self.learner.ema {
+                Some(ema) => ema.with(&self.run.model.params, look)?,
+                None => look()?,
+            };
             warnings.extend(died.map(|died| format!("{died}; {advice}")));
         }
         Ok(warnings)

@@ -72,9 +72,7 @@ impl Trainer<'_> {
         summary: Option<&Summary>,
     ) -> Result<()> {
         let folder = &self.folder.path;
-        if summary.is_none() {
-            self.check_weights()?;
-        }
+        self.check_weights()?;
         kept::settle(folder, name, &retired)?;
         let before = kept::find(folder, name).and_then(|place| checkpoint::position(&place).ok());
         let retired = before.as_ref().and_then(retired);
@@ -93,11 +91,11 @@ impl Trainer<'_> {
         })
     }
 
-    /// Refuses weights that nobody could go on from. Those that were evaluated gave finite probabilities.
+    /// Refuses weights that nobody could go on from.
     fn check_weights(&self) -> Result<()> {
         let Some(name) = finite::spoilt(&self.run.model.params)? else { return Ok(()) };
         Err(Error::Diverged(format!(
-            "the weights after step {} are not finite (`{name}`): its gradient was not; they were not saved\n{}",
+            "the weights after step {} are not finite (`{name}`): a gradient was not, or a step was too large; they were not saved\n{}",
             self.position.step,
             self.run.plan().schedule.advice()
         )))

@@ -110,7 +110,7 @@ pub fn check(loss: f64, run: &Run, step: u64, recent: &[f64]) -> Result<()> {
 }
 
 /// # Errors
-/// A gradient that is not finite, where its norm is known: of one branch without `clip` the next loss tells.
+/// A gradient that is not finite, where its norm is known: of each of several branches. Else the next loss tells.
 pub fn check_norms(branches: &[BranchStep], run: &Run, step: u64) -> Result<()> {
     let spoilt = |branch: &&BranchStep| branch.gradient_norm.is_some_and(|norm| !norm.is_finite());
     let Some(branch) = branches.iter().find(spoilt) else { return Ok(()) };

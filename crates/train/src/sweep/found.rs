@@ -163,7 +163,9 @@ impl Sweep {
         });
         let mut notes = self.missing(states);
         notes.extend(warned(&cells));
-        notes.extend(runs.iter().flatten().next().and_then(|run| thin_classes(run, by_group)));
+        // Of what is resampled: all folds of a seed together.
+        let mut wholes = settings.iter().flat_map(|(_, wholes)| wholes.values());
+        notes.extend(wholes.next().and_then(|whole| thin_classes(whole, by_group)));
         let against = if question.against_best { settings[0].0.name.clone() } else { first };
         let comparisons = compared(&settings, &against, question.metric, &how, &mut notes);
         Ok(Judgement {
@@ -349,14 +351,14 @@ fn compared(
         let b: Vec<&Predictions> = common.iter().map(|key| &wholes[*key]).collect();
         match compare_runs(&a, &b, common.len() > 1, metric, how) {
             Ok(comparison) => {
-                let comparison =
-                    if has_interval(metric.name) { comparison } else { comparison.without_interval() };
-                if (comparison.low, comparison.high) == (0.0, 0.0) {
+                if comparison.is_alike() {
                     notes.push(format!(
                         "{} and {against} do not differ in any resample: these runs say nothing of how the recipes differ",
                         results.name
                     ));
                 }
+                let comparison =
+                    if has_interval(metric.name) { comparison } else { comparison.without_interval() };
                 let (name, seeds) = (results.name.clone(), seeds(common.iter().copied()));
                 found.push(Against { name, seeds, comparison, p_holm: f64::NAN });
             }

@@ -210,6 +210,17 @@ fn links_go_by_the_rule_of_all_sources() {
 }
 
 /// Of a list a few bytes may say billions of elements.
+/// All of them below what a class has, and so no classes.
+#[test]
+fn negative_labels_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder.path().join("train.parquet"), &[-2, -1], None);
+    assert_eq!(
+        refused(&folder, read(&folder, "")),
+        "ROOT/train.parquet: row 0: expected labels from 0 on, got -2"
+    );
+}
+
 #[test]
 fn columns_of_lists_are_refused() {
     let folder = tempfile::tempdir().unwrap();
