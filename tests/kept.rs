@@ -359,3 +359,41 @@ fn a_full_disk_has_a_code_of_its_own() {
     assert!(!names.iter().any(|name| name.ends_with(".new")), "{names:?}");
     rest.ok();
 }
+
+/// Killed between the `best` and the `last` of its last epoch, or before that `last` was evaluated: both are as if nobody had.
+#[test]
+fn the_last_of_a_finished_run_is_where_it_stands() {
+    let desk = Desk::new();
+    let train = |epochs: &str, more: &[&str]| {
+        let length = format!("length={epochs} epochs");
+        desk.train(&[&["tiny.yaml", &length, "--out", "run"], more].concat()).ok();
+    };
+    let copy = |from: &str, to: &str| {
+        let _ = fs::remove_dir_all(desk.path(to));
+        fs::create_dir(desk.path(to)).unwrap();
+        for name in desk.names(from) {
+            fs::copy(desk.path(&format!("{from}/{name}")), desk.path(&format!("{to}/{name}"))).unwrap();
+        }
+    };
+    train("1", &[]);
+    copy("run/last", "first");
+    train("2", &["--resume"]);
+    copy("run/last", "whole");
+    let is_whole = || {
+        for name in desk.names("whole") {
+            let (whole, found) = (
+                fs::read(desk.path(&format!("whole/{name}"))),
+                fs::read(desk.path(&format!("run/last/{name}"))),
+            );
+            assert_eq!(whole.unwrap(), found.unwrap(), "{name}");
+        }
+    };
+    copy("whole", "run/best");
+    copy("first", "run/last");
+    train("2", &["--resume"]);
+    is_whole();
+    desk.write("run/last/metrics.json", "null\n");
+    fs::remove_file(desk.path("run/last/SHA256SUMS")).unwrap();
+    train("2", &["--resume"]);
+    is_whole();
+}

@@ -119,8 +119,7 @@ fn train(mut trainer: Trainer) -> Result<Fitted> {
         Some((_, summary)) => (summary, trainer.seconds()),
         // Resumed after the end: nothing to do but to look again.
         None => {
-            // One that was damaged is gone.
-            let is_lost = find(&trainer.folder.path, "last").is_none();
+            let is_lost = !trainer.last_is_here();
             if is_lost {
                 trainer.save_last(None)?;
             }

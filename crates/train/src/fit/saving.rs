@@ -36,6 +36,17 @@ impl Trainer<'_> {
         Ok(())
     }
 
+    /// Whether `last` is where the run stands, and evaluated. One that was damaged is gone, and a run that was killed between `best` and
+    /// `last` went on from `best`.
+    pub(super) fn last_is_here(&self) -> bool {
+        let stands = |place: &Path| {
+            let found = checkpoint::position(place).ok();
+            found.map(|found| (found.step, found.epoch)) == Some((self.position.step, self.position.epoch))
+                && fs::read_to_string(place.join("metrics.json")).is_ok_and(|text| text.trim() != "null")
+        };
+        kept::find(&self.folder.path, "last").is_some_and(|place| stands(&place))
+    }
+
     /// Notes an epoch among the best ones.
     pub(super) fn rank(&mut self, this: Best, is_best: bool) {
         let (select, plan) = (self.run.plan().select, self.run.plan().checkpoint);
