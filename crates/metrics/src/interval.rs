@@ -50,12 +50,14 @@ pub fn thin_classes(predictions: &Predictions, by_group: bool) -> Option<String>
 
 /// Classes with few groups or images, and how many.
 fn thin(predictions: &Predictions, by_group: bool) -> Vec<(String, usize)> {
-    let mut units: Vec<HashSet<String>> = vec![HashSet::new(); predictions.classes.len()];
+    let mut units: Vec<HashSet<std::result::Result<&str, usize>>> =
+        vec![HashSet::new(); predictions.classes.len()];
     for (index, &label) in predictions.labels.iter().enumerate() {
         let group = predictions.group(index).filter(|_| by_group);
         let of = &mut units[label as usize];
         if of.len() < FEW {
-            of.insert(group.map_or_else(|| format!("image {index}"), |group| format!("group {group}")));
+            // The name of a group, or the number of an image.
+            of.insert(group.ok_or(index));
         }
     }
     let named = predictions.classes.iter().cloned().zip(units.iter().map(HashSet::len));

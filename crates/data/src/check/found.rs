@@ -37,6 +37,12 @@ pub struct Pair {
     pub same_group: bool,
 }
 
+impl Pair {
+    pub fn is_under_two_labels(&self) -> bool {
+        self.first.class != self.second.class
+    }
+}
+
 impl Findings {
     /// `hashes` of stored bytes and of pixels, of each image of `all` (part, index).
     pub(super) fn of(
@@ -111,8 +117,7 @@ impl Findings {
 
     /// Sets of near images of which two are under different labels.
     pub fn near_across_classes(&self) -> impl Iterator<Item = &Near> {
-        let differ = |pair: &Pair| pair.first.class != pair.second.class;
-        self.near.iter().filter(move |near| near.pairs.iter().any(differ))
+        self.near.iter().filter(|near| near.pairs.iter().any(Pair::is_under_two_labels))
     }
 
     /// What is not certain, one message each for parts and labels; none where nothing is near across them. Near images of one group are no

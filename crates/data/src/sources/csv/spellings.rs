@@ -7,35 +7,28 @@ use std::path::{Path, PathBuf};
 /// The rows of each file, by part.
 #[derive(Default)]
 pub struct Spellings {
-    rows: HashMap<(usize, Key), Rows>,
+    /// The first of each file, or of several that are hard links of each other.
+    first: HashMap<(usize, Key), u32>,
+    /// Of files of which there is a second, by their paths without links.
+    by_path: HashMap<(usize, PathBuf), u32>,
     /// Rows of a file that an earlier row names.
     pub again: usize,
-}
-
-/// Rows of one file, or of several that are hard links of each other.
-#[derive(Default)]
-struct Rows {
-    /// The first, whose path is resolved when there is a second.
-    first: Option<u32>,
-    by_path: HashMap<PathBuf, u32>,
 }
 
 impl Spellings {
     /// The earlier row of a part whose path leads to the same file; without one, `image` is taken for the next row's. `paths` are those
     /// of the rows so far.
     pub fn earlier(&mut self, part: usize, image: &Path, paths: &[PathBuf]) -> Option<usize> {
-        // What is not there is told elsewhere.
-        let rows = self.rows.entry((part, key(image)?)).or_default();
         let row = paths.len() as u32;
-        let Some(first) = rows.first else {
-            rows.first = Some(row);
+        // What is not there is told elsewhere.
+        let first = *self.first.entry((part, key(image)?)).or_insert(row);
+        if first == row {
             return None;
-        };
-        // Hard links are files of their own, however alike: what is the same without links alone counts.
-        if rows.by_path.is_empty() {
-            rows.by_path.insert(fs::canonicalize(&paths[first as usize]).ok()?, first);
         }
-        let earlier = *rows.by_path.entry(fs::canonicalize(image).ok()?).or_insert(row);
+        // Hard links are files of their own, however alike: what is the same without links alone counts.
+        let real = |path: &Path| Some((part, fs::canonicalize(path).ok()?));
+        self.by_path.entry(real(&paths[first as usize])?).or_insert(first);
+        let earlier = *self.by_path.entry(real(image)?).or_insert(row);
         (earlier != row).then_some(earlier as usize)
     }
 }
