@@ -3,7 +3,7 @@
 use super::evaluate::values;
 use crate::Result;
 use crate::run::Model;
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 use std::sync::Arc;
 use tallow_data::{Dataset, Subset};
 use tallow_models::Mode;
@@ -16,28 +16,23 @@ const SHARE: f64 = 0.9;
 /// Fewer may well be alike.
 const FEW: usize = 16;
 
-/// The least and the largest value of each channel at a tap.
-#[derive(Default)]
+/// The least and the largest value of each channel at a tap, of the images so far.
 struct Ranges {
     low: Vec<f32>,
     high: Vec<f32>,
 }
 
 impl Ranges {
-    /// Widens the ranges to values (R, C, H, W), (R, L, C) or (R, C).
-    fn see(&mut self, values: &Tensor) -> candle_core::Result<()> {
+    /// Of values (R, C, H, W), (R, L, C) or (R, C).
+    fn of(values: &Tensor) -> candle_core::Result<Ranges> {
         let channels = if values.rank() == 4 { 1 } else { values.rank() - 1 };
-        let rows =
-            values.to_dtype(DType::F32)?.transpose(0, channels)?.flatten_from(1)?.to_device(&Device::Cpu)?;
-        for (channel, row) in rows.to_vec2::<f32>()?.iter().enumerate() {
-            if channel == self.low.len() {
-                self.low.push(f32::INFINITY);
-                self.high.push(f32::NEG_INFINITY);
-            }
-            self.low[channel] = row.iter().copied().fold(self.low[channel], f32::min);
-            self.high[channel] = row.iter().copied().fold(self.high[channel], f32::max);
-        }
-        Ok(())
+        let rows = values.transpose(0, channels)?.flatten_from(1)?.to_dtype(DType::F32)?;
+        Ok(Ranges { low: rows.min(1)?.to_vec1()?, high: rows.max(1)?.to_vec1()? })
+    }
+
+    fn widen(&mut self, other: &Ranges) {
+        self.low.iter_mut().zip(&other.low).for_each(|(low, other)| *low = low.min(*other));
+        self.high.iter_mut().zip(&other.high).for_each(|(high, other)| *high = high.max(*other));
     }
 
     fn constant(&self) -> usize {
@@ -62,10 +57,11 @@ pub fn dead(model: &Model, dataset: &Arc<dyn Dataset>) -> Result<Option<String>>
         let mut place = 0;
         model.network.walk(values.clone(), &Mode::Eval, |tap, values| {
             if tap != "input" {
-                if place == stages.len() {
-                    stages.push((tap.to_owned(), Ranges::default()));
+                let ranges = Ranges::of(&values)?;
+                match stages.get_mut(place) {
+                    Some((_, all)) => all.widen(&ranges),
+                    None => stages.push((tap.to_owned(), ranges)),
                 }
-                stages[place].1.see(&values)?;
                 place += 1;
             }
             Ok(values)
@@ -87,6 +83,7 @@ mod tests {
     use super::*;
     use crate::plan::Plan;
     use crate::run::{Run, Start};
+    use candle_core::Device;
     use tallow_policy::Registry;
 
     #[test]

@@ -244,14 +244,19 @@ impl<'a> Trainer<'a> {
         self.position.loss / self.position.rows.max(1) as f64
     }
 
-    /// What the weights that count (the averages, where there are any) say of the validation part.
+    /// With the averages in the network, where there are any.
+    fn with_weights_that_count<T>(&self, act: impl FnOnce() -> Result<T>) -> Result<T> {
+        match &self.learner.ema {
+            Some(ema) => ema.with(&self.run.model.params, act),
+            None => act(),
+        }
+    }
+
+    /// What the weights that count say of the validation part.
     fn validate(&self) -> Result<(Predictions, Summary)> {
         let (model, data) = (&self.run.model, &self.run.data.validation);
         let act = || evaluate_while(model, data, "validation", self.progress, &|| self.go_on());
-        let predictions = match &self.learner.ema {
-            Some(ema) => ema.with(&self.run.model.params, act)?,
-            None => act()?,
-        };
+        let predictions = self.with_weights_that_count(act)?;
         let summary = Summary::of(&predictions);
         Ok((predictions, summary))
     }
@@ -312,10 +317,7 @@ impl<'a> Trainer<'a> {
         // Of a run that went wrong in another way they are no news.
         if warnings.is_empty() {
             let look = || dead(&self.run.model, &self.run.data.validation);
-            let died = match &self.learner.ema {
-                Some(ema) => ema.with(&self.run.model.params, look)?,
-                None => look()?,
-            };
+            let died = self.with_weights_that_count(look)?;
             warnings.extend(died.map(|died| format!("{died}; {advice}")));
         }
         Ok(warnings)

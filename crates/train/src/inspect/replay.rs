@@ -84,22 +84,16 @@ fn kept(folder: &Path) -> Result<Vec<Kept>> {
     let places: Vec<PathBuf> =
         if folder.join("state.json").is_file() { vec![folder.to_owned()] } else { by_progress(folder) };
     let read = |place: PathBuf| Ok(Kept { position: checkpoint::position(&place)?, place });
-    let (mut kept, mut first) = (Vec::new(), None);
-    for found in places.into_iter().map(read) {
-        match found {
-            Ok(found) => kept.push(found),
-            Err(error) => first = first.or(Some(error)),
-        }
-    }
-    if let Some(error) = first.filter(|_| kept.is_empty()) {
-        return Err(error);
-    }
+    let (kept, damaged): (Vec<_>, Vec<_>) = places.into_iter().map(read).partition(Result::is_ok);
     if kept.is_empty() {
         let problem =
             "holds no state.json, nor any checkpoint; name the folder of a run or one of its checkpoints";
-        return Err(Error::recipe(format!("{}: {problem}", folder.display())));
+        damaged
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| Err(Error::recipe(format!("{}: {problem}", folder.display()))))?;
     }
-    Ok(kept)
+    kept.into_iter().collect()
 }
 
 /// The batch of a step, from 1.

@@ -7,7 +7,7 @@ use crate::plan::Plan;
 use crate::run::{Model, part};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tallow_policy::Registry;
 use tallow_report::Progress;
 
@@ -83,14 +83,13 @@ impl Cell {
         let places = by_progress(&place);
         let Some(furthest) = places.first() else { return Ok(State::New) };
         // What is read here is held against its sums; the weights are by whoever goes on from them, which takes long for many cells.
-        let stood = |place: &Path| {
+        let stood = |place: &PathBuf| {
             verify(place, Some(&["state.json", "recipe.yaml", "config.json"]))?;
-            checkpoint::position(place)
+            Ok::<_, Error>((place.clone(), checkpoint::position(place)?.step))
         };
-        let readable = places.iter().find(|place| stood(place).is_ok());
-        let known = readable.unwrap_or(furthest);
-        let steps = stood(known)?.step;
-        if let Some(keys) = different_recipe(known, plan)? {
+        let readable = places.iter().find_map(|place| stood(place).ok());
+        let (known, steps) = readable.map_or_else(|| stood(furthest), Ok)?;
+        if let Some(keys) = different_recipe(&known, plan)? {
             return Err(Error::recipe(format!(
                 "{}: was trained by another recipe (differs in: {keys}); write elsewhere with --out DIR, or remove that folder",
                 place.display()
