@@ -98,39 +98,37 @@ pub fn calibrate(arguments: &Calibrate, registry: &Registry) -> anyhow::Result<(
     // What is decided is decided by these; thresholds and the rest are chosen by them, on these images.
     let used = calibrated.as_ref().unwrap_or(&predictions);
     // Sets promise something of other images: they are of probabilities that were not fitted to, where there are any.
-    let (cross, unseen) = match honest {
-        Some(Ok(honest)) => (Ok(Scores::of(&honest)), Some(honest)),
-        Some(Err(error)) => (Err(error.to_string()), None),
-        None => (Err("nothing is fitted".to_owned()), None),
-    };
+    let unseen = honest.as_ref().and_then(|honest| honest.as_ref().ok()).unwrap_or(used);
     let choose = |(class, goal): &(String, _)| Threshold::choose(used, class, *goal);
     let thresholds: Vec<Threshold> = goals.iter().map(choose).collect::<Result<_, _>>().map_err(asked)?;
-    let fit_sets =
-        |coverage| ClassSets::fit(unseen.as_ref().unwrap_or(used), score, coverage, arguments.per_class);
+    let fit_sets = |coverage| ClassSets::fit(unseen, score, coverage, arguments.per_class);
     let sets = arguments.coverage.map(fit_sets).transpose().map_err(asked)?;
     let risk = arguments.max_risk.map(|most| goals::risk(used, most)).transpose()?;
-
-    let mut found = Found {
+    let calibration = Calibration {
+        weights: String::new(),
+        classes: predictions.classes.clone(),
+        fitted_on,
+        probabilities: calibrator,
+        thresholds,
+        costs,
+        sets,
+        least: risk.map(|risk| risk.at),
+    };
+    let found = Found {
         name: subject.name(),
         before: Scores::of(&predictions),
         after: calibrated.as_ref().map(Scores::of),
-        cross_fitted: cross,
-        called: thresholds.iter().filter_map(|threshold| threshold.counts(used)).collect(),
-        decided: None,
-        sets: sets.as_ref().map(|sets| sizes(sets, unseen.as_ref().unwrap_or(used))),
-        risk,
-        calibration: Calibration {
-            weights: String::new(),
-            classes: predictions.classes.clone(),
-            fitted_on,
-            probabilities: calibrator,
-            thresholds,
-            costs,
-            sets,
-            least: risk.map(|risk| risk.at),
+        cross_fitted: match &honest {
+            Some(Ok(honest)) => Ok(Scores::of(honest)),
+            Some(Err(error)) => Err(error.to_string()),
+            None => Err("nothing is fitted".to_owned()),
         },
+        called: calibration.thresholds.iter().filter_map(|threshold| threshold.counts(used)).collect(),
+        decided: Decided::of(&calibration, used),
+        sets: calibration.sets.as_ref().map(|sets| sizes(sets, unseen)),
+        risk,
+        calibration,
     };
-    found.decided = Decided::of(&found.calibration, used);
     let mut out = std::io::stdout().lock();
     match arguments.json {
         true => writeln!(out, "{}", serde_json::to_string_pretty(&as_json(&found))?)?,

@@ -198,7 +198,7 @@ fn as_text(found: &DataCheck) -> String {
 fn pairs(near: &Near, named: &dyn Fn(&Place) -> String) -> String {
     let told = |pair: &Pair| {
         let group = if pair.same_group { ", one group" } else { "" };
-        let labels = if pair.first.class == pair.second.class { "" } else { ", two labels" };
+        let labels = if pair.is_under_two_labels() { ", two labels" } else { "" };
         let percent = 100.0 * pair.probability;
         format!(
             "{} ≈ {}, {percent:.0} % (correlation {:.2}{group}{labels})",
@@ -231,9 +231,9 @@ fn left_out(found: &DataCheck, plan: &Plan) -> Result<Vec<(String, String)>, Err
     let mut rows: Vec<(String, String)> = own.map_or(Vec::new(), |own| own.rows);
     let before = rows.len();
     let mut known: BTreeSet<String> = rows.iter().map(|(image, _)| image.clone()).collect();
-    let mut add = |place: &Place, why: String| {
-        if known.insert(place.id.clone()) {
-            rows.push((place.id.clone(), why));
+    let mut add = |id: &str, why: String| {
+        if known.insert(id.to_owned()) {
+            rows.push((id.to_owned(), why));
         }
     };
     let findings = &found.checked.findings;
@@ -243,20 +243,14 @@ fn left_out(found: &DataCheck, plan: &Plan) -> Result<Vec<(String, String)>, Err
         // A test part stays as it was given.
         set.iter()
             .filter(|place| place.part != "test")
-            .for_each(|place| add(place, format!("identical under {}", classes.join(" and "))));
+            .for_each(|place| add(&place.id, format!("identical under {}", classes.join(" and "))));
     }
-    for near in findings.near_across_classes() {
-        let two = near.pairs.iter().filter(|pair| pair.first.class != pair.second.class);
-        for pair in two {
-            let other = |place: &Place, other: &Place| {
-                format!("near {}, which is {}", other.id, other.class)
-                    + if place.part == other.part { "" } else { ", in another part" }
-            };
-            for (place, than) in [(&pair.first, &pair.second), (&pair.second, &pair.first)] {
-                if place.part != "test" {
-                    add(place, other(place, than));
-                }
-            }
+    let near = findings.near_across_classes().flat_map(|near| &near.pairs);
+    for Pair { first, second, .. } in near.filter(|pair| pair.is_under_two_labels()) {
+        for (place, other) in
+            [(first, second), (second, first)].into_iter().filter(|(place, _)| place.part != "test")
+        {
+            add(&place.id, format!("near {}, which is {}", other.id, other.class));
         }
     }
     let groups = found.groups.iter().map(|(group, set)| (&set[..], format!("of {group}, which is in")));
@@ -265,13 +259,9 @@ fn left_out(found: &DataCheck, plan: &Plan) -> Result<Vec<(String, String)>, Err
         let last = set.iter().max_by_key(|place| order(&place.part)).expect("two parts");
         set.iter()
             .filter(|place| place.part != last.part)
-            .for_each(|place| add(place, format!("{what} {}", last.part)));
+            .for_each(|place| add(&place.id, format!("{what} {}", last.part)));
     }
-    for (_, image) in checked_broken(found) {
-        if known.insert(image.id.clone()) {
-            rows.push((image.id.clone(), "cannot be read".to_owned()));
-        }
-    }
+    checked_broken(found).for_each(|(_, image)| add(&image.id, "cannot be read".to_owned()));
     if rows.len() == before {
         rows.clear();
     }

@@ -1,6 +1,6 @@
 //! Images by what was decided of them.
 
-use super::goals::{Rate, rates};
+use super::goals::{Rate, called_json, rates};
 use serde_json::{Value, json};
 use tallow_data::counted;
 use tallow_metrics::{Called, Predictions};
@@ -66,13 +66,7 @@ impl Decided {
     }
 
     pub fn as_json(&self) -> Value {
-        let class = |(class, called): &(String, Called)| {
-            let mut json = json!({ "class": class, "counts": called });
-            for rate in rates(called) {
-                json[rate.name.replace(' ', "_")] = rate.as_json();
-            }
-            json
-        };
+        let class = |(class, called): &(String, Called)| called_json(class, called);
         json!({
             "images": self.images,
             "right": self.right,

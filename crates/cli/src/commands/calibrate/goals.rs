@@ -109,6 +109,15 @@ impl Rate {
     }
 }
 
+/// A class, how it is called, and its rates by name.
+pub fn called_json(class: &str, called: &Called) -> Value {
+    let mut json = json!({ "class": class, "counts": called });
+    for rate in rates(called) {
+        json[rate.name.replace(' ', "_")] = rate.as_json();
+    }
+    json
+}
+
 /// Sensitivity, specificity and predictive values; those without a denominator are left out.
 pub fn rates(called: &Called) -> Vec<Rate> {
     let Called { hits, misses, false_alarms, rest } = *called;

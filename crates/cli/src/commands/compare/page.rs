@@ -1,6 +1,7 @@
 //! The page of a comparison: the table, and a plot of the differences.
 
 use super::{Found, table};
+use tallow_metrics::has_interval;
 use tallow_report::{Figure, Grid, Intervals, Page, Section};
 
 pub fn page(found: &[Found]) -> Page {
@@ -51,6 +52,7 @@ fn section(found: &Found) -> Section {
         title: format!("By {name}"),
         note: format!("{}.", found.method().join("; ")),
         tables,
-        figures: vec![Figure::Intervals(plot)],
+        // Differences without an interval are in the table alone.
+        figures: if has_interval(name) { vec![Figure::Intervals(plot)] } else { Vec::new() },
     }
 }

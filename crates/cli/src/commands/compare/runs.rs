@@ -179,62 +179,62 @@ fn seed(path: &Path) -> Option<u64> {
     tallow_train::value_of(&text).ok()?.get("seed")?.as_u64()
 }
 
-/// Of each model the shortest end of its first path that tells it from the others, with all that a sweep's folders say of it; of
-/// several runs what they have in common, or their number too.
+/// What models are called, so that each is told from the others.
 fn names(models: &[Vec<PathBuf>]) -> Vec<String> {
-    let parts = |path: &Path| -> Vec<String> {
-        let path = if path.ends_with("predictions.csv") { path.parent().unwrap_or(path) } else { path };
-        let is_csv = path.extension().is_some_and(|end| end == "csv");
-        let path = if is_csv { path.with_extension("") } else { path.to_owned() };
-        path.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect()
+    settings(models).unwrap_or_else(|| ends(models))
+}
+
+/// Of several runs of a sweep each, what their folders have in common: `policy=mixup, 3 runs`.
+fn settings(models: &[Vec<PathBuf>]) -> Option<Vec<String>> {
+    let setting = |path: &PathBuf| {
+        let mut said = parts(path);
+        said.retain(|part| is_said(part) && !part.starts_with("seed=") && !part.starts_with("fold="));
+        said.join("/")
     };
-    // Such as policy=mixup/seed=1.
-    let said = |path: &Path| -> Vec<String> {
-        let mut said: Vec<String> = parts(path)
-            .into_iter()
-            .rev()
-            .skip_while(|part| !part.contains('='))
-            .take_while(|part| part.contains('='))
-            .collect();
-        said.reverse();
-        said
+    let name = |paths: &Vec<PathBuf>| {
+        let first = setting(&paths[0]);
+        let is_common =
+            paths.len() > 1 && !first.is_empty() && paths.iter().all(|path| setting(path) == first);
+        is_common.then(|| format!("{first}, {} runs", paths.len()))
     };
-    let setting = |path: &Path| {
-        let mut said = said(path);
-        said.retain(|part| !part.starts_with("seed=") && !part.starts_with("fold="));
-        said
+    models.iter().map(name).collect::<Option<Vec<_>>>().filter(|names| are_told_apart(names))
+}
+
+/// The shortest end of each first path that tells it from the others, with all that a sweep's folders say of it; of several runs
+/// their number too.
+fn ends(models: &[Vec<PathBuf>]) -> Vec<String> {
+    let all: Vec<Vec<String>> = models.iter().map(|paths| parts(&paths[0])).collect();
+    let ends = |length: usize| -> Vec<String> {
+        all.iter().map(|parts| parts[parts.len().saturating_sub(length)..].join("/")).collect()
     };
-    let settings: Vec<Option<Vec<String>>> = models
-        .iter()
-        .map(|paths| {
-            let first = setting(&paths[0]);
-            let is_common =
-                paths.len() > 1 && !first.is_empty() && paths.iter().all(|path| setting(path) == first);
-            is_common.then_some(first)
-        })
-        .collect();
-    if let Some(settings) = settings.into_iter().collect::<Option<Vec<_>>>()
-        && (1..settings.len()).all(|at| !settings[..at].contains(&settings[at]))
-    {
-        let named = settings.iter().zip(models);
-        return named
-            .map(|(setting, paths)| format!("{}, {} runs", setting.join("/"), paths.len()))
-            .collect();
-    }
-    let least = models.iter().map(|paths| said(&paths[0]).len()).max().unwrap_or(0).max(1);
-    let parts: Vec<Vec<String>> = models.iter().map(|paths| parts(&paths[0])).collect();
-    let end = |parts: &Vec<String>, length: usize| parts[parts.len().saturating_sub(length)..].join("/");
-    let longest = parts.iter().map(Vec::len).max().unwrap_or(1);
-    let is_told_apart = |length: &usize| {
-        let ends: Vec<String> = parts.iter().map(|parts| end(parts, *length)).collect();
-        ends.iter().enumerate().all(|(at, name)| !name.is_empty() && !ends[..at].contains(name))
+    let said = |parts: &Vec<String>| {
+        parts.iter().position(|part| is_said(part)).map_or(1, |first| parts.len() - first)
     };
-    let length = (least..=longest).find(is_told_apart).unwrap_or(longest);
-    let name = |(parts, paths): (&Vec<String>, &Vec<PathBuf>)| match paths.len() {
-        1 => end(parts, length),
-        runs => format!("{} and {} more", end(parts, length), runs - 1),
+    let least = all.iter().map(said).max().unwrap_or(1);
+    let most = all.iter().map(Vec::len).max().unwrap_or(1);
+    let length = (least..=most).find(|length| are_told_apart(&ends(*length))).unwrap_or(most);
+    let name = |(end, paths): (String, &Vec<PathBuf>)| match paths.len() {
+        1 => end,
+        runs => format!("{end} and {} more", runs - 1),
     };
-    parts.iter().zip(models).map(name).collect()
+    ends(length).into_iter().zip(models).map(name).collect()
+}
+
+/// Those of a path that tell what it is of.
+fn parts(path: &Path) -> Vec<String> {
+    let path = if path.ends_with("predictions.csv") { path.parent().unwrap_or(path) } else { path };
+    let is_csv = path.extension().is_some_and(|end| end == "csv");
+    let path = if is_csv { path.with_extension("") } else { path.to_owned() };
+    path.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect()
+}
+
+/// Of a folder in a sweep, such as `policy=mixup` and `seed=1`.
+fn is_said(part: &str) -> bool {
+    part.contains('=')
+}
+
+fn are_told_apart(names: &[String]) -> bool {
+    names.iter().enumerate().all(|(at, name)| !name.is_empty() && !names[..at].contains(name))
 }
 
 #[cfg(test)]
@@ -258,6 +258,8 @@ mod tests {
         // What a sweep's folders say stays together.
         let cells = [["s/policy=none/seed=1"], ["t/policy=mixup/seed=2"]];
         assert_eq!(of(&[&cells[0], &cells[1]]), ["policy=none/seed=1", "policy=mixup/seed=2"]);
+        let best = [["s/policy=none/seed=1/best"], ["t/policy=mixup/seed=1/best"]];
+        assert_eq!(of(&[&best[0], &best[1]]), ["policy=none/seed=1/best", "policy=mixup/seed=1/best"]);
         let seeds = |policy: &str| [1, 2].map(|seed| format!("s/policy={policy}/seed={seed}"));
         let (none, mixup) = (seeds("none"), seeds("mixup"));
         let (none, mixup) = (none.each_ref().map(String::as_str), mixup.each_ref().map(String::as_str));

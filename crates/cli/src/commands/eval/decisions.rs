@@ -1,7 +1,7 @@
 //! What a checkpoint's calibration decides of images whose truth is known.
 
 use crate::commands::calibrate::decided::Decided;
-use crate::commands::calibrate::goals::{self, rates};
+use crate::commands::calibrate::goals::{self, called_json};
 use crate::wrap::wrapped;
 use serde_json::{Value, json};
 use tallow_metrics::{Called, Predictions, Risk, Risks, wilson};
@@ -47,10 +47,8 @@ impl Decisions {
     pub fn as_json(&self) -> Value {
         let risk = |(share, risk): &(f64, Risk)| json!({ "surest": share, "risk": risk.wrong as f64 / risk.images as f64, "at": risk.at, "images": risk.images });
         let called = |(class, at, called): &(String, f64, Called)| {
-            let mut json = json!({ "class": class, "at": at, "counts": called });
-            for rate in rates(called) {
-                json[rate.name.replace(' ', "_")] = rate.as_json();
-            }
+            let mut json = called_json(class, called);
+            json["at"] = json!(at);
             json
         };
         json!({
