@@ -23,6 +23,17 @@ fn save(desk: &Desk, path: &str, picture: &RgbImage) {
     picture.save(path).unwrap();
 }
 
+/// With 24 pictures of two classes, 16 of them to train with.
+fn desk() -> Desk {
+    let desk = Desk::new();
+    for number in 0..24 {
+        let part = if number < 16 { "train" } else { "val" };
+        let class = if number % 2 == 0 { "a" } else { "b" };
+        save(&desk, &format!("set/{part}/{class}/{number}.png"), &picture(number));
+    }
+    desk
+}
+
 /// Said with a cache of its own.
 fn say(desk: &Desk, program: Program, words: &[&str], data: &str) -> Said {
     let model = "model={ name: resnet20, input: 16 }";
@@ -34,12 +45,7 @@ fn say(desk: &Desk, program: Program, words: &[&str], data: &str) -> Said {
 
 #[test]
 fn copies_are_found_left_out_and_known_to_the_training() {
-    let desk = Desk::new();
-    for number in 0..24 {
-        let part = if number < 16 { "train" } else { "val" };
-        let class = if number % 2 == 0 { "a" } else { "b" };
-        save(&desk, &format!("set/{part}/{class}/{number}.png"), &picture(number));
-    }
+    let desk = desk();
     let check = |more: &[&str], data: &str| {
         say(&desk, Program::Tallow, &[&["data", "check", "tiny.yaml"], more].concat(), data)
     };
@@ -100,12 +106,7 @@ fn copies_are_found_left_out_and_known_to_the_training() {
 
 #[test]
 fn near_images_under_two_labels_and_those_that_cannot_be_read() {
-    let desk = Desk::new();
-    for number in 0..24 {
-        let part = if number < 16 { "train" } else { "val" };
-        let class = if number % 2 == 0 { "a" } else { "b" };
-        save(&desk, &format!("set/{part}/{class}/{number}.png"), &picture(number));
-    }
+    let desk = desk();
     save(&desk, "set/train/b/turned.png", &image::imageops::rotate90(&picture(2)));
     let whole = fs::read(desk.path("set/train/a/4.png")).unwrap();
     desk.write("set/train/a/4.png", &whole[..whole.len() / 2]);

@@ -368,26 +368,12 @@ fn the_last_of_a_finished_run_is_where_it_stands() {
         let length = format!("length={epochs} epochs");
         desk.train(&[&["tiny.yaml", &length, "--out", "run"], more].concat()).ok();
     };
-    let copy = |from: &str, to: &str| {
-        let _ = fs::remove_dir_all(desk.path(to));
-        fs::create_dir(desk.path(to)).unwrap();
-        for name in desk.names(from) {
-            fs::copy(desk.path(&format!("{from}/{name}")), desk.path(&format!("{to}/{name}"))).unwrap();
-        }
-    };
+    let copy = |from: &str, to: &str| desk.copy(&desk.path(from), to);
     train("1", &[]);
     copy("run/last", "first");
     train("2", &["--resume"]);
     copy("run/last", "whole");
-    let is_whole = || {
-        for name in desk.names("whole") {
-            let (whole, found) = (
-                fs::read(desk.path(&format!("whole/{name}"))),
-                fs::read(desk.path(&format!("run/last/{name}"))),
-            );
-            assert_eq!(whole.unwrap(), found.unwrap(), "{name}");
-        }
-    };
+    let is_whole = || assert_same(&desk.bytes("whole"), &desk.bytes("run/last"));
     copy("whole", "run/best");
     copy("first", "run/last");
     train("2", &["--resume"]);

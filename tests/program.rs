@@ -94,6 +94,16 @@ impl Desk {
         names
     }
 
+    /// The files of a folder as those of another, and no others.
+    pub fn copy(&self, from: &Path, to: &str) {
+        let _ = fs::remove_dir_all(self.path(to));
+        fs::create_dir(self.path(to)).unwrap();
+        for file in fs::read_dir(from).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), self.path(to).join(file.file_name())).unwrap();
+        }
+    }
+
     /// Every file of a run that has no wall-clock time in it, by name.
     pub fn bytes(&self, run: &str) -> BTreeMap<String, Vec<u8>> {
         let timed = |name: &str| {

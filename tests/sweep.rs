@@ -324,34 +324,15 @@ fn settings_of_one_seed_see_the_same() {
 #[test]
 fn what_runs_warned_of_is_in_the_report() {
     let desk = Desk::new();
-    let said =
-        desk.tallow(&["sweep", "tiny.yaml", "schedule.cosine.lr=0.05,5", "length=1 epochs", "--out", "s"]);
+    let sweep = |more: &[&str]| {
+        let words = ["sweep", "tiny.yaml", "schedule.cosine.lr=0.05,5", "length=1 epochs", "--out", "s"];
+        desk.tallow(&[&words[..], more].concat()).ok().out.replace('\n', " ")
+    };
     let note = "note: schedule.cosine.lr=5/seed=1: this run diverged in epoch 1 and did not recover";
-    let said = said.ok().out;
-    assert!(said.replace('\n', " ").contains(note), "{said}");
+    let said = sweep(&[]);
+    assert!(said.contains(note) && !said.contains("lr=0.05/seed=1: this run diverged"), "{said}");
     assert!(desk.read("s/sweep.md").contains(note));
-    let json = desk.json("s/sweep.json");
-    let warned: Vec<usize> = json["cells"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|cell| cell["warnings"].as_array().map_or(0, Vec::len))
-        .collect();
-    assert_eq!(warned[1], 1, "{json}");
+    assert_eq!(desk.json("s/sweep.json")["cells"][1]["warnings"].as_array().map(Vec::len), Some(1));
     // It is known when the report is made again.
-    assert!(
-        desk.tallow(&[
-            "sweep",
-            "tiny.yaml",
-            "schedule.cosine.lr=0.05,5",
-            "length=1 epochs",
-            "--out",
-            "s",
-            "--report"
-        ])
-        .ok()
-        .out
-        .replace('\n', " ")
-        .contains(note)
-    );
+    assert!(sweep(&["--report"]).contains(note));
 }

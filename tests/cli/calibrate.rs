@@ -8,11 +8,7 @@ use std::fs;
 fn desk() -> Desk {
     let (shared, _) = trained();
     let desk = Desk::empty();
-    fs::create_dir(desk.path("best")).unwrap();
-    for file in shared.path("run/best").read_dir().unwrap() {
-        let file = file.unwrap();
-        fs::copy(file.path(), desk.path("best").join(file.file_name())).unwrap();
-    }
+    desk.copy(&shared.path("run/best"), "best");
     picture(20, 10).save(desk.path("a.png")).unwrap();
     desk
 }
@@ -264,11 +260,7 @@ fn a_calibration_that_does_harm_is_told() {
 #[test]
 fn compare_says_how_probabilities_are_calibrated() {
     let desk = desk();
-    fs::create_dir(desk.path("other")).unwrap();
-    for file in desk.path("best").read_dir().unwrap() {
-        let file = file.unwrap();
-        fs::copy(file.path(), desk.path("other").join(file.file_name())).unwrap();
-    }
+    desk.copy(&desk.path("best"), "other");
     desk.tallow(&["calibrate", "best"]).ok();
     let ask = |more: &[&str]| {
         let compare = [
