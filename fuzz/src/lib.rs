@@ -9,7 +9,7 @@ use tallow_data::{Options, decode_within, find};
 use tallow_seed::Seed;
 
 /// Pixels that an image may have here. The bound of the product is larger, and would only make each execution slower.
-const PIXELS: u64 = 1 << 20;
+pub const PIXELS: u64 = 1 << 20;
 
 /// A folder of this process, in memory where the machine has such.
 pub fn folder() -> &'static Path {
@@ -50,20 +50,6 @@ pub fn read_all(source: &str, options: &str) {
 pub fn choice(bytes: &[u8], choices: usize) -> Option<(usize, &[u8])> {
     let (first, rest) = bytes.split_first()?;
     Some((usize::from(*first) % choices, rest))
-}
-
-/// An image's end, header and pixels, which must agree.
-pub fn decode_all(bytes: &[u8]) {
-    use tallow_data::{Encoded, check_whole, size};
-    let encoded = Encoded::Bytes(bytes.to_vec());
-    let whole = check_whole(&encoded).is_ok();
-    let claimed = size(&encoded);
-    if let Ok(image) = decode_within(&encoded, PIXELS) {
-        let (width, height) = claimed.expect("what was decoded has a header");
-        assert_eq!((image.width, image.height), (width, height));
-        assert_eq!(image.pixels.len() as u64, u64::from(width) * u64::from(height) * 3);
-        assert!(whole, "decoded, and not whole");
-    }
 }
 
 /// An archive of these entries, uncompressed, with their checksums.
