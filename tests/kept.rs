@@ -186,6 +186,8 @@ fn a_job_is_started_again_and_again() {
     let command = ["long.yaml", "--out", "run", "--resume-or-start"];
     let log = desk.path("run/metrics.jsonl");
     let begin = || desk.program(Program::Train).args(&command);
+    // What a kill left before the run was one.
+    desk.write("run/.recipe.yaml.new", "half of a rec");
     assert_eq!(begin().until(&log, 5, "KILL").code, 128 + 9);
     assert_eq!(begin().until(&log, 30, "KILL").code, 128 + 9);
     // As a terminal that closes, and as a scheduler that warns.

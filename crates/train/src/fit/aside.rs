@@ -18,9 +18,12 @@ const MOVING: &str = ".earlier.new";
 /// checkpoint, byte for byte.
 pub const TIME: &str = "time.json";
 
+/// By this a folder is known to be a run's before its first checkpoint: written before everything else, and removed after it.
+pub const RECIPE: &str = "recipe.yaml";
+
 /// Files of a run.
 const FILES: [&str; 9] = [
-    "recipe.yaml",
+    RECIPE,
     "metrics.jsonl",
     "metrics.tmp",
     "summary.csv",
@@ -105,7 +108,7 @@ pub fn sweep_up(folder: &Path) -> Result<()> {
         .try_for_each(|entry| remove(entry))
 }
 
-/// What of a folder a run wrote.
+/// What of a folder a run wrote, its recipe last.
 fn of_run(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
@@ -117,6 +120,7 @@ fn of_run(folder: &Path) -> Result<Vec<PathBuf>> {
             found.push(entry.path());
         }
     }
+    found.sort_by_key(|path| path.ends_with(RECIPE));
     Ok(found)
 }
 
@@ -130,9 +134,10 @@ fn is_replay(name: &str) -> bool {
     name.starts_with("replay_step") && name.ends_with(".png")
 }
 
-/// Whether a file may lie in the folder of a run before it: the lock, and pictures of `tallow preview`.
+/// Whether a file may lie in the folder of a run before it: the lock, pictures of `tallow preview`, and what a kill left half written.
 pub fn is_no_obstacle(name: &str) -> bool {
-    name == lock::FILE || (name.starts_with("preview") && name.ends_with(".png"))
+    let is_picture = name.starts_with("preview") && name.ends_with(".png");
+    name == lock::FILE || is_picture || is_half_written(name.as_ref())
 }
 
 fn remove(entry: &Path) -> Result<()> {
@@ -150,6 +155,19 @@ mod tests {
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
+    }
+
+    #[test]
+    fn a_run_that_is_removed_is_known_as_one_to_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        for name in ["summary.csv", RECIPE, "log.txt", ".last.new", "report.html"] {
+            fs::write(folder.join(name), "").unwrap();
+        }
+        let files = of_run(folder).unwrap();
+        assert_eq!((files.len(), files[4].file_name().unwrap()), (5, RECIPE.as_ref()));
+        clear(folder).unwrap();
+        assert_eq!(names(folder), [""; 0]);
     }
 
     /// A kill after any number of its files was moved, either way.

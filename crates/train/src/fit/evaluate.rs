@@ -228,7 +228,14 @@ mod tests {
             let classes = classes.iter().map(|&class| class.to_owned()).collect();
             let row = |(index, &label): (usize, &u32)| Row { id: index.to_string(), label, group: None };
             let rows = of.iter().enumerate().map(row).collect();
-            Table::new("a test", classes, None, rows, Images::Bytes(vec![Vec::new(); of.len()])).unwrap()
+            Table::new(
+                "a test",
+                classes,
+                None,
+                rows,
+                Images::Bytes(vec![Vec::new(); of.len()].into_iter().collect()),
+            )
+            .unwrap()
         };
         assert_eq!(labels(&known, &data(&["BCC", "MEL"], &[0, 1, 0])).unwrap(), [2, 0, 2]);
         // A class of which there is no image may have any name.

@@ -1,6 +1,6 @@
 //! The folder of a run.
 
-use super::aside::{self, EARLIER, TIME};
+use super::aside::{self, EARLIER, RECIPE, TIME};
 use super::kept;
 use super::lock::Lock;
 use super::same_run::same_run;
@@ -184,7 +184,7 @@ fn allowed(path: &Path, earlier: Earlier) -> Result<Option<kept::ToResume>> {
     }
     let is_other = |entry: fs::DirEntry| !aside::is_no_obstacle(&entry.file_name().to_string_lossy());
     let is_there = fs::read_dir(path).is_ok_and(|entries| entries.flatten().any(is_other));
-    let is_begun = ["recipe.yaml", "metrics.jsonl", EARLIER].iter().any(|name| path.join(name).exists());
+    let is_begun = [RECIPE, "metrics.jsonl", EARLIER].iter().any(|name| path.join(name).exists());
     let problem = match earlier {
         Earlier::Refuse if !kept::by_progress(path).is_empty() => {
             "holds an earlier run; go on with --resume, replace it with --overwrite, or write elsewhere with --out DIR"
@@ -211,7 +211,8 @@ fn writable(path: &Path) -> Result<()> {
         Some(place) if !place.as_os_str().is_empty() => place,
         _ => Path::new("."),
     };
-    let probe = tempfile::Builder::new().prefix(".tallow").tempfile_in(place);
+    // Without a name: a kill leaves nothing of it.
+    let probe = tempfile::tempfile_in(place);
     probe.map(drop).map_err(|error| {
         let shown = path.display();
         if is_full(&error) {

@@ -50,8 +50,8 @@ impl fmt::Display for Guessing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "after the last epoch the {} validation images are called no better than by guessing: mean recall {:.3}, and {:.3} without \
-             a look; see whether labels belong to their images (tallow preview RECIPE), train longer",
+            "after the last epoch the {} validation images are called no better than by guessing: mean recall {:.3} of the \
+             classes that are called, and {:.3} without a look; see whether labels belong to their images (tallow preview RECIPE), train longer",
             self.images, self.recall, self.chance
         )
     }

@@ -58,6 +58,7 @@ pub use sums::verify;
 
 use crate::run::{Batches, Run};
 use crate::{Error, Result};
+use aside::RECIPE;
 use branch::cuts;
 use checkpoint::Position;
 use dead::dead;
@@ -200,11 +201,12 @@ impl<'a> Trainer<'a> {
         };
         room::check(&folder.path, run, &learner, batches.length)?;
         folder.prepare()?;
+        // First of all: by it a folder is known to be a run's, after a kill as well.
+        folder.replace(RECIPE, |fresh| checkpoint::write(fresh, run.model.recipe().as_bytes()))?;
         progress.keep_in(&folder.path.join(LOG));
         let first = position.step;
         let log = Log::open(&folder.path, folder.resume.as_ref().map(|_| (first, position.epoch)))?;
         log.gap().into_iter().for_each(|gap| progress.note(&format!("warning: {gap}")));
-        folder.replace("recipe.yaml", |fresh| checkpoint::write(fresh, run.model.recipe().as_bytes()))?;
         let divergence = Divergence::of(run, position.diverged, position.high)?;
         let mut trainer = Trainer {
             run,
