@@ -280,6 +280,30 @@ fn a_job_array_runs_one_cell_a_task() {
     assert!(report.contains("note: 3 of 4 cells are not done (policy=none/seed=3 and 2 more)"), "{report}");
 }
 
+#[test]
+fn the_tasks_of_an_array_share_the_cells() {
+    let desk = Desk::new();
+    // Whatever started these tests themselves.
+    let task = |rank: &str| {
+        let words = [&SHORT[..], &["a", "--seeds", "2", "--array"]].concat();
+        let others = ["SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX", "PMI_RANK", "SLURM_PROCID"];
+        let program =
+            others.iter().fold(desk.program(Program::Tallow), |program, name| program.env(name, ""));
+        program.args(&words).env("OMPI_COMM_WORLD_RANK", rank).env("OMPI_COMM_WORLD_SIZE", "3").say()
+    };
+    let first = task("0").ok();
+    assert!(first.err.contains("2 cells of 4, by Open MPI"), "{}", first.err);
+    assert_eq!(first.out.lines().count(), 2, "{}", first.out);
+    assert_eq!(task("1").ok().out.lines().count(), 1);
+    assert!(sweep(&desk, "a", &["--seeds", "2", "--report"]).ok().out.contains("1 of 4 cells is not done"));
+    task("2").ok();
+    let report = sweep(&desk, "a", &["--seeds", "2", "--report"]).ok().out;
+    assert!(!report.contains("not done"), "{report}");
+    assert_eq!(report, sweep(&desk, "b", &["--seeds", "2"]).ok().out.replace("b/", "a/"));
+    task("").complains(2, &["--array: expected a task of a job array, or a rank"]);
+    task("3").complains(2, &["--array: OMPI_COMM_WORLD_RANK: expected a task from 0 to 2"]);
+}
+
 /// What a run is given before its first step: initial weights, and the order, labels and pixels of its batches.
 fn given(run: &Run) -> [Vec<u8>; 4] {
     let tensors = run.model.params.tensors().unwrap();

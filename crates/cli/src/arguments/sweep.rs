@@ -10,6 +10,7 @@ use tallow_train::sweep::Seeds;
   tallow sweep mine.yaml schedule.cosine.lr=0.1,0.01 --seeds 3,7 --folds 5
   tallow sweep mine.yaml 'policy=none,mixup' length='5 epochs' --dry-run
   tallow sweep mine.yaml policy=none,mixup --seeds 3 --slurm array.sh
+  tallow sweep mine.yaml policy=none,mixup --seeds 3 --array
   tallow sweep mine.yaml policy=none,mixup --seeds 3 --report --json
 
 Every value of a key with every other, with every seed and fold, is a cell: a run as of \
@@ -52,11 +53,15 @@ pub struct Sweep {
     #[arg(long, default_value_t = 2000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub resamples: u32,
     /// Train nothing: report what is done
-    #[arg(long, conflicts_with_all = ["cell", "slurm", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["cell", "array", "slurm", "dry_run"])]
     pub report: bool,
     /// Run one cell alone, by its number in --dry-run, without a report
-    #[arg(long, value_name = "N", conflicts_with_all = ["slurm", "dry_run"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["array", "slurm", "dry_run"])]
     pub cell: Option<usize>,
+    /// Run this process's share of the cells, without a report: as a task of a job array (Slurm, Grid Engine, LSF, PBS, Kubernetes), or as one of
+    /// several that mpirun or srun started
+    #[arg(long, conflicts_with_all = ["slurm", "dry_run", "json"])]
+    pub array: bool,
     /// Write a job array for Slurm, one cell a task, and train nothing
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     pub slurm: Option<PathBuf>,

@@ -1,5 +1,6 @@
 //! `sweep RECIPE`: values, seeds and folds of a recipe, one run after the other, and what they amount to.
 
+mod array;
 mod slurm;
 mod table;
 
@@ -39,7 +40,8 @@ pub fn sweep(arguments: &Arguments, registry: &Registry) -> anyhow::Result<()> {
         resamples: arguments.resamples,
         level: 0.95,
     };
-    let is_chosen = |at: usize| arguments.cell.is_none_or(|cell| cell == at + 1);
+    let some = some(arguments, sweep.cells.len(), &progress)?;
+    let is_chosen = |at: usize| some.as_ref().is_none_or(|cells| cells.contains(&at));
     let mut states = sweep.states(&folder, &plans, is_chosen)?;
     if arguments.report {
         if !states.iter().any(|state| matches!(state, State::Done(_))) {
@@ -77,14 +79,24 @@ pub fn sweep(arguments: &Arguments, registry: &Registry) -> anyhow::Result<()> {
         }
     }
     test(arguments, &sweep, &states, &folder, registry, &progress)?;
-    match arguments.cell {
-        Some(cell) => {
-            let found = sweep.look(cell - 1, &folder, &states[cell - 1], &question)?;
-            of_one(arguments, &found, question.metric.name)?;
-        }
+    match some {
+        Some(cells) => cells.into_iter().try_for_each(|at| {
+            let found = sweep.look(at, &folder, &states[at], &question)?;
+            of_one(arguments, &found, question.metric.name)
+        })?,
         None => report(arguments, &sweep, &sweep.judge(&folder, &states, &question)?, &folder)?,
     }
     if diverged.is_empty() { Ok(()) } else { Err(Error::Diverged(diverged.join("\n")).into()) }
+}
+
+/// The cells, from 0, that this process is to run, where they are not all.
+fn some(arguments: &Arguments, cells: usize, progress: &Progress) -> Result<Option<Vec<usize>>, Error> {
+    if arguments.array {
+        let (share, by) = array::share(|name| std::env::var(name).ok(), cells)?;
+        progress.note(&format!("{} of {cells}, by {by}", counted(share.len(), "cell")));
+        return Ok(Some(share));
+    }
+    Ok(arguments.cell.map(|cell| vec![cell - 1]))
 }
 
 fn default_folder(sweep: &Sweep) -> PathBuf {
