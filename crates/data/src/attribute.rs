@@ -53,16 +53,16 @@ impl Attribute {
             return Err(Error::invalid(path.display(), problem));
         };
         let value = |rows: &Vec<usize>| {
-            let text = |row: &usize| &*csv.rows[*row].1[column];
+            let text = |row: &usize| csv.row(*row).get(column);
             if let Some(other) = rows.iter().find(|row| text(row) != text(&rows[0])) {
                 let problem = format!(
                     "`{}` is `{}` here and `{}` in line {} – keep one of the rows",
-                    csv.rows[*other].1[key],
+                    csv.row(*other).get(key),
                     text(other),
                     text(&rows[0]),
-                    csv.rows[rows[0]].0
+                    csv.line(rows[0])
                 );
-                return Err(csv.wrong(csv.rows[*other].0, problem));
+                return Err(csv.wrong(csv.line(*other), problem));
             }
             let known = rows.first().map(text).filter(|text| !MISSING.contains(&&*text.to_lowercase()));
             Ok(known.map(str::to_owned))
@@ -85,8 +85,8 @@ struct Index<'a> {
 impl<'a> Index<'a> {
     fn of(csv: &'a CsvFile, column: usize) -> Index<'a> {
         let mut index = Index { whole: HashMap::new(), bare: HashMap::new() };
-        for (row, (_, fields)) in csv.rows.iter().enumerate() {
-            let entry = &*fields[column];
+        for (row, (_, fields)) in csv.rows().enumerate() {
+            let entry = fields.get(column);
             index.whole.entry(entry).or_default().push(row);
             index.bare.entry(bare(entry)).or_default().push(row);
         }

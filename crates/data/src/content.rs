@@ -1,7 +1,7 @@
 //! A fingerprint of what images are made of.
 
-use crate::check::hash;
 use crate::decode::whole::Ends;
+use crate::hash::hash;
 use crate::identical::in_threads;
 use crate::{Dataset, Encoded, Result};
 
@@ -12,16 +12,16 @@ use crate::{Dataset, Encoded, Result};
 /// # Errors
 /// Those of [`Dataset::image`]; files that cannot be read.
 pub fn content(dataset: &dyn Dataset, workers: usize) -> Result<String> {
-    content_by(dataset, workers, &of_image)
+    content_by(dataset, workers, &|index| of_image(&dataset.image(index)?))
 }
 
 /// The same, where `of` says what an image is.
 pub(crate) fn content_by(
     dataset: &dyn Dataset,
     workers: usize,
-    of: &(dyn Fn(&Encoded) -> Result<u128> + Sync),
+    of: &(dyn Fn(usize) -> Result<u128> + Sync),
 ) -> Result<String> {
-    let each = in_threads(dataset.len(), workers, |index| of(&dataset.image(index)?))?;
+    let each = in_threads(dataset.len(), workers, of)?;
     let all: Vec<u8> = each.into_iter().flat_map(u128::to_le_bytes).collect();
     Ok(format!("{:032x}", hash(&all, 0)))
 }
@@ -56,9 +56,12 @@ mod tests {
         let paths: Vec<_> = (0..9).map(|index| folder.path().join(format!("{index}.jpg"))).collect();
         let bytes: Vec<Vec<u8>> = (0..9).map(|index| jpeg(&picture(20 + index, 20), None)).collect();
         paths.iter().zip(&bytes).for_each(|(path, bytes)| file(path, bytes));
-        let of_files = || content(&*table(Images::Files(paths.clone()), 9), 3).unwrap();
+        let of_files = || content(&*table(Images::Files(paths.clone().into()), 9), 3).unwrap();
         let before = of_files();
-        assert_eq!(before, content(&*table(Images::Bytes(bytes.clone()), 9), 1).unwrap());
+        assert_eq!(
+            before,
+            content(&*table(Images::Bytes(bytes.clone().into_iter().collect()), 9), 1).unwrap()
+        );
         // Written once more, at another time.
         file(&paths[4], &bytes[4]);
         assert_eq!(of_files(), before);
@@ -69,7 +72,7 @@ mod tests {
         file(&paths[5], &bytes[4]);
         assert!(of_files() != swapped && of_files() != before);
         std::fs::remove_file(&paths[0]).unwrap();
-        assert!(content(&*table(Images::Files(paths), 9), 2).is_err());
+        assert!(content(&*table(Images::Files(paths.into()), 9), 2).is_err());
     }
 
     #[test]

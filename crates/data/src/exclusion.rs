@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::first_few;
-use crate::readers::csv::CsvFile;
+use crate::readers::csv::{CsvFile, Fields};
 use crate::{Dataset, Error, Result, Subset};
 
 /// Read from a file.
@@ -27,10 +27,10 @@ impl Exclusion {
         let csv = CsvFile::read(path)?;
         let image = csv.column("image", "a list of images to leave out has the column `image`")?;
         let why = csv.find("why");
-        let row = |(_, fields): (_, Vec<String>)| {
-            (fields[image].clone(), why.map_or(String::new(), |why| fields[why].clone()))
+        let row = |(_, fields): (_, Fields)| {
+            (fields.get(image).to_owned(), why.map_or(String::new(), |why| fields.get(why).to_owned()))
         };
-        let rows = csv.rows.into_iter().map(row).collect();
+        let rows = csv.rows().map(row).collect();
         Ok(Exclusion { path: path.to_owned(), rows })
     }
 

@@ -161,10 +161,10 @@ fn read(path: &std::path::Path, image: &str, group: &str) -> Result<HashMap<Stri
     };
     let mut known: HashMap<String, String> = HashMap::new();
     let mut twice = Vec::new();
-    for (line, fields) in csv.rows.iter().filter(|(_, fields)| !fields[group].is_empty()) {
-        for name in [fields[image].as_str(), stem(&fields[image])] {
-            let earlier = known.insert(name.to_owned(), fields[group].clone());
-            if earlier.is_some_and(|earlier| earlier != fields[group]) {
+    for (line, fields) in csv.rows().filter(|(_, fields)| !fields.get(group).is_empty()) {
+        for name in [fields.get(image), stem(fields.get(image))] {
+            let earlier = known.insert(name.to_owned(), fields.get(group).to_owned());
+            if earlier.is_some_and(|earlier| earlier != fields.get(group)) {
                 twice.push(format!("{name} (line {line})"));
             }
         }

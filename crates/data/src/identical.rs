@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::first_few;
 use crate::part::Part;
-use crate::{Dataset, Encoded, Error, Result, counted, fingerprint};
+use crate::texts::alike;
+use crate::{Dataset, Decoded, Encoded, Result, counted, fingerprint};
 
 /// Sets of two and more images of the same bytes, in the order of their first image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,51 +20,62 @@ pub struct Place {
     pub class: String,
 }
 
-/// Finds them in parts (name, dataset): files of one size are read and compared by a 128-bit hash, images in memory all.
+/// Finds them in parts (name, dataset): what has a length in common is compared by the first and the last bytes, and what is alike by these
+/// by a 128-bit hash of all. Of files that are `known`, by path, length and time of change, the first and last bytes are those of then.
 ///
 /// # Errors
 /// A file or a row that cannot be read.
-pub fn identical(parts: &[(&str, &dyn Dataset)], workers: usize) -> Result<Identical> {
-    let all: Vec<(usize, usize)> = parts
+pub fn identical(parts: &[(&str, &dyn Dataset)], known: &Decoded, workers: usize) -> Result<Identical> {
+    let starts: Vec<usize> = parts
         .iter()
-        .enumerate()
-        .flat_map(|(part, (_, dataset))| (0..dataset.len()).map(move |index| (part, index)))
+        .scan(0, |next, (_, part)| {
+            *next += part.len();
+            Some(*next - part.len())
+        })
         .collect();
-    let image = |&(part, index): &(usize, usize)| parts[part].1.image(index);
-    let lengths = in_threads(all.len(), workers, |at| {
-        Ok(match image(&all[at])? {
-            Encoded::File(path) => std::fs::metadata(&path).map_err(Error::io(&path))?.len(),
-            Encoded::Bytes(bytes) | Encoded::Deep { bytes, .. } => bytes.len() as u64,
-            Encoded::Pixels(image) => image.pixels.len() as u64,
+    let of = |at: usize| {
+        let part = starts.partition_point(|start| *start <= at) - 1;
+        (parts[part].0, parts[part].1, at - starts[part])
+    };
+    let count = parts.iter().map(|(_, part)| part.len()).sum();
+    let lengths = in_threads(count, workers, |at| {
+        let (_, dataset, index) = of(at);
+        Ok(match dataset.length(index)? {
+            Some(length) => length,
+            None => stored(&dataset.image(index)?).len() as u64,
         })
     })?;
-    let mut of_length: HashMap<u64, usize> = HashMap::new();
-    lengths.iter().for_each(|length| *of_length.entry(*length).or_default() += 1);
-    let alike: Vec<usize> = (0..all.len()).filter(|&at| of_length[&lengths[at]] > 1).collect();
-    let hashes = in_threads(alike.len(), workers, |at| {
-        Ok(match image(&all[alike[at]])?.load()? {
-            Encoded::Bytes(bytes) | Encoded::Deep { bytes, .. } => fingerprint(&bytes),
-            Encoded::Pixels(image) => fingerprint(&image.pixels),
-            Encoded::File(_) => unreachable!("loaded"),
-        })
+    let mut some: Vec<usize> = alike(lengths.into_iter()).concat();
+    some.sort_unstable();
+    let contents = in_threads(some.len(), workers, |at| {
+        let (_, dataset, index) = of(some[at]);
+        Ok(known.content_of(dataset, index)? as u64)
     })?;
-    let mut sets: Vec<Vec<usize>> = Vec::new();
-    let mut known: HashMap<(u64, &str), usize> = HashMap::new();
-    for (&at, hash) in alike.iter().zip(&hashes) {
-        let set = *known.entry((lengths[at], hash)).or_insert(sets.len());
-        if set == sets.len() {
-            sets.push(Vec::new());
-        }
-        sets[set].push(at);
-    }
+    let some: Vec<usize> = alike(contents.into_iter()).concat().into_iter().map(|at| some[at]).collect();
+    let hashes = in_threads(some.len(), workers, |at| {
+        let (_, dataset, index) = of(some[at]);
+        Ok(fingerprint(stored(&dataset.image(index)?.load()?)))
+    })?;
+    let mut sets: HashMap<&str, Vec<usize>> = HashMap::new();
+    some.iter().zip(&hashes).for_each(|(at, hash)| sets.entry(hash).or_default().push(*at));
+    let mut sets: Vec<Vec<usize>> = sets.into_values().filter(|set| set.len() > 1).collect();
+    sets.iter_mut().for_each(|set| set.sort_unstable());
+    sets.sort_unstable();
     let place = |at: usize| {
-        let (part, index) = all[at];
-        let (name, dataset) = parts[part];
+        let (name, dataset, index) = of(at);
         let class = dataset.classes()[dataset.label(index) as usize].clone();
         Place { part: name.to_owned(), id: dataset.id(index).to_owned(), class }
     };
-    sets.retain(|set| set.len() > 1);
     Ok(Identical(sets.into_iter().map(|set| set.into_iter().map(place).collect()).collect()))
+}
+
+/// Bytes or pixels of an image in memory.
+fn stored(image: &Encoded) -> &[u8] {
+    match image {
+        Encoded::Bytes(bytes) | Encoded::Deep { bytes, .. } => bytes,
+        Encoded::Pixels(image) => &image.pixels,
+        Encoded::File(path) => unreachable!("{} is in memory", path.display()),
+    }
 }
 
 impl Identical {
@@ -136,24 +148,29 @@ pub(crate) fn in_threads<T: Send>(
     workers: usize,
     f: impl Fn(usize) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {
+    // Of many so many at a time that what lies between two of them is all the same.
+    let block = (count / (64 * workers.max(1))).clamp(1, 64);
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
         loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            if at >= count {
+            let from = next.fetch_add(block, Ordering::Relaxed);
+            if from >= count {
                 return Ok(done);
             }
-            done.push((at, f(at).inspect_err(|_| next.store(count, Ordering::Relaxed))?));
+            let found = (from..count.min(from + block)).map(&f).collect::<Result<Vec<T>>>();
+            done.push((from, found.inspect_err(|_| next.store(count, Ordering::Relaxed))?));
         }
     };
-    let mut done: Vec<(usize, T)> = std::thread::scope(|scope| {
+    let mut done: Vec<(usize, Vec<T>)> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..workers.max(1)).map(|_| scope.spawn(work)).collect();
         let each = threads.into_iter().map(|thread| thread.join().expect("no panic is expected"));
         Ok(each.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     })?;
-    done.sort_by_key(|(at, _)| *at);
-    Ok(done.into_iter().map(|(_, value)| value).collect())
+    done.sort_by_key(|(from, _)| *from);
+    let mut all = Vec::with_capacity(count);
+    done.into_iter().for_each(|(_, found)| all.extend(found));
+    Ok(all)
 }
 
 #[cfg(test)]
@@ -181,7 +198,7 @@ mod tests {
         let (others, test) = folder(&[("5.jpg", 0), ("6.jpg", 0)]);
         file(others.path().join("5.jpg"), "abc");
         file(others.path().join("6.jpg"), "abd");
-        let found = identical(&[("train", &train), ("test", &test)], 2).unwrap();
+        let found = identical(&[("train", &train), ("test", &test)], &Decoded::default(), 2).unwrap();
         assert_eq!(found.0.len(), 2);
         assert_eq!(
             found.problems(),
@@ -190,9 +207,9 @@ mod tests {
                 "1 image is under two labels, the same to the byte: 1.jpg (a) = 2.jpg (b) – keep the right label of each",
             ]
         );
-        assert!(identical(&[("test", &test)], 3).unwrap().problems().is_empty());
+        assert!(identical(&[("test", &test)], &Decoded::default(), 3).unwrap().problems().is_empty());
         std::fs::remove_file(others.path().join("6.jpg")).unwrap();
-        assert!(identical(&[("test", &test)], 1).is_err());
+        assert!(identical(&[("test", &test)], &Decoded::default(), 1).is_err());
     }
 
     #[test]
@@ -222,7 +239,7 @@ mod tests {
     fn images_in_memory_are_compared_too() {
         let one = crate::written::table(&[(0, ""), (0, "")]);
         let two = crate::written::table(&[(0, "")]);
-        let found = identical(&[("train", &one), ("validation", &two)], 1).unwrap();
+        let found = identical(&[("train", &one), ("validation", &two)], &Decoded::default(), 1).unwrap();
         assert_eq!(found.across_parts().len(), 1, "image 0 of both");
     }
 }

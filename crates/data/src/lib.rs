@@ -18,12 +18,15 @@ mod attribute;
 mod check;
 mod content;
 mod decode;
+mod decoded;
 mod error;
 mod exclusion;
 mod file;
 mod grouping;
+mod hash;
 mod identical;
 mod image;
+mod keyed;
 mod loader;
 mod manifest;
 mod options;
@@ -37,11 +40,12 @@ mod suggestion;
 mod survey;
 pub mod synthetic;
 mod table;
+mod texts;
 #[cfg(test)]
 mod written;
 
 pub use attribute::Attribute;
-pub use check::{Cache, Checked, Decoded, Findings, Near, Pair, Step, check, known, probability};
+pub use check::{Cache, Checked, Findings, Near, Pair, Step, check, known, probability};
 pub use content::content;
 pub use decode::broken::{Broken, broken, complaint, truncated};
 pub use decode::limit::MAX_PIXELS;
@@ -49,6 +53,7 @@ pub use decode::rate::{images_per_second, jpegs_per_second};
 pub use decode::whole::check_whole;
 pub use decode::window::{Window, Windowed, check_depth};
 pub use decode::{decode, decode_within, size};
+pub use decoded::Decoded;
 pub use error::{Error, Result, first_few};
 pub use exclusion::{Exclusion, write_exclusion};
 pub use file::check_file;
@@ -67,7 +72,7 @@ pub use split::{
 pub use subset::Subset;
 pub use suggestion::{Elsewhere, counted, elsewhere, listed, nearest, suggestion};
 pub use survey::{Facts, GroupGuess, GroupLeak, Sides, Survey, groups_of_names, survey};
-pub use table::{Images, Row, Table};
+pub use table::{About, Files, Images, Row, Rows, Stored, Table};
 
 /// Labelled images, read one at a time. Everything but [`Dataset::image`] is known without decoding.
 pub trait Dataset: Send + Sync {
@@ -101,6 +106,21 @@ pub trait Dataset: Send + Sync {
     /// # Errors
     /// Where a file or a row cannot be read.
     fn image(&self, index: usize) -> Result<Encoded>;
+    /// What is known of an image's file unopened; `None` for an image that is in memory, or is made when it is asked for.
+    ///
+    /// # Errors
+    /// Where the file is not there.
+    fn about(&self, index: usize) -> Result<Option<About>> {
+        let _ = index;
+        Ok(None)
+    }
+    /// Bytes of an image as stored, where they are known without reading it.
+    ///
+    /// # Errors
+    /// As [`Dataset::about`].
+    fn length(&self, index: usize) -> Result<Option<u64>> {
+        Ok(self.about(index)?.map(|about| about.length))
+    }
     /// Pixels that an image may have: one of more is refused by its header ([`decode_within`]).
     fn max_pixels(&self) -> u64 {
         MAX_PIXELS

@@ -1,7 +1,7 @@
 //! The parts of a dataset: train, validation, test.
 
 /// Which part of a dataset a word means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Part {
     Train,
     Validation,

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::{Broken, Dataset, Encoded, Result};
+use crate::{About, Broken, Dataset, Encoded, Result};
 
 /// Rows of a dataset, in a given order.
 #[derive(Clone)]
@@ -121,6 +121,14 @@ impl Dataset for Subset {
 
     fn id(&self, index: usize) -> &str {
         self.dataset.id(self.indices[index] as usize)
+    }
+
+    fn about(&self, index: usize) -> Result<Option<About>> {
+        self.dataset.about(self.indices[index] as usize)
+    }
+
+    fn length(&self, index: usize) -> Result<Option<u64>> {
+        self.dataset.length(self.indices[index] as usize)
     }
 
     fn image(&self, index: usize) -> Result<Encoded> {

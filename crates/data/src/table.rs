@@ -1,8 +1,13 @@
 //! The dataset behind every source: labels, groups and names in memory, images as files or bytes.
 
-use std::path::PathBuf;
-
 use crate::{Dataset, Encoded, Error, Image, Result};
+pub use files::{About, Files};
+pub use rows::{Row, Rows};
+pub use stored::Stored;
+
+mod files;
+mod rows;
+mod stored;
 
 /// Images with their labels. Made by the sources; [`Table::new`] checks what they promise.
 #[derive(Debug)]
@@ -13,24 +18,16 @@ pub struct Table {
     pub(crate) classes: Vec<String>,
     /// What a group is: `lesion_id`, `patient_id`.
     group_name: Option<String>,
-    pub(crate) rows: Vec<Row>,
+    rows: Rows,
     images: Images,
-}
-
-/// What is known of an image without decoding it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    pub id: String,
-    pub label: u32,
-    pub group: Option<String>,
 }
 
 /// The images of a table, one per row.
 #[derive(Debug)]
 pub enum Images {
-    Files(Vec<PathBuf>),
-    /// Files in memory.
-    Bytes(Vec<Vec<u8>>),
+    Files(Files),
+    /// Files without a place of their own.
+    Bytes(Stored),
     /// Decoded, (rows, height, width, channels); one channel is grey, three are RGB.
     Pixels {
         width: u32,
@@ -49,7 +46,7 @@ impl Table {
         place: &str,
         classes: Vec<String>,
         group_name: Option<String>,
-        rows: Vec<Row>,
+        rows: Rows,
         images: Images,
     ) -> Result<Table> {
         if rows.is_empty() {
@@ -60,23 +57,14 @@ impl Table {
             let problem = format!("expected one label for each image, got {} for {count}", rows.len());
             return Err(Error::invalid(place, problem));
         }
-        let mut seen = std::collections::HashSet::new();
-        for row in &rows {
-            if row.label as usize >= classes.len() {
-                let problem = format!(
-                    "{}: expected a label below {}, the number of classes, got {}",
-                    row.id,
-                    classes.len(),
-                    row.label
-                );
-                return Err(Error::invalid(place, problem));
-            }
-            if !seen.insert(row.id.as_str()) {
-                return Err(Error::invalid(
-                    place,
-                    format!("{}: expected one row for an image, got two", row.id),
-                ));
-            }
+        if let Some(row) = (0..rows.len()).find(|&row| rows.label(row) as usize >= classes.len()) {
+            let (id, label, count) = (rows.id(row), rows.label(row), classes.len());
+            let problem = format!("{id}: expected a label below {count}, the number of classes, got {label}");
+            return Err(Error::invalid(place, problem));
+        }
+        if let Some(row) = rows.repeated() {
+            let problem = format!("{}: expected one row for an image, got two", rows.id(row));
+            return Err(Error::invalid(place, problem));
         }
         Ok(Table { place: place.to_owned(), group_place: None, classes, group_name, rows, images })
     }
@@ -92,8 +80,8 @@ impl Table {
 impl Images {
     fn len(&self) -> usize {
         match self {
-            Images::Files(paths) => paths.len(),
-            Images::Bytes(files) => files.len(),
+            Images::Files(files) => files.len(),
+            Images::Bytes(stored) => stored.len(),
             Images::Pixels { width, height, channels, bytes } => {
                 bytes.len() / (*width as usize * *height as usize * channels).max(1)
             }
@@ -111,11 +99,11 @@ impl Dataset for Table {
     }
 
     fn label(&self, index: usize) -> u32 {
-        self.rows[index].label
+        self.rows.label(index)
     }
 
     fn group(&self, index: usize) -> Option<&str> {
-        self.rows[index].group.as_deref()
+        self.rows.group(index)
     }
 
     fn group_name(&self) -> Option<&str> {
@@ -131,13 +119,27 @@ impl Dataset for Table {
     }
 
     fn id(&self, index: usize) -> &str {
-        &self.rows[index].id
+        self.rows.id(index)
+    }
+
+    fn about(&self, index: usize) -> Result<Option<About>> {
+        match &self.images {
+            Images::Files(files) => files.about(index).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn length(&self, index: usize) -> Result<Option<u64>> {
+        match &self.images {
+            Images::Bytes(stored) => Ok(Some(stored.length(index))),
+            _ => Ok(self.about(index)?.map(|about| about.length)),
+        }
     }
 
     fn image(&self, index: usize) -> Result<Encoded> {
         Ok(match &self.images {
-            Images::Files(paths) => Encoded::File(paths[index].clone()),
-            Images::Bytes(files) => Encoded::Bytes(files[index].clone()),
+            Images::Files(files) => Encoded::File(files.path(index)),
+            Images::Bytes(stored) => Encoded::Bytes(stored.get(index)?),
             Images::Pixels { width, height, channels, bytes } => {
                 let size = *width as usize * *height as usize * channels;
                 let stored = &bytes[index * size..][..size];

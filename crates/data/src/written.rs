@@ -101,7 +101,7 @@ pub fn table(labels: &[(u32, &str)]) -> Table {
     let grouped = rows.iter().any(|row| row.group.is_some()).then(|| "lesion_id".to_string());
     let bytes = (0..rows.len()).flat_map(|index| [index as u8; 6]).collect();
     let images = Images::Pixels { width: 2, height: 1, channels: 3, bytes };
-    Table::new("a test", classes, grouped, rows, images).unwrap()
+    Table::new("a test", classes, grouped, rows.into(), images).unwrap()
 }
 
 /// Real data, where the environment variable `TALLOW_DATA` names a folder that has it; says so otherwise.

@@ -230,7 +230,7 @@ fn readable(
 ) -> Result<Arc<dyn Dataset>, Error> {
     let row = |file: &PathBuf| Row { id: file.display().to_string(), label: 0, group: None };
     let (rows, count) = (files.iter().map(row).collect(), files.len());
-    let images = Table::new("predict", model.classes.clone(), None, rows, Images::Files(files))?;
+    let images = Table::new("predict", model.classes.clone(), None, rows, Images::Files(files.into()))?;
     let images: Arc<dyn Dataset> = Arc::new(Subset::limited(Arc::new(images), model.plan.data.max_pixels));
     let bar = progress.bar("checking", Unit::Images, Some(count as u64));
     let broken = broken(&*images, model.plan.data.workers, &|_| bar.tick(1, &[]));

@@ -8,10 +8,10 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
 
-use super::look::{Look, Measures, SIDE, hash};
-use crate::{Dataset, Encoded, Error, Result};
+use super::look::{Look, Measures, SIDE};
+use crate::hash::hash;
+use crate::{About, Dataset, Encoded, Error, Result};
 
 /// Of another version, or of other numbers kept, nothing is read.
 const LOOKS: &[u8; 16] = b"tallow looks 1\r\n";
@@ -118,19 +118,15 @@ impl Cache {
         self.write(place, "pairs", PAIRS, images.chain(pairs))
     }
 
-    /// What the images of a place are made of that were decoded, by key.
-    pub fn whole(&self, place: u128) -> HashMap<u128, u128> {
+    /// What the images of a place are made of that were decoded, (key, content).
+    pub fn whole(&self, place: u128) -> Vec<(u128, u128)> {
         let bytes = self.file(place, "whole").and_then(|file| fs::read(file).ok()).unwrap_or_default();
         records::<32>(&bytes, WHOLE).map(|record| (number(record, 0), number(record, 16))).collect()
     }
 
     /// # Errors
     /// [`Error::Io`].
-    pub fn keep_whole<'a>(
-        &self,
-        place: u128,
-        found: impl Iterator<Item = (&'a u128, &'a u128)>,
-    ) -> Result<()> {
+    pub fn keep_whole<'a>(&self, place: u128, found: impl Iterator<Item = &'a (u128, u128)>) -> Result<()> {
         self.write(place, "whole", WHOLE, found.map(|(key, content)| row::<32>(&[*key, *content], 0)))
     }
 
@@ -234,13 +230,10 @@ pub fn place(parts: &[(&str, &dyn Dataset)]) -> u128 {
 /// # Errors
 /// [`Error::Io`].
 pub fn key(image: &Encoded) -> Result<u128> {
-    let Encoded::File(path) = image else { return Ok(Look::content(image)) };
-    let about = fs::metadata(path).map_err(Error::io(path))?;
-    let changed = about.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    let changed = changed.map_or(0, |time| time.as_nanos());
-    let path = std::path::absolute(path).map_err(Error::io(path))?;
-    let name = hash(path.as_os_str().as_encoded_bytes(), 1);
-    Ok(hash(&[changed.to_le_bytes(), u128::from(about.len()).to_le_bytes()].concat(), name))
+    match image {
+        Encoded::File(path) => Ok(About::read(path)?.key()),
+        _ => Ok(Look::content(image)),
+    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,6 @@ use crate::{Broken, Dataset, Place, Result};
 mod align;
 mod cache;
 mod candidates;
-mod decoded;
 mod found;
 mod look;
 mod near;
@@ -22,9 +21,8 @@ mod odd;
 mod signature;
 
 pub use cache::Cache;
-pub use decoded::Decoded;
+pub(crate) use cache::place;
 pub use found::{Findings, Near, Pair};
-pub(crate) use look::hash;
 pub use near::probability;
 
 use cache::{Compared, Looks};
@@ -67,7 +65,7 @@ pub fn check(
     workers: usize,
     progress: Progress,
 ) -> Result<Checked> {
-    let place = cache::place(parts);
+    let place = place(parts);
     let mut known = if fresh { Looks::new() } else { cache.looks(place) };
     let by_content: HashMap<u128, Arc<Look>> =
         known.values().map(|look| (look.content, look.clone())).collect();
@@ -138,11 +136,15 @@ pub fn check(
 /// # Errors
 /// A file or a row that cannot be read.
 pub fn known(parts: &[(&str, &dyn Dataset)], cache: &Cache, workers: usize) -> Result<Option<Findings>> {
-    let Some(compared) = cache.compared(cache::place(parts)) else { return Ok(None) };
+    let Some(compared) = cache.compared(place(parts)) else { return Ok(None) };
     let all = every(parts);
     let hashes = in_threads(all.len(), workers, |at| {
         let (part, index) = all[at];
-        let key = cache::key(&parts[part].1.image(index)?)?;
+        let dataset = parts[part].1;
+        let key = match dataset.about(index)? {
+            Some(about) => about.key(),
+            None => cache::key(&dataset.image(index)?)?,
+        };
         Ok(compared.images.get(&key).copied())
     })?;
     let is_known = hashes.iter().all(Option::is_some);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::budget::Budget;
 use super::decode_within;
 use super::whole::check_whole;
-use crate::{Dataset, Encoded, Result};
+use crate::{Dataset, Result};
 
 /// An image that cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +36,8 @@ pub fn complaint(broken: &[Broken], images: usize, part: &str, most: usize) -> S
 /// Decodes every image on `workers` threads and returns those that fail, in order. `progress` hears the number done.
 pub fn broken(dataset: &dyn Dataset, workers: usize, progress: &(dyn Fn(usize) + Sync)) -> Vec<Broken> {
     let (budget, most) = (Budget::new(), dataset.max_pixels());
-    failing(dataset, workers, progress, &|image| {
-        let image = image.load()?;
+    failing(dataset, workers, progress, &|index| {
+        let image = dataset.image(index)?.load()?;
         let _held = budget.hold(&image);
         decode_within(&image, most).map(drop)
     })
@@ -45,14 +45,14 @@ pub fn broken(dataset: &dyn Dataset, workers: usize, progress: &(dyn Fn(usize) +
 
 /// Those that [`check_whole`] refuses, by their first and last bytes: a small part of the time of [`broken`], which finds more.
 pub fn truncated(dataset: &dyn Dataset, workers: usize) -> Vec<Broken> {
-    failing(dataset, workers, &|_| {}, &|image| check_whole(&image))
+    failing(dataset, workers, &|_| {}, &|index| check_whole(&dataset.image(index)?))
 }
 
 pub(crate) fn failing(
     dataset: &dyn Dataset,
     workers: usize,
     progress: &(dyn Fn(usize) + Sync),
-    check: &(dyn Fn(Encoded) -> Result<()> + Sync),
+    check: &(dyn Fn(usize) -> Result<()> + Sync),
 ) -> Vec<Broken> {
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let look = || {
@@ -62,7 +62,7 @@ pub(crate) fn failing(
             if index >= dataset.len() {
                 return found;
             }
-            let checked = catch_unwind(AssertUnwindSafe(|| dataset.image(index).and_then(check)));
+            let checked = catch_unwind(AssertUnwindSafe(|| check(index)));
             let reason = match checked {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(error.to_string()),

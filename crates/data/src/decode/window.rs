@@ -258,6 +258,10 @@ impl Dataset for Windowed {
         self.dataset.id(index)
     }
 
+    fn length(&self, index: usize) -> Result<Option<u64>> {
+        self.dataset.length(index)
+    }
+
     fn image(&self, index: usize) -> Result<Encoded> {
         let encoded = self.dataset.image(index)?.load()?;
         let is_deep = is_deep(&encoded);
@@ -300,7 +304,7 @@ mod tests {
         }
         let rows =
             (0..levels.len()).map(|index| Row { id: index.to_string(), label: 0, group: None }).collect();
-        let table = Table::new("a test", vec!["a".into()], None, rows, Images::Files(paths)).unwrap();
+        let table = Table::new("a test", vec!["a".into()], None, rows, Images::Files(paths.into())).unwrap();
         (folder, Arc::new(table))
     }
 
@@ -323,7 +327,7 @@ mod tests {
         }
         let rows =
             (0..paths.len()).map(|index| Row { id: index.to_string(), label: 0, group: None }).collect();
-        let table = Table::new("a test", vec!["a".into()], None, rows, Images::Files(paths)).unwrap();
+        let table = Table::new("a test", vec!["a".into()], None, rows, Images::Files(paths.into())).unwrap();
         assert_eq!(levels(&[&table]).unwrap(), Some((3, 4095)));
         assert!(check_depth(&[&table]).is_err());
         let many = spread(100_000);
@@ -368,7 +372,9 @@ mod tests {
         let path = folder.path().join("a.jpg");
         file(&path, crate::written::jpeg(&crate::written::picture(8, 8), None));
         let rows = vec![Row { id: "a".into(), label: 0, group: None }];
-        let table = Table::new("a test", vec!["a".into()], None, rows, Images::Files(vec![path])).unwrap();
+        let table =
+            Table::new("a test", vec!["a".into()], None, rows.into(), Images::Files(vec![path].into()))
+                .unwrap();
         let dataset: Arc<dyn Dataset> = Arc::new(table);
         assert!(check_depth(&[&*dataset]).is_ok());
         let window = Window::Levels { min: 0, max: 1 };

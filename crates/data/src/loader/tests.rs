@@ -82,8 +82,8 @@ fn an_image_beyond_the_limit_of_its_dataset_ends_the_batch_by_its_name() {
     let path = folder.path().join("wide.png");
     crate::written::file(&path, crate::written::forged_png(65_535, 65_535, &[]));
     let row = vec![crate::Row { id: "wide.png".into(), label: 0, group: None }];
-    let images = crate::Images::Files(vec![path]);
-    let table = crate::Table::new("test", vec!["a".into()], None, row, images).unwrap();
+    let images = crate::Images::Files(vec![path].into());
+    let table = crate::Table::new("test", vec!["a".into()], None, row.into(), images).unwrap();
     let limited: Arc<dyn Dataset> = Arc::new(crate::Subset::limited(Arc::new(table), 7));
     let limited: Arc<dyn Dataset> = Arc::new(crate::Subset::new(limited, vec![0]));
     let most = limited.max_pixels();

@@ -6,14 +6,30 @@ use std::path::{Path, PathBuf};
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
 use crate::error::Mistakes;
+use crate::texts::Texts;
 use crate::{Error, Result, file, suggestion};
 
 /// A CSV in memory.
 pub struct CsvFile {
     pub path: PathBuf,
     pub header: Vec<String>,
-    /// (line in the file where the row begins, fields); as many fields as the header has.
-    pub rows: Vec<(u64, Vec<String>)>,
+    /// Of all rows, as many for each as the header has.
+    fields: Texts,
+    /// In which each row begins.
+    lines: Vec<u64>,
+}
+
+/// The fields of a row.
+#[derive(Clone, Copy)]
+pub struct Fields<'a> {
+    all: &'a Texts,
+    first: usize,
+}
+
+impl<'a> Fields<'a> {
+    pub fn get(self, column: usize) -> &'a str {
+        self.all.get(self.first + column)
+    }
 }
 
 impl CsvFile {
@@ -43,11 +59,12 @@ impl CsvFile {
             .from_reader(text.as_bytes());
         let invalid = |error: csv::Error| Error::invalid(path.display(), error.to_string());
         let header = reader.headers().map_err(invalid)?.iter().map(str::to_string).collect();
-        let mut csv = CsvFile { path: path.to_path_buf(), header, rows: Vec::new() };
+        let mut csv =
+            CsvFile { path: path.to_path_buf(), header, fields: Texts::default(), lines: Vec::new() };
         let mut lines = Lines { text: text.as_bytes(), at: 0, line: 1 };
         let mut mistakes = Mistakes::default();
-        for record in reader.records() {
-            let record = record.map_err(invalid)?;
+        let mut record = csv::StringRecord::new();
+        while reader.read_record(&mut record).map_err(invalid)? {
             let line = lines.of(record.position().map_or(0, |position| position.byte() as usize));
             if record.len() != csv.header.len() {
                 let (expected, got) = (csv.header.len(), record.len());
@@ -57,10 +74,31 @@ impl CsvFile {
                 mistakes.push(csv.wrong(line, problem));
                 continue;
             }
-            csv.rows.push((line, record.iter().map(str::to_string).collect()));
+            csv.lines.push(line);
+            record.iter().for_each(|field| csv.fields.push(field));
         }
         mistakes.end()?;
         Ok(csv)
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Fields of a row.
+    pub fn row(&self, row: usize) -> Fields<'_> {
+        Fields { all: &self.fields, first: row * self.header.len() }
+    }
+
+    /// The line of the file in which a row begins.
+    pub fn line(&self, row: usize) -> u64 {
+        self.lines[row]
+    }
+
+    /// (line, fields) of every row.
+    pub fn rows(&self) -> impl Iterator<Item = (u64, Fields<'_>)> {
+        (0..self.len()).map(|row| (self.line(row), self.row(row)))
     }
 
     /// Where the column called `name` is, if it is there.
@@ -151,11 +189,11 @@ mod tests {
         for end in ["\n", "\r\n", "\r"] {
             for mark in ["", "\u{feff}"] {
                 let csv = read(&format!("{mark}{}", text.replace('\n', end))).unwrap();
-                let found: Vec<(u64, &str)> = csv.rows.iter().map(|(at, row)| (*at, &*row[1])).collect();
+                let found: Vec<(u64, &str)> = csv.rows().map(|(at, row)| (at, row.get(1))).collect();
                 assert_eq!(found, [(2, "1"), (4, "2"), (6, "3"), (9, "4")], "{end:?} {mark:?}");
             }
         }
-        assert_eq!(read("x,y\r\na,1").unwrap().rows[0].0, 2);
+        assert_eq!(read("x,y\r\na,1").unwrap().line(0), 2);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
 
 use super::expansion::Expansion;
-use crate::{Error, Result, file, suggestion};
+use crate::{Error, Result, Stored, file, suggestion};
 use pages::unpacked;
 
 mod pages;
@@ -24,7 +24,6 @@ pub struct Columns {
 
 /// What one file holds.
 pub struct Contents {
-    pub images: Vec<Vec<u8>>,
     pub labels: Vec<Label>,
     pub groups: Vec<Option<String>>,
     /// Names of the label column's classes, where the file has Hugging Face's metadata.
@@ -40,13 +39,18 @@ pub enum Label {
 /// Bytes that a row takes beside its image and texts.
 const OF_A_ROW: u64 = 96;
 
-/// Reads a whole file; the images stay encoded. One that holds more than so many times its own size is refused: values that a
+/// Reads a whole file; the images stay encoded, and are added to `images`. One that holds more than so many times its own size is refused: values that a
 /// dictionary repeats count each time.
-pub fn read(path: &Path, columns: &Columns, max_expansion: u64) -> Result<Contents> {
-    caught(path, || read_within(path, columns, Expansion::of(path, max_expansion)?))
+pub fn read(path: &Path, columns: &Columns, max_expansion: u64, images: &mut Stored) -> Result<Contents> {
+    caught(path, || read_within(path, columns, Expansion::of(path, max_expansion)?, images))
 }
 
-fn read_within(path: &Path, columns: &Columns, mut expansion: Expansion) -> Result<Contents> {
+fn read_within(
+    path: &Path,
+    columns: &Columns,
+    mut expansion: Expansion,
+    images: &mut Stored,
+) -> Result<Contents> {
     let invalid = |error: parquet::errors::ParquetError| Error::invalid(path.display(), error.to_string());
     let reader = SerializedFileReader::new(file::open(path)?).map_err(invalid)?;
     let metadata = reader.metadata().file_metadata();
@@ -75,7 +79,6 @@ fn read_within(path: &Path, columns: &Columns, mut expansion: Expansion) -> Resu
         }
     }
     let mut contents = Contents {
-        images: Vec::new(),
         labels: Vec::new(),
         groups: Vec::new(),
         names: metadata
@@ -87,7 +90,7 @@ fn read_within(path: &Path, columns: &Columns, mut expansion: Expansion) -> Resu
     let rows = reader.get_row_iter(Some(projection)).map_err(invalid)?.with_batch_size(1);
     for (number, row) in rows.enumerate() {
         let place = || format!("{}: row {number}", path.display());
-        contents.add(row.map_err(invalid)?, columns, &mut expansion, place)?;
+        images.push(&contents.add(row.map_err(invalid)?, columns, &mut expansion, place)?)?;
     }
     Ok(contents)
 }
@@ -121,13 +124,14 @@ fn names_of_columns(path: &Path) -> Result<Vec<String>> {
 }
 
 impl Contents {
+    /// What a row has beside its image, which is given back.
     fn add(
         &mut self,
         row: Row,
         columns: &Columns,
         expansion: &mut Expansion,
         place: impl Fn() -> String,
-    ) -> Result<()> {
+    ) -> Result<Vec<u8>> {
         let (mut image, mut label, mut group) = (None, None, None);
         let mut taken = OF_A_ROW;
         for (name, field) in row.into_columns() {
@@ -149,10 +153,9 @@ impl Contents {
         let Some(image) = image else {
             return Err(expected(&format!("the bytes of an image in `{}`, got none", columns.image)));
         };
-        self.images.push(image);
         self.labels.push(label.ok_or_else(|| expected("a label"))?);
         self.groups.push(group.flatten().filter(|group| !group.is_empty()));
-        Ok(())
+        Ok(image)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A CSV that names image files and their labels.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,11 +10,13 @@ use super::{FOLLOW_LINKS, Parts, SourceSpec, links};
 use crate::error::{Mistakes, first_few};
 use crate::part::Part;
 use crate::readers::csv::CsvFile;
-use crate::readers::files::{Links, images, leaves, stem};
-use crate::{Dataset, Error, Images, Options, Result, Row, Table, check_file, counted};
-use spellings::Spellings;
+use crate::readers::files::leaves;
+use crate::texts::repeated;
+use crate::{Dataset, Error, Files, Images, Options, Result, Rows, Table, check_file, counted};
+use located::Located;
 
-mod spellings;
+mod by_name;
+mod located;
 
 pub const SPEC: SourceSpec = SourceSpec {
     name: "csv",
@@ -69,33 +72,42 @@ fn open(options: &Options) -> Result<Parts> {
     mistakes.end()?;
     let extension = options.text("extension")?.map(|text| format!(".{}", text.trim_start_matches('.')));
     let place = |id: &str| root.join(format!("{id}{}", extension.as_deref().unwrap_or_default()));
-    // Made when the first path is not there as it is written.
-    let mut by_name: Option<ByName> = None;
-    let labels =
-        Labels::new(options.texts("classes")?, csv.rows.iter().map(|(_, fields)| fields[label].as_str()));
+    let labels = Labels::new(options.texts("classes")?, csv.rows().map(|(_, fields)| fields.get(label)));
 
     let mut mistakes = Mistakes::default();
     let mut absent: Vec<&str> = Vec::new();
-    let mut seen: HashMap<&str, u64> = HashMap::new();
-    let mut spellings = Spellings::default();
+    let id_of = |row: usize| csv.row(row).get(path);
+    // Rows that are mistakes anyway need no file.
+    let is_wanted = |row: usize| {
+        let fields = csv.row(row);
+        let text = fields.get(label);
+        !text.is_empty()
+            && !text.contains('|')
+            && part.is_none_or(|part| Part::parse(fields.get(part)).is_some())
+    };
+    let located = Located::new(csv.len(), |row| place(id_of(row)), id_of, is_wanted, (&root, links))?;
+    let twice: HashMap<usize, usize> = repeated(csv.len(), id_of).into_iter().collect();
+    // Rows of files that others may name as well, by their paths without links: in the table, and in the CSV.
+    let mut of_file: HashMap<(Part, PathBuf), (usize, usize)> = HashMap::new();
+    let mut again = 0;
     let mut leaving = Vec::new();
     let real_root =
         if confine { Some(std::fs::canonicalize(&root).map_err(Error::io(&root))?) } else { None };
-    let mut sides: [(Vec<Row>, Vec<PathBuf>); 3] = Default::default();
-    for (line, fields) in &csv.rows {
-        let id = fields[path].as_str();
-        let mut wrong = |problem: String| mistakes.push(csv.wrong(*line, format!("{id}: {problem}")));
-        if let Some(first) = seen.insert(id, *line) {
+    let mut sides: [(Rows, Files); 3] = Default::default();
+    for (at, (line, fields)) in csv.rows().enumerate() {
+        let id = fields.get(path);
+        let mut wrong = |problem: String| mistakes.push(csv.wrong(line, format!("{id}: {problem}")));
+        if let Some(first) = twice.get(&at).map(|&first| csv.line(first)) {
             wrong(format!("expected one row for an image, got two – the other is in line {first}; keep one"));
         }
-        let word = part.map_or("train", |part| fields[part].as_str());
+        let word = part.map_or("train", |part| fields.get(part));
         let side = Part::parse(word);
         if side.is_none() {
             wrong(format!(
                 "expected train, val or test, got `{word}` – write one of them, or take the row out"
             ));
         }
-        let text = fields[label].as_str();
+        let text = fields.get(label);
         if text.is_empty() {
             wrong("expected a label, got nothing – write it, or take the row out".to_owned());
             continue;
@@ -108,24 +120,15 @@ fn open(options: &Options) -> Result<Parts> {
         }
         let label = mistakes.take(labels.find(text, || format!("{}:{line}", file.display())));
         let (Some(side), Some(label)) = (side, label) else { continue };
-        let group = group.map(|group| fields[group].clone()).filter(|group| !group.is_empty());
-        let mut image = place(id);
-        if !image.is_file() {
-            // Never opened, so told here.
-            if mistakes.take(special(&image)).is_none() {
-                continue;
+        let group = group.map(|group| fields.get(group)).filter(|group| !group.is_empty());
+        let image = located.named(at).map_or_else(|| place(id), PathBuf::clone);
+        let Some(about) = located.about(at) else {
+            // What is there and never opened is told here.
+            if mistakes.take(special(&image)).is_some() {
+                absent.push(id);
             }
-            if by_name.is_none() {
-                by_name = Some(ByName::below(&root, links)?);
-            }
-            match by_name.as_ref().and_then(|names| names.find(id)) {
-                Some(path) => image = path.clone(),
-                None => {
-                    absent.push(id);
-                    continue;
-                }
-            }
-        }
+            continue;
+        };
         if leaves(&image, &root) {
             leaving.push(id);
         }
@@ -135,28 +138,33 @@ fn open(options: &Options) -> Result<Parts> {
                 "{id}: leads out of {}, and `confine` is true – expected a file below it",
                 root.display()
             );
-            mistakes.push(csv.wrong(*line, problem));
+            mistakes.push(csv.wrong(line, problem));
         }
-        let (rows, paths) = &mut sides[side as usize];
-        let row = Row { id: id.to_string(), label, group };
-        if let Some(first) = spellings.earlier(side as usize, &image, paths).map(|row| &rows[row]) {
-            if (first.label, &first.group) == (row.label, &row.group) {
-                spellings.again += 1;
-                continue;
+        let (rows, files) = &mut sides[side as usize];
+        let real = located.is_shared(at).then(|| std::fs::canonicalize(&image).ok()).flatten();
+        match real.map(|real| of_file.entry((side, real))) {
+            Some(Entry::Occupied(first)) => {
+                let (row, first) = *first.get();
+                if (rows.label(row), rows.group(row)) == (label, group) {
+                    again += 1;
+                    continue;
+                }
+                let problem = format!(
+                    "{id}: the same file as {} in line {}, with another label or group – expected one row for a file – keep one",
+                    rows.id(row),
+                    csv.line(first)
+                );
+                mistakes.push(csv.wrong(line, problem));
             }
-            let problem = format!(
-                "{id}: the same file as {} in line {}, with another label or group – expected one row for a file – keep one",
-                first.id,
-                seen[first.id.as_str()]
-            );
-            mistakes.push(csv.wrong(*line, problem));
+            Some(Entry::Vacant(free)) => _ = free.insert((rows.len(), at)),
+            None => {}
         }
-        rows.push(row);
-        paths.push(image);
+        rows.push(id, label, group);
+        files.push(&image, Some(about));
     }
     mistakes.end()?;
     if !absent.is_empty() {
-        let (there, all) = (place(absent[0]), csv.rows.len());
+        let (there, all) = (place(absent[0]), csv.len());
         return Err(Error::missing(
             file.display(),
             format!(
@@ -167,12 +175,12 @@ fn open(options: &Options) -> Result<Parts> {
             format!("expected the first at {}; say where the images are with data.root=…", there.display()),
         ));
     }
-    if csv.rows.is_empty() {
+    if csv.len() == 0 {
         return Err(Error::invalid(file.display(), "expected images, got a header alone"));
     }
     let mut parts = Parts::default();
-    if spellings.again > 0 {
-        let number = counted(spellings.again, "row");
+    if again > 0 {
+        let number = counted(again, "row");
         parts.notes.push(format!(
             "{}: {number} of files that another row names otherwise: counted once",
             file.display()
@@ -185,40 +193,15 @@ fn open(options: &Options) -> Result<Parts> {
             file.display()
         ));
     }
-    for (part, (rows, paths)) in Part::ALL.into_iter().zip(sides) {
+    for (part, (rows, files)) in Part::ALL.into_iter().zip(sides) {
         if !rows.is_empty() {
             let (place, group_name) = (file.display().to_string(), group_name.clone());
-            let table = Table::new(&place, labels.classes.clone(), group_name, rows, Images::Files(paths))?;
+            let table = Table::new(&place, labels.classes.clone(), group_name, rows, Images::Files(files))?;
             let table: Arc<dyn Dataset> = Arc::new(table);
             *parts.slot(part) = Some(table);
         }
     }
     Ok(parts)
-}
-
-/// Image files by their names without folders and extension, where that is one file's alone.
-struct ByName(HashMap<String, Option<PathBuf>>);
-
-impl ByName {
-    fn below(root: &Path, links: Links) -> Result<ByName> {
-        let mut names = HashMap::new();
-        let found = if root.is_dir() { images(root, links)? } else { Vec::new() };
-        for path in found {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let plain = stem(&name).to_owned();
-            let short = unpadded(&plain).to_owned();
-            for key in [Some(plain.clone()), (short != plain).then_some(short)].into_iter().flatten() {
-                names.entry(key).and_modify(|one| *one = None).or_insert_with(|| Some(path.clone()));
-            }
-        }
-        Ok(ByName(names))
-    }
-
-    /// The file of an id without extension, or of one that lost its leading zeros in a spreadsheet.
-    fn find(&self, id: &str) -> Option<&PathBuf> {
-        let name = stem(id);
-        self.0.get(name).or_else(|| self.0.get(unpadded(name)))?.as_ref()
-    }
 }
 
 /// A whole number without its leading zeros; anything else as it is.

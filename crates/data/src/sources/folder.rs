@@ -1,7 +1,7 @@
 //! Class folders of image files.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::labels::Labels;
@@ -154,8 +154,8 @@ fn read(root: &Path, part: &str, labels: &Labels, links: Links, notes: &mut Vec<
         let (number, named) = (counted(others.len(), "file"), first_few(&others));
         notes.push(format!("{place}: left out, as not images: {number}: {named}"));
     }
-    let paths: Vec<PathBuf> = files.into_iter().map(|file| file.path).collect();
-    Table::new(&place.display().to_string(), labels.classes.clone(), None, rows, Images::Files(paths))
+    let paths = files.into_iter().map(|file| file.path).collect();
+    Table::new(&place.display().to_string(), labels.classes.clone(), None, rows.into(), Images::Files(paths))
 }
 
 /// No file is reached under two labels.

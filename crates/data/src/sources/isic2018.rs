@@ -8,7 +8,7 @@ use super::{FOLLOW_LINKS, Parts, SourceSpec, links};
 use crate::error::{Mistakes, first_few};
 use crate::readers::csv::CsvFile;
 use crate::readers::files::{Found, Links, listed};
-use crate::{Dataset, Error, Images, Options, Result, Row, Table, counted};
+use crate::{Dataset, Error, Files, Images, Options, Result, Row, Rows, Table, counted};
 
 pub const SPEC: SourceSpec = SourceSpec {
     name: "isic2018",
@@ -117,8 +117,8 @@ fn read(
         ));
     }
     let group = |id: &String| lesions.as_ref().and_then(|lesions| lesions.get(id)).cloned();
-    let paths = truth.iter().map(|(id, _)| files[id].path.clone()).collect();
-    let rows =
+    let paths: Files = truth.iter().map(|(id, _)| files[id].path.clone()).collect();
+    let rows: Rows =
         truth.iter().map(|(id, label)| Row { id: id.clone(), label: *label, group: group(id) }).collect();
     let name = lesions.is_some().then(|| "lesion_id".to_string());
     let classes = CLASSES.map(String::from).to_vec();
@@ -138,16 +138,17 @@ fn labels(path: &Path) -> Result<Vec<(String, u32)>> {
         return Err(mistakes.end().expect_err("a column is missing"));
     };
     let mut seen: HashMap<&str, u64> = HashMap::new();
-    let mut labels = Vec::with_capacity(csv.rows.len());
-    for (line, fields) in &csv.rows {
-        let id = fields[image].as_str();
-        let mut wrong = |problem: String| mistakes.push(csv.wrong(*line, format!("{id}: {problem}")));
-        if let Some(first) = seen.insert(id, *line) {
+    let mut labels = Vec::with_capacity(csv.len());
+    for (line, fields) in csv.rows() {
+        let id = fields.get(image);
+        let mut wrong = |problem: String| mistakes.push(csv.wrong(line, format!("{id}: {problem}")));
+        if let Some(first) = seen.insert(id, line) {
             wrong(format!("expected one row for an image, got two – the other is in line {first}; keep one"));
         }
-        let values: Vec<Option<f64>> = columns.iter().map(|&column| fields[column].parse().ok()).collect();
+        let values: Vec<Option<f64>> =
+            columns.iter().map(|&column| fields.get(column).parse().ok()).collect();
         if let Some(class) = values.iter().position(Option::is_none) {
-            wrong(format!("{}: expected 0 or 1, got `{}`", CLASSES[class], fields[columns[class]]));
+            wrong(format!("{}: expected 0 or 1, got `{}`", CLASSES[class], fields.get(columns[class])));
             continue;
         }
         let hot: Vec<usize> = (0..values.len()).filter(|&class| values[class] > Some(0.5)).collect();
@@ -198,10 +199,7 @@ fn lesions(path: &Path, notes: &mut Vec<String>) -> Result<Option<HashMap<String
     }
     let csv = CsvFile::read(path)?;
     let (image, lesion) = (csv.column("image", AGAIN)?, csv.column("lesion_id", AGAIN)?);
-    let lesions = csv
-        .rows
-        .into_iter()
-        .map(|(_, mut fields)| (std::mem::take(&mut fields[image]), std::mem::take(&mut fields[lesion])));
+    let lesions = csv.rows().map(|(_, fields)| (fields.get(image).to_owned(), fields.get(lesion).to_owned()));
     Ok(Some(lesions.filter(|(_, lesion)| !lesion.is_empty()).collect()))
 }
 

@@ -8,11 +8,11 @@ use super::{EXPANSION, FOLLOW_LINKS, Parts, SourceSpec, hub, links, max_expansio
 use crate::part::Part;
 use crate::readers::files::{Found, Links, listed, once};
 use crate::readers::parquet::{Columns, Contents, Label, read};
-use crate::{Dataset, Error, Images, Options, Result, Row, Table};
+use crate::{Dataset, Error, Images, Options, Result, Row, Stored, Table};
 
 pub const SPEC: SourceSpec = SourceSpec {
     name: "parquet",
-    summary: "Hugging Face image parquet, from disk or from the hub; encoded images are held in memory",
+    summary: "Hugging Face image parquet, from disk or from the hub; a part's images are held in memory up to 16 MiB, else in a file of the cache folder while it is used",
     keys: &[
         (
             "root",
@@ -37,6 +37,9 @@ pub const SPEC: SourceSpec = SourceSpec {
     ],
     open,
 };
+
+/// A file, and what it holds beside images.
+type Read<'a> = (&'a PathBuf, Contents);
 
 /// Files by part.
 pub type Files = Vec<(Part, Vec<PathBuf>)>;
@@ -121,23 +124,24 @@ pub fn assemble(
     max_expansion: u64,
 ) -> Result<Parts> {
     let mut parts = Parts::default();
-    let mut read_parts: Vec<(Part, Vec<(&PathBuf, Contents)>)> = Vec::new();
+    let mut read_parts: Vec<(Part, Vec<Read>, Stored)> = Vec::new();
     for (part, paths) in files {
+        let mut images = Stored::default();
         let contents = paths
             .iter()
-            .map(|path| Ok((path, read(path, columns, max_expansion)?)))
+            .map(|path| Ok((path, read(path, columns, max_expansion, &mut images)?)))
             .collect::<Result<Vec<_>>>()?;
         let mut labels = contents.iter().flat_map(|(_, contents)| &contents.labels);
         if labels.all(|label| *label == Label::Number(-1)) {
             parts.notes.push(format!("{}: its labels are hidden (-1); left out", part.name()));
         } else {
-            read_parts.push((*part, contents));
+            read_parts.push((*part, contents, images));
         }
     }
-    let all = || read_parts.iter().flat_map(|(_, files)| files.iter().map(|(_, contents)| contents));
+    let all = || read_parts.iter().flat_map(|(_, files, _)| files.iter().map(|(_, contents)| contents));
     let labels = Labels::new(classes.or_else(|| class_names(all())), []);
-    for (part, files) in read_parts {
-        let (mut rows, mut images) = (Vec::new(), Vec::new());
+    for (part, files, images) in read_parts {
+        let mut rows = Vec::new();
         let place = files[0].0.display().to_string();
         for (path, contents) in files {
             for (number, (label, group)) in contents.labels.into_iter().zip(contents.groups).enumerate() {
@@ -159,10 +163,14 @@ pub fn assemble(
                 };
                 rows.push(Row { id: format!("{}/{}", part.name(), rows.len()), label, group });
             }
-            images.extend(contents.images);
         }
-        let table =
-            Table::new(&place, labels.classes.clone(), columns.group.clone(), rows, Images::Bytes(images))?;
+        let table = Table::new(
+            &place,
+            labels.classes.clone(),
+            columns.group.clone(),
+            rows.into(),
+            Images::Bytes(images),
+        )?;
         let table: Arc<dyn Dataset> = Arc::new(table);
         *parts.slot(part) = Some(table);
     }

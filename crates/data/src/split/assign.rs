@@ -1,6 +1,7 @@
 //! Groups dealt to parts of given shares, class by class.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use tallow_seed::Seed;
 
@@ -13,17 +14,20 @@ pub fn assign(dataset: &dyn Dataset, shares: &[f64], stratified: bool, seed: See
     let mut totals = vec![0.0; n_classes];
     (0..dataset.len()).for_each(|index| totals[class(index)] += 1.0);
 
-    let mut groups = groups(dataset);
+    let (members, mut groups) = groups(dataset);
     seed.fold("split", 0).rng().shuffle(&mut groups);
     // Stable: groups of one size stay shuffled.
     groups.sort_by_key(|group| std::cmp::Reverse(group.len()));
+    let of = |group: Range<u32>| {
+        members[group.start as usize..group.end as usize].iter().map(|&index| index as usize)
+    };
 
     let mut counts = vec![vec![0.0; n_classes]; shares.len()];
     let mut sizes = vec![0.0; shares.len()];
     let mut parts = vec![0; dataset.len()];
     for group in groups {
         let mut gained = vec![0.0; n_classes];
-        group.iter().for_each(|&index| gained[class(index)] += 1.0);
+        of(group.clone()).for_each(|index| gained[class(index)] += 1.0);
         let rise = |part: usize| {
             let classes = (0..n_classes).filter(|&c| gained[c] > 0.0);
             let rises = classes.map(|c| {
@@ -38,28 +42,37 @@ pub fn assign(dataset: &dyn Dataset, shares: &[f64], stratified: bool, seed: See
         let best = (0..shares.len())
             .min_by(|&a, &b| cost(a).partial_cmp(&cost(b)).expect("costs are numbers"))
             .expect("a part");
-        group.iter().for_each(|&index| parts[index] = best as u32);
+        of(group.clone()).for_each(|index| parts[index] = best as u32);
         sizes[best] += group.len() as f64;
         (0..n_classes).for_each(|c| counts[best][c] += gained[c]);
     }
     parts
 }
 
-/// Images by group, in the order of their first image; images without a group alone.
-fn groups(dataset: &dyn Dataset) -> Vec<Vec<usize>> {
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    let mut known = HashMap::new();
-    for index in 0..dataset.len() {
-        match dataset.group(index) {
-            None => groups.push(vec![index]),
-            Some(name) => {
-                let at = *known.entry(name).or_insert(groups.len());
-                if at == groups.len() {
-                    groups.push(Vec::new());
-                }
-                groups[at].push(index);
-            }
-        }
+/// Images in the order of their groups, and where each group is among them: by its first image, those without a group alone.
+fn groups(dataset: &dyn Dataset) -> (Vec<u32>, Vec<Range<u32>>) {
+    let mut known: HashMap<&str, u32> = HashMap::new();
+    let mut sizes: Vec<u32> = Vec::new();
+    let group_of: Vec<u32> = (0..dataset.len())
+        .map(|index| {
+            let new = sizes.len() as u32;
+            let group = dataset.group(index).map_or(new, |name| *known.entry(name).or_insert(new));
+            sizes.resize(sizes.len().max(group as usize + 1), 0);
+            sizes[group as usize] += 1;
+            group
+        })
+        .collect();
+    let mut next = 0;
+    let mut groups: Vec<Range<u32>> = Vec::with_capacity(sizes.len());
+    for size in sizes {
+        groups.push(next..next);
+        next += size;
     }
-    groups
+    let mut members = vec![0; dataset.len()];
+    for (index, group) in (0..).zip(group_of) {
+        let range = &mut groups[group as usize];
+        members[range.end as usize] = index;
+        range.end += 1;
+    }
+    (members, groups)
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::error::first_few;
 use crate::part::Part;
+use crate::texts::text_hash;
 use crate::{Dataset, Error, Place, Result};
 
 /// Parts (name, dataset) share no group and no image id.
@@ -16,31 +17,49 @@ pub fn check_disjoint(parts: &[(&str, &dyn Dataset)]) -> Result<()> {
     let mut groups = Places::default();
     let mut images = Places::default();
     let mut kind = "group";
-    for (part, dataset) in parts {
+    for (_, dataset) in parts {
         kind = kind_of(*dataset).unwrap_or(kind);
-        for index in 0..dataset.len() {
-            images.add(dataset.id(index), part, dataset.id(index));
-            if let Some(group) = dataset.group(index) {
-                groups.add(group, part, dataset.id(index));
-            }
-        }
+    }
+    // Of a million images those alone whose name or group is in another part too.
+    for (part, index) in across(parts, |dataset, index| Some(dataset.id(index))) {
+        let (part, dataset) = parts[part];
+        images.add(dataset.id(index), part, dataset.id(index));
+    }
+    for (part, index) in across(parts, |dataset, index| dataset.group(index)) {
+        let (part, dataset) = parts[part];
+        groups.add(dataset.group(index).expect("has one"), part, dataset.id(index));
     }
     let find = |part: &str| parts.iter().find(|(name, _)| *name == part).map(|(_, part)| part);
     groups.check(kind, |part| find(part)?.group_place(), None)?;
     images.check("image", |part| find(part)?.place(), None)
 }
 
+/// (part, index) of the images whose text is, by its hash, one of images in another part as well, in order.
+fn across<'a>(
+    parts: &[(&'a str, &'a dyn Dataset)],
+    text: impl Fn(&'a dyn Dataset, usize) -> Option<&'a str>,
+) -> Vec<(usize, usize)> {
+    let of = |part: usize| (0..parts[part].1.len()).map(move |index| (part, index));
+    let mut all: Vec<(u64, u32, u32)> = (0..parts.len())
+        .flat_map(of)
+        .filter_map(|(part, index)| Some((text_hash(text(parts[part].1, index)?), part as u32, index as u32)))
+        .collect();
+    all.sort_unstable();
+    let shared = all.chunk_by(|a, b| a.0 == b.0).filter(|run| run[0].1 != run[run.len() - 1].1);
+    let mut found: Vec<_> =
+        shared.flatten().map(|(_, part, index)| (*part as usize, *index as usize)).collect();
+    found.sort_unstable();
+    found
+}
+
 /// Groups that are in two parts, and their images there, in order.
 pub fn groups_across(parts: &[(&str, &dyn Dataset)]) -> Vec<(String, Vec<Place>)> {
     let mut groups: BTreeMap<&str, Vec<Place>> = BTreeMap::new();
-    for (part, dataset) in parts {
-        for index in 0..dataset.len() {
-            if let Some(group) = dataset.group(index) {
-                let class = dataset.classes()[dataset.label(index) as usize].clone();
-                let place = Place { part: (*part).to_owned(), id: dataset.id(index).to_owned(), class };
-                groups.entry(group).or_default().push(place);
-            }
-        }
+    for (part, index) in across(parts, |dataset, index| dataset.group(index)) {
+        let (part, dataset) = parts[part];
+        let class = dataset.classes()[dataset.label(index) as usize].clone();
+        let place = Place { part: part.to_owned(), id: dataset.id(index).to_owned(), class };
+        groups.entry(dataset.group(index).expect("has one")).or_default().push(place);
     }
     groups.retain(|_, places| places.iter().any(|place| place.part != places[0].part));
     groups.into_iter().map(|(group, places)| (group.to_owned(), places)).collect()

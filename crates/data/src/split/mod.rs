@@ -11,7 +11,7 @@ use crate::error::{Mistakes, first_few};
 use crate::part::Part;
 use crate::readers::csv::CsvFile;
 use crate::subset::Groups;
-use crate::{Dataset, Encoded, Error, Grouping, Options, Result, Subset, identical, suggestion};
+use crate::{Dataset, Decoded, Encoded, Error, Grouping, Options, Result, Subset, identical, suggestion};
 
 mod assign;
 mod elsewhere;
@@ -105,13 +105,13 @@ impl Split {
 /// [`Error::Leak`] where a file puts a group on two sides; [`Error::Option`] for a `group` that the dataset does not have,
 /// and for a side without images; [`Error::Invalid`], or [`Error::Several`], for a file that names an image twice, names
 /// one that is not in the dataset, or leaves one out.
-pub fn divide(dataset: Arc<dyn Dataset>, split: &Split, seed: Seed) -> Result<Divided> {
+pub fn divide(dataset: Arc<dyn Dataset>, split: &Split, known: &Decoded, seed: Seed) -> Result<Divided> {
     let dataset = match &split.group {
         Some(grouping) => grouping.apply(dataset)?,
         None => dataset,
     };
     // A file says of every image where it belongs.
-    let dataset = if matches!(split.rule, Rule::File(_)) { dataset } else { whole_copies(dataset)? };
+    let dataset = if matches!(split.rule, Rule::File(_)) { dataset } else { whole_copies(dataset, known)? };
     let sides = match &split.rule {
         Rule::File(path) => from_file(&*dataset, path)?,
         Rule::Validation(share) => {
@@ -193,11 +193,12 @@ fn fold(options: &Options) -> Result<Option<Rule>> {
 
 /// The dataset with images of the same bytes in one group, together with the groups that they are in: a copy on the other side
 /// would be learned and judged by. Images that are drawn, or in memory, are not compared.
-fn whole_copies(dataset: Arc<dyn Dataset>) -> Result<Arc<dyn Dataset>> {
+fn whole_copies(dataset: Arc<dyn Dataset>, known: &Decoded) -> Result<Arc<dyn Dataset>> {
     if dataset.is_empty() || matches!(dataset.image(0)?, Encoded::Pixels(_) | Encoded::Deep { .. }) {
         return Ok(dataset);
     }
-    let copies = identical(&[("", &*dataset)], std::thread::available_parallelism().map_or(1, usize::from))?;
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let copies = identical(&[("", &*dataset)], known, workers)?;
     if copies.0.is_empty() {
         return Ok(dataset);
     }
@@ -258,10 +259,10 @@ fn from_file(dataset: &dyn Dataset, path: &Path) -> Result<Vec<Part>> {
     // The side, if it is one, and the line.
     let mut sides: Vec<Option<(Option<Part>, u64)>> = vec![None; dataset.len()];
     let mut strangers = Vec::new();
-    for (line, fields) in &csv.rows {
-        let id = fields[image].as_str();
-        let mut wrong = |problem: String| mistakes.push(csv.wrong(*line, format!("{id}: {problem}")));
-        let word = &fields[split];
+    for (line, fields) in csv.rows() {
+        let id = fields.get(image);
+        let mut wrong = |problem: String| mistakes.push(csv.wrong(line, format!("{id}: {problem}")));
+        let word = fields.get(split);
         let side = Part::parse(word);
         if side.is_none() {
             let remedy = "write one of them, or `test` to use the image on neither side";
@@ -274,7 +275,7 @@ fn from_file(dataset: &dyn Dataset, path: &Path) -> Result<Vec<Part>> {
                 Some((_, first)) => wrong(format!(
                     "expected one row for an image, got two – the other is in line {first}; keep one"
                 )),
-                None => sides[at] = Some((side, *line)),
+                None => sides[at] = Some((side, line)),
             },
         }
     }
@@ -285,7 +286,7 @@ fn from_file(dataset: &dyn Dataset, path: &Path) -> Result<Vec<Part>> {
                 "{} of {} images are not in the training part: {} – name images as it does (its first is `{}`), or take the \
                  rows out",
                 strangers.len(),
-                csv.rows.len(),
+                csv.len(),
                 first_few(&strangers),
                 dataset.id(0)
             ),

@@ -1,8 +1,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::*;
-use crate::Table;
 use crate::written::{file, table};
+use crate::{Decoded, Images, Row, Table};
 
 /// 2000 images of four classes with a long tail; lesions of one to five images and one class.
 fn lesions(seed: u64) -> Table {
@@ -31,8 +31,13 @@ fn counts(dataset: &dyn Dataset, classes: usize) -> Vec<f64> {
 fn each_class_is_divided_alike_and_no_lesion_is_on_two_sides() {
     for seed in 0..10 {
         let all: Arc<dyn Dataset> = Arc::new(lesions(seed));
-        let divided =
-            divide(all.clone(), &rule("{ validation: 0.15, group: lesion_id }"), Seed::new(seed)).unwrap();
+        let divided = divide(
+            all.clone(),
+            &rule("{ validation: 0.15, group: lesion_id }"),
+            &Decoded::default(),
+            Seed::new(seed),
+        )
+        .unwrap();
         check_disjoint(&[("train", &*divided.train), ("validation", &*divided.validation)]).unwrap();
         assert_eq!(divided.train.len() + divided.validation.len(), all.len());
         let (every, judged) = (counts(&*all, 4), counts(&*divided.validation, 4));
@@ -40,9 +45,11 @@ fn each_class_is_divided_alike_and_no_lesion_is_on_two_sides() {
             // The last lesions dealt are of one image, so every class comes close to its share.
             assert!((n - 0.15 * all).abs() <= 2.0, "seed {seed}, class {class}: {n} of {all}");
         }
-        let again = divide(all.clone(), &rule("{ validation: 0.15 }"), Seed::new(seed)).unwrap();
+        let again =
+            divide(all.clone(), &rule("{ validation: 0.15 }"), &Decoded::default(), Seed::new(seed)).unwrap();
         assert_eq!(again.validation.indices(), divided.validation.indices());
-        let other = divide(all, &rule("{ validation: 0.15 }"), Seed::new(seed + 100)).unwrap();
+        let other =
+            divide(all, &rule("{ validation: 0.15 }"), &Decoded::default(), Seed::new(seed + 100)).unwrap();
         assert_ne!(other.validation.indices(), divided.validation.indices());
         assert!(divided.validation.indices().is_sorted());
     }
@@ -53,17 +60,24 @@ fn single_images_are_divided_to_the_nearest() {
     // 100, 40, 13 and 3 images: shares 15, 6, 1.95 and 0.45.
     let rows: Vec<(u32, &str)> =
         [100, 40, 13, 3].iter().zip(0..).flat_map(|(&n, class)| vec![(class, ""); n]).collect();
-    let divided = divide(Arc::new(table(&rows)), &rule("{ validation: 0.15 }"), Seed::new(1)).unwrap();
+    let divided =
+        divide(Arc::new(table(&rows)), &rule("{ validation: 0.15 }"), &Decoded::default(), Seed::new(1))
+            .unwrap();
     assert_eq!(counts(&*divided.validation, 4), [15.0, 6.0, 2.0, 0.0]);
 }
 
 #[test]
 fn unstratified_keeps_the_share_of_all_images() {
     let all: Arc<dyn Dataset> = Arc::new(lesions(5));
-    let divided =
-        divide(all.clone(), &rule("{ validation: 0.25, stratified: false }"), Seed::new(1)).unwrap();
+    let divided = divide(
+        all.clone(),
+        &rule("{ validation: 0.25, stratified: false }"),
+        &Decoded::default(),
+        Seed::new(1),
+    )
+    .unwrap();
     assert!((divided.validation.len() as f64 - 0.25 * all.len() as f64).abs() <= 1.0);
-    let stratified = divide(all, &rule("{ validation: 0.25 }"), Seed::new(1)).unwrap();
+    let stratified = divide(all, &rule("{ validation: 0.25 }"), &Decoded::default(), Seed::new(1)).unwrap();
     assert_ne!(stratified.validation.indices(), divided.validation.indices());
 }
 
@@ -74,8 +88,13 @@ fn folds_partition_the_images() {
     let mut seen = HashSet::new();
     let mut fold_of = HashMap::new();
     for fold in 0..5 {
-        let divided =
-            divide(all.clone(), &rule(&format!("{{ folds: 5, fold: {fold} }}")), Seed::new(2)).unwrap();
+        let divided = divide(
+            all.clone(),
+            &rule(&format!("{{ folds: 5, fold: {fold} }}")),
+            &Decoded::default(),
+            Seed::new(2),
+        )
+        .unwrap();
         for &index in divided.validation.indices() {
             assert!(seen.insert(index), "image {index} validates twice");
             let lesion = all.group(index as usize).unwrap();
@@ -96,7 +115,7 @@ fn a_class_smaller_than_the_folds_is_spread() {
     let rare = |fold: u32| {
         let split =
             Split { rule: Rule::Fold { folds: 5, fold }, group: None, stratified: true, replace: false };
-        counts(&*divide(all.clone(), &split, Seed::new(1)).unwrap().validation, 2)
+        counts(&*divide(all.clone(), &split, &Decoded::default(), Seed::new(1)).unwrap().validation, 2)
     };
     let folds: Vec<Vec<f64>> = (0..5).map(rare).collect();
     assert!(folds.iter().all(|counts| counts[0] == 10.0 && counts[1] <= 1.0), "{folds:?}");
@@ -116,7 +135,7 @@ fn four() -> Arc<dyn Dataset> {
 /// The message without the folder of the test.
 fn refused(text: &str) -> String {
     let (folder, split) = written(text);
-    let error = divide(four(), &split, Seed::new(1)).err().expect("refused").to_string();
+    let error = divide(four(), &split, &Decoded::default(), Seed::new(1)).err().expect("refused").to_string();
     error.replace(&format!("{}/", folder.path().display()), "")
 }
 
@@ -124,7 +143,7 @@ fn refused(text: &str) -> String {
 fn a_file_divides() {
     let text = "image,split\nimage 3,val\nimage 0,train\nimage 1,Train\nimage 2,test\nunknown,test\n";
     let (_folder, split) = written(text);
-    let divided = divide(four(), &split, Seed::new(1)).unwrap();
+    let divided = divide(four(), &split, &Decoded::default(), Seed::new(1)).unwrap();
     assert_eq!(divided.train.indices(), [0, 1]);
     assert_eq!(divided.validation.indices(), [3]);
     assert_eq!(divided.validation.id(0), "image 3");
@@ -183,7 +202,7 @@ fn a_file_names_every_image_once() {
         "split.csv: leaves no image for validation of the 4 there are – write `val` beside some of them"
     );
     let split = rule("{ file: nowhere.csv }");
-    let error = divide(four(), &split, Seed::new(1)).err().unwrap();
+    let error = divide(four(), &split, &Decoded::default(), Seed::new(1)).err().unwrap();
     assert_eq!(
         error.to_string(),
         "nowhere.csv: no such split file; write a CSV with the columns `image` and `split`, or name another with \
@@ -199,9 +218,17 @@ fn official_parts_share_nothing() {
     assert!(error.starts_with(
         "a test: image `image 0` is on 2 sides of the split: test (image 0) and train (image 0); 2 images"
     ));
-    b.rows.iter_mut().for_each(|row| row.id.push('b'));
+    let mut rows: Vec<Row> = (0..2)
+        .map(|index| Row { id: format!("other {index}"), label: 0, group: b.group(index).map(str::to_owned) })
+        .collect();
+    let of = |rows: &Vec<Row>| {
+        let images = Images::Pixels { width: 1, height: 1, channels: 1, bytes: vec![0; 2] };
+        Table::new("a test", vec!["a".into()], Some("lesion_id".into()), rows.clone().into(), images).unwrap()
+    };
+    b = of(&rows);
     check_disjoint(&[("train", &a), ("test", &b)]).unwrap();
-    b.rows[1].group = Some("a".into());
+    rows[1].group = Some("a".into());
+    b = of(&rows);
     let error = check_disjoint(&[("train", &a), ("test", &b)]).unwrap_err();
     assert!(matches!(error, Error::Leak(_)));
     assert!(error.to_string().starts_with("a test: lesion `a` is on 2 sides"), "{error}");
@@ -211,7 +238,7 @@ fn official_parts_share_nothing() {
 fn groups_that_a_recipe_names_must_exist() {
     let message = |dataset: Arc<dyn Dataset>, group: &str| {
         let split = rule(&format!("{{ validation: 0.5, group: {group} }}"));
-        divide(dataset, &split, Seed::new(1)).err().expect("refused").to_string()
+        divide(dataset, &split, &Decoded::default(), Seed::new(1)).err().expect("refused").to_string()
     };
     assert_eq!(
         message(four(), "patient_id"),
@@ -233,15 +260,13 @@ fn copies_stay_on_one_side() {
         file(folder.path().join(name), format!("picture {:02}", index / 2));
     }
     let group = |index: usize| (index == 1 || index == 2).then(|| "a".to_owned());
-    let rows = names.iter().enumerate().map(|(index, name)| crate::Row {
-        id: name.clone(),
-        label: 0,
-        group: group(index),
-    });
+    let rows =
+        names.iter().enumerate().map(|(index, name)| Row { id: name.clone(), label: 0, group: group(index) });
     let paths = names.iter().map(|name| folder.path().join(name)).collect();
     let (classes, name) = (vec!["x".to_owned()], Some("lesion_id".to_owned()));
-    let table = Table::new("a test", classes, name, rows.collect(), crate::Images::Files(paths)).unwrap();
-    let divided = divide(Arc::new(table), &rule("{ validation: 0.3 }"), Seed::new(3)).unwrap();
+    let table = Table::new("a test", classes, name, rows.collect(), Images::Files(paths)).unwrap();
+    let divided =
+        divide(Arc::new(table), &rule("{ validation: 0.3 }"), &Decoded::default(), Seed::new(3)).unwrap();
     let numbers: HashSet<usize> = (0..divided.validation.len())
         .map(|row| divided.validation.id(row)[..].trim_end_matches(".jpg").parse().unwrap())
         .collect();

@@ -70,22 +70,28 @@ const PATTERNS: [&str; 3] = [
 /// The groups that the names of the images of some parts (name, dataset) suggest: by the first pattern that fits nearly all images
 /// and makes groups of more than one.
 pub fn groups_of_names(parts: &[(&str, &dyn Dataset)]) -> Option<GroupGuess> {
+    let all: usize = parts.iter().map(|(_, part)| part.len()).sum();
     PATTERNS.iter().find_map(|pattern| {
         let regex = Regex::new(pattern).expect("ours");
-        let (mut found, mut images, mut all) = (Places::default(), 0, 0);
+        let (mut found, mut images, mut others) = (Places::default(), 0, 0);
         let mut example = None;
         for (name, part) in parts {
             for index in 0..part.len() {
-                all += 1;
                 let id = part.id(index);
-                let Some(group) = regex.captures(id).and_then(|found| found.get(1)) else { continue };
+                let Some(group) = regex.captures(id).and_then(|found| found.get(1)) else {
+                    others += 1;
+                    if others * 10 > all {
+                        return None;
+                    }
+                    continue;
+                };
                 images += 1;
                 example.get_or_insert_with(|| (id.to_owned(), group.as_str().to_owned()));
                 found.add(group.as_str(), name);
             }
         }
         let groups = found.0.len();
-        let fits = images * 10 >= all * 9 && groups > 1 && groups < images;
+        let fits = groups > 1 && groups < images;
         let pattern = (*pattern).to_owned();
         let guess = GroupGuess { pattern, groups, images, example: example?, leak: found.leak() };
         fits.then_some(guess)

@@ -174,9 +174,9 @@ fn table(path: &Path) -> Result<Layout> {
     let root = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let files: HashSet<String> =
         images(root, LINKS)?.iter().map(|path| plain(&relative(root, path)).to_owned()).collect();
-    let rows = csv.rows.len().min(500);
+    let rows = csv.len().min(500);
     let share = |column: usize| {
-        let found = csv.rows[..rows].iter().filter(|(_, fields)| files.contains(plain(&fields[column])));
+        let found = csv.rows().take(rows).filter(|(_, fields)| files.contains(plain(fields.get(column))));
         found.count() as f64 / rows.max(1) as f64
     };
     let shares: Vec<f64> = (0..csv.header.len()).map(share).collect();
@@ -195,16 +195,15 @@ fn table(path: &Path) -> Result<Layout> {
             .iter()
             .find_map(|name| (0..csv.header.len()).find(|&column| column != image && is(column, name)))
     };
-    let values = |column: usize| -> BTreeSet<&str> {
-        csv.rows.iter().map(|(_, fields)| fields[column].as_str()).collect()
-    };
+    let values =
+        |column: usize| -> BTreeSet<&str> { csv.rows().map(|(_, fields)| fields.get(column)).collect() };
     let group = called(&GROUPS);
     let part = called(&PARTS).filter(|&column| values(column).iter().all(|word| Part::parse(word).is_some()));
     let is_label = |column: &usize| {
         let count = values(*column).len();
         ![Some(image), group, part].contains(&Some(*column))
             && (2..=100).contains(&count)
-            && count * 2 <= csv.rows.len()
+            && count * 2 <= csv.len()
     };
     let Some(label) = called(&LABELS).or_else(|| (0..csv.header.len()).find(is_label)) else {
         let problem =

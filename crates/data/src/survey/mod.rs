@@ -12,7 +12,7 @@ use std::path::Path;
 use serde_yaml::Mapping;
 use tallow_seed::Seed;
 
-use crate::{Dataset, Error, Identical, Options, Parts, Result, SourceSpec, identical};
+use crate::{Dataset, Decoded, Error, Identical, Options, Parts, Result, SourceSpec, identical};
 pub use facts::{Facts, Sides};
 pub use groups::{GroupGuess, GroupLeak, groups_of_names};
 
@@ -48,7 +48,7 @@ pub fn survey(path: &Path, workers: usize) -> Result<Survey> {
     }
     let named = named(&parts);
     let facts = facts::facts(&named, workers)?;
-    let mut identical = identical(&named, workers)?;
+    let mut identical = identical(&named, &Decoded::default(), workers)?;
     // Two empty files are no copies.
     let unreadable: HashSet<&str> = facts.unreadable.iter().map(|(id, _)| id.as_str()).collect();
     identical.0.retain(|set| set.iter().all(|place| !unreadable.contains(place.id.as_str())));

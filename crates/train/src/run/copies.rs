@@ -4,23 +4,28 @@ use super::data::Named;
 use crate::Result;
 use crate::plan::Plan;
 use std::sync::Arc;
-use tallow_data::{Dataset, Identical, Subset};
+use tallow_data::{Dataset, Decoded, Identical, Subset};
 
 /// Those that there are. Drawn images are made when they are asked for, and not compared.
-pub(super) fn copies(parts: &Named, plan: &Plan) -> Result<Identical> {
+pub(super) fn copies(parts: &Named, decoded: &Decoded, plan: &Plan) -> Result<Identical> {
     if plan.data.source.name == "synthetic" {
         return Ok(Identical::default());
     }
     let named: Vec<(&str, &dyn Dataset)> = parts.iter().map(|(name, part)| (*name, &**part)).collect();
-    Ok(tallow_data::identical(&named, plan.data.workers)?)
+    Ok(tallow_data::identical(&named, decoded, plan.data.workers)?)
 }
 
 /// Leaves them out of the parts, where the plan says so.
-pub(super) fn without_copies(parts: &mut Named, plan: &Plan, notes: &mut Vec<String>) -> Result<()> {
+pub(super) fn without_copies(
+    parts: &mut Named,
+    decoded: &Decoded,
+    plan: &Plan,
+    notes: &mut Vec<String>,
+) -> Result<()> {
     if !plan.data.drop_copies {
         return Ok(());
     }
-    let found = copies(parts, plan)?;
+    let found = copies(parts, decoded, plan)?;
     let surplus = found.surplus();
     if surplus.is_empty() {
         return Ok(());

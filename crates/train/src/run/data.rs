@@ -7,7 +7,9 @@ use crate::plan::Plan;
 use crate::{Error, Result};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use tallow_data::{Dataset, Grouping, HostBatch, Options, Parts, Rule, Subset, Window, Windowed, counted};
+use tallow_data::{
+    Cache, Dataset, Decoded, Grouping, HostBatch, Options, Parts, Rule, Subset, Window, Windowed, counted,
+};
 use tallow_report::{Progress, SplitNote};
 
 /// The parts of a dataset, disjoint by image and group.
@@ -29,10 +31,10 @@ impl Data {
     /// # Errors
     /// Data that are not there, broken, not divided, or with a group or an image on two sides.
     pub fn open(plan: &Plan, progress: &Progress) -> Result<Data> {
-        let (mut parts, mut notes) = named(plan)?;
+        let (mut parts, mut notes, mut decoded) = named(plan)?;
         let is_disjoint = leaks::disjoint(&parts, plan, &mut notes)?;
-        let decoded = readable(&mut parts, plan, progress, &mut notes)?;
-        leaks::distinct(&parts, plan, &mut notes)?;
+        readable(&mut parts, &mut decoded, plan, progress, &mut notes)?;
+        leaks::distinct(&parts, &decoded, plan, &mut notes)?;
         let content = content(&parts, plan, &decoded)?;
         Ok(Data { content, ..Data::of(parts, notes, is_disjoint)? })
     }
@@ -42,7 +44,7 @@ impl Data {
     /// # Errors
     /// Data that are not there, not divided, or with a group on two sides.
     pub fn looked_at(plan: &Plan) -> Result<(Data, Vec<Error>)> {
-        let (mut parts, mut notes) = named(plan)?;
+        let (mut parts, mut notes, decoded) = named(plan)?;
         let is_disjoint = leaks::disjoint(&parts, plan, &mut notes)?;
         let look = |part: &dyn Dataset| tallow_data::truncated(part, plan.data.workers);
         let cut = without(&mut parts, plan, look, &mut notes).map(|whole| {
@@ -53,7 +55,7 @@ impl Data {
                 ));
             }
         });
-        let copies = leaks::distinct(&parts, plan, &mut notes);
+        let copies = leaks::distinct(&parts, &decoded, plan, &mut notes);
         Ok((
             Data::of(parts, notes, is_disjoint)?,
             [cut, copies].into_iter().filter_map(Result::err).collect(),
@@ -65,11 +67,11 @@ impl Data {
     /// # Errors
     /// Data that are not there, not divided, or with a group on two sides.
     pub fn undecoded(plan: &Plan) -> Result<Data> {
-        let (parts, mut notes) = named(plan)?;
+        let (parts, mut notes, decoded) = named(plan)?;
         let is_disjoint = leaks::disjoint(&parts, plan, &mut notes)?;
         // What a plan allows is told wherever its data are described.
         if plan.data.allow_leak {
-            leaks::distinct(&parts, plan, &mut notes)?;
+            leaks::distinct(&parts, &decoded, plan, &mut notes)?;
         }
         Data::of(parts, notes, is_disjoint)
     }
@@ -155,6 +157,7 @@ pub fn split_note(name: &str, part: &dyn Dataset) -> SplitNote {
 /// A name that is none; a part that is not there, empty or broken.
 pub fn part(plan: &Plan, name: &str, progress: &Progress) -> Result<Arc<dyn Dataset>> {
     let official = official(plan)?;
+    let mut decoded = known(&official);
     let known: Vec<&str> = [
         ("train", official.train.is_some()),
         (
@@ -200,13 +203,13 @@ pub fn part(plan: &Plan, name: &str, progress: &Progress) -> Result<Arc<dyn Data
             (vec![(name, train)], notes)
         }
         (_, _, official) => {
-            let (parts, mut notes) = divided(plan, official)?;
+            let (parts, mut notes) = divided(plan, official, &decoded)?;
             leaks::disjoint(&parts, plan, &mut notes)?;
             (parts, notes)
         }
     };
     let mut part: Vec<_> = parts.into_iter().filter(|(part, _)| *part == name).collect();
-    readable(&mut part, plan, progress, &mut notes)?;
+    readable(&mut part, &mut decoded, plan, progress, &mut notes)?;
     notes.iter().for_each(|note| progress.note(note));
     let (_, part) = part.pop().expect("was found to be there");
     if part.is_empty() {
@@ -275,13 +278,22 @@ fn windowed(plan: &Plan, parts: Parts) -> tallow_data::Result<Parts> {
     Ok(parts)
 }
 
-/// The parts that a plan trains with, whatever is in two of them, and what people should know.
-pub(super) fn named(plan: &Plan) -> Result<(Named, Vec<String>)> {
-    divided(plan, official(plan)?)
+/// The parts that a plan trains with, whatever is in two of them, what people should know, and what is known of the images.
+pub(super) fn named(plan: &Plan) -> Result<(Named, Vec<String>, Decoded)> {
+    let official = official(plan)?;
+    let decoded = known(&official);
+    let (named, notes) = divided(plan, official, &decoded)?;
+    Ok((named, notes, decoded))
+}
+
+/// What was seen of the images of some parts when they were trained with before.
+fn known(parts: &Parts) -> Decoded {
+    let all: Vec<(&str, &dyn Dataset)> = parts.all().map(|part| ("", &**part)).collect();
+    Decoded::of(&all, Cache::of_user())
 }
 
 /// The parts that a plan trains with, and the source's notes.
-fn divided(plan: &Plan, parts: Parts) -> Result<(Named, Vec<String>)> {
+fn divided(plan: &Plan, parts: Parts, decoded: &Decoded) -> Result<(Named, Vec<String>)> {
     let source = plan.data.source.name;
     let whole = parts
         .train
@@ -301,7 +313,7 @@ fn divided(plan: &Plan, parts: Parts) -> Result<(Named, Vec<String>)> {
     let test = parts.test.map(regroup).transpose()?;
     let (train, validation): (Arc<dyn Dataset>, Arc<dyn Dataset>) = match (rule, parts.validation) {
         (Some(split), _) => {
-            let divided = tallow_data::divide(whole, split, keys::split());
+            let divided = tallow_data::divide(whole, split, decoded, keys::split());
             let divided = divided.map_err(|error| plan.place(error))?;
             (divided.train, divided.validation)
         }
@@ -315,7 +327,7 @@ fn divided(plan: &Plan, parts: Parts) -> Result<(Named, Vec<String>)> {
     named.extend(test.map(|test| ("test", test)));
     let mut notes = parts.notes;
     leaks::exclude(&mut named, plan, &mut notes)?;
-    without_copies(&mut named, plan, &mut notes)?;
+    without_copies(&mut named, decoded, plan, &mut notes)?;
     Ok((named, notes))
 }
 

@@ -5,7 +5,7 @@ use super::data::{Named, named};
 use crate::plan::Plan;
 use crate::{Error, Result};
 use std::sync::Arc;
-use tallow_data::{Cache, Checked, Dataset, Exclusion, Place, Step, counted, groups_across};
+use tallow_data::{Cache, Checked, Dataset, Decoded, Exclusion, Place, Step, counted, groups_across};
 use tallow_report::{Progress, Unit};
 
 /// What `tallow data check` saw of a plan's data.
@@ -26,7 +26,7 @@ pub struct DataCheck {
 /// # Errors
 /// Data that are not there or not divided; a cache that cannot be written.
 pub fn check_data(plan: &Plan, fresh: bool, progress: &Progress) -> Result<DataCheck> {
-    let (parts, notes) = named(plan)?;
+    let (parts, notes, _) = named(plan)?;
     let named = borrowed(&parts);
     let images: usize = parts.iter().map(|(_, part)| part.len()).sum();
     let checked = {
@@ -87,12 +87,12 @@ pub(super) fn disjoint(parts: &Named, plan: &Plan, notes: &mut Vec<String>) -> R
 
 /// No image is in two parts or under two labels, the same to the byte, unless the plan allows it; nor to the pixel, and near ones are
 /// told, where an earlier check has compared these images.
-pub(super) fn distinct(parts: &Named, plan: &Plan, notes: &mut Vec<String>) -> Result<()> {
+pub(super) fn distinct(parts: &Named, decoded: &Decoded, plan: &Plan, notes: &mut Vec<String>) -> Result<()> {
     // Drawn images are made when they are asked for.
     if plan.data.source.name == "synthetic" {
         return Ok(());
     }
-    let mut problems = copies(parts, plan)?.problems();
+    let mut problems = copies(parts, decoded, plan)?.problems();
     let is_left = plan.data.drop_copies && !problems.is_empty();
     if plan.data.drop_copies {
         // A test part stays as it was given.

@@ -4,7 +4,7 @@ use super::data::Named;
 use crate::plan::Plan;
 use crate::{Error, Result};
 use std::sync::Arc;
-use tallow_data::{Broken, Cache, Dataset, Decoded, Encoded, Subset};
+use tallow_data::{Broken, Dataset, Decoded, Encoded, Subset};
 use tallow_report::{Progress, Unit};
 
 /// Leaves the broken images out of every part; an error that names those of all parts, unless the plan skips them.
@@ -13,23 +13,22 @@ use tallow_report::{Progress, Unit};
 /// Broken images.
 pub fn readable(
     parts: &mut Named,
+    decoded: &mut Decoded,
     plan: &Plan,
     progress: &Progress,
     notes: &mut Vec<String>,
-) -> Result<Decoded> {
+) -> Result<()> {
     let borrowed: Vec<(&str, &dyn Dataset)> = parts.iter().map(|(name, part)| (*name, &**part)).collect();
-    let mut decoded = Decoded::of(&borrowed, Cache::of_user());
     let stored: Vec<_> = borrowed.into_iter().filter(|(_, part)| !in_memory(*part)).collect();
     if stored.is_empty() {
-        return Ok(decoded);
+        return Ok(());
     }
     let images: usize = stored.iter().map(|(_, part)| part.len()).sum();
     let names: Vec<&str> = stored.iter().map(|(name, _)| *name).collect();
     let label = format!("checking {}", names.join(", "));
     let bar = progress.bar(&label, Unit::Images, Some(images as u64));
     let look = |part: &dyn Dataset| decoded.broken(part, plan.data.workers, &|_| bar.tick(1, &[]));
-    without(parts, plan, look, notes)?;
-    Ok(decoded)
+    without(parts, plan, look, notes).map(drop)
 }
 
 /// What the images of all parts are made of; drawn ones are what the recipe says.

@@ -198,6 +198,31 @@ mod spellings {
     }
 
     #[test]
+    fn links_are_told_from_hard_links_however_many_there_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: String| folder.path().join(name);
+        jpeg_file(path("0.jpg".into()));
+        let mut rows = String::from("path,label\n0.jpg,a\n");
+        for row in 1..2000 {
+            std::fs::hard_link(path("0.jpg".into()), path(format!("{row}.jpg"))).unwrap();
+            rows += &format!("{row}.jpg,a\n");
+        }
+        link("1234.jpg", path("link.jpg".into()));
+        let read = |last: &str| {
+            file(path("t.csv".into()), rows.clone() + last);
+            SPEC.read(&options(&format!("file: {}/t.csv", folder.path().display())))
+        };
+        let parts = read("link.jpg,a\n").unwrap();
+        assert_eq!(parts.train.unwrap().len(), 2000);
+        assert!(parts.notes[0].ends_with("1 row of files that another row names otherwise: counted once"));
+        let said = refused(&folder, read("link.jpg,b\n"));
+        assert!(
+            said.starts_with("ROOT/t.csv:2002: link.jpg: the same file as 1234.jpg in line 1236, with"),
+            "{said}"
+        );
+    }
+
+    #[test]
     fn paths_out_of_the_root_are_noted_or_refused() {
         let rows = "../x.jpg,a,train,p\nROOT/in/b/y.jpg,b,train,p\n../in/a/x.jpg,a,train,p\n";
         let (folder, parts) = opened(rows, "");

@@ -76,7 +76,10 @@ fn a_leak_names_the_file_of_the_groups() {
     let split = crate::Split { rule: crate::Rule::File(path), group: None, stratified: true, replace: false };
     let train = read(&folder).unwrap().train.unwrap();
     assert_eq!(
-        crate::written::refused(&folder, crate::divide(train, &split, tallow_seed::Seed::new(1))),
+        crate::written::refused(
+            &folder,
+            crate::divide(train, &split, &crate::Decoded::default(), tallow_seed::Seed::new(1))
+        ),
         "ROOT/split.csv: lesion `HAM_1` is on 2 sides of the split: train (ISIC_1) and validation (ISIC_2); 1 lesion in all (by \
          ROOT/ISIC2018_Task3_Training_LesionGroupings.csv) – put all images of a lesion on one side"
     );
@@ -187,7 +190,9 @@ fn the_real_images() {
             stratified: true,
             replace: false,
         };
-        let divided = crate::divide(train.clone(), &split, tallow_seed::Seed::new(1)).unwrap();
+        let divided =
+            crate::divide(train.clone(), &split, &crate::Decoded::default(), tallow_seed::Seed::new(1))
+                .unwrap();
         println!("split.csv: {} and {}", divided.train.len(), divided.validation.len());
         assert_eq!((divided.train.len(), divided.validation.len()), (5087, 897));
     }

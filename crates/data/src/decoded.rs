@@ -1,31 +1,32 @@
 //! Which image files were decoded before: a run that starts again decodes none of them whose size and date are the same.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::cache::{Cache, key, place};
-use super::look::hash;
+use crate::check::{Cache, place};
 use crate::content::{content_by, of_image};
 use crate::decode::broken::{Broken, failing};
 use crate::decode::budget::Budget;
-use crate::{Dataset, Encoded, Result, decode_within};
+use crate::hash::hash;
+use crate::keyed::Keyed;
+use crate::{Dataset, Result, decode_within};
 
 /// How often what was seen is kept on the way, so that a start that is ended loses little.
 const EVERY: Duration = Duration::from_secs(10);
 
 /// The files of a place that were decoded once, by path, size, time of change and limit of pixels, and what their images are made of.
+#[derive(Default)]
 pub struct Decoded {
     cache: Cache,
     place: u128,
-    known: HashMap<u128, u128>,
+    known: Keyed,
 }
 
 impl Decoded {
     /// What `cache` has of the place that some parts (name, dataset) are read from.
     pub fn of(parts: &[(&str, &dyn Dataset)], cache: Cache) -> Decoded {
         let place = place(parts);
-        Decoded { known: cache.whole(place), place, cache }
+        Decoded { known: cache.whole(place).into(), place, cache }
     }
 
     /// As [`crate::broken`], without decoding what was decoded before. What is decoded now is kept; a cache that cannot be written is no
@@ -38,19 +39,19 @@ impl Decoded {
     ) -> Vec<Broken> {
         let (budget, most) = (Budget::new(), dataset.max_pixels());
         let (cache, place, known) = (&self.cache, self.place, &self.known);
-        let fresh = Mutex::new((HashMap::new(), Instant::now() + EVERY));
-        let broken = failing(dataset, workers, progress, &|image| {
-            let key = key_within(&image, most)?;
-            if key.is_some_and(|key| known.contains_key(&key)) {
+        let fresh = Mutex::new((Vec::new(), Instant::now() + EVERY));
+        let broken = failing(dataset, workers, progress, &|index| {
+            let key = key(dataset, index)?;
+            if key.is_some_and(|key| known.get(key).is_some()) {
                 return Ok(());
             }
-            let image = image.load()?;
+            let image = dataset.image(index)?.load()?;
             let _held = budget.hold(&image);
             decode_within(&image, most)?;
             if let Some(key) = key {
                 let content = of_image(&image)?;
                 let (found, next) = &mut *fresh.lock().unwrap_or_else(PoisonError::into_inner);
-                found.insert(key, content);
+                found.push((key, content));
                 let began = Instant::now();
                 if began >= *next {
                     let _ = cache.keep_whole(place, known.iter().chain(&*found));
@@ -73,20 +74,22 @@ impl Decoded {
     /// # Errors
     /// As [`crate::content`].
     pub fn content(&self, dataset: &dyn Dataset, workers: usize) -> Result<String> {
-        let most = dataset.max_pixels();
-        content_by(dataset, workers, &|image| {
-            let known = key_within(image, most)?.and_then(|key| self.known.get(&key));
-            known.map_or_else(|| of_image(image), |content| Ok(*content))
-        })
+        content_by(dataset, workers, &|index| self.content_of(dataset, index))
+    }
+
+    /// What one image is made of.
+    pub(crate) fn content_of(&self, dataset: &dyn Dataset, index: usize) -> Result<u128> {
+        match key(dataset, index)?.and_then(|key| self.known.get(key)) {
+            Some(content) => Ok(content),
+            None => of_image(&dataset.image(index)?),
+        }
     }
 }
 
 /// What a file is known by; `None` for other images.
-fn key_within(image: &Encoded, most: u64) -> Result<Option<u128>> {
-    match image {
-        Encoded::File(_) => Ok(Some(hash(&most.to_le_bytes(), key(image)?))),
-        _ => Ok(None),
-    }
+fn key(dataset: &dyn Dataset, index: usize) -> Result<Option<u128>> {
+    let about = dataset.about(index)?;
+    Ok(about.map(|about| hash(&dataset.max_pixels().to_le_bytes(), about.key())))
 }
 
 #[cfg(test)]
@@ -106,12 +109,14 @@ mod tests {
         paths.iter().zip(20..).for_each(|(path, side)| file(path, whole(side)));
         file(&paths[3], &whole(23)[..200]);
         let row = |index: usize| Row { id: index.to_string(), label: 0, group: None };
-        let rows = (0..8).map(row).collect();
-        let table: Arc<Table> =
-            Arc::new(Table::new("test", vec!["a".into()], None, rows, Images::Files(paths.clone())).unwrap());
+        let table = || -> Arc<Table> {
+            let (rows, files) = ((0..8).map(row).collect(), Images::Files(paths.clone().into()));
+            Arc::new(Table::new("test", vec!["a".into()], None, rows, files).unwrap())
+        };
         let start = || {
+            let table = table();
             let mut decoded = Decoded::of(&[("", &*table)], cache());
-            let before = decoded.known.len();
+            let before = decoded.known.iter().count();
             let broken = decoded.broken(&*table, 3, &|_| {});
             assert_eq!(decoded.content(&*table, 2).unwrap(), content(&*table, 1).unwrap());
             (before, broken.iter().map(|image| image.index).collect::<Vec<_>>())
@@ -128,6 +133,7 @@ mod tests {
         assert_eq!(start(), (7, vec![5]));
         assert_eq!(start(), (8, vec![5]));
         // Without a cache every one is decoded.
+        let table = table();
         let mut decoded = Decoded::of(&[("", &*table)], Cache::NONE);
         assert_eq!(decoded.broken(&*table, 1, &|_| {}).len(), 1);
     }
