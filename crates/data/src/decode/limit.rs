@@ -2,6 +2,7 @@
 
 use image::{ImageDecoder, Limits};
 
+use super::tiff::check_strips;
 use super::{broken, reader};
 use crate::{Error, Result};
 
@@ -54,6 +55,7 @@ pub fn opened_within(bytes: &[u8], most: u64) -> Result<impl ImageDecoder + '_> 
     let decoder = opened(bytes)?;
     let (width, height) = decoder.dimensions();
     check_pixels(width, height, most)?;
+    check_strips(bytes)?;
     Ok(decoder)
 }
 

@@ -14,6 +14,7 @@ pub mod budget;
 mod jpeg;
 pub mod limit;
 pub mod rate;
+mod tiff;
 pub mod whole;
 pub mod window;
 
