@@ -1,5 +1,6 @@
 //! Which image files were decoded before: a run that starts again decodes none of them whose size and date are the same.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,6 @@ use crate::content::{content_by, of_image};
 use crate::decode::broken::{Broken, failing};
 use crate::decode::budget::Budget;
 use crate::hash::hash;
-use crate::keyed::Keyed;
 use crate::{Dataset, Result, decode_within};
 
 /// How often what was seen is kept on the way, so that a start that is ended loses little.
@@ -19,14 +19,14 @@ const EVERY: Duration = Duration::from_secs(10);
 pub struct Decoded {
     cache: Cache,
     place: u128,
-    known: Keyed,
+    known: HashMap<u128, u128>,
 }
 
 impl Decoded {
     /// What `cache` has of the place that some parts (name, dataset) are read from.
     pub fn of(parts: &[(&str, &dyn Dataset)], cache: Cache) -> Decoded {
         let place = place(parts);
-        Decoded { known: cache.whole(place).into(), place, cache }
+        Decoded { known: cache.whole(place), place, cache }
     }
 
     /// As [`crate::broken`], without decoding what was decoded before. What is decoded now is kept; a cache that cannot be written is no
@@ -39,10 +39,10 @@ impl Decoded {
     ) -> Vec<Broken> {
         let (budget, most) = (Budget::new(), dataset.max_pixels());
         let (cache, place, known) = (&self.cache, self.place, &self.known);
-        let fresh = Mutex::new((Vec::new(), Instant::now() + EVERY));
+        let fresh = Mutex::new((HashMap::new(), Instant::now() + EVERY));
         let broken = failing(dataset, workers, progress, &|index| {
             let key = key(dataset, index)?;
-            if key.is_some_and(|key| known.get(key).is_some()) {
+            if key.is_some_and(|key| known.contains_key(&key)) {
                 return Ok(());
             }
             let image = dataset.image(index)?.load()?;
@@ -51,7 +51,7 @@ impl Decoded {
             if let Some(key) = key {
                 let content = of_image(&image)?;
                 let (found, next) = &mut *fresh.lock().unwrap_or_else(PoisonError::into_inner);
-                found.push((key, content));
+                found.insert(key, content);
                 let began = Instant::now();
                 if began >= *next {
                     let _ = cache.keep_whole(place, known.iter().chain(&*found));
@@ -79,8 +79,8 @@ impl Decoded {
 
     /// What one image is made of.
     pub(crate) fn content_of(&self, dataset: &dyn Dataset, index: usize) -> Result<u128> {
-        match key(dataset, index)?.and_then(|key| self.known.get(key)) {
-            Some(content) => Ok(content),
+        match key(dataset, index)?.and_then(|key| self.known.get(&key)) {
+            Some(content) => Ok(*content),
             None => of_image(&dataset.image(index)?),
         }
     }
@@ -116,7 +116,7 @@ mod tests {
         let start = || {
             let table = table();
             let mut decoded = Decoded::of(&[("", &*table)], cache());
-            let before = decoded.known.iter().count();
+            let before = decoded.known.len();
             let broken = decoded.broken(&*table, 3, &|_| {});
             assert_eq!(decoded.content(&*table, 2).unwrap(), content(&*table, 1).unwrap());
             (before, broken.iter().map(|image| image.index).collect::<Vec<_>>())

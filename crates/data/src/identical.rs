@@ -26,47 +26,46 @@ pub struct Place {
 /// # Errors
 /// A file or a row that cannot be read.
 pub fn identical(parts: &[(&str, &dyn Dataset)], known: &Decoded, workers: usize) -> Result<Identical> {
-    let starts: Vec<usize> = parts
-        .iter()
-        .scan(0, |next, (_, part)| {
-            *next += part.len();
-            Some(*next - part.len())
-        })
-        .collect();
-    let of = |at: usize| {
-        let part = starts.partition_point(|start| *start <= at) - 1;
-        (parts[part].0, parts[part].1, at - starts[part])
-    };
-    let count = parts.iter().map(|(_, part)| part.len()).sum();
-    let lengths = in_threads(count, workers, |at| {
-        let (_, dataset, index) = of(at);
-        Ok(match dataset.length(index)? {
+    let all = every(parts);
+    let lengths = in_threads(all.len(), workers, |at| {
+        let (part, index) = all[at];
+        Ok(match parts[part].1.length(index)? {
             Some(length) => length,
-            None => stored(&dataset.image(index)?).len() as u64,
+            None => stored(&parts[part].1.image(index)?).len() as u64,
         })
     })?;
-    let mut some: Vec<usize> = alike(lengths.into_iter()).concat();
-    some.sort_unstable();
+    let some: Vec<usize> = alike(lengths.into_iter()).concat();
     let contents = in_threads(some.len(), workers, |at| {
-        let (_, dataset, index) = of(some[at]);
-        Ok(known.content_of(dataset, index)? as u64)
+        let (part, index) = all[some[at]];
+        Ok(known.content_of(parts[part].1, index)? as u64)
     })?;
     let some: Vec<usize> = alike(contents.into_iter()).concat().into_iter().map(|at| some[at]).collect();
     let hashes = in_threads(some.len(), workers, |at| {
-        let (_, dataset, index) = of(some[at]);
-        Ok(fingerprint(stored(&dataset.image(index)?.load()?)))
+        let (part, index) = all[some[at]];
+        Ok(fingerprint(stored(&parts[part].1.image(index)?.load()?)))
     })?;
     let mut sets: HashMap<&str, Vec<usize>> = HashMap::new();
     some.iter().zip(&hashes).for_each(|(at, hash)| sets.entry(hash).or_default().push(*at));
     let mut sets: Vec<Vec<usize>> = sets.into_values().filter(|set| set.len() > 1).collect();
     sets.iter_mut().for_each(|set| set.sort_unstable());
     sets.sort_unstable();
-    let place = |at: usize| {
-        let (name, dataset, index) = of(at);
-        let class = dataset.classes()[dataset.label(index) as usize].clone();
-        Place { part: name.to_owned(), id: dataset.id(index).to_owned(), class }
-    };
+    let place = |at: usize| place_of(parts, all[at]);
     Ok(Identical(sets.into_iter().map(|set| set.into_iter().map(place).collect()).collect()))
+}
+
+/// (part, index) of every image.
+pub(crate) fn every(parts: &[(&str, &dyn Dataset)]) -> Vec<(usize, usize)> {
+    let of = |(part, (_, dataset)): (usize, &(&str, &dyn Dataset))| {
+        (0..dataset.len()).map(move |index| (part, index)).collect::<Vec<_>>()
+    };
+    parts.iter().enumerate().flat_map(of).collect()
+}
+
+/// What an image is called.
+pub(crate) fn place_of(parts: &[(&str, &dyn Dataset)], (part, index): (usize, usize)) -> Place {
+    let (name, dataset) = parts[part];
+    let class = dataset.classes()[dataset.label(index) as usize].clone();
+    Place { part: name.to_owned(), id: dataset.id(index).to_owned(), class }
 }
 
 /// Bytes or pixels of an image in memory.

@@ -26,7 +26,6 @@ mod grouping;
 mod hash;
 mod identical;
 mod image;
-mod keyed;
 mod loader;
 mod manifest;
 mod options;
@@ -72,7 +71,7 @@ pub use split::{
 pub use subset::Subset;
 pub use suggestion::{Elsewhere, counted, elsewhere, listed, nearest, suggestion};
 pub use survey::{Facts, GroupGuess, GroupLeak, Sides, Survey, groups_of_names, survey};
-pub use table::{About, Files, Images, Row, Rows, Stored, Table};
+pub use table::{About, Files, Images, Row, Rows, Stored, Storing, Table};
 
 /// Labelled images, read one at a time. Everything but [`Dataset::image`] is known without decoding.
 pub trait Dataset: Send + Sync {

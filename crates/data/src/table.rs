@@ -1,9 +1,10 @@
 //! The dataset behind every source: labels, groups and names in memory, images as files or bytes.
 
+use crate::texts::repeated;
 use crate::{Dataset, Encoded, Error, Image, Result};
 pub use files::{About, Files};
 pub use rows::{Row, Rows};
-pub use stored::Stored;
+pub use stored::{Stored, Storing};
 
 mod files;
 mod rows;
@@ -62,7 +63,7 @@ impl Table {
             let problem = format!("{id}: expected a label below {count}, the number of classes, got {label}");
             return Err(Error::invalid(place, problem));
         }
-        if let Some(row) = rows.repeated() {
+        if let Some(&(row, _)) = repeated(rows.len(), |row| rows.id(row)).first() {
             let problem = format!("{}: expected one row for an image, got two", rows.id(row));
             return Err(Error::invalid(place, problem));
         }

@@ -118,15 +118,19 @@ impl Cache {
         self.write(place, "pairs", PAIRS, images.chain(pairs))
     }
 
-    /// What the images of a place are made of that were decoded, (key, content).
-    pub fn whole(&self, place: u128) -> Vec<(u128, u128)> {
+    /// What the images of a place are made of that were decoded, by key.
+    pub fn whole(&self, place: u128) -> HashMap<u128, u128> {
         let bytes = self.file(place, "whole").and_then(|file| fs::read(file).ok()).unwrap_or_default();
         records::<32>(&bytes, WHOLE).map(|record| (number(record, 0), number(record, 16))).collect()
     }
 
     /// # Errors
     /// [`Error::Io`].
-    pub fn keep_whole<'a>(&self, place: u128, found: impl Iterator<Item = &'a (u128, u128)>) -> Result<()> {
+    pub fn keep_whole<'a>(
+        &self,
+        place: u128,
+        found: impl Iterator<Item = (&'a u128, &'a u128)>,
+    ) -> Result<()> {
         self.write(place, "whole", WHOLE, found.map(|(key, content)| row::<32>(&[*key, *content], 0)))
     }
 

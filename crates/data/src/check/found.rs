@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::cache::Alike;
-use super::place_of;
 use crate::error::first_few;
+use crate::identical::place_of;
 use crate::{Dataset, Identical, Place, counted};
 
 /// Images that are there twice.

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::decode::budget::Budget;
-use crate::identical::in_threads;
+use crate::identical::{every, in_threads, place_of};
 use crate::{Broken, Dataset, Place, Result};
 
 mod align;
@@ -149,20 +149,6 @@ pub fn known(parts: &[(&str, &dyn Dataset)], cache: &Cache, workers: usize) -> R
     })?;
     let is_known = hashes.iter().all(Option::is_some);
     Ok(is_known.then(|| Findings::of(parts, &all, &hashes, &compared.pairs)))
-}
-
-/// (part, index) of every image.
-fn every(parts: &[(&str, &dyn Dataset)]) -> Vec<(usize, usize)> {
-    let of = |(part, (_, dataset)): (usize, &(&str, &dyn Dataset))| {
-        (0..dataset.len()).map(move |index| (part, index)).collect::<Vec<_>>()
-    };
-    parts.iter().enumerate().flat_map(of).collect()
-}
-
-fn place_of(parts: &[(&str, &dyn Dataset)], (part, index): (usize, usize)) -> Place {
-    let (name, dataset) = parts[part];
-    let class = dataset.classes()[dataset.label(index) as usize].clone();
-    Place { part: name.to_owned(), id: dataset.id(index).to_owned(), class }
 }
 
 struct Seen {

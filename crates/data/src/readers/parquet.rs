@@ -10,7 +10,7 @@ use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
 
 use super::expansion::Expansion;
-use crate::{Error, Result, Stored, file, suggestion};
+use crate::{Error, Result, Storing, file, suggestion};
 use pages::unpacked;
 
 mod pages;
@@ -39,9 +39,9 @@ pub enum Label {
 /// Bytes that a row takes beside its image and texts.
 const OF_A_ROW: u64 = 96;
 
-/// Reads a whole file; the images stay encoded, and are added to `images`. One that holds more than so many times its own size is refused: values that a
-/// dictionary repeats count each time.
-pub fn read(path: &Path, columns: &Columns, max_expansion: u64, images: &mut Stored) -> Result<Contents> {
+/// Reads a whole file; the images stay encoded, and are added to `images`. One that holds more than so many times its own size is refused:
+/// values that a dictionary repeats count each time.
+pub fn read(path: &Path, columns: &Columns, max_expansion: u64, images: &mut Storing) -> Result<Contents> {
     caught(path, || read_within(path, columns, Expansion::of(path, max_expansion)?, images))
 }
 
@@ -49,7 +49,7 @@ fn read_within(
     path: &Path,
     columns: &Columns,
     mut expansion: Expansion,
-    images: &mut Stored,
+    images: &mut Storing,
 ) -> Result<Contents> {
     let invalid = |error: parquet::errors::ParquetError| Error::invalid(path.display(), error.to_string());
     let reader = SerializedFileReader::new(file::open(path)?).map_err(invalid)?;

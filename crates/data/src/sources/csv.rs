@@ -77,23 +77,9 @@ fn open(options: &Options) -> Result<Parts> {
     let mut mistakes = Mistakes::default();
     let mut absent: Vec<&str> = Vec::new();
     let id_of = |row: usize| csv.row(row).get(path);
-    // Rows that are mistakes anyway need no file.
-    let is_wanted = |row: usize| {
-        let fields = csv.row(row);
-        let text = fields.get(label);
-        !text.is_empty()
-            && !text.contains('|')
-            && part.is_none_or(|part| Part::parse(fields.get(part)).is_some())
-    };
-    let located = Located::new(csv.len(), |row| place(id_of(row)), id_of, is_wanted, (&root, links))?;
     let twice: HashMap<usize, usize> = repeated(csv.len(), id_of).into_iter().collect();
-    // Rows of files that others may name as well, by their paths without links: in the table, and in the CSV.
-    let mut of_file: HashMap<(Part, PathBuf), (usize, usize)> = HashMap::new();
-    let mut again = 0;
-    let mut leaving = Vec::new();
-    let real_root =
-        if confine { Some(std::fs::canonicalize(&root).map_err(Error::io(&root))?) } else { None };
-    let mut sides: [(Rows, Files); 3] = Default::default();
+    // (row, part, label) of the rows that are no mistakes by themselves.
+    let mut known: Vec<(usize, Part, u32)> = Vec::new();
     for (at, (line, fields)) in csv.rows().enumerate() {
         let id = fields.get(path);
         let mut wrong = |problem: String| mistakes.push(csv.wrong(line, format!("{id}: {problem}")));
@@ -120,7 +106,23 @@ fn open(options: &Options) -> Result<Parts> {
         }
         let label = mistakes.take(labels.find(text, || format!("{}:{line}", file.display())));
         let (Some(side), Some(label)) = (side, label) else { continue };
-        let group = group.map(|group| fields.get(group)).filter(|group| !group.is_empty());
+        known.push((at, side, label));
+    }
+    let id_of_known = |at: usize| id_of(known[at].0);
+    let located = Located::new(known.len(), |at| place(id_of_known(at)), id_of_known, (&root, links));
+    let Some(located) = mistakes.take(located) else {
+        return Err(mistakes.end().expect_err("what cannot be listed"));
+    };
+    // Rows of files that others may name as well, by their paths without links: in the table, and in the CSV.
+    let mut of_file: HashMap<(Part, PathBuf), (usize, usize)> = HashMap::new();
+    let mut again = 0;
+    let mut leaving = Vec::new();
+    let real_root =
+        if confine { Some(std::fs::canonicalize(&root).map_err(Error::io(&root))?) } else { None };
+    let mut sides: [(Rows, Files); 3] = Default::default();
+    for (at, &(row, side, label)) in known.iter().enumerate() {
+        let (id, line) = (id_of(row), csv.line(row));
+        let group = group.map(|group| csv.row(row).get(group)).filter(|group| !group.is_empty());
         let image = located.named(at).map_or_else(|| place(id), PathBuf::clone);
         let Some(about) = located.about(at) else {
             // What is there and never opened is told here.
@@ -144,19 +146,19 @@ fn open(options: &Options) -> Result<Parts> {
         let real = located.is_shared(at).then(|| std::fs::canonicalize(&image).ok()).flatten();
         match real.map(|real| of_file.entry((side, real))) {
             Some(Entry::Occupied(first)) => {
-                let (row, first) = *first.get();
-                if (rows.label(row), rows.group(row)) == (label, group) {
+                let (first, of_first) = *first.get();
+                if (rows.label(first), rows.group(first)) == (label, group) {
                     again += 1;
                     continue;
                 }
                 let problem = format!(
                     "{id}: the same file as {} in line {}, with another label or group – expected one row for a file – keep one",
-                    rows.id(row),
-                    csv.line(first)
+                    rows.id(first),
+                    csv.line(of_first)
                 );
                 mistakes.push(csv.wrong(line, problem));
             }
-            Some(Entry::Vacant(free)) => _ = free.insert((rows.len(), at)),
+            Some(Entry::Vacant(free)) => _ = free.insert((rows.len(), row)),
             None => {}
         }
         rows.push(id, label, group);

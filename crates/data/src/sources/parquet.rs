@@ -8,7 +8,7 @@ use super::{EXPANSION, FOLLOW_LINKS, Parts, SourceSpec, hub, links, max_expansio
 use crate::part::Part;
 use crate::readers::files::{Found, Links, listed, once};
 use crate::readers::parquet::{Columns, Contents, Label, read};
-use crate::{Dataset, Error, Images, Options, Result, Row, Stored, Table};
+use crate::{Dataset, Error, Images, Options, Result, Row, Stored, Storing, Table};
 
 pub const SPEC: SourceSpec = SourceSpec {
     name: "parquet",
@@ -126,7 +126,7 @@ pub fn assemble(
     let mut parts = Parts::default();
     let mut read_parts: Vec<(Part, Vec<Read>, Stored)> = Vec::new();
     for (part, paths) in files {
-        let mut images = Stored::default();
+        let mut images = Storing::in_cache();
         let contents = paths
             .iter()
             .map(|path| Ok((path, read(path, columns, max_expansion, &mut images)?)))
@@ -135,7 +135,7 @@ pub fn assemble(
         if labels.all(|label| *label == Label::Number(-1)) {
             parts.notes.push(format!("{}: its labels are hidden (-1); left out", part.name()));
         } else {
-            read_parts.push((*part, contents, images));
+            read_parts.push((*part, contents, images.end()));
         }
     }
     let all = || read_parts.iter().flat_map(|(_, files, _)| files.iter().map(|(_, contents)| contents));

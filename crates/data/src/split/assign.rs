@@ -1,7 +1,6 @@
 //! Groups dealt to parts of given shares, class by class.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use tallow_seed::Seed;
 
@@ -14,20 +13,20 @@ pub fn assign(dataset: &dyn Dataset, shares: &[f64], stratified: bool, seed: See
     let mut totals = vec![0.0; n_classes];
     (0..dataset.len()).for_each(|index| totals[class(index)] += 1.0);
 
-    let (members, mut groups) = groups(dataset);
+    let first = firsts(dataset);
+    let mut members: Vec<usize> = (0..dataset.len()).collect();
+    members.sort_by_key(|&index| first[index]);
+    let mut groups: Vec<&[usize]> = members.chunk_by(|&a, &b| first[a] == first[b]).collect();
     seed.fold("split", 0).rng().shuffle(&mut groups);
     // Stable: groups of one size stay shuffled.
     groups.sort_by_key(|group| std::cmp::Reverse(group.len()));
-    let of = |group: Range<u32>| {
-        members[group.start as usize..group.end as usize].iter().map(|&index| index as usize)
-    };
 
     let mut counts = vec![vec![0.0; n_classes]; shares.len()];
     let mut sizes = vec![0.0; shares.len()];
     let mut parts = vec![0; dataset.len()];
     for group in groups {
         let mut gained = vec![0.0; n_classes];
-        of(group.clone()).for_each(|index| gained[class(index)] += 1.0);
+        group.iter().for_each(|&index| gained[class(index)] += 1.0);
         let rise = |part: usize| {
             let classes = (0..n_classes).filter(|&c| gained[c] > 0.0);
             let rises = classes.map(|c| {
@@ -42,37 +41,16 @@ pub fn assign(dataset: &dyn Dataset, shares: &[f64], stratified: bool, seed: See
         let best = (0..shares.len())
             .min_by(|&a, &b| cost(a).partial_cmp(&cost(b)).expect("costs are numbers"))
             .expect("a part");
-        of(group.clone()).for_each(|index| parts[index] = best as u32);
+        group.iter().for_each(|&index| parts[index] = best as u32);
         sizes[best] += group.len() as f64;
         (0..n_classes).for_each(|c| counts[best][c] += gained[c]);
     }
     parts
 }
 
-/// Images in the order of their groups, and where each group is among them: by its first image, those without a group alone.
-fn groups(dataset: &dyn Dataset) -> (Vec<u32>, Vec<Range<u32>>) {
-    let mut known: HashMap<&str, u32> = HashMap::new();
-    let mut sizes: Vec<u32> = Vec::new();
-    let group_of: Vec<u32> = (0..dataset.len())
-        .map(|index| {
-            let new = sizes.len() as u32;
-            let group = dataset.group(index).map_or(new, |name| *known.entry(name).or_insert(new));
-            sizes.resize(sizes.len().max(group as usize + 1), 0);
-            sizes[group as usize] += 1;
-            group
-        })
-        .collect();
-    let mut next = 0;
-    let mut groups: Vec<Range<u32>> = Vec::with_capacity(sizes.len());
-    for size in sizes {
-        groups.push(next..next);
-        next += size;
-    }
-    let mut members = vec![0; dataset.len()];
-    for (index, group) in (0..).zip(group_of) {
-        let range = &mut groups[group as usize];
-        members[range.end as usize] = index;
-        range.end += 1;
-    }
-    (members, groups)
+/// The first image of the group of each; an image without a group is alone.
+fn firsts(dataset: &dyn Dataset) -> Vec<usize> {
+    let mut known: HashMap<&str, usize> = HashMap::new();
+    let first = |index: usize| dataset.group(index).map_or(index, |name| *known.entry(name).or_insert(index));
+    (0..dataset.len()).map(first).collect()
 }

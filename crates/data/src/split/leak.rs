@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::error::first_few;
+use crate::identical::{every, place_of};
 use crate::part::Part;
-use crate::texts::text_hash;
+use crate::texts::{alike, text_hash};
 use crate::{Dataset, Error, Place, Result};
 
 /// Parts (name, dataset) share no group and no image id.
@@ -21,45 +22,38 @@ pub fn check_disjoint(parts: &[(&str, &dyn Dataset)]) -> Result<()> {
         kind = kind_of(*dataset).unwrap_or(kind);
     }
     // Of a million images those alone whose name or group is in another part too.
-    for (part, index) in across(parts, |dataset, index| Some(dataset.id(index))) {
-        let (part, dataset) = parts[part];
-        images.add(dataset.id(index), part, dataset.id(index));
+    for (id, (part, index)) in across(parts, |dataset, index| Some(dataset.id(index))) {
+        images.add(id, parts[part].0, parts[part].1.id(index));
     }
-    for (part, index) in across(parts, |dataset, index| dataset.group(index)) {
-        let (part, dataset) = parts[part];
-        groups.add(dataset.group(index).expect("has one"), part, dataset.id(index));
+    for (group, (part, index)) in across(parts, |dataset, index| dataset.group(index)) {
+        groups.add(group, parts[part].0, parts[part].1.id(index));
     }
     let find = |part: &str| parts.iter().find(|(name, _)| *name == part).map(|(_, part)| part);
     groups.check(kind, |part| find(part)?.group_place(), None)?;
     images.check("image", |part| find(part)?.place(), None)
 }
 
-/// (part, index) of the images whose text is, by its hash, one of images in another part as well, in order.
+/// A text of images, and (part, index) of each, where it is, by its hash, one of images in another part as well; in their order.
 fn across<'a>(
     parts: &[(&'a str, &'a dyn Dataset)],
     text: impl Fn(&'a dyn Dataset, usize) -> Option<&'a str>,
-) -> Vec<(usize, usize)> {
-    let of = |part: usize| (0..parts[part].1.len()).map(move |index| (part, index));
-    let mut all: Vec<(u64, u32, u32)> = (0..parts.len())
-        .flat_map(of)
-        .filter_map(|(part, index)| Some((text_hash(text(parts[part].1, index)?), part as u32, index as u32)))
-        .collect();
-    all.sort_unstable();
-    let shared = all.chunk_by(|a, b| a.0 == b.0).filter(|run| run[0].1 != run[run.len() - 1].1);
-    let mut found: Vec<_> =
-        shared.flatten().map(|(_, part, index)| (*part as usize, *index as usize)).collect();
+) -> Vec<(&'a str, (usize, usize))> {
+    let told = |&(part, index): &(usize, usize)| text(parts[part].1, index);
+    let mut all = every(parts);
+    all.retain(|at| told(at).is_some());
+    let hashes = all.iter().map(|at| told(at).map_or(0, text_hash));
+    // The images of a set are in their order: where any two are of two parts, the first and the last are.
+    let is_across = |set: &Vec<usize>| all[set[0]].0 != all[set[set.len() - 1]].0;
+    let mut found: Vec<usize> = alike(hashes).into_iter().filter(is_across).flatten().collect();
     found.sort_unstable();
-    found
+    found.into_iter().filter_map(|at| Some((told(&all[at])?, all[at]))).collect()
 }
 
 /// Groups that are in two parts, and their images there, in order.
 pub fn groups_across(parts: &[(&str, &dyn Dataset)]) -> Vec<(String, Vec<Place>)> {
     let mut groups: BTreeMap<&str, Vec<Place>> = BTreeMap::new();
-    for (part, index) in across(parts, |dataset, index| dataset.group(index)) {
-        let (part, dataset) = parts[part];
-        let class = dataset.classes()[dataset.label(index) as usize].clone();
-        let place = Place { part: part.to_owned(), id: dataset.id(index).to_owned(), class };
-        groups.entry(dataset.group(index).expect("has one")).or_default().push(place);
+    for (group, at) in across(parts, |dataset, index| dataset.group(index)) {
+        groups.entry(group).or_default().push(place_of(parts, at));
     }
     groups.retain(|_, places| places.iter().any(|place| place.part != places[0].part));
     groups.into_iter().map(|(group, places)| (group.to_owned(), places)).collect()

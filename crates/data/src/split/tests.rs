@@ -1,8 +1,13 @@
 use std::collections::{HashMap, HashSet};
 
-use super::*;
+use super::{divide as divide_known, *};
 use crate::written::{file, table};
-use crate::{Decoded, Images, Row, Table};
+use crate::{Images, Row, Table};
+
+/// As of data that were never seen before.
+fn divide(dataset: Arc<dyn Dataset>, split: &Split, seed: Seed) -> Result<Divided> {
+    divide_known(dataset, split, &Decoded::default(), seed)
+}
 
 /// 2000 images of four classes with a long tail; lesions of one to five images and one class.
 fn lesions(seed: u64) -> Table {
@@ -31,13 +36,8 @@ fn counts(dataset: &dyn Dataset, classes: usize) -> Vec<f64> {
 fn each_class_is_divided_alike_and_no_lesion_is_on_two_sides() {
     for seed in 0..10 {
         let all: Arc<dyn Dataset> = Arc::new(lesions(seed));
-        let divided = divide(
-            all.clone(),
-            &rule("{ validation: 0.15, group: lesion_id }"),
-            &Decoded::default(),
-            Seed::new(seed),
-        )
-        .unwrap();
+        let divided =
+            divide(all.clone(), &rule("{ validation: 0.15, group: lesion_id }"), Seed::new(seed)).unwrap();
         check_disjoint(&[("train", &*divided.train), ("validation", &*divided.validation)]).unwrap();
         assert_eq!(divided.train.len() + divided.validation.len(), all.len());
         let (every, judged) = (counts(&*all, 4), counts(&*divided.validation, 4));
@@ -45,11 +45,9 @@ fn each_class_is_divided_alike_and_no_lesion_is_on_two_sides() {
             // The last lesions dealt are of one image, so every class comes close to its share.
             assert!((n - 0.15 * all).abs() <= 2.0, "seed {seed}, class {class}: {n} of {all}");
         }
-        let again =
-            divide(all.clone(), &rule("{ validation: 0.15 }"), &Decoded::default(), Seed::new(seed)).unwrap();
+        let again = divide(all.clone(), &rule("{ validation: 0.15 }"), Seed::new(seed)).unwrap();
         assert_eq!(again.validation.indices(), divided.validation.indices());
-        let other =
-            divide(all, &rule("{ validation: 0.15 }"), &Decoded::default(), Seed::new(seed + 100)).unwrap();
+        let other = divide(all, &rule("{ validation: 0.15 }"), Seed::new(seed + 100)).unwrap();
         assert_ne!(other.validation.indices(), divided.validation.indices());
         assert!(divided.validation.indices().is_sorted());
     }
@@ -60,24 +58,17 @@ fn single_images_are_divided_to_the_nearest() {
     // 100, 40, 13 and 3 images: shares 15, 6, 1.95 and 0.45.
     let rows: Vec<(u32, &str)> =
         [100, 40, 13, 3].iter().zip(0..).flat_map(|(&n, class)| vec![(class, ""); n]).collect();
-    let divided =
-        divide(Arc::new(table(&rows)), &rule("{ validation: 0.15 }"), &Decoded::default(), Seed::new(1))
-            .unwrap();
+    let divided = divide(Arc::new(table(&rows)), &rule("{ validation: 0.15 }"), Seed::new(1)).unwrap();
     assert_eq!(counts(&*divided.validation, 4), [15.0, 6.0, 2.0, 0.0]);
 }
 
 #[test]
 fn unstratified_keeps_the_share_of_all_images() {
     let all: Arc<dyn Dataset> = Arc::new(lesions(5));
-    let divided = divide(
-        all.clone(),
-        &rule("{ validation: 0.25, stratified: false }"),
-        &Decoded::default(),
-        Seed::new(1),
-    )
-    .unwrap();
+    let divided =
+        divide(all.clone(), &rule("{ validation: 0.25, stratified: false }"), Seed::new(1)).unwrap();
     assert!((divided.validation.len() as f64 - 0.25 * all.len() as f64).abs() <= 1.0);
-    let stratified = divide(all, &rule("{ validation: 0.25 }"), &Decoded::default(), Seed::new(1)).unwrap();
+    let stratified = divide(all, &rule("{ validation: 0.25 }"), Seed::new(1)).unwrap();
     assert_ne!(stratified.validation.indices(), divided.validation.indices());
 }
 
@@ -88,13 +79,8 @@ fn folds_partition_the_images() {
     let mut seen = HashSet::new();
     let mut fold_of = HashMap::new();
     for fold in 0..5 {
-        let divided = divide(
-            all.clone(),
-            &rule(&format!("{{ folds: 5, fold: {fold} }}")),
-            &Decoded::default(),
-            Seed::new(2),
-        )
-        .unwrap();
+        let divided =
+            divide(all.clone(), &rule(&format!("{{ folds: 5, fold: {fold} }}")), Seed::new(2)).unwrap();
         for &index in divided.validation.indices() {
             assert!(seen.insert(index), "image {index} validates twice");
             let lesion = all.group(index as usize).unwrap();
@@ -115,7 +101,7 @@ fn a_class_smaller_than_the_folds_is_spread() {
     let rare = |fold: u32| {
         let split =
             Split { rule: Rule::Fold { folds: 5, fold }, group: None, stratified: true, replace: false };
-        counts(&*divide(all.clone(), &split, &Decoded::default(), Seed::new(1)).unwrap().validation, 2)
+        counts(&*divide(all.clone(), &split, Seed::new(1)).unwrap().validation, 2)
     };
     let folds: Vec<Vec<f64>> = (0..5).map(rare).collect();
     assert!(folds.iter().all(|counts| counts[0] == 10.0 && counts[1] <= 1.0), "{folds:?}");
@@ -135,7 +121,7 @@ fn four() -> Arc<dyn Dataset> {
 /// The message without the folder of the test.
 fn refused(text: &str) -> String {
     let (folder, split) = written(text);
-    let error = divide(four(), &split, &Decoded::default(), Seed::new(1)).err().expect("refused").to_string();
+    let error = divide(four(), &split, Seed::new(1)).err().expect("refused").to_string();
     error.replace(&format!("{}/", folder.path().display()), "")
 }
 
@@ -143,7 +129,7 @@ fn refused(text: &str) -> String {
 fn a_file_divides() {
     let text = "image,split\nimage 3,val\nimage 0,train\nimage 1,Train\nimage 2,test\nunknown,test\n";
     let (_folder, split) = written(text);
-    let divided = divide(four(), &split, &Decoded::default(), Seed::new(1)).unwrap();
+    let divided = divide(four(), &split, Seed::new(1)).unwrap();
     assert_eq!(divided.train.indices(), [0, 1]);
     assert_eq!(divided.validation.indices(), [3]);
     assert_eq!(divided.validation.id(0), "image 3");
@@ -202,7 +188,7 @@ fn a_file_names_every_image_once() {
         "split.csv: leaves no image for validation of the 4 there are – write `val` beside some of them"
     );
     let split = rule("{ file: nowhere.csv }");
-    let error = divide(four(), &split, &Decoded::default(), Seed::new(1)).err().unwrap();
+    let error = divide(four(), &split, Seed::new(1)).err().unwrap();
     assert_eq!(
         error.to_string(),
         "nowhere.csv: no such split file; write a CSV with the columns `image` and `split`, or name another with \
@@ -238,7 +224,7 @@ fn official_parts_share_nothing() {
 fn groups_that_a_recipe_names_must_exist() {
     let message = |dataset: Arc<dyn Dataset>, group: &str| {
         let split = rule(&format!("{{ validation: 0.5, group: {group} }}"));
-        divide(dataset, &split, &Decoded::default(), Seed::new(1)).err().expect("refused").to_string()
+        divide(dataset, &split, Seed::new(1)).err().expect("refused").to_string()
     };
     assert_eq!(
         message(four(), "patient_id"),
@@ -265,8 +251,7 @@ fn copies_stay_on_one_side() {
     let paths = names.iter().map(|name| folder.path().join(name)).collect();
     let (classes, name) = (vec!["x".to_owned()], Some("lesion_id".to_owned()));
     let table = Table::new("a test", classes, name, rows.collect(), Images::Files(paths)).unwrap();
-    let divided =
-        divide(Arc::new(table), &rule("{ validation: 0.3 }"), &Decoded::default(), Seed::new(3)).unwrap();
+    let divided = divide(Arc::new(table), &rule("{ validation: 0.3 }"), Seed::new(3)).unwrap();
     let numbers: HashSet<usize> = (0..divided.validation.len())
         .map(|row| divided.validation.id(row)[..].trim_end_matches(".jpg").parse().unwrap())
         .collect();

@@ -13,8 +13,7 @@ use crate::{Error, Result};
 #[derive(Debug, Default)]
 pub struct Files {
     folders: Vec<PathBuf>,
-    /// Of folders by their hash.
-    known: HashMap<u64, u32>,
+    known: HashMap<PathBuf, u32>,
     folder_of: Vec<u32>,
     names: Vec<Box<OsStr>>,
     about: Vec<OnceLock<About>>,
@@ -78,13 +77,10 @@ impl Files {
             // A path such as `a/..`, which is no file's.
             _ => (Path::new(""), path.as_os_str()),
         };
-        let is_known = |at: &u32| self.folders[*at as usize].as_os_str() == folder.as_os_str();
-        let hash = hash(folder.as_os_str().as_encoded_bytes(), 0) as u64;
-        let at = self.folder_of.last().copied().filter(&is_known);
-        let at = at.or_else(|| self.known.get(&hash).copied().filter(&is_known)).unwrap_or_else(|| {
+        let at = self.known.get(folder).copied().unwrap_or_else(|| {
             let at = self.folders.len() as u32;
             self.folders.push(folder.to_owned());
-            self.known.entry(hash).or_insert(at);
+            self.known.insert(folder.to_owned(), at);
             at
         });
         self.folder_of.push(at);

@@ -1,6 +1,6 @@
 //! The rows of a table, without a text of its own for each.
 
-use crate::texts::{Texts, repeated};
+use crate::texts::Texts;
 
 /// What is known of an image without decoding it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,11 +46,6 @@ impl Rows {
 
     pub fn group(&self, index: usize) -> Option<&str> {
         self.has_group[index].then(|| self.groups.get(index))
-    }
-
-    /// The first row whose id an earlier one has.
-    pub(super) fn repeated(&self) -> Option<usize> {
-        repeated(self.len(), |index| self.id(index)).first().map(|(index, _)| *index)
     }
 }
 

@@ -157,7 +157,7 @@ pub fn split_note(name: &str, part: &dyn Dataset) -> SplitNote {
 /// A name that is none; a part that is not there, empty or broken.
 pub fn part(plan: &Plan, name: &str, progress: &Progress) -> Result<Arc<dyn Dataset>> {
     let official = official(plan)?;
-    let mut decoded = known(&official);
+    let mut decoded = seen_before(&official);
     let known: Vec<&str> = [
         ("train", official.train.is_some()),
         (
@@ -281,13 +281,13 @@ fn windowed(plan: &Plan, parts: Parts) -> tallow_data::Result<Parts> {
 /// The parts that a plan trains with, whatever is in two of them, what people should know, and what is known of the images.
 pub(super) fn named(plan: &Plan) -> Result<(Named, Vec<String>, Decoded)> {
     let official = official(plan)?;
-    let decoded = known(&official);
+    let decoded = seen_before(&official);
     let (named, notes) = divided(plan, official, &decoded)?;
     Ok((named, notes, decoded))
 }
 
 /// What was seen of the images of some parts when they were trained with before.
-fn known(parts: &Parts) -> Decoded {
+fn seen_before(parts: &Parts) -> Decoded {
     let all: Vec<(&str, &dyn Dataset)> = parts.all().map(|part| ("", &**part)).collect();
     Decoded::of(&all, Cache::of_user())
 }

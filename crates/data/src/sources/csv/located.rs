@@ -29,49 +29,47 @@ struct Seen {
 }
 
 impl Located {
-    /// Of `count` rows of which `place` says where the file should be, and `id` its name. Those that are not there, and `wanted`, are looked
-    /// for below `root`.
+    /// Of `count` rows of which `place` says where the file should be, and `id` its name. Those that are not there are looked for below `root`.
     pub fn new<'a>(
         count: usize,
         place: impl Fn(usize) -> PathBuf + Sync,
         id: impl Fn(usize) -> &'a str,
-        wanted: impl Fn(usize) -> bool,
         (root, links): (&Path, Links),
     ) -> Result<Located> {
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut files = in_threads(count, workers, |row| seen(&place(row)))?;
+        let mut files = in_threads(count, workers, |at| seen(&place(at)))?;
         let mut named = HashMap::new();
         // A FIFO is there, and refused.
-        let is_absent = |row: &usize| files[*row].is_none() && wanted(*row) && special(&place(*row)).is_ok();
+        let is_absent = |at: &usize| files[*at].is_none() && special(&place(*at)).is_ok();
         let absent: Vec<usize> = (0..count).filter(is_absent).collect();
         if !absent.is_empty() {
             let names = ByName::below(root, links)?;
-            for row in absent {
-                if let Some(path) = names.find(id(row)) {
-                    files[row] = seen(path)?;
-                    named.insert(row, path.clone());
+            for at in absent {
+                if let Some(path) = names.find(id(at)) {
+                    files[at] = seen(path)?;
+                    named.insert(at, path.clone());
                 }
             }
         }
-        // What is not there differs from all else by its row.
-        let hashes = files.iter().enumerate().map(|(row, seen)| seen.map_or(row as u64, |seen| seen.file));
+        // What is not there is nobody else's.
+        let hashes = files.iter().enumerate().map(|(at, seen)| seen.map_or(at as u64, |seen| seen.file));
         let shared = alike(hashes).into_iter().flatten().collect();
         Ok(Located { files, named, shared })
     }
 
     /// What is known of the file of a row, where there is one.
-    pub fn about(&self, row: usize) -> Option<About> {
-        Some(self.files[row]?.about)
+    pub fn about(&self, at: usize) -> Option<About> {
+        Some(self.files[at]?.about)
     }
 
     /// Where a row's file was found by its name.
-    pub fn named(&self, row: usize) -> Option<&PathBuf> {
-        self.named.get(&row)
+    pub fn named(&self, at: usize) -> Option<&PathBuf> {
+        self.named.get(&at)
     }
 
     /// Whether another row may name a row's file as well. Hard links are files of their own, and yet alike here.
-    pub fn is_shared(&self, row: usize) -> bool {
-        self.shared.contains(&row)
+    pub fn is_shared(&self, at: usize) -> bool {
+        self.shared.contains(&at)
     }
 }
 
