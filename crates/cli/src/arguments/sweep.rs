@@ -58,8 +58,8 @@ pub struct Sweep {
     /// Run one cell alone, by its number in --dry-run, without a report
     #[arg(long, value_name = "N", conflicts_with_all = ["array", "slurm", "dry_run"])]
     pub cell: Option<usize>,
-    /// Run this process's share of the cells, without a report: as a task of a job array (Slurm, Grid Engine, LSF, PBS, Kubernetes), or as one of
-    /// several that mpirun or srun started
+    /// Run this process's share of the cells, without a report: as one of several that mpirun or srun started, or as a task of a job
+    /// array (Slurm; Grid Engine, LSF, PBS and Kubernetes: a task for each cell)
     #[arg(long, conflicts_with_all = ["slurm", "dry_run", "json"])]
     pub array: bool,
     /// Write a job array for Slurm, one cell a task, and train nothing
