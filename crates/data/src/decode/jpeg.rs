@@ -91,6 +91,8 @@ fn attempt(bytes: &[u8], strict: bool, most: u64) -> std::result::Result<(Image,
     decoder.decode_headers().map_err(failed)?;
     let (width, height) = decoder.dimensions().ok_or("no size")?;
     check_pixels(width as u32, height as u32, most).map_err(Failure::Size)?;
+    // As the headers say, like the size: between the scans of a progressive picture there may be another.
+    let turn = orientation(&decoder);
     let grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
     let color = if grey { ColorSpace::Luma } else { ColorSpace::RGB };
     decoder.set_options(options(strict).jpeg_set_out_colorspace(color));
@@ -100,7 +102,7 @@ fn attempt(bytes: &[u8], strict: bool, most: u64) -> std::result::Result<(Image,
         let problem = format!("expected {} bytes of pixels, got {}", width * height * 3, pixels.len());
         return Err(Failure::Data(problem));
     }
-    Ok((Image { width: width as u32, height: height as u32, pixels }, orientation(&decoder)))
+    Ok((Image { width: width as u32, height: height as u32, pixels }, turn))
 }
 
 fn options(strict: bool) -> DecoderOptions {

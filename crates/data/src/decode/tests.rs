@@ -171,3 +171,19 @@ fn a_loaded_file_is_the_same_image() {
     assert!(matches!(loaded, Encoded::Bytes(_)));
     assert_eq!(decode(&loaded).unwrap(), decode(&stored).unwrap());
 }
+
+/// What stands between the scans of a progressive JPEG turns neither its size nor its pixels.
+#[test]
+fn a_second_orientation_after_the_headers_counts_for_nothing() {
+    let mut bytes = std::fs::read(golden().join("jpeg_progressive.jpg")).unwrap();
+    let plain = decode(&Encoded::Bytes(bytes.clone())).unwrap();
+    let scans: Vec<usize> = (0..bytes.len() - 1).filter(|&at| bytes[at..at + 2] == [0xff, 0xda]).collect();
+    // APP1, Exif, little-endian TIFF, one entry: orientation (0x112), a short, 6: turned by 90°.
+    let mut exif =
+        b"\xff\xe1\x00\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0".to_vec();
+    exif.extend([0; 4]);
+    bytes.splice(scans[1]..scans[1], exif);
+    let encoded = Encoded::Bytes(bytes);
+    assert_eq!(size(&encoded).unwrap(), (plain.width, plain.height));
+    assert_eq!(decode(&encoded).unwrap(), plain);
+}
