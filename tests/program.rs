@@ -175,6 +175,22 @@ impl Running {
         self
     }
 
+    /// Under MPI, as so many ranks that take turns on the processors that there are.
+    #[allow(dead_code, reason = "for the tests of ranks alone")]
+    pub fn ranks(self, count: usize) -> Running {
+        let mut command = Command::new("mpirun");
+        command.args(["--allow-run-as-root", "--oversubscribe", "-n", &count.to_string()]);
+        command.arg(self.command.get_program()).args(self.command.get_args()).stdin(Stdio::null());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        self.command.get_current_dir().map(|folder| command.current_dir(folder));
+        Running { command }
+    }
+
     /// In the background, its stdout to be read.
     pub fn start(mut self) -> Child {
         self.command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts")

@@ -294,6 +294,18 @@ fn a_device_that_is_not_there() {
 }
 
 #[test]
+fn several_processes_without_mpi() {
+    let desk = Desk::new();
+    if !cfg!(feature = "mpi") {
+        let running = desk.program(Program::Train).args(&["tiny.yaml"]);
+        let said = running.env("OMPI_COMM_WORLD_RANK", "1").env("OMPI_COMM_WORLD_SIZE", "2").say();
+        said.complains(2, &["Open MPI started 2 processes", "cargo build --features mpi"]);
+    }
+    desk.tallow(&["check", "tiny.yaml", "shards=0"]).complains(2, &["shards", "1 or more"]);
+    nothing_left(&desk, &[]);
+}
+
+#[test]
 fn a_stem_that_the_model_lacks() {
     let desk = Desk::new();
     desk.train(&["tiny.yaml", "model.stem=imagenet"])

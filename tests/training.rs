@@ -53,6 +53,26 @@ fn the_same_seed_gives_the_same_bytes_whatever_the_threads() {
     assert!(differing > 12, "another seed changes only {differing} files");
 }
 
+/// A run goes on with the shards that it began with, and threads move no bit of it.
+#[test]
+fn a_run_in_shards_is_the_same_whatever_the_threads() {
+    let desk = Desk::new();
+    let run = |name: &str, threads: &str, arguments: &[&str]| {
+        let arguments = [&["tiny.yaml", "--out", name], arguments].concat();
+        desk.program(Program::Train).args(&arguments).env("RAYON_NUM_THREADS", threads).say().ok();
+        desk.bytes(name)
+    };
+    let whole = run("whole", "2", &["shards=3"]);
+    assert_same(&whole, &run("one_thread", "1", &["shards=3"]));
+    assert_same(&whole, &run("many_threads", "7", &["shards=3"]));
+    let log = desk.path("killed/metrics.jsonl");
+    let arguments = ["tiny.yaml", "shards=3", "checkpoint.every=1 steps", "--out", "killed"];
+    assert_eq!(desk.program(Program::Train).args(&arguments).until(&log, 2, "TERM").code, 128 + 15);
+    let resumed = run("killed", "2", &["--resume", "checkpoint.every=1 steps"]);
+    let weights = |run: &BTreeMap<String, Vec<u8>>| run["predictions.csv"].clone();
+    assert_eq!(weights(&resumed), weights(&whole));
+}
+
 /// The loss of each step of a run.
 pub fn losses(desk: &Desk, run: &str) -> Vec<f64> {
     let text = desk.read(&format!("{run}/metrics.jsonl"));

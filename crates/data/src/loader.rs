@@ -81,6 +81,13 @@ struct Crew {
     threads: Vec<JoinHandle<()>>,
 }
 
+impl Pixels {
+    /// Bytes of one image.
+    pub fn row_bytes(&self) -> usize {
+        self.height * self.width * 3
+    }
+}
+
 impl Loader {
     /// `batches` are lists of indices of `dataset`, from a [`crate::Sampler`]; `workers` threads prepare them, 0 prepares in
     /// `next`. Panics if an index is out of range or a thread cannot be started.

@@ -30,6 +30,7 @@ mod dispatch;
 pub mod gpu;
 mod graph;
 mod ops;
+mod shards;
 
 // Linked for its trampolines, which candle calls.
 #[cfg(feature = "cuda")]
@@ -43,3 +44,4 @@ pub use gpu::allow_tf32;
 pub use graph::record;
 pub use graph::{Gradients, backward};
 pub use ops::*;
+pub use shards::{Bytes, Shard, in_shard, keeps_statistics};

@@ -139,7 +139,7 @@ impl BatchNorm {
         let (running, eps, momentum) = (&running, self.eps, self.momentum);
         let norm = tallow_kernels::BatchNorm { weight, bias, running, stats, eps, momentum };
         let result = tallow_kernels::batch_norm(values, norm, residual, relu)?;
-        if stats == Stats::BatchAndUpdate {
+        if stats == Stats::BatchAndUpdate && tallow_kernels::keeps_statistics() {
             self.batches.increment();
         }
         Ok(result)

@@ -34,6 +34,8 @@ pub enum Error {
     #[error(transparent)]
     Report(#[from] tallow_report::Error),
     #[error(transparent)]
+    Ranks(#[from] tallow_ranks::Error),
+    #[error(transparent)]
     Tensor(#[from] candle_core::Error),
 }
 

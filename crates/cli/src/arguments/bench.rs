@@ -13,7 +13,7 @@ use tallow_models::Stem;
   tallow bench load recipes/quickstart.yaml data.workers=1
   tallow bench epoch recipes/quickstart.yaml --limit 20
 
-RAYON_NUM_THREADS sets the threads of the arithmetic. Medians are of the timed repetitions; the first ones only warm up.")]
+Under `mpirun` the ranks share an epoch, and its first one tells. RAYON_NUM_THREADS sets the threads of the arithmetic. Medians are of the timed repetitions; the first ones only warm up.")]
 pub struct Bench {
     #[command(subcommand)]
     pub what: Timed,
@@ -31,6 +31,28 @@ pub enum Timed {
     Load(RecipeBench),
     /// An epoch of a recipe's training, loading included; no evaluation, nothing is written
     Epoch(RecipeBench),
+    /// The sum of gradients over the ranks of `mpirun`
+    Reduce(ReduceBench),
+}
+
+#[derive(Args)]
+#[command(after_help = "examples:
+  tallow bench reduce --numbers 25557032 --json
+
+Under `mpirun -n 4`, four ranks add up as many numbers as ResNet-50 has parameters.")]
+pub struct ReduceBench {
+    /// Numbers of each rank, such as the parameters of a network
+    #[arg(long, default_value_t = 25_557_032, value_parser = clap::value_parser!(u64).range(1..))]
+    pub numbers: u64,
+    /// Repetitions that are timed
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
+    pub steps: u32,
+    /// Repetitions before them
+    #[arg(long, default_value_t = 2)]
+    pub warmup: u32,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args)]

@@ -4,7 +4,10 @@ mod caches;
 mod figures;
 
 use super::device;
-use crate::arguments::{Bench, EvalBench, MixBench, NetworkBench, Pace, RecipeBench, StepBench, Timed};
+use crate::arguments::{
+    Bench, EvalBench, MixBench, NetworkBench, Pace, RecipeBench, ReduceBench, StepBench, Timed,
+};
+use crate::ranks;
 use candle_core::Device;
 use figures::Figures;
 use serde_yaml::{Mapping, Value};
@@ -21,6 +24,7 @@ pub fn bench(arguments: &Bench, registry: &Registry) -> anyhow::Result<()> {
         Timed::Mix(arguments) => mix(arguments, registry),
         Timed::Load(arguments) => load(arguments, registry),
         Timed::Epoch(arguments) => epoch(arguments, registry),
+        Timed::Reduce(arguments) => reduce(arguments),
     }
 }
 
@@ -140,10 +144,15 @@ fn load(arguments: &RecipeBench, registry: &Registry) -> anyhow::Result<()> {
 }
 
 fn epoch(arguments: &RecipeBench, registry: &Registry) -> anyhow::Result<()> {
-    let progress = Progress::stderr();
-    let plan = Plan::read(&arguments.recipe, &arguments.overrides, registry)?;
-    let run = Run::build(plan, Start::Recipe, &progress)?;
+    let ranks = ranks::join()?;
+    let progress = ranks::progress(&*ranks);
+    let read = |overrides: &[String]| Plan::read(&arguments.recipe, overrides, registry);
+    let plan = ranks::plan(&*ranks, read, &arguments.overrides)?;
+    let run = Run::build_among(plan, Start::Recipe, &progress, ranks.clone())?;
     let trained = bench::epoch(&run, limit(arguments))?;
+    if ranks.index() > 0 {
+        return Ok(());
+    }
 
     let mut figures = Figures::new();
     figures.put("recipe", run.plan().name.as_str(), "");
@@ -152,6 +161,8 @@ fn epoch(arguments: &RecipeBench, registry: &Registry) -> anyhow::Result<()> {
     figures.put("batch", run.plan().data.batch, "");
     figures.put("loader_threads", run.plan().data.workers, "");
     machinery(&mut figures, &run.model.device);
+    figures.put("shards", run.plan().shards, "of a batch");
+    figures.put("ranks", ranks.count(), "");
     figures.put("images", trained.images, "");
     figures.put(
         "images_per_second",
@@ -162,7 +173,31 @@ fn epoch(arguments: &RecipeBench, registry: &Registry) -> anyhow::Result<()> {
     figures.put("waiting_seconds", trained.waiting.sum(), "for the loader");
     figures.put("step_seconds", trained.step.median(), "median; upload to backward");
     figures.put("optimizer_seconds", trained.optimizer.median(), "median; clip, update, average");
+    figures.put("exchange_seconds", trained.traffic.seconds, "sending to other ranks, and waiting for them");
+    figures.put("sent_bytes", trained.traffic.bytes, "to other ranks, by this one");
     figures.put("loss", trained.loss, "mean over the images");
+    figures.put("peak_rss_bytes", bench::peak_rss(), "of this process");
+    figures.print(arguments.json)
+}
+
+fn reduce(arguments: &ReduceBench) -> anyhow::Result<()> {
+    let ranks = ranks::join()?;
+    let repetitions = (arguments.warmup as usize, arguments.steps as usize);
+    let reduced = bench::reduce(&*ranks, arguments.numbers as usize, repetitions)?;
+    if ranks.index() > 0 {
+        return Ok(());
+    }
+    let (seconds, bytes) = (reduced.times.median(), reduced.traffic.bytes / u64::from(arguments.steps));
+    let mut figures = Figures::new();
+    program(&mut figures);
+    figures.put("ranks", ranks.count(), "");
+    figures.put("numbers", arguments.numbers, "f32, of each rank");
+    figures.put("warmup", arguments.warmup, "repetitions before them");
+    figures.put("steps", arguments.steps, "timed repetitions");
+    figures.put("milliseconds", 1e3 * seconds, "median");
+    figures.put("milliseconds_min", 1e3 * reduced.times.least(), "");
+    figures.put("sent_bytes", bytes, "by this rank, in one of them");
+    figures.put("gb_per_second", bytes as f64 / seconds / 1e9, "sent by this rank");
     figures.put("peak_rss_bytes", bench::peak_rss(), "of this process");
     figures.print(arguments.json)
 }

@@ -1,8 +1,8 @@
 //! `train RECIPE`: the main job.
 
 use crate::arguments::{Sweep, Train, typed};
-use crate::signals;
 use crate::wrap::wrapped;
+use crate::{ranks, signals};
 use anyhow::Context;
 use serde_json::json;
 use std::io::Write;
@@ -10,16 +10,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tallow_data::counted;
 use tallow_policy::Registry;
+use tallow_ranks::{Alone, Ranks};
 use tallow_report::Progress;
 use tallow_train::{Earlier, Error, Fitted, Folder, Plan, Run, Start, Stop};
 
 pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
-    let progress = Progress::stderr();
+    let joined = ranks::join()?;
+    let is_first = joined.index() == 0;
+    let progress = ranks::progress(&*joined);
     let run_folder = arguments.recipe.is_dir().then(|| super::run_of(&arguments.recipe).to_owned());
-    let plan = match &run_folder {
-        Some(folder) => Plan::of_run(folder, &arguments.overrides, registry)?,
-        None => Plan::read(&arguments.recipe, &arguments.overrides, registry)?,
-    };
     if arguments.dry_run && (arguments.resume || arguments.resume_or_start) {
         let problem = "--dry-run tries the first step of a new run, which --resume and --resume-or-start do not take; leave one of them out";
         return Err(Error::recipe(problem).into());
@@ -30,7 +29,32 @@ pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
         Train { overwrite: true, .. } => Earlier::Overwrite,
         _ => Earlier::Refuse,
     };
-    let place = arguments.out.clone().or(run_folder).unwrap_or_else(|| folder_of(&plan));
+    let read = |overrides: &[String]| match &run_folder {
+        Some(folder) => Plan::of_run(folder, overrides, registry),
+        None => Plan::read(&arguments.recipe, overrides, registry),
+    };
+    let mut plan = read(&arguments.overrides)?;
+    let place = arguments.out.clone().or(run_folder.clone()).unwrap_or_else(|| folder_of(&plan));
+    let goes_on = matches!(earlier, Earlier::Resume | Earlier::ResumeOrStart);
+    plan = match ranks::shards_of(&place).filter(|_| goes_on && !plan.has_shards()) {
+        // A run goes on with the shards that it has.
+        Some(1) => plan,
+        Some(shards) => read(&[&arguments.overrides[..], &[format!("shards={shards}")]].concat())?,
+        None => ranks::plan(&*joined, read, &arguments.overrides)?,
+    };
+    if let Some(few) = ranks::few_processors() {
+        progress.note(&format!("warning: {few}"));
+    }
+    if joined.count() > 1 && !plan.repeats.is_one() {
+        let problem = "trains several runs; ranks share those by `tallow sweep RECIPE --array`, each training some of them";
+        return Err(Error::recipe(format!("a recipe with `seeds` or `folds` {problem}")).into());
+    }
+    if arguments.dry_run {
+        plan.check_ranks(joined.count())?;
+        if !is_first {
+            return Ok(());
+        }
+    }
     if !plan.repeats.is_one() {
         return several(arguments, plan, registry, &progress);
     }
@@ -41,7 +65,10 @@ pub fn train(arguments: &Train, registry: &Registry) -> anyhow::Result<()> {
         }
         return Ok(());
     }
-    let (run, fitted, _) = to_the_end(plan, &place, earlier, &progress, signals::watch)?;
+    let (run, fitted, _) = among(plan, &place, earlier, &progress, signals::watch, joined)?;
+    if !is_first {
+        return Ok(());
+    }
     let measured = tallow_train::measured(&fitted.predictions, run.data.validation.group_name());
     let mut out = std::io::stdout().lock();
     if arguments.json {
@@ -112,9 +139,21 @@ pub fn to_the_end(
     progress: &Progress,
     watch: impl FnOnce() -> std::io::Result<Arc<Stop>>,
 ) -> anyhow::Result<(Run, Fitted, Folder)> {
-    let folder = Folder::inspect(place, &plan, earlier)?;
+    among(plan, place, earlier, progress, watch, Arc::new(Alone))
+}
+
+/// The same together with other processes, the first of which writes.
+fn among(
+    plan: Plan,
+    place: &Path,
+    earlier: Earlier,
+    progress: &Progress,
+    watch: impl FnOnce() -> std::io::Result<Arc<Stop>>,
+    ranks: Arc<dyn Ranks>,
+) -> anyhow::Result<(Run, Fitted, Folder)> {
+    let folder = folder_among(place, &plan, earlier, &*ranks)?;
     progress.hold();
-    let trained = trained(plan, &folder, progress, watch);
+    let trained = trained(plan, &folder, progress, watch, ranks);
     let last = trained
         .as_ref()
         .err()
@@ -124,19 +163,32 @@ pub fn to_the_end(
     Ok((run, fitted, folder))
 }
 
+/// The folder of a run: the first rank looks at it, and the others go on from what it found.
+fn folder_among(place: &Path, plan: &Plan, earlier: Earlier, ranks: &dyn Ranks) -> Result<Folder, Error> {
+    let found = (ranks.index() == 0).then(|| Folder::inspect(place, plan, earlier)).transpose()?;
+    let resume = found.as_ref().and_then(|folder| folder.resume.as_ref());
+    let told = resume.map_or(Vec::new(), |place| place.as_os_str().as_encoded_bytes().to_vec());
+    let told = ranks.gather(told)?.swap_remove(0);
+    let resume = (!told.is_empty()).then(|| PathBuf::from(String::from_utf8_lossy(&told).into_owned()));
+    Ok(found.unwrap_or_else(|| Folder::of_another_rank(place, resume)))
+}
+
 fn trained(
     plan: Plan,
     folder: &Folder,
     progress: &Progress,
     watch: impl FnOnce() -> std::io::Result<Arc<Stop>>,
+    ranks: Arc<dyn Ranks>,
 ) -> anyhow::Result<(Run, Fitted)> {
     let start = folder.resume.as_deref().map_or(Start::Recipe, Start::Checkpoint);
-    let run = Run::build(plan, start, progress)?;
+    let run = Run::build_among(plan, start, progress, ranks)?;
     introduce(&run, progress)?;
     folder.notes.iter().for_each(|note| progress.note(note));
     let stop = watch().context("cannot watch for signals")?;
     let fitted = tallow_train::fit(&run, folder, progress, &stop)?;
-    tallow_train::report(&run, folder, &fitted)?;
+    if folder.is_written() {
+        tallow_train::report(&run, folder, &fitted)?;
+    }
     fitted.warnings.iter().for_each(|warning| progress.note(&format!("warning: {warning}")));
     Ok((run, fitted))
 }

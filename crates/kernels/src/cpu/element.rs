@@ -5,7 +5,7 @@ use candle_core::{DType, Result, Shape, Storage, StorageRef, Tensor, WithDType, 
 use std::ops::{Deref, Range};
 
 /// f32 or f64.
-pub(crate) trait Element: WithDType + gemm_types::Product {
+pub(crate) trait Element: WithDType + gemm_types::Product + bytemuck::Pod {
     fn sqrt(self) -> Self;
     /// Near overflow and underflow f32's is held at the ends.
     fn exp(self) -> Self;

@@ -58,6 +58,7 @@ pub struct Applied {
 
 /// A batch on its way through a branch. [`BranchPass::at`] is called once at every tap, in the network's order; targets and
 /// shares are those of all mixes so far.
+#[derive(Clone)]
 pub struct BranchPass<'a> {
     branch: usize,
     rows: &'a Rows,
@@ -69,6 +70,7 @@ pub struct BranchPass<'a> {
 }
 
 /// A mix that was drawn to happen and has not yet.
+#[derive(Clone)]
 struct Due<'a> {
     mix: &'a Tapped,
     tap: &'a str,

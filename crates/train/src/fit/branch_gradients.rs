@@ -110,7 +110,7 @@ impl<'a, F: FnMut(Phase) -> candle_core::Result<()>> BranchGradients<'a, F> {
 }
 
 /// Every mix of a branch in the order written, and where it happened.
-fn mixes(branch: &Branch, pass: &BranchPass) -> Vec<MixStep> {
+pub fn mixes(branch: &Branch, pass: &BranchPass) -> Vec<MixStep> {
     let mix = |(node, tapped): (&tallow_policy::Node<tallow_policy::Tapped>, &tallow_policy::Tapped)| {
         let happened = pass.record().iter().find(|applied| applied.path == node.path);
         MixStep {

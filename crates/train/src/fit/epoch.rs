@@ -59,10 +59,11 @@ impl Trainer<'_> {
             if self.waiting.len() >= self.every {
                 self.tell(bar)?;
             }
-            if self.stop.asked().is_some() || self.is_due() {
+            let (asked, is_due) = self.agreed()?;
+            if asked.is_some() || is_due {
                 self.tell(bar)?;
                 self.save_last(None)?;
-                self.go_on()?;
+                asked.map_or(Ok(()), |signal| Err(self.interrupted(signal)))?;
             }
         }
         Ok(())
@@ -84,7 +85,9 @@ impl Trainer<'_> {
             self.position.loss += loss * rows as f64;
             self.position.rows += rows;
             let branches: Vec<BranchMetrics> = branches.into_iter().map(logged).collect();
-            self.log.step(self.position.epoch + 1, step + 1, &[("loss", loss), ("lr", lr)], &branches)?;
+            if let Some(log) = &mut self.log {
+                log.step(self.position.epoch + 1, step + 1, &[("loss", loss), ("lr", lr)], &branches)?;
+            }
             bar.tick(rows, &[("loss", self.mean_loss()), ("lr", lr)]);
         }
         Ok(())

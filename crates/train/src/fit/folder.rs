@@ -33,7 +33,8 @@ pub struct Folder {
     damaged: Vec<PathBuf>,
     /// What to know before going on.
     pub notes: Vec<String>,
-    _lock: Lock,
+    /// Of the one process that writes; a run's other ranks have none.
+    lock: Option<Lock>,
 }
 
 impl Folder {
@@ -67,7 +68,17 @@ impl Folder {
                 place.display()
             ));
         }
-        Ok(Folder { path: path.to_owned(), resume, damaged, notes, _lock: lock })
+        Ok(Folder { path: path.to_owned(), resume, damaged, notes, lock: Some(lock) })
+    }
+
+    /// The folder as another rank of the run sees it, which writes nothing; `resume` is what the first one goes on from.
+    pub fn of_another_rank(path: &Path, resume: Option<PathBuf>) -> Folder {
+        Folder { path: path.to_owned(), resume, damaged: Vec::new(), notes: Vec::new(), lock: None }
+    }
+
+    /// Whether this process is the one that writes.
+    pub fn is_written(&self) -> bool {
+        self.lock.is_some()
     }
 
     /// Looks at what a folder holds, and leaves it alone: no lock, and no question whether it can be written.
@@ -96,11 +107,14 @@ impl Folder {
         })
     }
 
-    /// Writes a file of the folder under another name, syncs it, then renames it: it is there whole, or as it was.
+    /// Writes a file of the folder, where this process does, under another name, syncs it, then renames it: it is there whole, or as it was.
     ///
     /// # Errors
     /// Those of `write`; a file that cannot be renamed.
     pub fn replace(&self, name: &str, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        if !self.is_written() {
+            return Ok(());
+        }
         let (fresh, place) = (self.path.join(format!(".{name}.new")), self.path.join(name));
         let written = write(&fresh).and_then(|()| {
             let sync = || fs::File::open(&fresh)?.sync_all();
@@ -116,7 +130,7 @@ impl Folder {
     /// Removes what a run wrote before its first checkpoint, and puts back the run that it would have replaced; nothing where it has a
     /// checkpoint.
     pub fn abandon(&self) {
-        if self.resume.is_none() && kept::by_progress(&self.path).is_empty() {
+        if self.is_written() && self.resume.is_none() && kept::by_progress(&self.path).is_empty() {
             // The error that ended the run is the one to report.
             let _ = aside::put_back(&self.path);
         }
@@ -128,6 +142,9 @@ impl Folder {
     /// # Errors
     /// Files that cannot be moved, removed or made.
     pub fn prepare(&self) -> Result<()> {
+        if !self.is_written() {
+            return Ok(());
+        }
         fs::create_dir_all(&self.path).map_err(Error::io(&self.path))?;
         if self.resume.is_some() {
             self.damaged.iter().try_for_each(|place| kept::remove(place))?;
@@ -145,7 +162,7 @@ impl Folder {
     /// # Errors
     /// Files that cannot be removed.
     pub fn forget_earlier(&self) -> Result<()> {
-        aside::forget(&self.path)
+        if self.is_written() { aside::forget(&self.path) } else { Ok(()) }
     }
 }
 

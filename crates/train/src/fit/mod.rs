@@ -28,10 +28,12 @@ mod said;
 mod same_run;
 mod saving;
 mod schedule;
+mod shards;
 mod step;
 mod stop;
 mod sums;
 pub mod thawed;
+mod together;
 
 pub use branch_gradients::{BranchStep, MixStep};
 pub use checkpoint::Best;
@@ -52,6 +54,7 @@ pub use optimizer::{Moments, Optimizer, Rates, Rule, State};
 pub use plateau::PlateauRule;
 pub use same_run::different_recipe;
 pub use schedule::{Schedule, Shape};
+pub use shards::{Crew, summed};
 pub use step::{Step, training_step};
 pub use stop::Stop;
 pub use sums::verify;
@@ -64,7 +67,6 @@ use checkpoint::Position;
 use dead::dead;
 use divergence::Divergence;
 use epoch::Waiting;
-use evaluate::evaluate_while;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Instant;
@@ -116,11 +118,11 @@ fn train(mut trainer: Trainer) -> Result<Fitted> {
         stopped_early = trainer.is_stale();
         trainer.go_on()?;
     }
-    let (last, seconds) = match evaluated {
-        Some((_, summary)) => (summary, trainer.seconds()),
+    let (validated, last, seconds) = match evaluated {
+        Some((predictions, summary)) => (predictions, summary, trainer.seconds()),
         // Resumed after the end: nothing to do but to look again.
         None => {
-            let is_lost = !trainer.last_is_here();
+            let is_lost = trainer.as_the_first(!trainer.last_is_here())?;
             if is_lost {
                 trainer.save_last(None)?;
             }
@@ -129,13 +131,14 @@ fn train(mut trainer: Trainer) -> Result<Fitted> {
             if is_lost {
                 trainer.save_last(Some(&summary))?;
             }
-            (summary, trainer.before)
+            (predictions, summary, trainer.before)
         }
     };
     let best = trainer.position.best.clone().expect("every run evaluates at least once");
     // Of the weights of the last step, before those of the best epoch may take their place.
     let warnings = trainer.warnings()?;
-    let predictions = trainer.best_predictions()?;
+    // Those of the last epoch, where nobody looks at them.
+    let predictions = if trainer.folder.is_written() { trainer.best_predictions()? } else { validated };
     Ok(Fitted {
         summary: Summary::of(&predictions),
         predictions,
@@ -166,7 +169,8 @@ struct Trainer<'a> {
     run: &'a Run,
     folder: &'a Folder,
     progress: &'a Progress,
-    log: Log,
+    /// Of the process that writes.
+    log: Option<Log>,
     position: Position,
     learner: Learner,
     batches: Rc<Batches<'a>>,
@@ -199,14 +203,22 @@ impl<'a> Trainer<'a> {
             }
             None => (Position::default(), Learner::new(run)?),
         };
-        room::check(&folder.path, run, &learner, batches.length)?;
+        together::check(run, &position)?;
+        if folder.is_written() {
+            room::check(&folder.path, run, &learner, batches.length)?;
+        }
         folder.prepare()?;
         // First of all: by it a folder is known to be a run's, after a kill as well.
         folder.replace(RECIPE, |fresh| checkpoint::write(fresh, run.model.recipe().as_bytes()))?;
-        progress.keep_in(&folder.path.join(LOG));
         let first = position.step;
-        let log = Log::open(&folder.path, folder.resume.as_ref().map(|_| (first, position.epoch)))?;
-        log.gap().into_iter().for_each(|gap| progress.note(&format!("warning: {gap}")));
+        let log = if folder.is_written() {
+            progress.keep_in(&folder.path.join(LOG));
+            let log = Log::open(&folder.path, folder.resume.as_ref().map(|_| (first, position.epoch)))?;
+            log.gap().into_iter().for_each(|gap| progress.note(&format!("warning: {gap}")));
+            Some(log)
+        } else {
+            None
+        };
         let divergence = Divergence::of(run, position.diverged, position.high)?;
         let mut trainer = Trainer {
             run,
@@ -226,7 +238,7 @@ impl<'a> Trainer<'a> {
             begin: Some(first),
             before: folder.seconds(),
         };
-        if folder.resume.is_some() {
+        if folder.resume.is_some() && folder.is_written() {
             trainer.reconcile()?;
         }
         Ok(trainer)
@@ -257,7 +269,7 @@ impl<'a> Trainer<'a> {
     /// What the weights that count say of the validation part.
     fn validate(&self) -> Result<(Predictions, Summary)> {
         let (model, data) = (&self.run.model, &self.run.data.validation);
-        let act = || evaluate_while(model, data, "validation", self.progress, &|| self.go_on());
+        let act = || self.evaluate_together(model, data);
         let predictions = self.with_weights_that_count(act)?;
         let summary = Summary::of(&predictions);
         Ok((predictions, summary))
@@ -274,14 +286,15 @@ impl<'a> Trainer<'a> {
         let select = self.run.plan().select;
         let value = (select.of)(&predictions);
         let epoch = self.position.epoch + 1;
-        self.log.epoch(&Epoch {
+        let of_epoch = Epoch {
             epoch,
             step: self.position.step,
             train_loss: self.mean_loss(),
             val_loss: Some(summary.log_loss),
             metrics: columns(&summary),
             lr: self.learner.lr(self.position.step - 1),
-        })?;
+        };
+        self.log.as_mut().map_or(Ok(()), |log| log.epoch(&of_epoch))?;
         let is_best = self.position.best.as_ref().is_none_or(|best| select.better.beats(value, best.value));
         self.rank(Best { value, epoch }, is_best);
         if let Some(note) = self.learner.observe(self.position.step, value, select) {

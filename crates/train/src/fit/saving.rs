@@ -29,11 +29,16 @@ impl Trainer<'_> {
             let is_earlier = keep > 1 && before.step != self.position.step;
             is_earlier.then(|| format!("{}{}", kept::STEP, before.step))
         };
-        self.save("last", retired, summary)?;
-        kept::prune_steps(folder, keep - 1)?;
-        self.folder.forget_earlier()?;
+        if self.folder.is_written() {
+            self.save("last", retired, summary)?;
+            kept::prune_steps(folder, keep - 1)?;
+            self.folder.forget_earlier()?;
+        } else {
+            self.check_weights()?;
+        }
         self.kept = (self.position.step, Instant::now());
-        Ok(())
+        // The others do not end, or go on to what ends them, before it is written.
+        self.stop.saving(|| Ok(self.run.ranks.meet()?))
     }
 
     /// Whether `last` is where the run stands, and evaluated. One that was damaged is gone, and a run that was killed between `best` and
@@ -61,6 +66,9 @@ impl Trainer<'_> {
     /// Writes this epoch, which has just been ranked, as `best` or among the next ones.
     pub(super) fn save_best(&self, summary: &Summary) -> Result<()> {
         let (folder, Position { epoch, best, next_best, .. }) = (&self.folder.path, &self.position);
+        if !self.folder.is_written() {
+            return self.check_weights();
+        }
         let is_next = |epoch: u64| next_best.iter().any(|next| next.epoch == epoch);
         let retired = |before: &Position| {
             is_next(before.epoch).then(|| format!("{}{}", kept::BEST_EPOCH, before.epoch))
@@ -154,7 +162,9 @@ impl Trainer<'_> {
         sums::verify(&place, Some(&["model.safetensors"]))?;
         weights::load(&self.run.model.params, &place.join("model.safetensors"), weights::Head::MustFit)?;
         let (model, data) = (&self.run.model, &self.run.data.validation);
-        let predictions = evaluate_while(model, data, "validation", self.progress, &|| self.go_on())?;
+        // By this process alone: the others are done.
+        let go_on = || self.stop.asked().map_or(Ok(()), |signal| Err(self.interrupted(signal)));
+        let predictions = evaluate_while(model, data, "validation", self.progress, &go_on)?;
         self.folder.replace("predictions.csv", |fresh| Ok(predictions.write_csv(fresh)?))?;
         Ok(predictions)
     }
@@ -164,13 +174,17 @@ impl Trainer<'_> {
     /// # Errors
     /// [`Error::Interrupted`].
     pub(super) fn go_on(&self) -> Result<()> {
-        let Some(signal) = self.stop.asked() else { return Ok(()) };
+        self.agreed()?.0.map_or(Ok(()), |signal| Err(self.interrupted(signal)))
+    }
+
+    /// The end of a run that a signal asked for.
+    pub(super) fn interrupted(&self, signal: i32) -> Error {
         let message = format!(
             "stopped by signal {signal} after step {} of {}; {} holds it: go on with --resume",
             self.position.step,
             self.total(),
             self.folder.path.join("last").display()
         );
-        Err(Error::Interrupted { signal, message })
+        Error::Interrupted { signal, message }
     }
 }

@@ -4,6 +4,7 @@ use super::branch::{NetworkAccess, Objective, Phase, StepContext, walk};
 use super::branch_gradients::{BranchGradients, BranchStep};
 use super::numbers::{Numbers, Read, read};
 use super::optimizer::Gradients;
+use super::shards;
 use crate::run::{Batch, Run};
 use crate::{Error, Result};
 use candle_core::Tensor;
@@ -39,6 +40,9 @@ pub fn training_step(run: &Run, batch: &Batch) -> Result<Step> {
 /// Those of the ops and the mixes.
 pub fn compute(run: &Run, batch: &Batch) -> Result<Computed> {
     run.model.freeze_at(batch.training_progress.step, |stage| run.begins(stage))?;
+    if run.plan().shards > 1 {
+        return shards::compute(run, batch);
+    }
     let objective = Objective::of(&run.model, &run.loss);
     let upload = |view| run.model.upload(batch.pixels(view));
     autoreleasepool(|| objective.compute(StepContext::of(batch), upload, |_| Ok(())))

@@ -25,6 +25,7 @@ pub use policy::{check_preset, is_preset};
 pub use reference::{Key, Section, completed, without_defaults};
 pub use repeats::{Repeats, Seeds};
 
+use crate::fit::branch::cuts;
 use crate::fit::{Loss, LossKind, Optimizer, Shape};
 use crate::recipe::{Document, Node, resolved, text_of};
 use crate::run::{DeviceChoice, Precision};
@@ -67,6 +68,8 @@ pub struct Plan {
     pub clip: Option<f64>,
     /// Micro-batches per update.
     pub accumulate: usize,
+    /// Parts of a batch that are walked at the same time; 1 where it is walked as a whole.
+    pub shards: usize,
     pub ema: Option<EmaPlan>,
     pub select: &'static Metric,
     /// Epochs without a better `select` after which training stops.
@@ -181,6 +184,35 @@ pub struct EmaPlan {
 }
 
 impl Plan {
+    /// Whether the recipe says into how many shards a batch is cut.
+    pub fn has_shards(&self) -> bool {
+        self.resolved.get("shards").is_some()
+    }
+
+    /// Refuses more ranks than there is work for.
+    ///
+    /// # Errors
+    /// Fewer shards than ranks, or fewer rows of a micro-batch than shards.
+    pub fn check_ranks(&self, ranks: usize) -> Result<()> {
+        if ranks > self.shards {
+            let (shards, enough) = (self.shards, ranks.next_power_of_two());
+            let problem = format!(
+                "expected one or more for each of {ranks} ranks, got {shards}; write shards: {enough} or more, or start fewer ranks"
+            );
+            return Err(self.mistake("shards", problem));
+        }
+        let least = cuts(self.data.batch, self.accumulate).iter().map(|(_, len)| *len).min().unwrap_or(0);
+        if ranks > 1 && least < self.shards {
+            let problem = format!(
+                "a micro-batch of {least} rows cannot be cut into {} shards, and every rank would walk all of it; write a larger \
+                 data.batch, or less accumulate or shards",
+                self.shards
+            );
+            return Err(self.mistake("shards", problem));
+        }
+        Ok(())
+    }
+
     /// Reads and checks a recipe with its overrides.
     ///
     /// # Errors

@@ -66,6 +66,7 @@ pub fn plan(
              mix at `input`, or write accumulate: 1"
         ));
     }
+    let shards = root.get("shards").map_or(Some(1), |node| node.count(1));
     let select = match root.get("select") {
         None => metric(root, "macro_f1"),
         Some(node) => node.text().and_then(|name| metric(&node, name)),
@@ -87,7 +88,7 @@ pub fn plan(
     let (data, model, images, evaluation) = (data?, model?, own_images?, evaluation?);
     let (loss, optimizer, schedule, length) = (loss?, optimizer?, schedule?, length?);
     let (clip, accumulate, ema, select, patience) = (clip?, accumulate?, ema?, select?, patience?);
-    let (crops, checkpoint) = (crops?, checkpoint?);
+    let (crops, checkpoint, shards) = (crops?, checkpoint?, shards?);
     let (seed, device, precision) = (seed?, device?, precision?);
     Some(move |document, registry, notes| Plan {
         name,
@@ -107,6 +108,7 @@ pub fn plan(
         length,
         clip,
         accumulate,
+        shards,
         ema,
         select,
         patience,

@@ -2,13 +2,16 @@
 
 use super::data::Data;
 use super::keys;
+use super::shards::Shards;
 use super::transforms::Transforms;
 use crate::Result;
+use crate::fit::branch::cuts;
 use crate::plan::{Plan, RunLength};
 use std::ops::Range;
 use std::sync::Arc;
 use tallow_data::{HostBatch, Loader, Pixels, Prepare, Sampler, decode_within};
 use tallow_policy::{Policy, Rows, TrainingProgress, View};
+use tallow_ranks::Ranks;
 use tallow_seed::Seed;
 
 /// A training batch: its images as bytes, what the engine knows of its rows, the seed of its step, and when that is.
@@ -17,6 +20,8 @@ pub struct Batch {
     pub rows: Rows,
     pub seed: Seed,
     pub training_progress: TrainingProgress,
+    /// Those of its rows that have their images here, as it is walked.
+    pub shards: Shards,
     /// In the order of the views of `host`.
     views: Vec<View>,
 }
@@ -37,6 +42,7 @@ pub struct Batches<'a> {
     /// Views that the policies' branches see, in the order of a batch's views.
     views: Vec<View>,
     pub length: RunLength,
+    shards: Shards,
 }
 
 impl<'a> Batches<'a> {
@@ -51,7 +57,8 @@ impl<'a> Batches<'a> {
         let checked = sampler.check(&labels, plan.data.batch, plan.data.drop_last);
         checked.map_err(|error| plan.place(error))?;
         let length = RunLength { steps: 0, batches_per_epoch: 0, batch: plan.data.batch as u64 };
-        let batches = Batches { plan, data, sampler, labels, views: views([&plan.policy]), length };
+        let (views, shards) = (views([&plan.policy]), Shards { count: plan.shards, ranks: 1, rank: 0 });
+        let batches = Batches { plan, data, sampler, labels, views, length, shards };
         let per_epoch = batches.indices(0).len() as u64;
         Ok(Batches { length: plan.run_length(per_epoch)?, ..batches })
     }
@@ -59,6 +66,11 @@ impl<'a> Batches<'a> {
     /// With the views that these policies look at.
     pub fn seen_by(self, policies: &[&Policy]) -> Batches<'a> {
         Batches { views: views(policies.iter().copied()), ..self }
+    }
+
+    /// Of which this process loads the images that it walks.
+    pub fn among(self, ranks: &dyn Ranks) -> Batches<'a> {
+        Batches { shards: Shards { ranks: ranks.count(), rank: ranks.index(), ..self.shards }, ..self }
     }
 
     pub fn views(&self) -> &[View] {
@@ -88,21 +100,48 @@ impl<'a> Batches<'a> {
         range: Range<u64>,
     ) -> Result<impl Iterator<Item = Result<Batch>>> {
         let (first, len) = (range.start, range.end.saturating_sub(range.start));
-        let chosen = self.indices(epoch).into_iter().skip(first as usize).take(len as usize).collect();
+        let chosen: Vec<_> =
+            self.indices(epoch).into_iter().skip(first as usize).take(len as usize).collect();
+        let here = chosen.iter().map(|batch| self.here(batch)).collect();
         let prepare = self.prepare(transforms, epoch)?;
-        let loader = Loader::new(self.data.train.clone(), chosen, prepare, self.plan.data.workers);
-        Ok(loader.zip(first..).map(move |(host, index)| {
+        let loader = Loader::new(self.data.train.clone(), here, prepare, self.plan.data.workers);
+        Ok(loader.zip(chosen).zip(first..).map(move |((host, images), index)| {
             let step = epoch * self.length.batches_per_epoch + index;
             let seed = keys::step(self.plan.seed, epoch, index);
-            Ok(self.batch(host?, seed, self.length.at(step)))
+            Ok(self.batch_of(&images, host?, seed, self.length.at(step)))
         }))
     }
 
     /// Loaded images as the batch of a step.
     pub fn batch(&self, host: HostBatch, seed: Seed, training_progress: TrainingProgress) -> Batch {
-        let (classes, groups) = (self.data.train.classes().len(), self.data.interned(&host));
-        let rows = Rows::one_hot(host.labels.clone(), groups, classes);
-        Batch { host, rows, seed, training_progress, views: self.views.clone() }
+        self.batch_of(&host.indices.clone(), host, seed, training_progress)
+    }
+
+    /// The same of these images of the dataset, some of which were loaded here.
+    fn batch_of(
+        &self,
+        images: &[u32],
+        host: HostBatch,
+        seed: Seed,
+        training_progress: TrainingProgress,
+    ) -> Batch {
+        let (classes, groups) = (self.data.train.classes().len(), self.data.interned(images));
+        let labels = images.iter().map(|image| self.labels[*image as usize]).collect();
+        let rows = Rows::one_hot(labels, groups, classes);
+        let shards = self.shards.for_rows(self.smallest(images.len()));
+        Batch { host, rows, seed, training_progress, shards, views: self.views.clone() }
+    }
+
+    /// Rows of the smallest micro-batch of a batch.
+    fn smallest(&self, rows: usize) -> usize {
+        cuts(rows, self.plan.accumulate).iter().map(|(_, len)| *len).min().unwrap_or(0)
+    }
+
+    /// Those of a batch's images that this process walks.
+    fn here(&self, images: &[u32]) -> Vec<u32> {
+        let micro_batches = cuts(images.len(), self.plan.accumulate);
+        let here = self.shards.for_rows(self.smallest(images.len())).here(&micro_batches);
+        here.into_iter().flat_map(|rows| images[rows].iter().copied()).collect()
     }
 
     /// The loader's work on one image: decode, then one image for each view. Ramps have the number of the first step of the

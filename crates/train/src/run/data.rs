@@ -8,7 +8,7 @@ use crate::{Error, Result};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tallow_data::{
-    Cache, Dataset, Decoded, Grouping, HostBatch, Options, Parts, Rule, Subset, Window, Windowed, counted,
+    Cache, Dataset, Decoded, Grouping, Options, Parts, Rule, Subset, Window, Windowed, counted,
 };
 use tallow_report::{Progress, SplitNote};
 
@@ -135,10 +135,10 @@ impl Data {
         tallow_report::counts(self.train.classes(), &parts)
     }
 
-    /// The group of each row of a training batch, interned.
-    pub fn interned(&self, batch: &HostBatch) -> Vec<Option<u32>> {
+    /// The group of each of these training images, interned.
+    pub fn interned(&self, images: &[u32]) -> Vec<Option<u32>> {
         let group = |index: &u32| self.train.group(*index as usize).map(|group| self.groups[group]);
-        batch.indices.iter().map(group).collect()
+        images.iter().map(group).collect()
     }
 }
 

@@ -38,13 +38,13 @@ pub struct Memory {
 }
 
 impl Run {
-    /// What the training will take; `None` where the network is not in this machine's memory.
+    /// What the training will take; `None` where the network is not in this machine's memory, and of one among several ranks, which has a part.
     ///
     /// # Errors
     /// Those of the ops.
     pub fn memory(&self) -> Result<Option<Memory>> {
         let (plan, model) = (self.plan(), &self.model);
-        if !model.device.is_cpu() {
+        if !model.device.is_cpu() || self.ranks.count() > 1 {
             return Ok(None);
         }
         let side = plan.model.input as usize;

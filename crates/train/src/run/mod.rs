@@ -14,6 +14,7 @@ mod model;
 mod precision;
 mod pretrained;
 mod readable;
+mod shards;
 mod transforms;
 mod tta;
 mod upload;
@@ -29,6 +30,7 @@ pub use memory::Memory;
 pub use model::{Model, Start};
 pub use precision::Precision;
 pub use pretrained::{Pretrained, pretrained};
+pub use shards::Shards;
 pub use transforms::Transforms;
 pub use tta::Tta;
 pub use upload::Statistics;
@@ -36,11 +38,13 @@ pub use upload::Statistics;
 pub use weights::Transfers;
 pub use weights::config_of;
 
-use crate::fit::{Loss, Optimizer, Schedule, thawed};
+use crate::fit::{Crew, Loss, Optimizer, Schedule, thawed};
 use crate::plan::{Plan, RunLength, Weights, misfit};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tallow_policy::Mistake;
+use tallow_ranks::{Alone, Ranks};
 use tallow_report::Progress;
 use warnings::{enlarged, is_undefined, large_batch, warnings};
 
@@ -56,6 +60,10 @@ pub struct Run {
     pub notes: Vec<String>,
     /// What people should doubt before they wait for the result.
     pub warnings: Vec<String>,
+    /// The processes that train it together.
+    pub ranks: Arc<dyn Ranks>,
+    /// The threads of the shards that this one walks.
+    pub crew: Crew,
 }
 
 impl Run {
@@ -64,8 +72,21 @@ impl Run {
     /// # Errors
     /// Data, weights or a device that are not there, or do not fit the plan.
     pub fn build(plan: Plan, start: Start, progress: &Progress) -> Result<Run> {
+        Run::build_among(plan, start, progress, Arc::new(Alone))
+    }
+
+    /// The same, to be trained together with other processes.
+    ///
+    /// # Errors
+    /// Those of [`Run::build`]; fewer shards than processes.
+    pub fn build_among(plan: Plan, start: Start, progress: &Progress, ranks: Arc<dyn Ranks>) -> Result<Run> {
         let device = plan.open_device()?;
         plan.precision.check(&device).map_err(|problem| plan.mistake("precision", problem))?;
+        if plan.shards > 1 && !device.is_cpu() {
+            let problem = "shards are walked on a CPU so far; write device: cpu, or shards: 1";
+            return Err(plan.mistake("shards", problem));
+        }
+        plan.check_ranks(ranks.count())?;
         // Before the images are looked at one by one.
         if let Start::Recipe = start {
             weights::inspect(&plan)?;
@@ -93,12 +114,14 @@ impl Run {
         };
         let (model, of_weights) = Model::build(plan, classes, device, start, progress)?;
         let notes = model.plan.notes.iter().chain(&data.notes).cloned();
+        let shards = Shards { count: model.plan.shards, ranks: ranks.count(), rank: ranks.index() };
         let notes = notes
+            .chain(shards.described(model.plan.data.batch, model.plan.accumulate))
             .chain(of_sizes.into_iter().flatten())
             .chain(of_weights)
             .chain(thawed::note(&thawed))
             .collect();
-        Ok(Run { model, data, loss, length, thawed, notes, warnings })
+        Ok(Run { model, data, loss, length, thawed, notes, warnings, ranks, crew: Crew::default() })
     }
 
     pub fn plan(&self) -> &Plan {
@@ -119,7 +142,7 @@ impl Run {
     /// # Errors
     /// None that [`Run::build`] did not find.
     pub fn batches(&self) -> Result<Batches<'_>> {
-        Batches::new(&self.model.plan, &self.data)
+        Ok(Batches::new(&self.model.plan, &self.data)?.among(&*self.ranks))
     }
 
     /// The learning rate of every step.

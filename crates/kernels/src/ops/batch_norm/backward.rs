@@ -8,7 +8,9 @@ use crate::cpu::simd::vectorized;
 use crate::gpu::Here;
 use crate::graph::{Backward, OperandGradients};
 use crate::ops::relu::{passed, passed_on_gpu};
+use crate::shards::{Shard, received, sent};
 use candle_core::{Result, Tensor};
+use std::sync::Arc;
 
 pub(super) struct BatchNormBackward {
     pub x: Tensor,
@@ -22,6 +24,10 @@ pub(super) struct BatchNormBackward {
     pub residual: bool,
     pub relu: bool,
     pub sizes: Sizes,
+    /// How many numbers of a channel its statistics are of.
+    pub count: f64,
+    /// Where these are of several shards.
+    pub shard: Option<Arc<dyn Shard>>,
 }
 
 impl Backward for BatchNormBackward {
@@ -88,8 +94,8 @@ impl BatchNormBackward {
         let (plane, gate) = (sizes.plane, self.relu && !self.residual);
         let minus_infinity = T::from_f64(f64::NEG_INFINITY);
         let floor = if gate { T::zero() } else { minus_infinity };
-        sizes.channels(|c0, c1| {
-            let mut sums = vec![(0.0f64, 0.0f64); c1 - c0]; // (Σ dy, Σ dy·(x − mean))
+        // (Σ dy, Σ dy·(x − mean)) of a block of channels, from which those of weight and bias follow.
+        let sums_of = |c0: usize, c1: usize, sums: &mut [(f64, f64)]| {
             vectorized(
                 #[inline(always)]
                 || {
@@ -106,9 +112,10 @@ impl BatchNormBackward {
             for (i, (a, b)) in sums.iter().enumerate() {
                 (dw[i], db[i]) = (T::from_f64(b * inverse[c0 + i].to_f64()), T::from_f64(*a));
             }
-            let Some(out_x) = out_x else { return };
-            let n = sizes.count() as f64;
-            // dx = scale·(dy − Σdy/n − (x − mean)·inverse²·Σ(dy·(x − mean))/n); the sums are 0 for constant statistics.
+        };
+        // dx = scale·(dy − Σdy/n − (x − mean)·inverse²·Σ(dy·(x − mean))/n); the sums are 0 for constant statistics.
+        let dx_of = |out_x: Shared<T>, c0: usize, c1: usize, sums: &[(f64, f64)]| {
+            let n = self.count;
             let terms = |c: usize| {
                 let (a, b) = if self.stats != Stats::Running { sums[c - c0] } else { (0.0, 0.0) };
                 let i = inverse[c].to_f64();
@@ -131,9 +138,40 @@ impl BatchNormBackward {
                     }
                 },
             );
-        });
+        };
+        match (&self.shard, out_x) {
+            // Over all shards, before any of x's: what a block of channels needs is not known where it was read.
+            (Some(shard), Some(out_x)) => {
+                let mut sums = vec![(0.0, 0.0); sizes.c];
+                let out = Shared::new(&mut sums);
+                // SAFETY: one block of channels per task.
+                sizes.channels(|c0, c1| sums_of(c0, c1, unsafe { out.slice(c0, c1 - c0) }));
+                let sums = over(&**shard, &sums)?;
+                sizes.channels(|c0, c1| dx_of(out_x, c0, c1, &sums[c0..c1]));
+            }
+            (_, out_x) => sizes.channels(|c0, c1| {
+                let mut sums = vec![(0.0, 0.0); c1 - c0];
+                sums_of(c0, c1, &mut sums);
+                if let Some(out_x) = out_x {
+                    dx_of(out_x, c0, c1, &sums);
+                }
+            }),
+        }
         Ok((dx, dw, db))
     }
+}
+
+/// These sums over all shards, in their order.
+fn over(shard: &dyn Shard, own: &[(f64, f64)]) -> Result<Vec<(f64, f64)>> {
+    let flat: Vec<f64> = own.iter().flat_map(|&(a, b)| [a, b]).collect();
+    let mut sums = vec![(0.0, 0.0); own.len()];
+    for bytes in shard.gather(sent(&flat))? {
+        let other = received::<f64>("batch_norm", &bytes, flat.len())?;
+        for ((a, b), [other_a, other_b]) in sums.iter_mut().zip(other.as_chunks::<2>().0) {
+            (*a, *b) = (*a + other_a, *b + other_b);
+        }
+    }
+    Ok(sums)
 }
 
 /// (Σ dy, Σ dy·(x − m)) over the numbers that passed ReLU, in 32 lanes.

@@ -12,9 +12,10 @@ use crate::cpu::simd::vectorized;
 use crate::dispatch::{Op, apply};
 use crate::gpu::Here;
 use crate::graph::{Output, record};
+use crate::shards;
 use backward::BatchNormBackward;
-use candle_core::{DType, Result, Tensor, Var, bail};
-use moments::{moments, update};
+use candle_core::{DType, Result, Shape, Tensor, Var, bail};
+use moments::{Moments, moments, update};
 use std::ops::Range;
 
 /// The statistics that evaluation uses, each (C). Not trained.
@@ -66,16 +67,24 @@ pub fn batch_norm(x: &Tensor, norm: BatchNorm, residual: Option<&Tensor>, relu: 
     if let Some(residual) = residual.filter(|t| t.dims() != x.dims()) {
         bail!("batch_norm: expected a residual of shape {:?}, got {:?}", x.shape(), residual.shape());
     }
-    if sizes.count() < 2 && norm.stats != Stats::Running {
-        bail!(
-            "batch_norm: one number per channel ({:?}) has no variance – expected a batch of at least two rows or positions – \
-             raise the batch or the input size, or drop the last partial batch",
-            x.shape()
-        );
+    // Of one row of a shard there are others, which are asked for in the walk.
+    if norm.stats != Stats::Running && shards::current().is_none() {
+        enough(sizes.count(), x.shape())?;
     }
     let mut operands = vec![x, weight, bias, mean, var];
     operands.extend(residual);
     apply("batch_norm", Normalisation { norm, sizes, relu }, &operands)
+}
+
+/// Refuses a channel of too few numbers.
+fn enough(count: usize, shape: &Shape) -> Result<()> {
+    if count < 2 {
+        bail!(
+            "batch_norm: one number per channel ({shape:?}) has no variance – expected a batch of at least two rows or positions – \
+             raise the batch or the input size, or drop the last partial batch"
+        );
+    }
+    Ok(())
 }
 
 struct Normalisation<'a> {
@@ -100,14 +109,18 @@ impl Op for Normalisation<'_> {
 
     fn cpu<T: Element>(&self, x: &[Tensor]) -> Result<Option<Output>> {
         let Normalisation { norm, sizes, relu } = *self;
-        let (mean, var) = if norm.stats == Stats::Running {
-            (view::<T>(&x[3])?.to_vec(), view::<T>(&x[4])?.to_vec())
+        // The batch's, of all shards; the running ones are the same everywhere.
+        let shard = shards::current().filter(|_| norm.stats != Stats::Running);
+        let Moments { mean, var, count } = if norm.stats == Stats::Running {
+            let (mean, var) = (view::<T>(&x[3])?.to_vec(), view::<T>(&x[4])?.to_vec());
+            Moments { mean, var, count: sizes.count() as f64 }
         } else {
-            let (mean, var) = moments(&view::<T>(&x[0])?, sizes);
-            if norm.stats == Stats::BatchAndUpdate {
-                update(norm.running, &mean, &var, sizes, norm.momentum)?;
+            let moments = moments(&view::<T>(&x[0])?, sizes, shard.as_deref())?;
+            enough(moments.count as usize, x[0].shape())?;
+            if norm.stats == Stats::BatchAndUpdate && shards::keeps_statistics() {
+                update(norm.running, &moments, norm.momentum)?;
             }
-            (mean, var)
+            moments
         };
         let inverse = |v: &T| T::from_f64(1.0 / (v.to_f64() + norm.eps).sqrt());
         let inverse: Vec<T> = var.iter().map(inverse).collect();
@@ -124,6 +137,8 @@ impl Op for Normalisation<'_> {
             residual: residual.is_some(),
             relu,
             sizes,
+            count,
+            shard,
         };
         Output::cpu(y, x[0].shape(), backward)
     }
@@ -131,6 +146,7 @@ impl Op for Normalisation<'_> {
     /// The running statistics are f32.
     fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
         let Some(here) = Here::of(x[0]).filter(|_| x[3].dtype() == DType::F32) else { return Ok(None) };
+        shards::refuse("batch_norm")?;
         let Normalisation { norm, sizes, relu } = *self;
         let (weight, bias) = (here.floats_of(x[1])?, here.floats_of(x[2])?);
         let running = [here.in_place(x[3])?, here.in_place(x[4])?];
@@ -160,11 +176,14 @@ impl Op for Normalisation<'_> {
             residual: residual.is_some(),
             relu,
             sizes,
+            count: sizes.count() as f64,
+            shard: None,
         };
         Ok(Some(Output::new(here.storage(made.y)?, x[0].shape(), backward)))
     }
 
     fn composed(&self, operands: &[&Tensor]) -> Result<Tensor> {
+        shards::refuse("batch_norm")?;
         // Values in bf16 beside statistics in f32.
         if operands[0].dtype() != operands[3].dtype() {
             let cast = operands.iter().map(|x| x.to_dtype(DType::F32)).collect::<Result<Vec<_>>>()?;

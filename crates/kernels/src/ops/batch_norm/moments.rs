@@ -5,16 +5,56 @@ use crate::cpu::element::{Element, tensor, view};
 use crate::cpu::parallel::Shared;
 use crate::cpu::planes::sum;
 use crate::cpu::simd::vectorized;
+use crate::shards::{Shard, received, sent};
 use candle_core::Result;
 
-/// Mean and biased variance of each channel: each plane's own, put together in f64 in the order of the batch
-/// (Chan, Golub & LeVeque 1979), so that x is read from memory once and nothing cancels.
-pub(super) fn moments<T: Element>(x: &[T], sizes: Sizes) -> (Vec<T>, Vec<T>) {
-    let (mut mean, mut var) = (vec![T::zero(); sizes.c], vec![T::zero(); sizes.c]);
-    let (out_mean, out_var) = (Shared::new(&mut mean), Shared::new(&mut var));
+/// Count, mean and Σ (x − mean)² of some numbers of a channel.
+type Sums = (f64, f64, f64);
+
+/// Mean and biased variance of each channel of a batch, and how many numbers they are of.
+pub(super) struct Moments<T> {
+    pub mean: Vec<T>,
+    pub var: Vec<T>,
+    pub count: f64,
+}
+
+/// Of each channel: each plane's own, put together in f64 in the order of the batch (Chan, Golub & LeVeque 1979), so that x is read from
+/// memory once and nothing cancels. Those of shards are put together in their order in the same way.
+pub(super) fn moments<T: Element>(x: &[T], sizes: Sizes, shard: Option<&dyn Shard>) -> Result<Moments<T>> {
+    let mut sums = own::<T>(x, sizes);
+    if let Some(shard) = shard {
+        let flat: Vec<f64> = sums.iter().flat_map(|&(count, mean, square)| [count, mean, square]).collect();
+        sums.fill((0.0, 0.0, 0.0));
+        for bytes in shard.gather(sent(&flat))? {
+            let other = received::<f64>("batch_norm", &bytes, flat.len())?;
+            let other = other.as_chunks::<3>().0;
+            sums.iter_mut()
+                .zip(other)
+                .for_each(|(sums, &[count, mean, square])| add(sums, (count, mean, square)));
+        }
+    }
+    let mean = sums.iter().map(|(_, mean, _)| T::from_f64(*mean)).collect();
+    let var = sums.iter().map(|(count, _, square)| T::from_f64(square / count)).collect();
+    Ok(Moments { mean, var, count: sums[0].0 })
+}
+
+/// Adds the numbers of another part.
+#[inline(always)]
+fn add((count, mean, square): &mut Sums, (n, m, s): Sums) {
+    let old = *count;
+    *count += n;
+    let delta = m - *mean;
+    *mean += delta * n / *count;
+    *square += s + delta * delta * old * n / *count;
+}
+
+fn own<T: Element>(x: &[T], sizes: Sizes) -> Vec<Sums> {
+    let mut all = vec![(0.0, 0.0, 0.0); sizes.c];
+    let out = Shared::new(&mut all);
     let plane = sizes.plane;
     sizes.channels(|c0, c1| {
-        let mut sums = vec![(0.0f64, 0.0f64, 0.0f64); c1 - c0]; // (count, mean, Σ (x − mean)²)
+        // SAFETY: one block of channels per task.
+        let sums = unsafe { out.slice(c0, c1 - c0) };
         vectorized(
             #[inline(always)]
             || {
@@ -26,40 +66,28 @@ pub(super) fn moments<T: Element>(x: &[T], sizes: Sizes) -> (Vec<T>, Vec<T>) {
                         let m = sum(x, |x| x) / T::from_f64(plane as f64);
                         (m.to_f64(), sum(x, |x| (x - m) * (x - m)).to_f64())
                     };
-                    let (count, mean, square) = &mut sums[c - c0];
-                    let (old, n) = (*count, plane as f64);
-                    *count += n;
-                    let delta = m - *mean;
-                    *mean += delta * n / *count;
-                    *square += s + delta * delta * old * n / *count;
+                    add(&mut sums[c - c0], (plane as f64, m, s));
                 }
             },
         );
-        // SAFETY: one block of channels per task.
-        let (mean, var) = unsafe { (out_mean.slice(c0, c1 - c0), out_var.slice(c0, c1 - c0)) };
-        for (i, (count, m, s)) in sums.into_iter().enumerate() {
-            (mean[i], var[i]) = (T::from_f64(m), T::from_f64(s / count));
-        }
     });
-    (mean, var)
+    all
 }
 
+/// The running statistics after a batch of these.
 pub(super) fn update<T: Element>(
     stats: &RunningStats,
-    mean: &[T],
-    var: &[T],
-    sizes: Sizes,
+    Moments { mean, var, count }: &Moments<T>,
     momentum: f64,
 ) -> Result<()> {
-    let n = sizes.count() as f64;
-    for (running, batch, factor) in [(&stats.mean, mean, 1.0), (&stats.var, var, n / (n - 1.0))] {
+    for (running, batch, factor) in [(&stats.mean, mean, 1.0), (&stats.var, var, count / (count - 1.0))] {
         let next: Vec<T> = {
             let old = view::<T>(running.as_tensor())?;
             let mix =
                 |(old, batch): (&T, &T)| (1.0 - momentum) * old.to_f64() + momentum * factor * batch.to_f64();
             old.iter().zip(batch).map(mix).map(T::from_f64).collect()
         };
-        running.set(&tensor(next, sizes.c))?;
+        running.set(&tensor(next, mean.len()))?;
     }
     Ok(())
 }

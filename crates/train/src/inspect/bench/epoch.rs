@@ -6,6 +6,7 @@ use crate::fit::{Learner, training_step};
 use crate::plan::Plan;
 use crate::run::{Batches, Data, Run, Transforms};
 use std::time::Instant;
+use tallow_ranks::Traffic;
 
 /// An epoch of the loader, nobody waiting for it but the clock.
 pub struct Loaded {
@@ -45,6 +46,8 @@ pub struct Trained {
     pub step: Times,
     /// Clipping, optimizer and average.
     pub optimizer: Times,
+    /// What other ranks were sent, and the wait for them.
+    pub traffic: Traffic,
     /// Mean over the images.
     pub loss: f64,
 }
@@ -61,8 +64,10 @@ pub fn epoch(run: &Run, limit: usize) -> Result<Trained> {
         waiting: Times::default(),
         step: Times::default(),
         optimizer: Times::default(),
+        traffic: Traffic::default(),
         loss: 0.0,
     };
+    let before = run.ranks.traffic();
     let mut clock = Clock::start(&run.model.device)?;
     for (batch, index) in
         batches.load(&run.model.transforms, 0, 0..run.length.steps.min(limit as u64))?.zip(0..)
@@ -78,6 +83,8 @@ pub fn epoch(run: &Run, limit: usize) -> Result<Trained> {
         trained.loss += step.loss * batch.rows.len() as f64;
     }
     clock.lap()?;
+    let after = run.ranks.traffic();
+    trained.traffic = Traffic { bytes: after.bytes - before.bytes, seconds: after.seconds - before.seconds };
     trained.seconds = clock.total();
     trained.loss /= trained.images as f64;
     Ok(trained)

@@ -4,11 +4,13 @@ mod epoch;
 mod machine;
 mod mix;
 mod network;
+mod reduce;
 
 pub use epoch::{Loaded, Trained, epoch, load};
 pub use machine::{Machine, machine, peak_rss, threads};
 pub use mix::{Mixed, mix};
 pub use network::{Bench, Phases, Work};
+pub use reduce::{Reduced, reduce};
 
 use crate::Result;
 use candle_core::Device;

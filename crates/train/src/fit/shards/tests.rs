@@ -1,0 +1,109 @@
+//! One step in shards, by any number of ranks, beside the step of the whole batch.
+
+use crate::fit::training_step;
+use crate::plan::Plan;
+use crate::run::{Run, Start};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tallow_policy::Registry;
+use tallow_ranks::{Ranks, threads};
+use tallow_report::Progress;
+
+const RECIPE: &str = "
+data: { name: synthetic, images: 60, size: 16, batch: 22, workers: 0 }
+model: { name: resnet20, input: 16 }
+evaluation: [ { resize: [16, 16] } ]
+optimizer: { sgd: { momentum: 0.9 } }
+length: 2 epochs
+seed: 1
+";
+
+/// Numbers by name: gradients, running statistics, losses, targets, norms.
+type Found = BTreeMap<String, Vec<f32>>;
+
+/// The last step of an epoch of this recipe, on which a partial batch falls, and what it left.
+fn step(more: &str, ranks: Arc<dyn Ranks>) -> Found {
+    let plan = Plan::parse("sharded", &format!("{RECIPE}{more}"), &Registry::builtin()).unwrap();
+    let run = Run::build_among(plan, Start::Recipe, &Progress::hidden(), ranks).unwrap();
+    let batches = run.batches().unwrap();
+    let mut found = Found::new();
+    for (at, batch) in batches.load(&run.model.transforms, 0, 0..3).unwrap().enumerate() {
+        let step = training_step(&run, &batch.unwrap()).unwrap();
+        found.insert(format!("{at}.loss"), vec![step.loss as f32]);
+        for (name, gradient) in &step.gradients {
+            found.insert(format!("{at}.{name}"), gradient.flatten_all().unwrap().to_vec1().unwrap());
+        }
+        for branch in step.branches {
+            let targets = branch.targets.iter().map(|target| *target as f32).collect();
+            found.insert(format!("{at}.{}.targets", branch.branch), targets);
+            let numbers = [branch.loss, branch.gradient_norm.unwrap_or(0.0)].map(|number| number as f32);
+            found.insert(format!("{at}.{}.numbers", branch.branch), numbers.into());
+        }
+    }
+    for (name, tensor) in run.model.params.tensors().unwrap() {
+        let values = tensor.flatten_all().unwrap().to_dtype(candle_core::DType::F32).unwrap();
+        found.insert(name, values.to_vec1().unwrap());
+    }
+    found
+}
+
+/// Of every rank.
+fn among(more: &str, ranks: usize) -> Vec<Found> {
+    std::thread::scope(|scope| {
+        let spawn = |rank| scope.spawn(move || step(more, Arc::new(rank)));
+        let threads: Vec<_> = threads(ranks).into_iter().map(spawn).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+fn same_for_any_number_of_ranks(more: &str) -> Found {
+    let more = &format!("{more}\nshards: 4");
+    let one = among(more, 1).remove(0);
+    for ranks in 2..=4 {
+        for (rank, found) in among(more, ranks).into_iter().enumerate() {
+            let differs: Vec<_> = one.keys().filter(|name| one[*name] != found[*name]).collect();
+            assert!(differs.is_empty() && found.len() == one.len(), "rank {rank} of {ranks}: {differs:?}");
+        }
+    }
+    one
+}
+
+/// What the whole batch gives, but for rounding.
+fn close(sharded: &Found, whole: &Found) {
+    assert_eq!(sharded.len(), whole.len());
+    for (name, expected) in whole {
+        let largest = expected.iter().fold(1e-3f32, |most, value| most.max(value.abs()));
+        for (a, b) in sharded[name].iter().zip(expected) {
+            assert!((a - b).abs() <= 1e-3 * largest, "{name}: {a} and {b}");
+        }
+    }
+}
+
+#[test]
+fn a_step_in_shards_is_the_step_of_the_batch() {
+    let whole = "branches: [ { policies: [ cutmix: {}, zeta_mixup: {} ] } ]\nloss: { smoothing: 0.1 }";
+    close(&same_for_any_number_of_ranks(whole), &step(whole, Arc::new(tallow_ranks::Alone)));
+}
+
+#[test]
+fn mixes_inside_the_network_see_the_whole_batch() {
+    for whole in [
+        "branches: [ { policies: [ { at: [stage1], mixup: {} } ] }, { weight: 0.5, view: clean, policies: [] } ]",
+        "policy: synermix_manifold",
+    ] {
+        close(&same_for_any_number_of_ranks(whole), &step(whole, Arc::new(tallow_ranks::Alone)));
+    }
+}
+
+#[test]
+fn micro_batches_are_cut_into_shards_too() {
+    // Batch norm sees micro-batches, as without shards.
+    let whole = "branches: [ { policies: [ mixup: {} ] } ]\naccumulate: 2";
+    close(&same_for_any_number_of_ranks(whole), &step(whole, Arc::new(tallow_ranks::Alone)));
+}
+
+#[test]
+fn what_looks_at_the_network_does_so_in_shards() {
+    let whole = "policy: saliencymix_gradient";
+    same_for_any_number_of_ranks(whole);
+}

@@ -1,0 +1,109 @@
+//! What the ranks of a training agree on: that they train the same, when they stop, and what the validation images are called.
+
+use super::Trainer;
+use super::checkpoint::Position;
+use super::evaluate::{evaluate_while, every_nth, labels};
+use crate::run::{Model, Run};
+use crate::{Error, Result};
+use std::sync::Arc;
+use tallow_data::Dataset;
+use tallow_metrics::Predictions;
+
+/// Refuses ranks that would not train the same: each of another recipe, other data, other weights, another program or processor.
+///
+/// # Errors
+/// The first rank that differs from rank 0, and in what.
+pub fn check(run: &Run, position: &Position) -> Result<()> {
+    if run.ranks.count() == 1 {
+        return Ok(());
+    }
+    let mut weights = Vec::new();
+    for (name, tensor) in run.model.params.tensors()? {
+        let values = tensor.flatten_all()?.to_dtype(candle_core::DType::F32)?.to_vec1::<f32>()?;
+        weights.extend(name.bytes());
+        weights.extend(values.into_iter().flat_map(f32::to_le_bytes));
+    }
+    let own = [
+        ("version of tallow", env!("CARGO_PKG_VERSION").to_owned()),
+        ("recipe", tallow_data::fingerprint(run.model.recipe().as_bytes())),
+        ("data", run.data.manifest.clone()),
+        ("images", run.data.content.clone().unwrap_or_default()),
+        ("weights", tallow_data::fingerprint(&weights)),
+        ("place in the run", format!("step {}", position.step)),
+        ("vector code", tallow_kernels::vector_code().to_string()),
+    ];
+    // Some may have looked at all images, and others have them in their cache.
+    run.ranks.meet()?;
+    let told = own.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join("\0");
+    let all = run.ranks.gather(told.into_bytes())?;
+    let of =
+        |rank: usize| String::from_utf8_lossy(&all[rank]).split('\0').map(str::to_owned).collect::<Vec<_>>();
+    let first = of(0);
+    for rank in 1..all.len() {
+        let this = of(rank);
+        if let Some(((what, _), (a, b))) =
+            own.iter().zip(first.iter().zip(&this)).find(|(_, (first, this))| first != this)
+        {
+            return Err(Error::Recipe(vec![format!(
+                "rank {rank} has another {what} than rank 0 ({b}, not {a}); start all ranks with the same program, recipe and data"
+            )]));
+        }
+    }
+    Ok(())
+}
+
+impl Trainer<'_> {
+    /// The signal that asked one of the ranks to stop, and whether the first one has to write `last`: the same on all of them.
+    pub(super) fn agreed(&self) -> Result<(Option<i32>, bool)> {
+        let (asked, is_due) = (self.stop.asked(), self.is_due());
+        if self.run.ranks.count() == 1 {
+            return Ok((asked, is_due));
+        }
+        let told = [asked.unwrap_or(0).to_le_bytes(), i32::from(is_due).to_le_bytes()].concat();
+        let all = self.run.ranks.gather(told)?;
+        let number = |bytes: &[u8], at: usize| {
+            bytes.as_chunks::<4>().0.get(at).map_or(0, |bytes| i32::from_le_bytes(*bytes))
+        };
+        let asked = all.iter().map(|bytes| number(bytes, 0)).find(|signal| *signal != 0);
+        Ok((asked, number(&all[0], 1) != 0))
+    }
+
+    /// What the first rank says, who alone looks at the folder.
+    pub(super) fn as_the_first(&self, own: bool) -> Result<bool> {
+        Ok(self.run.ranks.gather(vec![u8::from(own)])?[0] == [1])
+    }
+
+    /// What the network says of images, each rank of some of the batches; the predictions are the same as by one.
+    pub(super) fn evaluate_together(&self, model: &Model, data: &Arc<dyn Dataset>) -> Result<Predictions> {
+        let ranks = &self.run.ranks;
+        let go_on = || self.stop.asked().map_or(Ok(()), |signal| Err(self.interrupted(signal)));
+        if ranks.count() == 1 {
+            return evaluate_while(model, data, "validation", self.progress, &go_on);
+        }
+        let labels = labels(&model.classes, &**data)?;
+        let own = every_nth(model, data, self.progress, (ranks.index(), ranks.count()), &go_on);
+        // One that was stopped sends the signal in place of what it found.
+        let told = match own {
+            Ok(rows) => [&[0u8; 4][..], bytemuck::cast_slice(&rows)].concat(),
+            Err(Error::Interrupted { signal, .. }) => signal.to_le_bytes().to_vec(),
+            Err(error) => return Err(error),
+        };
+        let mut rows: Vec<std::vec::IntoIter<f64>> = Vec::new();
+        for told in ranks.gather(told)? {
+            let (signal, found) = told.split_first_chunk::<4>().unwrap_or((&[0; 4], &[]));
+            match i32::from_le_bytes(*signal) {
+                0 => rows.push(bytemuck::pod_collect_to_vec(found).into_iter()),
+                signal => return Err(self.interrupted(signal)),
+            }
+        }
+        let mut predictions = Predictions::new(&model.classes);
+        for (index, &label) in labels.iter().enumerate() {
+            let rank = index / model.plan.data.batch % ranks.count();
+            let row: Vec<f64> = rows[rank].by_ref().take(model.classes.len()).collect();
+            predictions
+                .push(data.id(index), data.group(index), label, &row)
+                .map_err(|error| Error::Diverged(format!("{error}\n{}", model.plan.schedule.advice())))?;
+        }
+        Ok(predictions)
+    }
+}

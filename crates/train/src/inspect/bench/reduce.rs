@@ -1,0 +1,57 @@
+//! The sum of gradients over ranks.
+
+use super::{Clock, Times};
+use crate::Result;
+use crate::fit::summed;
+use crate::run::Shards;
+use candle_core::{DType, Device, Tensor};
+use tallow_ranks::{Ranks, Traffic};
+
+/// Sums over ranks, timed on this one.
+pub struct Reduced {
+    pub times: Times,
+    /// In the timed repetitions.
+    pub traffic: Traffic,
+}
+
+/// Adds up so many numbers of each rank, as a training with one shard a rank does with its gradients.
+///
+/// # Errors
+/// A rank that does not answer.
+pub fn reduce(ranks: &dyn Ranks, numbers: usize, (warmup, steps): (usize, usize)) -> Result<Reduced> {
+    let shards = Shards { count: ranks.count(), ranks: ranks.count(), rank: ranks.index() };
+    let own = Tensor::ones(numbers, DType::F32, &Device::Cpu)?;
+    let (mut times, mut before) = (Times::default(), ranks.traffic());
+    for repetition in 0..warmup + steps {
+        let gradients = [("numbers".to_owned(), tallow_kernels::copy(&own)?)].into_iter().collect();
+        ranks.meet()?;
+        if repetition == warmup {
+            before = ranks.traffic();
+        }
+        let mut clock = Clock::start(&Device::Cpu)?;
+        summed(shards, ranks, vec![gradients])?;
+        if repetition >= warmup {
+            times.push(clock.lap()?);
+        }
+    }
+    let after = ranks.traffic();
+    let traffic = Traffic { bytes: after.bytes - before.bytes, seconds: after.seconds - before.seconds };
+    Ok(Reduced { times, traffic })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_add_up_together() {
+        std::thread::scope(|scope| {
+            for rank in tallow_ranks::threads(3) {
+                scope.spawn(move || {
+                    let reduced = reduce(&rank, 10, (1, 3)).unwrap();
+                    assert!(reduced.times.median() > 0.0);
+                });
+            }
+        });
+    }
+}

@@ -1,0 +1,192 @@
+//! Trainings by several ranks of MPI: the same bytes as by one, whatever happens to them on the way. `TALLOW_KILLS=50` kills so many in
+//! place of a few. Built with the feature `mpi`; `mpirun` is that of the library.
+
+#[path = "../program.rs"]
+#[allow(dead_code)] // of what all tests share, a part
+mod program;
+
+use program::{Desk, Program, Said};
+use std::collections::BTreeMap;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+/// Three epochs of four steps, the last of which is of a partial batch.
+const LONGER: &[&str] = &["tiny.yaml", "data.images=130", "length=3 epochs", "model.name=resnet20"];
+
+fn run(desk: &Desk, ranks: usize, arguments: &[&str]) -> Said {
+    desk.program(Program::Train).args(arguments).ranks(ranks).say()
+}
+
+#[track_caller]
+fn assert_same(a: &BTreeMap<String, Vec<u8>>, b: &BTreeMap<String, Vec<u8>>, what: &str) {
+    assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>(), "{what}");
+    let differing: Vec<&String> = a.keys().filter(|name| a[*name] != b[*name]).collect();
+    assert!(differing.is_empty(), "{what}: these files differ: {differing:?}");
+}
+
+#[test]
+fn any_number_of_ranks_trains_the_same_bytes() {
+    let desk = Desk::new();
+    for (name, more) in [
+        ("mixed", &[][..]),
+        ("synermix", &["policy=synermix_manifold", "clip=1.0"]),
+        ("averaged", &["ema={ decay: 0.9 }", "policy=saliencymix_gradient"]),
+        ("accumulated", &["accumulate=2", "policy=mixup", "optimizer={ adamw: {} }"]),
+        (
+            "narrow",
+            &[
+                "model.name=mobilenet_v3_small",
+                "model.input=32",
+                "images=[ { resize: [32, 32] } ]",
+                "evaluation=[ { resize: [32, 32] } ]",
+            ],
+        ),
+    ] {
+        let place = |ranks: usize| format!("{name}_{ranks}");
+        let arguments = |out: &str| {
+            [LONGER, more, &["--out", out]].concat().into_iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let alone = arguments(&place(0));
+        let alone: Vec<&str> = alone.iter().map(String::as_str).chain(["shards=4"]).collect();
+        desk.train(&alone).ok();
+        let expected = desk.bytes(&place(0));
+        for ranks in 1..=4 {
+            let arguments = arguments(&place(ranks));
+            let said = run(&desk, ranks, &arguments.iter().map(String::as_str).collect::<Vec<_>>()).ok();
+            assert!(said.err.contains("in 4 shards of"), "{}", said.err);
+            // What a run says, it says once.
+            assert_eq!(said.err.matches("epoch 1/3").count(), 1, "{}", said.err);
+            assert_same(&desk.bytes(&place(ranks)), &expected, &format!("{name}, {ranks} ranks"));
+        }
+    }
+}
+
+#[test]
+fn ranks_may_have_different_numbers_of_shards() {
+    let desk = Desk::new();
+    let arguments = |out| {
+        [
+            LONGER,
+            &[
+                "shards=7",
+                "model.freeze={ stages: [stem], until: 1 epochs }",
+                "early_stop={ patience: 1 }",
+                "--out",
+                out,
+            ],
+        ]
+        .concat()
+    };
+    desk.train(&arguments("alone")).ok();
+    let said = run(&desk, 5, &arguments("five")).ok();
+    assert!(said.err.contains("in 7 shards of 2 or 3 rows, 1 or 2 by each of 5 ranks"), "{}", said.err);
+    assert_same(&desk.bytes("five"), &desk.bytes("alone"), "5 ranks");
+    // Nothing is left to do, and the run's own recipe says into how many shards.
+    std::fs::remove_dir_all(desk.path("five/last")).unwrap();
+    let said = run(&desk, 2, &["five", "--resume"]).ok();
+    assert!(said.err.contains("3 or 4 by each of 2 ranks"), "{}", said.err);
+}
+
+/// The processes that `mpirun` started.
+fn ranks_of(mpirun: &Child) -> Vec<u32> {
+    let said = Command::new("pgrep").args(["-P", &mpirun.id().to_string()]).output().expect("pgrep");
+    String::from_utf8_lossy(&said.stdout).lines().filter_map(|line| line.parse().ok()).collect()
+}
+
+fn signal(name: &str, process: u32) {
+    Command::new("kill").args([&format!("-{name}"), &process.to_string()]).output().expect("kill");
+}
+
+#[test]
+fn a_run_that_is_killed_goes_on_with_other_ranks() {
+    let kills = std::env::var("TALLOW_KILLS").map_or(4, |text| text.parse().expect("a number"));
+    let desk = Desk::new();
+    let arguments = |out| [LONGER, &["checkpoint.every=1 steps", "--resume-or-start", "--out", out]].concat();
+    run(&desk, 2, &arguments("whole")).ok();
+    let (mut random, mut killed, mut length) = (1u32, 0, Duration::from_secs(2));
+    let mut draw = |below: u32| {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (random >> 8) % below
+    };
+    while killed < kills {
+        let ranks = 1 + draw(4);
+        let began = Instant::now();
+        let running = desk.program(Program::Train).args(&arguments("killed")).ranks(ranks as usize);
+        let mut mpirun = running.start();
+        std::thread::sleep(Duration::from_millis(draw(length.as_millis() as u32).into()));
+        let victims = ranks_of(&mpirun);
+        // It may be over, or not have begun.
+        if !victims.is_empty() {
+            let victim = victims[draw(victims.len() as u32) as usize];
+            signal(if draw(4) == 0 { "TERM" } else { "KILL" }, victim);
+            killed += 1;
+        }
+        if mpirun.wait().expect("a child ends").success() {
+            // To its end before it was killed: once more.
+            length = began.elapsed();
+            std::fs::remove_dir_all(desk.path("killed")).expect("a run");
+        }
+    }
+    run(&desk, 3, &arguments("killed")).ok();
+    assert_same(&desk.bytes("killed"), &desk.bytes("whole"), &format!("{kills} kills"));
+}
+
+#[test]
+fn a_rank_that_trains_something_else_is_named() {
+    let desk = Desk::new();
+    for (other, what) in [("seed=2", "another recipe"), ("data.seed=5", "another recipe")] {
+        let train =
+            |more: &str| format!("{} tiny.yaml --out run shards=2 {more}", env!("CARGO_BIN_EXE_train"));
+        let line = format!(
+            "mpirun --allow-run-as-root --oversubscribe -n 1 {} : -n 1 {}",
+            train("seed=1"),
+            train(other)
+        );
+        let said = Command::new("sh").args(["-c", &line]).current_dir(desk.path("")).output().expect("sh");
+        let err = String::from_utf8_lossy(&said.stderr);
+        assert_eq!(said.status.code(), Some(2), "{err}");
+        assert!(err.contains(&format!("error: rank 1 has {what} than rank 0")), "{err}");
+        assert_eq!(err.matches("error:").count(), 1, "{err}");
+    }
+}
+
+#[test]
+fn what_cannot_begin_is_told_once() {
+    let desk = Desk::new();
+    run(&desk, 2, &["tiny.yaml", "optimizer=3"]).complains(2, &["optimizer"]);
+    let said = run(&desk, 3, &["tiny.yaml", "shards=2"]);
+    said.complains(2, &["shards", "expected one or more for each of 3 ranks, got 2"]);
+    assert_eq!(said.err.matches("error:").count(), 1, "{}", said.err);
+    run(&desk, 2, &["tiny.yaml", "seeds=2"]).complains(2, &["tallow sweep RECIPE --array"]);
+    assert!(!desk.path("checkpoints").exists());
+}
+
+#[test]
+fn a_rank_that_is_stopped_is_told_of() {
+    let desk = Desk::new();
+    let mut command = Command::new("sh");
+    let train = env!("CARGO_BIN_EXE_train");
+    let line = format!(
+        "exec mpirun --allow-run-as-root --oversubscribe -n 2 {train} tiny.yaml 'length=4000 steps' --out run 2>err.txt"
+    );
+    let mut mpirun = command.args(["-c", &line]).current_dir(desk.path("")).spawn().expect("sh");
+    let began = Instant::now();
+    while !desk.path("run/metrics.jsonl").exists() && began.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let ranks = ranks_of(&mpirun);
+    assert_eq!(ranks.len(), 2, "{}", desk.read("err.txt"));
+    signal("STOP", ranks[1]);
+    let said = || desk.read("err.txt").contains("rank 0: rank 1 has not answered for 1");
+    let began = Instant::now();
+    while !said() && began.elapsed() < Duration::from_secs(30) {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(said(), "{}", desk.read("err.txt"));
+    // It goes on where it can, and a rank that dies ends the others.
+    signal("CONT", ranks[1]);
+    signal("KILL", ranks[1]);
+    let began = Instant::now();
+    assert!(!mpirun.wait().expect("a child ends").success());
+    assert!(began.elapsed() < Duration::from_secs(10));
+}
