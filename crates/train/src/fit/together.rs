@@ -24,7 +24,7 @@ pub fn check(run: &Run, position: &Position) -> Result<()> {
         weights.extend(values.into_iter().flat_map(f32::to_le_bytes));
     }
     let own = [
-        ("version of tallow", env!("CARGO_PKG_VERSION").to_owned()),
+        ("build of tallow", format!("{} {}", crate::VERSION, crate::COMMIT)),
         ("recipe", tallow_data::fingerprint(run.model.recipe().as_bytes())),
         ("data", run.data.manifest.clone()),
         ("images", run.data.content.clone().unwrap_or_default()),
