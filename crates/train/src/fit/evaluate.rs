@@ -45,43 +45,6 @@ pub fn evaluate_while(
     Ok(predictions)
 }
 
-/// The probabilities of the images of every n-th batch, from batch `first` on, one row after another. The batches are those that
-/// [`evaluate_while`] has.
-///
-/// # Errors
-/// As [`evaluate_while`].
-pub fn every_nth(
-    model: &Model,
-    dataset: &Arc<dyn Dataset>,
-    progress: &Progress,
-    (first, n): (usize, usize),
-    go_on: &dyn Fn() -> Result<()>,
-) -> Result<Vec<f64>> {
-    let mut all = Vec::new();
-    let of = Of { all_views: true, first, n };
-    forward_of(model, dataset, "validation", progress, of, |_, logits| {
-        go_on()?;
-        all.extend(model.probabilities(logits)?.into_iter().flatten());
-        Ok::<(), Error>(())
-    })?;
-    Ok(all)
-}
-
-/// Which batches and views of an evaluation.
-#[derive(Clone, Copy)]
-struct Of {
-    /// Of each image all that an evaluation averages over, crops and views of them, or the one of the evaluation transform.
-    all_views: bool,
-    first: usize,
-    n: usize,
-}
-
-impl Of {
-    fn every_batch(all_views: bool) -> Of {
-        Of { all_views, first: 0, n: 1 }
-    }
-}
-
 /// Adds what the logits (R, C) of a batch say of its images.
 ///
 /// # Errors
@@ -115,22 +78,11 @@ pub fn forward<E: From<Error>>(
     dataset: &Arc<dyn Dataset>,
     label: &str,
     progress: &Progress,
-    each: impl FnMut(&[u32], &Tensor) -> std::result::Result<(), E>,
-) -> std::result::Result<(), E> {
-    forward_of(model, dataset, label, progress, Of::every_batch(true), each)
-}
-
-fn forward_of<E: From<Error>>(
-    model: &Model,
-    dataset: &Arc<dyn Dataset>,
-    label: &str,
-    progress: &Progress,
-    of: Of,
     mut each: impl FnMut(&[u32], &Tensor) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
     let logits =
         |view: &Pixels| Ok::<Tensor, Error>(model.network.forward(&model.upload(view)?, &Mode::Eval)?);
-    views(model, dataset, label, progress, of, |indices, found| match found {
+    views(model, dataset, label, progress, true, |indices, found| match found {
         [view] => each(indices, &logits(view)?),
         found => {
             let of_view = |view| probabilities(&logits(view)?);
@@ -161,33 +113,32 @@ pub fn values<E: From<Error>>(
     progress: &Progress,
     mut each: impl FnMut(&[u32], &Tensor) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
-    let of = Of::every_batch(false);
-    views(model, dataset, label, progress, of, |indices, found| each(indices, &model.upload(&found[0])?))
+    views(model, dataset, label, progress, false, |indices, found| each(indices, &model.upload(&found[0])?))
 }
 
-/// The same as bytes.
+/// The same as bytes: of each image `all` that an evaluation averages over, crops and views of them, or the one of the evaluation
+/// transform.
 fn views<E: From<Error>>(
     model: &Model,
     dataset: &Arc<dyn Dataset>,
     label: &str,
     progress: &Progress,
-    of: Of,
+    all: bool,
     mut each: impl FnMut(&[u32], &[Pixels]) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
+    let bar = progress.bar(label, Unit::Images, Some(dataset.len() as u64));
     let indices: Vec<u32> = (0..dataset.len() as u32).collect();
-    let batches = indices.chunks(model.plan.data.batch).skip(of.first).step_by(of.n);
-    let batches: Vec<Vec<u32>> = batches.map(<[u32]>::to_vec).collect();
-    let bar = progress.bar(label, Unit::Images, Some(batches.iter().map(|batch| batch.len() as u64).sum()));
+    let batches = indices.chunks(model.plan.data.batch).map(<[u32]>::to_vec).collect();
     let Transforms { evaluation: chain, crops, tta, .. } = model.transforms.clone();
     let most = dataset.max_pixels();
     // The plan refuses policies that draw here: no seed is ever used.
     let prepare = move |encoded, _| {
         let image = decode_within(&encoded, most)?;
-        let images = match crops.filter(|_| of.all_views) {
+        let images = match crops.filter(|_| all) {
             Some(side) => chain.ordered_crops(image, side)?,
             None => vec![chain.run(image, keys::evaluation())?],
         };
-        let Some(tta) = tta.as_ref().filter(|_| of.all_views) else { return Ok(images) };
+        let Some(tta) = tta.as_ref().filter(|_| all) else { return Ok(images) };
         let mut views = Vec::with_capacity(images.len() * tta.count());
         for image in &images {
             views.extend(tta.views(image)?);

@@ -2,11 +2,11 @@
 
 use super::Trainer;
 use super::checkpoint::Position;
-use super::evaluate::{evaluate_while, every_nth, labels};
+use super::evaluate::{evaluate_while, forward, labels};
 use crate::run::{Model, Run};
 use crate::{Error, Result};
 use std::sync::Arc;
-use tallow_data::Dataset;
+use tallow_data::{Dataset, Subset};
 use tallow_metrics::Predictions;
 
 /// Refuses ranks that would not train the same: each of another recipe, other data, other weights, another program or processor.
@@ -24,7 +24,7 @@ pub fn check(run: &Run, position: &Position) -> Result<()> {
         weights.extend(values.into_iter().flat_map(f32::to_le_bytes));
     }
     let own = [
-        ("build of tallow", format!("{} {}", crate::VERSION, crate::COMMIT)),
+        ("build of the program", format!("{} {}", crate::VERSION, crate::COMMIT)),
         ("recipe", tallow_data::fingerprint(run.model.recipe().as_bytes())),
         ("data", run.data.manifest.clone()),
         ("images", run.data.content.clone().unwrap_or_default()),
@@ -45,7 +45,7 @@ pub fn check(run: &Run, position: &Position) -> Result<()> {
             own.iter().zip(first.iter().zip(&this)).find(|(_, (first, this))| first != this)
         {
             return Err(Error::Recipe(vec![format!(
-                "rank {rank} has another {what} than rank 0 ({b}, not {a}); start all ranks with the same program, recipe and data"
+                "ranks {rank} and 0 differ in their {what} ({b} and {a}); start all ranks with the same program, recipe and data"
             )]));
         }
     }
@@ -81,10 +81,19 @@ impl Trainer<'_> {
             return evaluate_while(model, data, "validation", self.progress, &go_on);
         }
         let labels = labels(&model.classes, &**data)?;
-        let own = every_nth(model, data, self.progress, (ranks.index(), ranks.count()), &go_on);
+        // Whole batches: those of one process, whose last one may be shorter, and is the last here too.
+        let rank_of = |index: usize| index / model.plan.data.batch % ranks.count();
+        let here = (0..data.len() as u32).filter(|index| rank_of(*index as usize) == ranks.index());
+        let here: Arc<dyn Dataset> = Arc::new(Subset::new(data.clone(), here.collect()));
+        let mut rows = Vec::new();
+        let walked = forward(model, &here, "validation", self.progress, |_, logits| {
+            go_on()?;
+            rows.extend(model.probabilities(logits)?.into_iter().flatten());
+            Ok::<(), Error>(())
+        });
         // One that was stopped sends the signal in place of what it found.
-        let told = match own {
-            Ok(rows) => [&[0u8; 4][..], bytemuck::cast_slice(&rows)].concat(),
+        let told = match walked {
+            Ok(()) => [&[0u8; 4][..], bytemuck::cast_slice(&rows)].concat(),
             Err(Error::Interrupted { signal, .. }) => signal.to_le_bytes().to_vec(),
             Err(error) => return Err(error),
         };
@@ -98,8 +107,7 @@ impl Trainer<'_> {
         }
         let mut predictions = Predictions::new(&model.classes);
         for (index, &label) in labels.iter().enumerate() {
-            let rank = index / model.plan.data.batch % ranks.count();
-            let row: Vec<f64> = rows[rank].by_ref().take(model.classes.len()).collect();
+            let row: Vec<f64> = rows[rank_of(index)].by_ref().take(model.classes.len()).collect();
             predictions
                 .push(data.id(index), data.group(index), label, &row)
                 .map_err(|error| Error::Diverged(format!("{error}\n{}", model.plan.schedule.advice())))?;
