@@ -61,6 +61,13 @@ pub struct Traffic {
     pub seconds: f64,
 }
 
+impl Traffic {
+    /// What came after `before`.
+    pub fn since(self, before: Traffic) -> Traffic {
+        Traffic { bytes: self.bytes - before.bytes, seconds: self.seconds - before.seconds }
+    }
+}
+
 /// A rank that did not answer, or a library that could not begin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

@@ -236,6 +236,11 @@ pub fn cuts(rows: usize, parts: usize) -> Vec<(usize, usize)> {
     (0..rows).step_by(len.max(1)).map(|start| (start, len.min(rows - start))).collect()
 }
 
+/// Rows of the smallest of these cuts.
+pub fn smallest_cut(rows: usize, parts: usize) -> usize {
+    cuts(rows, parts).iter().map(|(_, len)| *len).min().unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,5 +250,6 @@ mod tests {
         assert_eq!(cuts(10, 3), [(0, 4), (4, 4), (8, 2)]);
         assert_eq!(cuts(2, 5), [(0, 1), (1, 1)]);
         assert_eq!(cuts(7, 1), [(0, 7)]);
+        assert_eq!((smallest_cut(10, 3), smallest_cut(2, 5), smallest_cut(0, 1)), (2, 1, 0));
     }
 }

@@ -25,7 +25,7 @@ pub use policy::{check_preset, is_preset};
 pub use reference::{Key, Section, completed, without_defaults};
 pub use repeats::{Repeats, Seeds};
 
-use crate::fit::branch::cuts;
+use crate::fit::branch::smallest_cut;
 use crate::fit::{Loss, LossKind, Optimizer, Shape};
 use crate::recipe::{Document, Node, resolved, text_of};
 use crate::run::{DeviceChoice, Precision};
@@ -201,7 +201,7 @@ impl Plan {
             );
             return Err(self.mistake("shards", problem));
         }
-        let least = cuts(self.data.batch, self.accumulate).iter().map(|(_, len)| *len).min().unwrap_or(0);
+        let least = smallest_cut(self.data.batch, self.accumulate);
         if ranks > 1 && least < self.shards {
             let problem = format!(
                 "a micro-batch of {least} rows cannot be cut into {} shards, and every rank would walk all of it; write a larger \

@@ -5,7 +5,7 @@ use super::keys;
 use super::shards::Shards;
 use super::transforms::Transforms;
 use crate::Result;
-use crate::fit::branch::cuts;
+use crate::fit::branch::{cuts, smallest_cut};
 use crate::plan::{Plan, RunLength};
 use std::ops::Range;
 use std::sync::Arc;
@@ -128,19 +128,15 @@ impl<'a> Batches<'a> {
         let (classes, groups) = (self.data.train.classes().len(), self.data.interned(images));
         let labels = images.iter().map(|image| self.labels[*image as usize]).collect();
         let rows = Rows::one_hot(labels, groups, classes);
-        let shards = self.shards.for_rows(self.smallest(images.len()));
+        let shards = self.shards.for_rows(smallest_cut(images.len(), self.plan.accumulate));
         Batch { host, rows, seed, training_progress, shards, views: self.views.clone() }
-    }
-
-    /// Rows of the smallest micro-batch of a batch.
-    fn smallest(&self, rows: usize) -> usize {
-        cuts(rows, self.plan.accumulate).iter().map(|(_, len)| *len).min().unwrap_or(0)
     }
 
     /// Those of a batch's images that this process walks.
     fn here(&self, images: &[u32]) -> Vec<u32> {
         let micro_batches = cuts(images.len(), self.plan.accumulate);
-        let here = self.shards.for_rows(self.smallest(images.len())).here(&micro_batches);
+        let shards = self.shards.for_rows(smallest_cut(images.len(), self.plan.accumulate));
+        let here = shards.here(&micro_batches);
         here.into_iter().flat_map(|rows| images[rows].iter().copied()).collect()
     }
 

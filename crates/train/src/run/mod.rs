@@ -38,7 +38,7 @@ pub use upload::Statistics;
 pub use weights::Transfers;
 pub use weights::config_of;
 
-use crate::fit::{Crew, Loss, Optimizer, Schedule, thawed};
+use crate::fit::{Loss, Optimizer, Schedule, ShardPools, thawed};
 use crate::plan::{Plan, RunLength, Weights, misfit};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -63,7 +63,7 @@ pub struct Run {
     /// The processes that train it together.
     pub ranks: Arc<dyn Ranks>,
     /// The threads of the shards that this one walks.
-    pub crew: Crew,
+    pub pools: ShardPools,
 }
 
 impl Run {
@@ -121,7 +121,7 @@ impl Run {
             .chain(of_weights)
             .chain(thawed::note(&thawed))
             .collect();
-        Ok(Run { model, data, loss, length, thawed, notes, warnings, ranks, crew: Crew::default() })
+        Ok(Run { model, data, loss, length, thawed, notes, warnings, ranks, pools: ShardPools::default() })
     }
 
     pub fn plan(&self) -> &Plan {

@@ -2,11 +2,11 @@
 //! loss, every draw and every target are those of the whole batch; batch norm takes its statistics over all of it; mixes see all of its
 //! rows. Gradients are added by one tree over the shards, so that no bit depends on how many ranks share them.
 
-mod crew;
 mod meeting;
+mod pools;
 mod tree;
 
-use super::branch::{Objective, StepContext, cuts};
+use super::branch::{Objective, StepContext, cuts, smallest_cut};
 use super::branch_gradients::mixes;
 use super::numbers::{BranchNumbers, Numbers};
 use super::optimizer::{Gradients, by_name};
@@ -14,8 +14,8 @@ use super::step::Computed;
 use crate::run::{Batch, Run, Shards, keys};
 use crate::{Error, Result};
 use candle_core::{Device, Tensor, Var, bail};
-pub use crew::Crew;
 use meeting::Meeting;
+pub use pools::ShardPools;
 use std::ops::Range;
 use std::sync::Arc;
 use tallow_data::Pixels;
@@ -99,7 +99,7 @@ impl<'a> Step<'a> {
             Values::Here(_) => self.batch.rows.len(),
         };
         let micro_batches = cuts(rows, self.objective.accumulate);
-        let least = micro_batches.iter().map(|(_, len)| *len).min().unwrap_or(0);
+        let least = smallest_cut(rows, self.objective.accumulate);
         if least < self.shards.count
             && let Values::Whole(_) = values
         {
@@ -136,7 +136,7 @@ impl<'a> Step<'a> {
         let meeting = Meeting::new(self.shards, self.ranks.clone());
         let (meeting, walk) = (&meeting, &walk);
         std::thread::scope(|scope| {
-            let pools = self.run.crew.pools(self.shards.own().len());
+            let pools = self.run.pools.of(self.shards.own().len());
             let spawn = |(shard, pool): (usize, Arc<rayon::ThreadPool>)| {
                 let member = meeting.member(shard);
                 scope.spawn(move || {
@@ -237,15 +237,18 @@ impl<'a> Step<'a> {
         let (mut bytes, row) = (vec![0; self.batch.rows.len() * own.row_bytes()], own.row_bytes());
         for (rank, sent) in self.ranks.gather(own.bytes.clone())?.iter().enumerate() {
             let here = Shards { rank, ..self.shards }.here(&micro_batches);
-            let mut sent = &sent[..];
+            let rows: usize = here.iter().map(Range::len).sum();
+            if sent.len() != rows * row {
+                return Err(Error::Data(format!(
+                    "rank {rank} sent {} bytes for {rows} images of {row}: theirs have another size; end `images` with a policy that fixes it",
+                    sent.len()
+                )));
+            }
+            let mut parts = &sent[..];
             for rows in here {
-                let Some((part, rest)) = sent.split_at_checked(rows.len() * row) else {
-                    let problem =
-                        format!("rank {rank} sent images of another size than rank {} has", self.shards.rank);
-                    return Err(Error::Data(problem));
-                };
+                let (part, rest) = parts.split_at(rows.len() * row);
                 bytes[rows.start * row..rows.end * row].copy_from_slice(part);
-                sent = rest;
+                parts = rest;
             }
         }
         Ok(Pixels { rows: self.batch.rows.len(), bytes, ..*own })

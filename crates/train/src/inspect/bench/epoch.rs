@@ -83,8 +83,7 @@ pub fn epoch(run: &Run, limit: usize) -> Result<Trained> {
         trained.loss += step.loss * batch.rows.len() as f64;
     }
     clock.lap()?;
-    let after = run.ranks.traffic();
-    trained.traffic = Traffic { bytes: after.bytes - before.bytes, seconds: after.seconds - before.seconds };
+    trained.traffic = run.ranks.traffic().since(before);
     trained.seconds = clock.total();
     trained.loss /= trained.images as f64;
     Ok(trained)

@@ -34,9 +34,7 @@ pub fn reduce(ranks: &dyn Ranks, numbers: usize, (warmup, steps): (usize, usize)
             times.push(clock.lap()?);
         }
     }
-    let after = ranks.traffic();
-    let traffic = Traffic { bytes: after.bytes - before.bytes, seconds: after.seconds - before.seconds };
-    Ok(Reduced { times, traffic })
+    Ok(Reduced { times, traffic: ranks.traffic().since(before) })
 }
 
 #[cfg(test)]

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The pools of a run, made when they are first asked for.
 #[derive(Default)]
-pub struct Crew(Mutex<Vec<Arc<ThreadPool>>>);
+pub struct ShardPools(Mutex<Vec<Arc<ThreadPool>>>);
 
-impl Crew {
+impl ShardPools {
     /// One pool for each of so many shards, which share the threads of this one's.
-    pub fn pools(&self, shards: usize) -> Vec<Arc<ThreadPool>> {
+    pub fn of(&self, shards: usize) -> Vec<Arc<ThreadPool>> {
         let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let threads = (rayon::current_num_threads() / shards).max(1);
         while pools.len() < shards {
