@@ -17,6 +17,14 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Compares runs file by file, so that a difference has a name.
+#[track_caller]
+pub fn assert_same(a: &BTreeMap<String, Vec<u8>>, b: &BTreeMap<String, Vec<u8>>) {
+    assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
+    let differing: Vec<&String> = a.keys().filter(|name| a[*name] != b[*name]).collect();
+    assert!(differing.is_empty(), "these files differ: {differing:?}");
+}
+
 /// The tensors of a file, in f32, flat.
 pub fn tensors(path: &Path) -> BTreeMap<String, Vec<f32>> {
     let tensors = tallow_models::weights::read(path).unwrap_or_else(|error| panic!("{error}")).tensors;
