@@ -12,7 +12,8 @@
 #SBATCH --open-mode=append
 #SBATCH --signal=USR1@120
 export RAYON_NUM_THREADS=$SLURM_CPUS_ON_NODE
-srun --mpi=pmix train "$1" --resume-or-start shards=8 "${@:2}"
+# A step is given one processor for each task where it does not ask for more.
+srun --mpi=pmix --cpus-per-task="$SLURM_CPUS_ON_NODE" train "$1" --resume-or-start shards=8 "${@:2}"
 code=$?
 # 128 + SIGUSR1, SIGTERM: it was asked to stop, and is not done.
 if [ $code -eq 138 ] || [ $code -eq 143 ]; then
