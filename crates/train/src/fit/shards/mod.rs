@@ -240,7 +240,7 @@ impl<'a> Step<'a> {
             let rows: usize = here.iter().map(Range::len).sum();
             if sent.len() != rows * row {
                 return Err(Error::Data(format!(
-                    "rank {rank} sent {} bytes for {rows} images of {row}: theirs have another size; end `images` with a policy that fixes it",
+                    "rank {rank} sent {} bytes of images, expected {rows} times {row}: theirs have another size; end `images` with a policy that fixes it",
                     sent.len()
                 )));
             }
