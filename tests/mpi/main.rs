@@ -139,9 +139,15 @@ fn a_rank_that_trains_something_else_is_named() {
         std::fs::create_dir_all(&folder).expect("a folder");
         picture(side, index).save(folder.join(format!("{index}.png"))).expect("a file");
     }
-    let own =
-        "extends: tiny.yaml\ndata: { name: folder, root: images, batch: 4, split: { validation: 0.25 } }\n";
-    desk.write("own.yaml", own);
+    desk.write(
+        "own.yaml",
+        "\
+data: { name: folder, root: images, batch: 4, split: { validation: 0.25 } }
+model: { name: resnet20, input: 16 }
+optimizer: { sgd: {} }
+length: 1 epochs
+",
+    );
     for (first, other, what) in [
         ("-wdir a -n 1 TRAIN ../tiny.yaml seed=1", "-wdir a -n 1 TRAIN ../tiny.yaml seed=2", "recipe"),
         ("-wdir a -n 1 TRAIN ../own.yaml", "-wdir b -n 1 TRAIN ../own.yaml", "images"),
