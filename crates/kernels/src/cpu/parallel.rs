@@ -116,7 +116,7 @@ pub(crate) fn filled<T: Element>(
     data
 }
 
-/// [`unfilled`] numbers that begin at a cache line, so that no vector lies across two.
+/// Numbers that begin at a cache line, so that no vector lies across two.
 pub(crate) struct Lines<T> {
     data: Vec<T>,
     start: usize,
@@ -125,7 +125,18 @@ pub(crate) struct Lines<T> {
 
 impl<T: Element> Lines<T> {
     pub(crate) fn unfilled(len: usize) -> Lines<T> {
-        let data = unfilled::<T>(len + 64 / size_of::<T>());
+        Lines::of(unfilled(Self::room(len)), len)
+    }
+
+    fn zeros(len: usize) -> Lines<T> {
+        Lines::of(vec![T::zero(); Self::room(len)], len)
+    }
+
+    fn room(len: usize) -> usize {
+        len + 64 / size_of::<T>()
+    }
+
+    fn of(data: Vec<T>, len: usize) -> Lines<T> {
         let start = data.as_ptr().align_offset(64);
         Lines { data, start, len }
     }
@@ -165,7 +176,7 @@ pub(crate) fn scratch<T: Element, R>(len: usize, f: impl FnOnce(&mut [T]) -> R) 
         Some(buffer) if buffer.len() >= len => buffer,
         short => {
             drop(short);
-            Box::new(Lines::unfilled(len))
+            Box::new(Lines::zeros(len))
         }
     };
     let result = f(&mut buffer[..len]);

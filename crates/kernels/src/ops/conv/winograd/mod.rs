@@ -128,6 +128,11 @@ fn by_output(x: &[f32], taps: &Taps, grid: &Grid) -> Vec<f32> {
     let mut v = Lines::unfilled(F * sv);
     let shared = Shared::new(&mut v);
     each(grid.chunks(), |i| gather(x, grid, &grid.chunk(i), &shared, rows, grid.before(i)));
+    // The product takes whole strips of rows: of what no tile is in, numbers that nobody reads.
+    for f in 0..F {
+        let groups = v[f * sv..][..rows * grid.c].chunks_exact_mut(rows * B);
+        groups.for_each(|group| group[tiles * B..].fill(0.0));
+    }
     let mut y = unfilled(grid.r * grid.o * grid.oh * grid.ow);
     let out = Shared::new(&mut y);
     pieces(grid.o / B, BLOCKS, |b0, b1| {
