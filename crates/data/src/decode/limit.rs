@@ -3,6 +3,7 @@
 use image::{ImageDecoder, Limits};
 
 use super::tiff::check_strips;
+use super::whole::PNG;
 use super::{broken, reader};
 use crate::{Error, Result};
 
@@ -14,6 +15,9 @@ const BESIDE: u64 = 64 << 20;
 
 /// Bytes of a pixel in the widest kind that decoders make.
 const WIDEST: u64 = 16;
+
+/// As many bytes as one byte of zlib's can stand for: 258 in two bits.
+const DEFLATED: u64 = 1032;
 
 /// An image has no more than `most` pixels.
 ///
@@ -56,7 +60,25 @@ pub fn opened_within(bytes: &[u8], most: u64) -> Result<impl ImageDecoder + '_> 
     let (width, height) = decoder.dimensions();
     check_pixels(width, height, most)?;
     check_strips(bytes)?;
+    check_png(bytes, width, height)?;
     Ok(decoder)
+}
+
+/// The file of a PNG is long enough for the pixels that its header claims: memory is taken for all of them before the first is read.
+fn check_png(bytes: &[u8], width: u32, height: u32) -> Result<()> {
+    let (true, Some(&[depth, color])) = (bytes.starts_with(PNG), bytes.get(24..26)) else { return Ok(()) };
+    let channels = match color {
+        2 => 3,
+        4 => 2,
+        6 => 4,
+        _ => 1,
+    };
+    let pixels = u64::from(width) * u64::from(height);
+    let unpacked = pixels.saturating_mul(channels * u64::from(depth)) / 8;
+    if unpacked / DEFLATED <= bytes.len() as u64 {
+        return Ok(());
+    }
+    Err(Error::Image(format!("truncated PNG: {} bytes cannot hold the {width}×{height} pixels of its header", bytes.len())))
 }
 
 #[cfg(test)]
@@ -103,6 +125,10 @@ mod tests {
                 format!("{width}×{height} pixels by its header – expected at most 200000000 pixels");
             assert!(refused.starts_with(&expected), "{refused}");
         }
+        // Within the limit, and more than zlib can hold in so few bytes.
+        let file = forged_png(10_000, 10_000, &[]);
+        let refused = decode(&Encoded::Bytes(file.clone())).err().unwrap().to_string();
+        assert_eq!(refused, format!("truncated PNG: {} bytes cannot hold the 10000×10000 pixels of its header", file.len()));
         // A JPEG whose frame header is changed: height and width stand behind the precision.
         let mut bytes = jpeg(&picture(40, 30), None);
         let frame = bytes.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();

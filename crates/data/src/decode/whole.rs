@@ -9,7 +9,7 @@ use crate::{Encoded, Error, Result, file};
 /// As many of the first bytes as tell the format, and of the last ones as hold its end.
 const LOOKED_AT: u64 = 64;
 
-const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
+pub(super) const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// The last chunk of a PNG: its length, its name, its checksum.
 const PNG_END: &[u8] = b"\0\0\0\0IEND\xaeB`\x82";
 
