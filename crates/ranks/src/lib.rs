@@ -15,6 +15,9 @@ pub use launcher::{Launched, launched};
 pub use mpi::Mpi;
 pub use threads::{Thread, threads};
 
+/// The ways of the same ranks to each other, beside one another: what is on its way on one of them keeps nothing waiting on the others.
+pub const LANES: usize = 3;
+
 /// One process among those of a training, and its way to the others.
 pub trait Ranks: Send + Sync {
     /// From 0.
@@ -23,18 +26,35 @@ pub trait Ranks: Send + Sync {
     /// How many there are.
     fn count(&self) -> usize;
 
-    /// Sends part r to rank r, and returns what every rank sent to this one, in their order. All ranks call it, in the same order of calls.
+    /// Sends part r to rank r, and returns what every rank sent to this one, in their order. All ranks call it, on each lane in the same
+    /// order of calls; one thread at a time is on a lane.
     ///
     /// # Errors
     /// A rank that does not answer.
-    fn exchange(&self, parts: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>>;
+    fn exchange_on(&self, lane: usize, parts: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>>;
 
     /// What every rank has, in their order.
     ///
     /// # Errors
-    /// Those of [`Ranks::exchange`].
+    /// Those of [`Ranks::exchange_on`].
+    fn gather_on(&self, lane: usize, own: Vec<u8>) -> Result<Vec<Vec<u8>>> {
+        self.exchange_on(lane, vec![own; self.count()])
+    }
+
+    /// [`Ranks::exchange_on`] the first lane.
+    ///
+    /// # Errors
+    /// Those of that.
+    fn exchange(&self, parts: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>> {
+        self.exchange_on(0, parts)
+    }
+
+    /// [`Ranks::gather_on`] the first lane.
+    ///
+    /// # Errors
+    /// Those of that.
     fn gather(&self, own: Vec<u8>) -> Result<Vec<Vec<u8>>> {
-        self.exchange(vec![own; self.count()])
+        self.gather_on(0, own)
     }
 
     /// What it cost so far.
@@ -58,13 +78,29 @@ pub trait Ranks: Send + Sync {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Traffic {
     pub bytes: u64,
+    /// On the first lane.
     pub seconds: f64,
+    /// On the others, all together.
+    pub beside: f64,
 }
 
 impl Traffic {
     /// What came after `before`.
     pub fn since(self, before: Traffic) -> Traffic {
-        Traffic { bytes: self.bytes - before.bytes, seconds: self.seconds - before.seconds }
+        Traffic {
+            bytes: self.bytes - before.bytes,
+            seconds: self.seconds - before.seconds,
+            beside: self.beside - before.beside,
+        }
+    }
+
+    #[cfg(feature = "mpi")]
+    fn and(self, other: Traffic) -> Traffic {
+        Traffic {
+            bytes: self.bytes + other.bytes,
+            seconds: self.seconds + other.seconds,
+            beside: self.beside + other.beside,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Ranks that are threads of one process, for tests and benches of what several processes do.
 
-use crate::{Error, Ranks, Result};
+use crate::{Error, LANES, Ranks, Result};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,7 +14,7 @@ pub struct Thread {
     post: Arc<Post>,
 }
 
-/// What was sent and not yet received: from each thread to each, in order.
+/// What was sent and not yet received: on each lane from each thread to each, in order.
 struct Post {
     boxes: Mutex<Vec<VecDeque<Vec<u8>>>>,
     arrived: Condvar,
@@ -23,7 +23,7 @@ struct Post {
 
 /// So many ranks that talk to each other.
 pub fn threads(count: usize) -> Vec<Thread> {
-    let boxes = Mutex::new((0..count * count).map(|_| VecDeque::new()).collect());
+    let boxes = Mutex::new((0..LANES * count * count).map(|_| VecDeque::new()).collect());
     let post = Arc::new(Post { boxes, arrived: Condvar::new(), count });
     (0..count).map(|index| Thread { index, post: post.clone() }).collect()
 }
@@ -43,15 +43,18 @@ impl Ranks for Thread {
         self.post.count
     }
 
-    fn exchange(&self, parts: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>> {
+    fn exchange_on(&self, lane: usize, parts: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>> {
         let count = self.count();
         assert_eq!(parts.len(), count, "one part for each rank");
         let mut boxes = self.post.boxes();
-        parts.into_iter().enumerate().for_each(|(to, part)| boxes[self.index * count + to].push_back(part));
+        let place = |from: usize, to: usize| (lane * count + from) * count + to;
+        for (to, part) in parts.into_iter().enumerate() {
+            boxes[place(self.index, to)].push_back(part);
+        }
         self.post.arrived.notify_all();
         let mut received = Vec::with_capacity(count);
         for from in 0..count {
-            let at = from * count + self.index;
+            let at = place(from, self.index);
             let wait = self.post.arrived.wait_timeout_while(boxes, PATIENCE, |boxes| boxes[at].is_empty());
             boxes = wait.unwrap_or_else(PoisonError::into_inner).0;
             let part = boxes[at].pop_front();
@@ -80,6 +83,16 @@ mod tests {
                         let received = rank.exchange(sent).unwrap();
                         assert_eq!(received, (0..3).map(|from| vec![from, own, round]).collect::<Vec<_>>());
                     }
+                    // What is sent on one lane is received on it.
+                    let rank = &rank;
+                    std::thread::scope(|scope| {
+                        for lane in [1, 2] {
+                            scope.spawn(move || {
+                                let received = rank.gather_on(lane, vec![own, lane as u8]).unwrap();
+                                assert_eq!(received, [0, 1, 2].map(|from| [from, lane as u8]));
+                            });
+                        }
+                    });
                     assert_eq!(rank.gather(vec![own; 2]).unwrap(), [[0; 2], [1; 2], [2; 2]]);
                 });
             }

@@ -174,6 +174,7 @@ fn epoch(arguments: &RecipeBench, registry: &Registry) -> anyhow::Result<()> {
     figures.put("step_seconds", trained.step.median(), "median; upload to backward");
     figures.put("optimizer_seconds", trained.optimizer.median(), "median; clip, update, average");
     figures.put("exchange_seconds", trained.traffic.seconds, "sending to other ranks, and waiting for them");
+    figures.put("reduce_seconds", trained.traffic.beside, "the same for gradients, beside the walk");
     figures.put("sent_bytes", trained.traffic.bytes, "to other ranks, by this one");
     figures.put("loss", trained.loss, "mean over the images");
     figures.put("peak_rss_bytes", bench::peak_rss(), "of this process");
@@ -183,7 +184,7 @@ fn epoch(arguments: &RecipeBench, registry: &Registry) -> anyhow::Result<()> {
 fn reduce(arguments: &ReduceBench) -> anyhow::Result<()> {
     let ranks = ranks::join()?;
     let repetitions = (arguments.warmup as usize, arguments.steps as usize);
-    let reduced = bench::reduce(&*ranks, arguments.numbers as usize, repetitions)?;
+    let reduced = bench::reduce(&ranks, arguments.numbers as usize, repetitions)?;
     if ranks.index() > 0 {
         return Ok(());
     }

@@ -1,11 +1,12 @@
 //! Gradients of variables, collected over any number of losses.
 
-use super::node::{Application, Edge};
+use super::node::{Application, Edge, Operand};
 use crate::cpu::element::Element;
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, DType, Device, InplaceOp2, Layout, Result, Tensor, TensorId, bail};
 use std::borrow::Borrow;
 use std::cell::RefCell;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -44,9 +45,41 @@ impl Gradients {
     /// # Errors
     /// Those of [`Self::add`].
     pub fn add_times(&mut self, loss: impl Borrow<Tensor>, factor: f64) -> Result<()> {
+        self.walked(loss, factor, |_| Ok(()))
+    }
+
+    /// Adds those of factor · `loss`, and hands over each variable's whole as soon as nothing can be added to it: `done(variable,
+    /// gradient)`, the same order for every loss of one network. What is collected of variables that this loss does not reach stays here.
+    ///
+    /// # Errors
+    /// Those of [`Self::add`], and of `done`.
+    pub fn finish_times(
+        &mut self,
+        loss: impl Borrow<Tensor>,
+        factor: f64,
+        mut done: impl FnMut(TensorId, Tensor) -> Result<()>,
+    ) -> Result<()> {
+        let mut last = last_uses(loss.borrow()).into_iter().peekable();
+        self.walked(loss, factor, |walked| {
+            while let Some((_, variable)) = last.next_if(|(order, _)| *order >= walked) {
+                if let Some(gradient) = with_walk(|walk| Ok(walk.variables.remove(&variable)))? {
+                    done(variable, gradient)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// `after` is told the order of every application that was walked.
+    fn walked(
+        &mut self,
+        loss: impl Borrow<Tensor>,
+        factor: f64,
+        after: impl FnMut(u64) -> Result<()>,
+    ) -> Result<()> {
         let walk = Walk { reached: BTreeMap::new(), variables: std::mem::take(&mut self.0) };
         let outer = WALK.replace(Some(walk));
-        let walked = walk_from(loss, factor);
+        let walked = walk_from(loss, factor, after);
         let walk = WALK.replace(outer);
         walked?;
         self.0 = walk.map(|walk| walk.variables).unwrap_or_default();
@@ -98,7 +131,32 @@ thread_local! {
     static WALK: RefCell<Option<Walk>> = const { RefCell::new(None) };
 }
 
-fn walk_from(loss: impl Borrow<Tensor>, factor: f64) -> Result<()> {
+/// Of every variable that a loss reaches, the application that is walked last of those that use it; in the order of the walk.
+fn last_uses(loss: &Tensor) -> Vec<(u64, TensorId)> {
+    let mut pending: BTreeMap<u64, Arc<Application>> = BTreeMap::new();
+    match Edge::to(loss) {
+        Some(Edge::Application(application)) => drop(pending.insert(application.order, application)),
+        Some(Edge::Variable(variable)) => return vec![(0, variable)],
+        None => {}
+    }
+    // With the place where it was seen: an application is done with several at once.
+    let (mut last, mut seen) = (HashMap::new(), 0);
+    while let Some((order, application)) = pending.pop_last() {
+        application.operands(|operand| match operand {
+            Operand::Variable(variable) => {
+                let earlier = last.get(&variable).map_or(order, |(earlier, _)| *earlier);
+                last.insert(variable, (order.min(earlier), seen));
+                seen += 1;
+            }
+            Operand::Application(application) => drop(pending.insert(application.order, application)),
+        });
+    }
+    let mut all: Vec<_> = last.into_iter().map(|(variable, (order, seen))| (order, seen, variable)).collect();
+    all.sort_unstable_by_key(|(order, seen, _)| (Reverse(*order), *seen));
+    all.into_iter().map(|(order, _, variable)| (order, variable)).collect()
+}
+
+fn walk_from(loss: impl Borrow<Tensor>, factor: f64, mut after: impl FnMut(u64) -> Result<()>) -> Result<()> {
     let mut grad = loss.borrow().ones_like()?;
     if factor != 1.0 {
         grad = (grad * factor)?;
@@ -109,8 +167,11 @@ fn walk_from(loss: impl Borrow<Tensor>, factor: f64) -> Result<()> {
     drop(loss);
     while let Some((_, (application, grad))) = with_walk(|walk| Ok(walk.reached.pop_last()))? {
         application.walk(grad)?;
+        let order = application.order;
+        drop(application);
+        after(order)?;
     }
-    Ok(())
+    after(0)
 }
 
 fn with_walk<T>(act: impl FnOnce(&mut Walk) -> Result<T>) -> Result<T> {

@@ -146,6 +146,25 @@ impl Application {
         candles
     }
 
+    /// What the result was computed from, where it is tracked; in the order of operands.
+    pub(super) fn operands(&self, mut each: impl FnMut(Operand)) {
+        match &self.work {
+            Work::Kernel { edges, .. } => {
+                edges.iter().flatten().for_each(|edge| each(edge.operand()));
+            }
+            Work::Candle(x) => {
+                for node in x.sorted_nodes() {
+                    let made = lock(&APPLICATIONS).get(&node.id()).and_then(Weak::upgrade);
+                    match made.filter(|made| made.order != self.order) {
+                        Some(made) => each(Operand::Application(made)),
+                        None if node.is_variable() => each(Operand::Variable(node.id())),
+                        None => {}
+                    }
+                }
+            }
+        }
+    }
+
     /// Gives the operands their gradients, where `grad` is all that the result got.
     pub(super) fn walk(&self, grad: Tensor) -> Result<()> {
         match &self.work {
@@ -184,6 +203,12 @@ impl Drop for Application {
     }
 }
 
+/// What an application read.
+pub(super) enum Operand {
+    Variable(TensorId),
+    Application(Arc<Application>),
+}
+
 /// Where the gradient of an operand goes.
 pub(super) enum Edge {
     Variable(TensorId),
@@ -197,6 +222,13 @@ impl Edge {
             Some(Edge::Variable(x.id()))
         } else {
             x.track_op().then(|| Edge::Application(Application::of(x)))
+        }
+    }
+
+    fn operand(&self) -> Operand {
+        match self {
+            Edge::Variable(id) => Operand::Variable(*id),
+            Edge::Application(application) => Operand::Application(application.clone()),
         }
     }
 

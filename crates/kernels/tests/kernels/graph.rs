@@ -55,6 +55,30 @@ fn backward_twice_and_partly() -> Result<()> {
     })
 }
 
+/// Every gradient is handed over once, whole, and in the order of the walk: those of the norm, which is applied twice, after both.
+#[test]
+fn gradients_are_handed_over_when_they_are_whole() -> Result<()> {
+    on(false, || {
+        let variables: Vec<Var> = block_inputs().iter().map(Var::from_tensor).collect::<Result<_>>()?;
+        let tensors: Vec<Tensor> = variables.iter().map(|x| x.as_tensor().clone()).collect();
+        // One use more of the last convolution, by candle's ops alone.
+        let loss = (block(&tensors)?.sqr()?.sum_all()? + tensors[4].sqr()?.sum_all()?)?;
+        let expected = backward(&loss)?;
+        let mut twice = Gradients::default();
+        twice.add_times(&loss, 0.5)?;
+        let mut order = Vec::new();
+        twice.finish_times(loss, 0.5, |variable, gradient| {
+            let at = variables.iter().position(|x| x.id() == variable).expect("one of these");
+            near(&flat(&gradient), &flat(expected.get(&variables[at]).unwrap()), 1e-12);
+            order.push(at);
+            Ok(())
+        })?;
+        assert_eq!(order, [5, 4, 2, 3, 0, 1]);
+        assert!(variables.iter().all(|x| twice.get(x).is_none()));
+        Ok(())
+    })
+}
+
 /// A variable seen by ours and by candle's ops, twice each: 2x + 2x + 3 + 3 for Σ relu(x)² · 2 + 6x at x > 0; several losses add up.
 #[test]
 fn gradients_of_variables_add_up() -> Result<()> {

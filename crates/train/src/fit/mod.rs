@@ -54,7 +54,7 @@ pub use optimizer::{Moments, Optimizer, Rates, Rule, State};
 pub use plateau::PlateauRule;
 pub use same_run::different_recipe;
 pub use schedule::{Schedule, Shape};
-pub use shards::{ShardPools, summed};
+pub use shards::{ShardPools, Sums};
 pub use step::{Step, training_step};
 pub use stop::Stop;
 pub use sums::verify;

@@ -2,6 +2,7 @@
 //! loss, every draw and every target are those of the whole batch; batch norm takes its statistics over all of it; mixes see all of its
 //! rows. Gradients are added by one tree over the shards, so that no bit depends on how many ranks share them.
 
+mod buckets;
 mod meeting;
 mod pools;
 mod tree;
@@ -13,9 +14,12 @@ use super::optimizer::{Gradients, by_name};
 use super::step::Computed;
 use crate::run::{Batch, Run, Shards, keys};
 use crate::{Error, Result};
-use candle_core::{Device, Tensor, Var, bail};
+use buckets::Handing;
+pub use buckets::Sums;
+use candle_core::{Device, Tensor, TensorId, Var, bail};
 use meeting::Meeting;
 pub use pools::ShardPools;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 use tallow_data::Pixels;
@@ -24,7 +28,6 @@ use tallow_models::Mode;
 use tallow_policy::{Branch, BranchPass, INPUT, PENULTIMATE, View};
 use tallow_ranks::Ranks;
 use tree::added;
-pub use tree::summed;
 
 /// Gradients of a run's loss on a batch, of which this process has the rows that it walks.
 ///
@@ -66,7 +69,6 @@ struct Step<'a> {
 
 /// What the walk of one shard gave.
 struct Walked<'a> {
-    gradients: tallow_kernels::Gradients,
     /// Of each micro-batch its share of the step's loss.
     losses: Vec<f32>,
     /// After all mixes, and the targets of all rows then.
@@ -118,15 +120,13 @@ impl<'a> Step<'a> {
         micro_batches: &[(usize, usize)],
         pass: &BranchPass<'a>,
     ) -> Result<(Gradients, BranchNumbers)> {
-        let walked = self.in_shards(|shard| self.walk(branch, values, micro_batches, pass.clone(), shard))?;
+        let sums = Sums::begin(self.shards, self.ranks.clone());
+        let walk =
+            |shard: usize| self.walk(branch, values, micro_batches, pass.clone(), (shard, sums.of(shard)));
+        let mut walked = self.in_shards(walk)?;
         let losses = self.losses(walked.iter().map(|walked| &walked.losses[..]), micro_batches.len())?;
-        let mut first = None;
-        let own = walked.into_iter().map(|Walked { gradients, pass, targets, .. }| {
-            first.get_or_insert((pass, targets));
-            by_name(self.objective.params, gradients)
-        });
-        let gradients = summed(self.shards, &*self.ranks, own.collect())?;
-        let (pass, targets) = first.expect("every process has a shard");
+        let gradients = sums.end()?;
+        let Walked { pass, targets, .. } = walked.swap_remove(0);
         let (index, weight, mixes) = (branch.index, branch.weight, mixes(branch, &pass));
         Ok((gradients, BranchNumbers { index, weight, losses, gradient_norm: None, targets, mixes }))
     }
@@ -164,9 +164,12 @@ impl<'a> Step<'a> {
         values: &Values,
         micro_batches: &[(usize, usize)],
         mut pass: BranchPass<'a>,
-        shard: usize,
+        (shard, mut handing): (usize, Handing),
     ) -> Result<Walked<'a>> {
-        let Objective { network, loss, .. } = self.objective;
+        let Objective { network, params, loss, .. } = self.objective;
+        let names = params.trainable.iter().filter(|(_, param)| !param.frozen());
+        let names: HashMap<TensorId, &str> =
+            names.map(|(name, param)| (param.leaf().id(), &name[..])).collect();
         let (mut gradients, mut losses) = (tallow_kernels::Gradients::default(), Vec::new());
         let (mut before, mut targets) = (0, Vec::new());
         let all: usize = micro_batches.iter().map(|(_, len)| len).sum();
@@ -206,9 +209,21 @@ impl<'a> Step<'a> {
             let loss = loss.of(&logits, &targets[rows.start * classes..rows.end * classes])?;
             losses.push((loss.detach() * weight)?.to_dtype(candle_core::DType::F32)?.to_scalar()?);
             drop(logits);
-            gradients.add_times(loss, weight)?;
+            if losses.len() < micro_batches.len() {
+                gradients.add_times(loss, weight)?;
+                continue;
+            }
+            gradients.finish_times(loss, weight, |variable, gradient| {
+                if let Some(name) = names.get(&variable) {
+                    handing.give(name, gradient);
+                }
+                Ok(())
+            })?;
         }
-        Ok(Walked { gradients, losses, pass, targets })
+        // What earlier micro-batches alone have reached.
+        by_name(params, gradients).into_iter().for_each(|(name, gradient)| handing.give(&name, gradient));
+        handing.end();
+        Ok(Walked { losses, pass, targets })
     }
 
     /// The losses of all shards: of the first micro-batch in the order of the shards, then of the next.

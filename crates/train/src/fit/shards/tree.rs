@@ -3,8 +3,8 @@
 use super::super::optimizer::Gradients;
 use crate::Result;
 use crate::run::Shards;
-use candle_core::{DType, Device, Tensor};
-use rayon::prelude::*;
+use candle_core::{DType, Device, Storage, Tensor};
+use std::collections::HashMap;
 use std::ops::Range;
 use tallow_ranks::Ranks;
 
@@ -47,7 +47,7 @@ fn subtrees(range: Range<usize>, own: &Range<usize>) -> Vec<Range<usize>> {
 ///
 /// # Errors
 /// Those of the ops; a rank that does not answer.
-pub fn summed(shards: Shards, ranks: &dyn Ranks, own: Vec<Gradients>) -> Result<Gradients> {
+pub fn summed(shards: Shards, ranks: &dyn Ranks, lane: usize, own: Vec<Gradients>) -> Result<Gradients> {
     let mut leaves: Vec<Option<Gradients>> = own.into_iter().map(Some).collect();
     let begin = shards.own().start;
     let mut tops = Vec::new();
@@ -60,37 +60,16 @@ pub fn summed(shards: Shards, ranks: &dyn Ranks, own: Vec<Gradients>) -> Result<
     if shards.ranks == 1 {
         return Ok(tops.swap_remove(0));
     }
-    let flat: Vec<Vec<f32>> = tops.iter().map(flat).collect::<Result<_>>()?;
-    let len = flat[0].len();
-    let segment = |rank: usize| rank * len / shards.ranks..(rank + 1) * len / shards.ranks;
-    let part = |rank: usize| {
-        let mut bytes = Vec::with_capacity(4 * flat.len() * segment(rank).len());
-        flat.iter().for_each(|top| bytes.extend_from_slice(bytemuck::cast_slice(&top[segment(rank)])));
-        bytes
-    };
-    let arrived = ranks.exchange((0..shards.ranks).map(part).collect())?;
-    drop(flat);
-    let width = segment(shards.rank).len();
-    let mut known: Vec<(Range<usize>, Vec<f32>)> = Vec::new();
-    for (rank, bytes) in arrived.iter().enumerate() {
-        let tops = subtrees(0..shards.count, &shards.of(rank));
-        let numbers = numbers(bytes, tops.len() * width)?;
-        known.extend(
-            tops.into_iter().enumerate().map(|(i, top)| (top, numbers[i * width..][..width].to_vec())),
-        );
-    }
-    let mut whole = |range: &Range<usize>| {
-        let place = known.iter().position(|(top, _)| top == range)?;
-        Some(known.swap_remove(place).1)
-    };
-    let mut add = |mut left: Vec<f32>, right: Vec<f32>| {
-        left.par_iter_mut().zip(&right).with_min_len(1 << 14).for_each(|(left, right)| *left += *right);
-        Ok(left)
-    };
-    let segment_sum = sum(0..shards.count, &mut whole, &mut add)?;
+    let len = tops[0].values().map(Tensor::elem_count).sum::<usize>();
+    let of_rank = |rank: usize| rank * len / shards.ranks..(rank + 1) * len / shards.ranks;
+    let mut parts = vec![Vec::new(); shards.ranks];
+    tops.iter().try_for_each(|top| write(top, of_rank, &mut parts))?;
+    let arrived = ranks.exchange_on(lane, parts)?;
+    let own = sum_of_parts(shards, of_rank(shards.rank).len(), &arrived)?;
+    drop(arrived);
     let mut all = Vec::with_capacity(len);
-    for (rank, bytes) in ranks.gather(bytemuck::cast_slice(&segment_sum).to_vec())?.iter().enumerate() {
-        all.extend(numbers(bytes, segment(rank).len())?);
+    for (rank, bytes) in ranks.gather_on(lane, own)?.iter().enumerate() {
+        all.extend(numbers(bytes, of_rank(rank).len())?);
     }
     let mut at = 0;
     let tensor = |(name, like): (String, Tensor)| {
@@ -101,14 +80,69 @@ pub fn summed(shards: Shards, ranks: &dyn Ranks, own: Vec<Gradients>) -> Result<
     tops.swap_remove(0).into_iter().map(tensor).collect()
 }
 
-fn numbers(bytes: &[u8], len: usize) -> Result<Vec<f32>> {
-    if bytes.len() != 4 * len {
+/// Appends the numbers of all gradients, one after another, to the parts of those ranks that add them up.
+fn write(
+    gradients: &Gradients,
+    of_rank: impl Fn(usize) -> Range<usize>,
+    parts: &mut [Vec<u8>],
+) -> Result<()> {
+    let mut at = 0;
+    for gradient in gradients.values() {
+        let gradient = gradient.contiguous()?.to_dtype(DType::F32)?;
+        let (storage, layout) = gradient.storage_and_layout();
+        let (Storage::Cpu(storage), Some((from, to))) = (&*storage, layout.contiguous_offsets()) else {
+            return Err(
+                candle_core::Error::Msg("gradients of shards: expected them on the CPU".into()).into()
+            );
+        };
+        let numbers = &storage.as_slice::<f32>()?[from..to];
+        for (rank, part) in parts.iter_mut().enumerate() {
+            let of_rank = of_rank(rank);
+            let (from, to) = (of_rank.start.max(at), of_rank.end.min(at + numbers.len()));
+            if from < to {
+                part.extend_from_slice(bytemuck::cast_slice(&numbers[from - at..to - at]));
+            }
+        }
+        at += numbers.len();
+    }
+    Ok(())
+}
+
+/// The sums of `width` numbers over all shards, of which each rank sent those of its subtrees.
+fn sum_of_parts(shards: Shards, width: usize, arrived: &[Vec<u8>]) -> Result<Vec<u8>> {
+    /// So many at once, which stay in the cache.
+    const BLOCK: usize = 4096;
+    let mut known: HashMap<Range<usize>, &[u8]> = HashMap::new();
+    for (rank, bytes) in arrived.iter().enumerate() {
+        let tops = subtrees(0..shards.count, &shards.of(rank));
+        let _of_this_length = numbers(bytes, tops.len() * width)?;
+        known.extend(tops.into_iter().zip(bytes.chunks_exact(4 * width.max(1))));
+    }
+    let mut sums = Vec::with_capacity(4 * width);
+    for from in (0..width).step_by(BLOCK) {
+        let to = (from + BLOCK).min(width);
+        let mut block = |range: &Range<usize>| {
+            let bytes = known.get(range)?;
+            numbers(&bytes[4 * from..4 * to], to - from).ok().map(Iterator::collect)
+        };
+        let mut add = |mut left: Vec<f32>, right: Vec<f32>| {
+            left.iter_mut().zip(&right).for_each(|(left, right)| *left += *right);
+            Ok(left)
+        };
+        let block: Vec<f32> = sum(0..shards.count, &mut block, &mut add)?;
+        sums.extend_from_slice(bytemuck::cast_slice(&block));
+    }
+    Ok(sums)
+}
+
+/// `len` numbers that a rank sent.
+fn numbers(bytes: &[u8], len: usize) -> Result<impl Iterator<Item = f32>> {
+    let (numbers, rest) = bytes.as_chunks::<4>();
+    if (numbers.len(), rest.len()) != (len, 0) {
         let problem = format!("a rank sent {} bytes of gradients, expected {}", bytes.len(), 4 * len);
         return Err(tallow_ranks::Error(problem).into());
     }
-    let mut numbers = vec![0.0; len];
-    bytemuck::cast_slice_mut(&mut numbers).copy_from_slice(bytes);
-    Ok(numbers)
+    Ok(numbers.iter().map(|number| f32::from_ne_bytes(*number)))
 }
 
 /// Two sets of gradients of the same parameters, added.
@@ -123,15 +157,6 @@ pub fn added(left: Gradients, mut right: Gradients) -> Result<Gradients> {
     let mut sums = left.into_iter().map(pair).collect::<Result<Gradients>>()?;
     sums.append(&mut right);
     Ok(sums)
-}
-
-/// All numbers, in the order of the names.
-fn flat(gradients: &Gradients) -> Result<Vec<f32>> {
-    let mut all = Vec::with_capacity(gradients.values().map(Tensor::elem_count).sum());
-    for gradient in gradients.values() {
-        all.extend(gradient.flatten_all()?.to_dtype(DType::F32)?.to_vec1::<f32>()?);
-    }
-    Ok(all)
 }
 
 #[cfg(test)]
@@ -158,14 +183,18 @@ mod tests {
         [("a".to_owned(), tensor(7, 0)), ("b".to_owned(), tensor(40, 7))].into_iter().collect()
     }
 
+    fn flat(gradients: &Gradients) -> Vec<f32> {
+        gradients.values().flat_map(|x| x.flatten_all().unwrap().to_vec1::<f32>().unwrap()).collect()
+    }
+
     fn of_ranks(count: usize, ranks: usize) -> Vec<Vec<f32>> {
         std::thread::scope(|scope| {
             let rank = |thread: tallow_ranks::Thread| {
                 scope.spawn(move || {
                     let shards = Shards { count, ranks, rank: thread.index() };
                     let thread: Arc<dyn Ranks> = Arc::new(thread);
-                    let sums = summed(shards, &*thread, shards.own().map(gradients).collect()).unwrap();
-                    flat(&sums).unwrap()
+                    let sums = summed(shards, &*thread, 0, shards.own().map(gradients).collect()).unwrap();
+                    flat(&sums)
                 })
             };
             let threads: Vec<_> = tallow_ranks::threads(ranks).into_iter().map(rank).collect();
@@ -177,7 +206,7 @@ mod tests {
     fn the_sum_is_the_same_for_any_number_of_ranks() {
         for count in [4, 7, 8] {
             let one = of_ranks(count, 1).remove(0);
-            let in_order = (0..count).map(|shard| flat(&gradients(shard)).unwrap());
+            let in_order = (0..count).map(|shard| flat(&gradients(shard)));
             let in_order = in_order.reduce(|sum, next| sum.iter().zip(next).map(|(a, b)| a + b).collect());
             let in_order = in_order.unwrap();
             assert!(one.iter().zip(&in_order).all(|(a, b)| (a - b).abs() <= 1e-5 * b.abs()));

@@ -2,9 +2,10 @@
 
 use super::{Clock, Times};
 use crate::Result;
-use crate::fit::summed;
+use crate::fit::Sums;
 use crate::run::Shards;
 use candle_core::{DType, Device, Tensor};
+use std::sync::Arc;
 use tallow_ranks::{Ranks, Traffic};
 
 /// Sums over ranks, timed on this one.
@@ -18,18 +19,24 @@ pub struct Reduced {
 ///
 /// # Errors
 /// A rank that does not answer.
-pub fn reduce(ranks: &dyn Ranks, numbers: usize, (warmup, steps): (usize, usize)) -> Result<Reduced> {
+pub fn reduce(ranks: &Arc<dyn Ranks>, numbers: usize, (warmup, steps): (usize, usize)) -> Result<Reduced> {
     let shards = Shards { count: ranks.count(), ranks: ranks.count(), rank: ranks.index() };
-    let own = Tensor::ones(numbers, DType::F32, &Device::Cpu)?;
+    /// Numbers of one parameter, 1 MiB.
+    const PARAMETER: usize = 1 << 18;
+    let own = |from: usize| Tensor::ones(PARAMETER.min(numbers - from), DType::F32, &Device::Cpu);
     let (mut times, mut before) = (Times::default(), ranks.traffic());
     for repetition in 0..warmup + steps {
-        let gradients = [("numbers".to_owned(), tallow_kernels::copy(&own)?)].into_iter().collect();
+        let gradients = (0..numbers).step_by(PARAMETER).map(own).collect::<candle_core::Result<Vec<_>>>()?;
         ranks.meet()?;
         if repetition == warmup {
             before = ranks.traffic();
         }
         let mut clock = Clock::start(&Device::Cpu)?;
-        summed(shards, ranks, vec![gradients])?;
+        let sums = Sums::begin(shards, ranks.clone());
+        let mut handing = sums.of(shards.rank);
+        gradients.into_iter().enumerate().for_each(|(i, gradient)| handing.give(&i.to_string(), gradient));
+        handing.end();
+        sums.end()?;
         if repetition >= warmup {
             times.push(clock.lap()?);
         }
@@ -46,6 +53,7 @@ mod tests {
         std::thread::scope(|scope| {
             for rank in tallow_ranks::threads(3) {
                 scope.spawn(move || {
+                    let rank: Arc<dyn Ranks> = Arc::new(rank);
                     let reduced = reduce(&rank, 10, (1, 3)).unwrap();
                     assert!(reduced.times.median() > 0.0);
                 });
