@@ -78,7 +78,10 @@ fn check_png(bytes: &[u8], width: u32, height: u32) -> Result<()> {
     if unpacked / DEFLATED <= bytes.len() as u64 {
         return Ok(());
     }
-    Err(Error::Image(format!("truncated PNG: {} bytes cannot hold the {width}×{height} pixels of its header", bytes.len())))
+    Err(Error::Image(format!(
+        "truncated PNG: {} bytes cannot hold the {width}×{height} pixels of its header",
+        bytes.len()
+    )))
 }
 
 #[cfg(test)]
@@ -128,7 +131,10 @@ mod tests {
         // Within the limit, and more than zlib can hold in so few bytes.
         let file = forged_png(10_000, 10_000, &[]);
         let refused = decode(&Encoded::Bytes(file.clone())).err().unwrap().to_string();
-        assert_eq!(refused, format!("truncated PNG: {} bytes cannot hold the 10000×10000 pixels of its header", file.len()));
+        assert_eq!(
+            refused,
+            format!("truncated PNG: {} bytes cannot hold the 10000×10000 pixels of its header", file.len())
+        );
         // A JPEG whose frame header is changed: height and width stand behind the precision.
         let mut bytes = jpeg(&picture(40, 30), None);
         let frame = bytes.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
