@@ -5,8 +5,9 @@ use super::keys;
 use super::policy::{Branch, Tapped};
 use crate::schema::duration::TrainingProgress;
 use crate::schema::node::{Action, Node, weights};
-use crate::{Error, Inputs, Mix, MixContext, Result, Shares};
+use crate::{Error, Inputs, Mix, MixContext, Mixing, Result, Shares};
 use candle_core::Tensor;
+use std::ops::Range;
 use tallow_seed::Seed;
 
 /// What the engine knows of the rows of a batch.
@@ -65,6 +66,8 @@ pub struct BranchPass<'a> {
     progress: TrainingProgress,
     due: Vec<Due<'a>>,
     shares: Shares,
+    /// Where parts of the rows end that are mixed by themselves; the last is the number of rows.
+    ends: Vec<usize>,
     input_gradient: Option<Tensor>,
     record: Vec<Applied>,
 }
@@ -96,9 +99,32 @@ impl<'a> BranchPass<'a> {
             progress,
             due,
             shares,
+            ends: vec![rows.len()],
             input_gradient: None,
             record: Vec::new(),
         }
+    }
+
+    /// The same with each part of the rows mixed by itself: `ends` are where the parts end, in their order, the last the number of rows.
+    /// Which mixes happen, and where, is drawn for the batch.
+    #[must_use]
+    pub fn within(self, ends: &[usize]) -> BranchPass<'a> {
+        assert!(
+            ends.is_sorted() && ends.last() == Some(&self.rows.len()),
+            "parts {ends:?} of {}",
+            self.rows.len()
+        );
+        BranchPass { ends: ends.to_vec(), ..self }
+    }
+
+    /// The rows that a part has now.
+    pub fn part(&self, part: usize) -> Range<usize> {
+        part.checked_sub(1).map_or(0, |before| self.ends[before])..self.ends[part]
+    }
+
+    /// Whether what happens at a tap depends on the values of the rows.
+    pub fn looks_at_values(&self, tap: &str) -> bool {
+        self.due.iter().any(|due| due.tap == tap && due.mix.mix.inputs() != Inputs::Nothing)
     }
 
     /// Whether a policy that happens in this pass looks at what a network makes of the batch.
@@ -120,12 +146,29 @@ impl<'a> BranchPass<'a> {
     ///
     /// # Errors
     /// Values of other rows than are there, a mix that is not given what it needs, and what its draw or the device answers.
-    pub fn at(&mut self, tap: &str, mut values: Tensor) -> candle_core::Result<Tensor> {
+    pub fn at(&mut self, tap: &str, values: Tensor) -> candle_core::Result<Tensor> {
+        self.mixed_at(tap, values, None)
+    }
+
+    /// The same of the values of one part alone, where nothing [looks at them](Self::looks_at_values); shares and targets are those of all rows.
+    ///
+    /// # Errors
+    /// Those of [`BranchPass::at`].
+    pub fn at_part(&mut self, tap: &str, part: usize, values: Tensor) -> candle_core::Result<Tensor> {
+        self.mixed_at(tap, values, Some(part))
+    }
+
+    fn mixed_at(
+        &mut self,
+        tap: &str,
+        mut values: Tensor,
+        part: Option<usize>,
+    ) -> candle_core::Result<Tensor> {
         let (now, later) = std::mem::take(&mut self.due).into_iter().partition(|due| due.tap == tap);
         self.due = later;
         let now: Vec<Due> = now;
         for due in now {
-            values = self.apply(&due, values).map_err(|error| match error {
+            values = self.apply(&due, values, part).map_err(|error| match error {
                 Error::Tensor(error) => error,
                 other => candle_core::Error::wrap(other),
             })?;
@@ -153,17 +196,13 @@ impl<'a> BranchPass<'a> {
         self.due.iter().map(|due| due.tap)
     }
 
-    fn apply(&mut self, due: &Due, values: Tensor) -> Result<Tensor> {
+    fn apply(&mut self, due: &Due, values: Tensor, here: Option<usize>) -> Result<Tensor> {
         let refusal = |problem: String| Error::Policy { policy: due.mix.spec.name.to_owned(), problem };
         let dims = values.dims();
-        if dims.first() != Some(&self.shares.len()) {
-            return Err(refusal(format!(
-                "expected {} rows at tap `{}`, got values {dims:?}",
-                self.shares.len(),
-                due.tap
-            )));
+        let rows = here.map_or(self.shares.len(), |part| self.part(part).len());
+        if dims.first() != Some(&rows) {
+            return Err(refusal(format!("expected {rows} rows at tap `{}`, got values {dims:?}", due.tap)));
         }
-        let size = if let [_, _, height, width] = dims { Some((*height, *width)) } else { None };
         let inputs = due.mix.mix.inputs();
         if inputs == Inputs::InputGradient && !self.record.is_empty() {
             return Err(refusal(
@@ -173,30 +212,35 @@ impl<'a> BranchPass<'a> {
         if inputs == Inputs::InputGradient && self.input_gradient.is_none() {
             return Err(refusal("needs the gradient by the input, which was not provided".to_owned()));
         }
-        let sources = self.shares.dominant();
-        let classes: Vec<u32> = sources.iter().map(|&source| self.rows.classes[source as usize]).collect();
-        let groups: Vec<Option<u32>> =
-            sources.iter().map(|&source| self.rows.groups[source as usize]).collect();
-        let pairing = due.mix.pairing;
-        let seen = values.detach();
-        let context = MixContext {
-            classes: &classes,
-            groups: &groups,
-            n_classes: self.rows.n_classes,
-            size,
-            partners: &pairing.partners(&groups, &mut due.seed.fold(keys::PAIRING, 0).rng()),
-            within_group: pairing.within_group,
-            progress: self.progress.fraction(),
-            values: (inputs == Inputs::Values).then_some(&seen),
-            input_gradient: self.input_gradient.as_ref().filter(|_| inputs == Inputs::InputGradient),
-        };
+        if inputs != Inputs::Nothing && here.is_some() {
+            return Err(refusal("needs the values of all rows, and has those of a part".to_owned()));
+        }
         let (spec, ramps) = (due.mix.spec, due.mix.ramps.as_ref());
         let now = ramps.map(|ramps| ramps.build(&self.progress, spec.name, |value| spec.mix(value)));
         let now = now.transpose()?;
         let mix: &dyn Mix = now.as_deref().unwrap_or(&*due.mix.mix);
-        let mixing = mix.draw(&context, &mut due.seed.fold(keys::DRAW, 0).rng())?;
-        let shares = shares(&mixing, classes.len(), size).map_err(refusal)?;
-        let mixed = composite(&mixing, &values)?;
+        let (sources, seen) = (self.shares.dominant(), values.detach());
+        let draw = |part: usize| {
+            let mixing = self.draw(due, mix, &sources, &seen, part)?;
+            let shares = shares(&mixing, self.part(part).len(), image_size(&values)).map_err(refusal)?;
+            Ok((mixing, shares))
+        };
+        let drawn = (0..self.ends.len()).map(draw).collect::<Result<Vec<_>>>()?;
+        let mixed = match (&drawn[..], here) {
+            ([(mixing, _)], _) => composite(mixing, &values)?,
+            (drawn, Some(part)) => composite(&drawn[part].0, &values)?,
+            (drawn, None) => {
+                let mixed = drawn.iter().enumerate().map(|(part, (mixing, _))| {
+                    let rows = self.part(part);
+                    composite(mixing, &values.narrow(0, rows.start, rows.len())?.contiguous()?)
+                });
+                Tensor::cat(&mixed.collect::<candle_core::Result<Vec<_>>>()?, 0)?
+            }
+        };
+        let parts: Vec<Shares> = drawn.into_iter().map(|(_, shares)| shares).collect();
+        let mut end = 0;
+        self.ends = parts.iter().map(|part| (end += part.len(), end).1).collect();
+        let shares = if let [whole] = &parts[..] { whole.clone() } else { Shares::of_parts(&parts) };
         self.shares = shares.after(&self.shares);
         self.record.push(Applied {
             branch: self.branch,
@@ -208,6 +252,42 @@ impl<'a> BranchPass<'a> {
         });
         Ok(mixed)
     }
+
+    /// What a mix does to a part of the rows, whose sources these are.
+    fn draw(&self, due: &Due, mix: &dyn Mix, sources: &[u32], seen: &Tensor, part: usize) -> Result<Mixing> {
+        let (part, rows, seed) = match &self.ends[..] {
+            [_] => (None, self.part(0), due.seed),
+            _ => (Some(part), self.part(part), due.seed.fold(keys::PART, part as u64)),
+        };
+        let of_part = |tensor: &Tensor| match part {
+            None => Ok(tensor.clone()),
+            Some(_) => tensor.narrow(0, rows.start, rows.len())?.contiguous(),
+        };
+        let row = |&source: &u32| (self.rows.classes[source as usize], self.rows.groups[source as usize]);
+        let (classes, groups): (Vec<u32>, Vec<Option<u32>>) = sources[rows.clone()].iter().map(row).unzip();
+        let inputs = mix.inputs();
+        let values = (inputs == Inputs::Values).then(|| of_part(seen)).transpose()?;
+        let gradient = self.input_gradient.as_ref().filter(|_| inputs == Inputs::InputGradient);
+        let gradient = gradient.map(of_part).transpose()?;
+        let pairing = due.mix.pairing;
+        let context = MixContext {
+            classes: &classes,
+            groups: &groups,
+            n_classes: self.rows.n_classes,
+            size: image_size(seen),
+            partners: &pairing.partners(&groups, &mut seed.fold(keys::PAIRING, 0).rng()),
+            within_group: pairing.within_group,
+            progress: self.progress.fraction(),
+            values: values.as_ref(),
+            input_gradient: gradient.as_ref(),
+        };
+        mix.draw(&context, &mut seed.fold(keys::DRAW, 0).rng())
+    }
+}
+
+/// (height, width) of images or maps.
+fn image_size(values: &Tensor) -> Option<(usize, usize)> {
+    if let [_, _, height, width] = values.dims() { Some((*height, *width)) } else { None }
 }
 
 /// Draws whether a node happens, which of its alternatives, and where. Each draw has a child seed of its own, so that a

@@ -14,6 +14,8 @@ pub const ORDER: &str = "order";
 pub const TAP: &str = "tap";
 /// The partners of a mix.
 pub const PAIRING: &str = "pairing";
+/// A part of the rows that a mix is drawn for alone, where there are several.
+pub const PART: &str = "part";
 /// The draw of a mix.
 pub const DRAW: &str = "draw";
 /// A node of the list of image policies, by its place: all numbers of what is inside.

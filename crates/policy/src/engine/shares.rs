@@ -34,6 +34,18 @@ impl Shares {
         Shares { inputs, rows: Arc::new(rows.into_iter().map(|row| row.entries).collect()), wrong }
     }
 
+    /// Of parts of the rows, one after another, that have nothing of each other.
+    pub(crate) fn of_parts(parts: &[Shares]) -> Shares {
+        let (mut inputs, mut rows, mut wrong) = (0, Vec::new(), None);
+        for part in parts {
+            wrong = wrong.or(part.wrong.map(|row| rows.len() + row));
+            let moved = |row: &Entries| row.iter().map(|&(j, share)| (inputs as u32 + j, share)).collect();
+            rows.extend(part.rows.iter().map(moved).collect::<Vec<Entries>>());
+            inputs += part.inputs;
+        }
+        Shares { inputs, rows: Arc::new(rows), wrong }
+    }
+
     /// Row i is `own[i]` of itself and the rest of its partner.
     pub fn pairs(partners: &[u32], own: impl Fn(usize) -> f64) -> Shares {
         let row = |(i, &partner): (usize, &u32)| vec![(i as u32, own(i)), (partner, 1.0 - own(i))];

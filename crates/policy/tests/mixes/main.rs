@@ -10,6 +10,7 @@ mod lists;
 mod mask_goldens;
 mod mask_moments;
 mod moments;
+mod parts;
 mod properties;
 mod recipes;
 mod setting;

@@ -61,7 +61,7 @@ pub fn batches() -> Vec<Rows> {
 }
 
 /// One row of a batch, without the first dimension: maps (C, H, W), features (D), sequences (L, D).
-const MAPS: &[usize] = &[2, 5, 7];
+pub const MAPS: &[usize] = &[2, 5, 7];
 const FEATURES: &[usize] = &[6];
 const SEQUENCES: &[usize] = &[3, 6];
 
@@ -70,7 +70,7 @@ const STEPS: u64 = 6;
 
 /// Runs `check` for every variant on `maps` and, where it mixes whole rows, on features and sequences too; with every batch and
 /// some steps. It says whether it looked; the answer is how often it did.
-fn every(maps: &[&[usize]], check: impl Fn(&str, &Rows, u64, &[usize]) -> bool) -> usize {
+pub fn every(maps: &[&[usize]], check: impl Fn(&str, &Rows, u64, &[usize]) -> bool) -> usize {
     let (mut names, mut looked) = (BTreeSet::new(), 0);
     for (text, spatial) in variants() {
         let rest = if spatial { &[][..] } else { &[FEATURES, SEQUENCES] };
