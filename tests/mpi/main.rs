@@ -23,6 +23,7 @@ fn any_number_of_ranks_trains_the_same_bytes() {
         ("mixed", &[][..]),
         ("synermix", &["policy=synermix_manifold", "clip=1.0"]),
         ("averaged", &["ema={ decay: 0.9 }", "policy=saliencymix_gradient"]),
+        ("apart", &["mix_within=shard", "sync_batch_norm=false", "policy=cutmix_zeta_mixup"]),
         ("accumulated", &["accumulate=2", "policy=mixup", "optimizer={ adamw: {} }"]),
         (
             "narrow",

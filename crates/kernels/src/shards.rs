@@ -20,6 +20,9 @@ pub trait Shard: Send + Sync {
     /// Whether it is the first of its process, and so the one that keeps running statistics.
     fn leads(&self) -> bool;
 
+    /// Whether batch norm takes its statistics over the rows of all shards, or of each alone.
+    fn joins_statistics(&self) -> bool;
+
     /// Sends part s to shard s, and returns what every shard sent to this one, in their order.
     ///
     /// # Errors
@@ -38,7 +41,7 @@ thread_local! {
 }
 
 /// Runs `pass` with the ops that this thread applies on rows of one shard: [`batch_norm`](crate::batch_norm) takes its statistics over the
-/// rows of all shards, and [`gather_rows`](crate::gather_rows) gives these rows.
+/// rows of all shards, where they [join](Shard::joins_statistics) them, and [`gather_rows`](crate::gather_rows) gives these rows.
 pub fn in_shard<T>(shard: Arc<dyn Shard>, pass: impl FnOnce() -> T) -> T {
     struct Restore(Option<Arc<dyn Shard>>);
     impl Drop for Restore {

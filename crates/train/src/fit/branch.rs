@@ -119,24 +119,27 @@ pub struct StepContext<'a> {
     /// The step's own.
     pub seed: Seed,
     pub training_progress: TrainingProgress,
+    /// Where parts of the rows end that are mixed by themselves.
+    pub parts: &'a [usize],
 }
 
 impl<'a> StepContext<'a> {
     /// Of a training batch.
     pub fn of(batch: &'a Batch) -> StepContext<'a> {
-        let Batch { rows, seed, training_progress, .. } = batch;
-        StepContext { rows, seed: *seed, training_progress: *training_progress }
+        let Batch { rows, seed, training_progress, parts, .. } = batch;
+        StepContext { rows, seed: *seed, training_progress: *training_progress, parts }
     }
 
     /// Of a step without a recipe, in a run of so many steps.
     pub fn plain(rows: &'a Rows, seed: u64, step: u64, steps: u64) -> StepContext<'a> {
         let training_progress = RunLength::of_steps(steps, rows.len()).at(step);
-        StepContext { rows, seed: keys::plain_step(seed, step), training_progress }
+        StepContext { rows, seed: keys::plain_step(seed, step), training_progress, parts: &[] }
     }
 
     /// Draws which mixes of a branch happen, and where.
     pub fn begin(&self, branch: &'a Branch) -> BranchPass<'a> {
-        branch.begin(self.rows, self.seed, self.training_progress)
+        let pass = branch.begin(self.rows, self.seed, self.training_progress);
+        if self.parts.is_empty() { pass } else { pass.within(self.parts) }
     }
 }
 

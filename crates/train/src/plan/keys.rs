@@ -38,6 +38,8 @@ pub const SECTIONS: &[Section] = &[
             key("clip", "", "above 0", "the global norm to which gradients are scaled down where theirs is greater", "clip: 1.0"),
             key("accumulate", "1", "a whole number, 1 or more", "so many micro-batches make the batch of one update: less memory, the same gradient but for batch norm", "accumulate: 4"),
             key("shards", "", "a whole number, 1 or more; left out: 1, and under `mpirun` 4, or where there are more ranks the next power of two", "so many parts of a batch that are walked at the same time, by threads or by the ranks of `mpirun`; any number of ranks up to it trains the same weights, to the bit", "shards: 8"),
+            key("mix_within", "batch", "`batch` or `shard`", "among which rows a row has partners: all of the batch, or those of its shard, which then need not travel between machines", "mix_within: shard"),
+            key("sync_batch_norm", "true", "true or false", "whether batch norm takes its statistics over all shards, or over each, and keeps those of the first", "sync_batch_norm: false"),
             key("ema", "", "see `ema`", "an exponential moving average of the weights, which is what is evaluated and saved", "ema: { decay: 0.999 }"),
             key("select", "macro_f1", "a metric (`tallow list metrics`)", "what the best epoch is best in, on the validation part", "select: balanced_accuracy"),
             key("early_stop", "", "see `early_stop`", "ends the run where `select` gets no better", "early_stop: { patience: 10 }"),

@@ -70,6 +70,9 @@ pub struct Plan {
     pub accumulate: usize,
     /// Parts of a batch that are walked at the same time; 1 where it is walked as a whole.
     pub shards: usize,
+    pub mix_within: MixWithin,
+    /// Whether batch norm takes its statistics over all shards, or over each.
+    pub sync_batch_norm: bool,
     pub ema: Option<EmaPlan>,
     pub select: &'static Metric,
     /// Epochs without a better `select` after which training stops.
@@ -172,6 +175,26 @@ impl SchedulePlan {
         let name = self.name;
         let longer = if matches!(self.shape, Shape::OneCycle { .. }) { "rise" } else { "warmup" };
         format!("lower schedule.{name}.lr, lengthen schedule.{name}.{longer}, or clip gradients (clip: 1.0)")
+    }
+}
+
+/// Among which rows a row has partners.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MixWithin {
+    #[default]
+    Batch,
+    Shard,
+}
+
+impl std::str::FromStr for MixWithin {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<MixWithin, String> {
+        match text {
+            "batch" => Ok(MixWithin::Batch),
+            "shard" => Ok(MixWithin::Shard),
+            _ => Err(format!("expected batch or shard, got `{text}`")),
+        }
     }
 }
 

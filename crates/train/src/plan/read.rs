@@ -1,6 +1,5 @@
 //! Reading a whole recipe: every section is walked, whatever the others hold.
 
-use super::Plan;
 use super::freeze::misfit;
 use super::images::{crops, evaluation_of, images};
 use super::keep::checkpoint;
@@ -10,6 +9,7 @@ use super::reference::section;
 use super::repeats::Repeats;
 use super::sections::{data, ema, loss, metric, model, optimizer, patience, schedule};
 use super::smallest::check_input;
+use super::{MixWithin, Plan};
 use crate::recipe::{Document, Node};
 use crate::run::{DeviceChoice, Precision};
 use tallow_models::ModelOptions;
@@ -67,6 +67,10 @@ pub fn plan(
         ));
     }
     let shards = root.get("shards").map_or(Some(1), |node| node.count(1));
+    let mix_within = root
+        .get("mix_within")
+        .map_or(Some(MixWithin::default()), |node| node.text().and_then(|text| node.take(text.parse())));
+    let sync_batch_norm = root.get("sync_batch_norm").map_or(Some(true), |node| node.boolean());
     let select = match root.get("select") {
         None => metric(root, "macro_f1"),
         Some(node) => node.text().and_then(|name| metric(&node, name)),
@@ -88,7 +92,8 @@ pub fn plan(
     let (data, model, images, evaluation) = (data?, model?, own_images?, evaluation?);
     let (loss, optimizer, schedule, length) = (loss?, optimizer?, schedule?, length?);
     let (clip, accumulate, ema, select, patience) = (clip?, accumulate?, ema?, select?, patience?);
-    let (crops, checkpoint, shards) = (crops?, checkpoint?, shards?);
+    let (crops, checkpoint) = (crops?, checkpoint?);
+    let (shards, mix_within, sync_batch_norm) = (shards?, mix_within?, sync_batch_norm?);
     let (seed, device, precision) = (seed?, device?, precision?);
     Some(move |document, registry, notes| Plan {
         name,
@@ -109,6 +114,8 @@ pub fn plan(
         clip,
         accumulate,
         shards,
+        mix_within,
+        sync_batch_norm,
         ema,
         select,
         patience,

@@ -6,7 +6,7 @@ use super::shards::Shards;
 use super::transforms::Transforms;
 use crate::Result;
 use crate::fit::branch::{cuts, smallest_cut};
-use crate::plan::{Plan, RunLength};
+use crate::plan::{MixWithin, Plan, RunLength};
 use std::ops::Range;
 use std::sync::Arc;
 use tallow_data::{HostBatch, Loader, Pixels, Prepare, Sampler, decode_within};
@@ -22,6 +22,8 @@ pub struct Batch {
     pub training_progress: TrainingProgress,
     /// Those of its rows that have their images here, as it is walked.
     pub shards: Shards,
+    /// Where parts of its rows end that are mixed by themselves; empty where mixes see the whole batch.
+    pub parts: Vec<usize>,
     /// In the order of the views of `host`.
     views: Vec<View>,
 }
@@ -128,16 +130,24 @@ impl<'a> Batches<'a> {
         let (classes, groups) = (self.data.train.classes().len(), self.data.interned(images));
         let labels = images.iter().map(|image| self.labels[*image as usize]).collect();
         let rows = Rows::one_hot(labels, groups, classes);
-        let shards = self.shards.for_rows(smallest_cut(images.len(), self.plan.accumulate));
-        Batch { host, rows, seed, training_progress, shards, views: self.views.clone() }
+        let (shards, micro_batches) = self.walked(images.len());
+        let parts = match self.plan.mix_within {
+            MixWithin::Batch => Vec::new(),
+            MixWithin::Shard => shards.ends(&micro_batches),
+        };
+        Batch { host, rows, seed, training_progress, shards, parts, views: self.views.clone() }
+    }
+
+    /// How a batch of so many rows is walked: its shards and its micro-batches.
+    fn walked(&self, rows: usize) -> (Shards, Vec<(usize, usize)>) {
+        let shards = self.shards.for_rows(smallest_cut(rows, self.plan.accumulate));
+        (shards, cuts(rows, self.plan.accumulate))
     }
 
     /// Those of a batch's images that this process walks.
     fn here(&self, images: &[u32]) -> Vec<u32> {
-        let micro_batches = cuts(images.len(), self.plan.accumulate);
-        let shards = self.shards.for_rows(smallest_cut(images.len(), self.plan.accumulate));
-        let here = shards.here(&micro_batches);
-        here.into_iter().flat_map(|rows| images[rows].iter().copied()).collect()
+        let (shards, micro_batches) = self.walked(images.len());
+        shards.here(&micro_batches).into_iter().flat_map(|rows| images[rows].iter().copied()).collect()
     }
 
     /// The loader's work on one image: decode, then one image for each view. Ramps have the number of the first step of the

@@ -116,7 +116,7 @@ impl Run {
         let notes = model.plan.notes.iter().chain(&data.notes).cloned();
         let shards = Shards { count: model.plan.shards, ranks: ranks.count(), rank: ranks.index() };
         let notes = notes
-            .chain(shards.described(model.plan.data.batch, model.plan.accumulate))
+            .chain(shards.described(&model.plan))
             .chain(of_sizes.into_iter().flatten())
             .chain(of_weights)
             .chain(thawed::note(&thawed))

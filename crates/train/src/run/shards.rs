@@ -1,5 +1,6 @@
 //! How a batch is cut into shards, and which of them are whose.
 
+use crate::plan::{MixWithin, Plan};
 use std::ops::Range;
 
 /// The shards of every batch of a run, and the ranks that share them: each has consecutive ones.
@@ -23,8 +24,9 @@ impl Shards {
     }
 
     /// What people should know of them; nothing of a batch that is walked as a whole.
-    pub fn described(&self, batch: usize, accumulate: usize) -> Option<String> {
+    pub fn described(&self, plan: &Plan) -> Option<String> {
         let Shards { count, ranks, .. } = *self;
+        let (batch, accumulate) = (plan.data.batch, plan.accumulate);
         let (what, batch) =
             if accumulate > 1 { ("micro-batch", batch.div_ceil(accumulate)) } else { ("batch", batch) };
         let (least, most) = (batch / count, batch.div_ceil(count));
@@ -34,11 +36,14 @@ impl Shards {
             (_, 0) => format!("{} by each of {ranks} ranks", count / ranks),
             _ => format!("{} or {} by each of {ranks} ranks", count / ranks, count / ranks + 1),
         };
-        (count > 1).then(|| {
-            format!(
-                "a {what} of {batch} is walked in {count} shards of {rows} rows, {by}; mixes and batch norm see all of it"
-            )
-        })
+        let seen = match (plan.mix_within, plan.sync_batch_norm) {
+            (MixWithin::Batch, true) => "mixes and batch norm see all of it",
+            (MixWithin::Batch, false) => "mixes see all of it, and batch norm the rows of a shard",
+            (MixWithin::Shard, true) => "mixes see the rows of a shard, and batch norm all of it",
+            (MixWithin::Shard, false) => "mixes and batch norm see the rows of a shard",
+        };
+        (count > 1)
+            .then(|| format!("a {what} of {batch} is walked in {count} shards of {rows} rows, {by}; {seen}"))
     }
 
     /// The rows of a shard among so many.
@@ -46,9 +51,21 @@ impl Shards {
         part(rows, self.count, shard)
     }
 
+    /// The rows of every shard in a micro-batch, (start, length).
+    pub fn ranges(&self, start: usize, len: usize) -> Vec<Range<usize>> {
+        let rows = |shard| start + self.rows(len, shard).start..start + self.rows(len, shard).end;
+        (0..self.count).map(rows).collect()
+    }
+
     /// How a batch is walked whose smallest micro-batch has so many rows: one that has none for a shard is walked by every rank as a whole.
     pub fn for_rows(&self, rows: usize) -> Shards {
         if rows < self.count { Shards { count: rows.max(1), ranks: 1, rank: 0 } } else { *self }
+    }
+
+    /// Where the rows of the shards of micro-batches, (start, length), end.
+    pub fn ends(&self, micro_batches: &[(usize, usize)]) -> Vec<usize> {
+        let ranges = micro_batches.iter().flat_map(|&(start, len)| self.ranges(start, len));
+        ranges.map(|rows| rows.end).collect()
     }
 
     /// The rows of micro-batches, (start, length), that this process walks, in their order.
@@ -85,6 +102,8 @@ mod tests {
             }
             assert_eq!(here, (rows..2 * rows).collect::<Vec<_>>());
         }
+        let shards = Shards { count: 2, ranks: 1, rank: 0 };
+        assert_eq!(shards.ends(&[(0, 5), (5, 4)]), [2, 5, 7, 9]);
         let few = Shards { count: 4, ranks: 2, rank: 1 }.for_rows(3);
         assert_eq!((few.own(), few.here(&[(0, 3), (3, 3)])), (0..3, vec![0..3, 3..6]));
     }

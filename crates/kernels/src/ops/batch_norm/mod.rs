@@ -12,11 +12,12 @@ use crate::cpu::simd::vectorized;
 use crate::dispatch::{Op, apply};
 use crate::gpu::Here;
 use crate::graph::{Output, record};
-use crate::shards;
+use crate::shards::{self, Shard};
 use backward::BatchNormBackward;
 use candle_core::{DType, Result, Shape, Tensor, Var, bail};
 use moments::{Moments, moments, update};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The statistics that evaluation uses, each (C). Not trained.
 #[derive(Debug, Clone)]
@@ -68,12 +69,17 @@ pub fn batch_norm(x: &Tensor, norm: BatchNorm, residual: Option<&Tensor>, relu: 
         bail!("batch_norm: expected a residual of shape {:?}, got {:?}", x.shape(), residual.shape());
     }
     // Of one row of a shard there are others, which are asked for in the walk.
-    if norm.stats != Stats::Running && shards::current().is_none() {
+    if norm.stats != Stats::Running && shard_of(norm).is_none() {
         enough(sizes.count(), x.shape())?;
     }
     let mut operands = vec![x, weight, bias, mean, var];
     operands.extend(residual);
     apply("batch_norm", Normalisation { norm, sizes, relu }, &operands)
+}
+
+/// The shard that a layer takes the batch's statistics with; the running ones are the same everywhere.
+fn shard_of(norm: BatchNorm) -> Option<Arc<dyn Shard>> {
+    shards::current().filter(|shard| norm.stats != Stats::Running && shard.joins_statistics())
 }
 
 /// Refuses a channel of too few numbers.
@@ -109,8 +115,7 @@ impl Op for Normalisation<'_> {
 
     fn cpu<T: Element>(&self, x: &[Tensor]) -> Result<Option<Output>> {
         let Normalisation { norm, sizes, relu } = *self;
-        // The batch's, of all shards; the running ones are the same everywhere.
-        let shard = shards::current().filter(|_| norm.stats != Stats::Running);
+        let shard = shard_of(norm);
         let Moments { mean, var, count } = if norm.stats == Stats::Running {
             let (mean, var) = (view::<T>(&x[3])?.to_vec(), view::<T>(&x[4])?.to_vec());
             Moments { mean, var, count: sizes.count() as f64 }

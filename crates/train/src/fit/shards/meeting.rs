@@ -10,6 +10,8 @@ use tallow_ranks::Ranks;
 /// The meeting of one walk.
 pub struct Meeting {
     shards: Shards,
+    /// Whether batch norm sees the rows of all shards.
+    sync_batch_norm: bool,
     ranks: Arc<dyn Ranks>,
     state: Mutex<State>,
     changed: Condvar,
@@ -43,10 +45,10 @@ impl Sent {
 }
 
 impl Meeting {
-    pub fn new(shards: Shards, ranks: Arc<dyn Ranks>) -> Arc<Meeting> {
+    pub fn new(shards: Shards, ranks: Arc<dyn Ranks>, sync_batch_norm: bool) -> Arc<Meeting> {
         let sent = shards.own().map(|_| None).collect();
         let state = Mutex::new(State { sent, ..State::default() });
-        Arc::new(Meeting { shards, ranks, state, changed: Condvar::new() })
+        Arc::new(Meeting { shards, sync_batch_norm, ranks, state, changed: Condvar::new() })
     }
 
     /// Of a shard of this process.
@@ -197,6 +199,10 @@ impl Shard for Place {
         self.shard == self.meeting.shards.own().start
     }
 
+    fn joins_statistics(&self) -> bool {
+        self.meeting.sync_batch_norm
+    }
+
     fn exchange(&self, parts: Vec<Bytes>) -> Result<Vec<Bytes>> {
         self.meeting.meet(self.shard, Sent::ToEach(parts))
     }
@@ -216,7 +222,7 @@ mod tests {
         let mut all = std::thread::scope(|scope| {
             let rank = |thread: tallow_ranks::Thread| {
                 let shards = Shards { count, ranks, rank: thread.index() };
-                let meeting = Meeting::new(shards, Arc::new(thread));
+                let meeting = Meeting::new(shards, Arc::new(thread), true);
                 let talk = |shard: usize| {
                     let member = meeting.member(shard);
                     scope.spawn(move || {
@@ -253,7 +259,7 @@ mod tests {
     fn one_that_fails_ends_the_others() {
         let shards = Shards { count: 3, ranks: 1, rank: 0 };
         for panics in [false, true] {
-            let meeting = Meeting::new(shards, Arc::new(tallow_ranks::Alone));
+            let meeting = Meeting::new(shards, Arc::new(tallow_ranks::Alone), true);
             let others: Vec<String> = std::thread::scope(|scope| {
                 let wait = |shard: usize| {
                     let member = meeting.member(shard);

@@ -16,7 +16,7 @@ use crate::run::{Batch, Run, Shards, keys};
 use crate::{Error, Result};
 use buckets::Handing;
 pub use buckets::Sums;
-use candle_core::{Device, Tensor, TensorId, Var, bail};
+use candle_core::{DType, Device, Tensor, TensorId, Var, bail};
 use meeting::Meeting;
 pub use pools::ShardPools;
 use std::collections::HashMap;
@@ -53,7 +53,31 @@ pub fn compute(run: &Run, batch: &Batch) -> Result<Computed> {
         gradients = if gradients.is_empty() { own } else { added(gradients, own)? };
         numbers.push(of_branch);
     }
+    if !run.plan().sync_batch_norm && batch.shards.ranks > 1 {
+        statistics_of_the_first(run)?;
+    }
     Ok(Computed { gradients, numbers: Numbers(numbers) })
+}
+
+/// Gives every rank the running statistics that the first shard has, as each took those of a shard of its own.
+fn statistics_of_the_first(run: &Run) -> Result<()> {
+    let buffers = &run.model.params.buffers;
+    let mut own = Vec::new();
+    if run.ranks.index() == 0 {
+        for buffer in buffers.values() {
+            let numbers =
+                buffer.var().as_detached_tensor().flatten_all()?.to_dtype(DType::F32)?.to_vec1::<f32>()?;
+            own.extend_from_slice(bytemuck::cast_slice(&numbers));
+        }
+    }
+    let first = run.ranks.gather(own)?.swap_remove(0);
+    let mut numbers = bytemuck::pod_collect_to_vec::<u8, f32>(&first).into_iter();
+    for buffer in buffers.values() {
+        let var = buffer.var();
+        let own: Vec<f32> = numbers.by_ref().take(var.elem_count()).collect();
+        var.set(&Tensor::from_vec(own, var.shape(), var.device())?.to_dtype(var.dtype())?)?;
+    }
+    Ok(())
 }
 
 /// A batch under way.
@@ -85,7 +109,8 @@ enum Values {
 impl<'a> Step<'a> {
     fn branch(&self, branch: &'a Branch) -> Result<(Gradients, BranchNumbers)> {
         let mut pass = self.context.begin(branch);
-        let whole = pass.needs_input_gradient() || pass.due().any(|tap| tap == INPUT);
+        let needs_all = |tap: &str| self.context.parts.is_empty() || pass.looks_at_values(tap);
+        let whole = pass.needs_input_gradient() || pass.due().any(|tap| tap == INPUT && needs_all(tap));
         let values = if whole {
             let pixels = self.gathered(branch.view)?;
             let values = self.run.model.upload(&pixels)?;
@@ -133,7 +158,7 @@ impl<'a> Step<'a> {
 
     /// Runs `walk` for every shard of this process, each on threads of its own.
     fn in_shards<T: Send>(&self, walk: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
-        let meeting = Meeting::new(self.shards, self.ranks.clone());
+        let meeting = Meeting::new(self.shards, self.ranks.clone(), self.run.plan().sync_batch_norm);
         let (meeting, walk) = (&meeting, &walk);
         std::thread::scope(|scope| {
             let pools = self.run.pools.of(self.shards.own().len());
@@ -172,42 +197,65 @@ impl<'a> Step<'a> {
             names.map(|(name, param)| (param.leaf().id(), &name[..])).collect();
         let (mut gradients, mut losses) = (tallow_kernels::Gradients::default(), Vec::new());
         let (mut before, mut targets) = (0, Vec::new());
-        let all: usize = micro_batches.iter().map(|(_, len)| len).sum();
-        for (&(start, len), here) in micro_batches.iter().zip(self.shards.here(micro_batches)) {
-            let mut rows =
-                start + self.shards.rows(len, shard).start..start + self.shards.rows(len, shard).end;
+        let (all, begun) = (micro_batches.iter().map(|(_, len)| len).sum(), pass.clone());
+        for (index, (&(start, len), here)) in
+            micro_batches.iter().zip(self.shards.here(micro_batches)).enumerate()
+        {
+            pass = begun.clone();
+            // The part of the rows that the first shard has of this micro-batch, where parts are mixed by themselves.
+            let first = index * self.shards.count;
+            let parts = |pass: &BranchPass| -> Vec<Range<usize>> {
+                (first..first + self.shards.count).map(|part| pass.part(part)).collect()
+            };
+            let mut ranges = self.shards.ranges(start, len);
             // One row that counts for nothing where a shard has none, so that it goes on with the others.
             let (mut of, mut counts) = (all, true);
+            let rows = ranges[shard].clone();
             let part = match values {
                 Values::Whole(values) => values.narrow(0, rows.start, rows.len())?,
                 Values::Here(values) => values.narrow(0, before + rows.start - here.start, rows.len())?,
             };
             before += here.len();
-            let mode = Mode::Train { seed: keys::network(self.context.seed, branch.index, rows.start) };
-            let logits = network.walk(part.contiguous()?, &mode, |tap, values| {
+            let mut part = part.contiguous()?;
+            if let Values::Here(_) = values
+                && pass.due().any(|tap| tap == INPUT)
+            {
+                part = pass.at_part(INPUT, first + shard, part)?;
+                (ranges, of) = (parts(&pass), pass.shares().len());
+            }
+            let mode =
+                Mode::Train { seed: keys::network(self.context.seed, branch.index, ranges[shard].start) };
+            let logits = network.walk(part, &mode, |tap, values| {
                 if tap == INPUT || !pass.due().any(|due| due == tap) {
                     return Ok(values);
+                }
+                let alone = !self.context.parts.is_empty() && !pass.looks_at_values(tap);
+                if alone && parts(&pass) == ranges {
+                    let mixed = pass.at_part(tap, first + shard, values)?;
+                    (ranges, of) = (parts(&pass), pass.shares().len());
+                    return Ok(mixed);
                 }
                 // Of the whole batch: with accumulation the plan has no mix here.
                 let mixed = pass.at(tap, gather_rows(&values)?)?;
                 of = mixed.dim(0)?;
-                rows = self.shards.rows(of, shard);
+                ranges = self.shards.ranges(0, of);
                 if of < self.shards.count {
                     // Rows that a mix left out leave none for this shard, or will for another one.
                     if tap != PENULTIMATE {
                         bail!("a mix left {of} rows of a batch at `{tap}` for {} shards; write drop_last: true, or fewer shards", self.shards.count);
                     }
-                    if rows.is_empty() {
-                        (rows, counts) = (0..1, false);
+                    if ranges[shard].is_empty() {
+                        (ranges[shard], counts) = (0..1, false);
                     }
                 }
-                mixed.narrow(0, rows.start, rows.len())
+                mixed.narrow(0, ranges[shard].start, ranges[shard].len())
             })?;
+            let rows = ranges.swap_remove(shard);
             targets = pass.targets();
             let classes = logits.dim(1)?;
             let weight = if counts { branch.weight * rows.len() as f64 / of as f64 } else { 0.0 };
             let loss = loss.of(&logits, &targets[rows.start * classes..rows.end * classes])?;
-            losses.push((loss.detach() * weight)?.to_dtype(candle_core::DType::F32)?.to_scalar()?);
+            losses.push((loss.detach() * weight)?.to_dtype(DType::F32)?.to_scalar()?);
             drop(logits);
             if losses.len() < micro_batches.len() {
                 gradients.add_times(loss, weight)?;

@@ -119,3 +119,30 @@ fn what_looks_at_the_network_does_so_in_shards() {
     let whole = "policy: saliencymix_gradient";
     same_for_any_number_of_ranks(whole);
 }
+
+/// Mixed by itself a shard gives the same wherever it is, and something else than the batch.
+#[test]
+fn shards_can_be_mixed_by_themselves() {
+    for whole in [
+        "policy: cutmix_zeta_mixup",
+        "branches: [ { policies: [ { at: [stage1], mixup: {} } ] }, { weight: 0.5, policies: [ cutmix: {} ] } ]",
+        "branches: [ { policies: [ mixup: {} ] } ]\naccumulate: 2",
+        "policy: saliencymix_gradient",
+        "policy: synermix_manifold",
+    ] {
+        let shards = same_for_any_number_of_ranks(&format!("{whole}\nmix_within: shard"));
+        let batch = same_for_any_number_of_ranks(whole);
+        assert!(
+            shards.iter().any(|(name, of_shards)| name.ends_with(".targets") && *of_shards != batch[name])
+        );
+    }
+}
+
+#[test]
+fn batch_norm_can_see_shards_alone() {
+    let recipe = "policy: cutmix_zeta_mixup\nsync_batch_norm: false";
+    let found = same_for_any_number_of_ranks(recipe);
+    let synced = same_for_any_number_of_ranks("policy: cutmix_zeta_mixup");
+    let name = "bn1.running_mean";
+    assert!(found[name] != synced[name] && found["0.0.targets"] == synced["0.0.targets"]);
+}

@@ -96,7 +96,7 @@ fn synermix_learns_as_the_authors_code() {
         let Training { network, params, loss, .. } = &training;
         let objective = Objective { network, params, policy: &policy, loss, accumulate: 1 };
         let training_progress = RunLength::of_steps(50, 8).at(step as u64);
-        let context = StepContext { rows: &rows, seed: Seed::new(0), training_progress };
+        let context = StepContext { rows: &rows, seed: Seed::new(0), training_progress, parts: &[] };
         let made = objective.gradients(context, values, |_| Ok(())).unwrap();
         // Gradients are f64, the loss is reported as a sum of two numbers of f32.
         let difference = (made.loss - theirs).abs();
