@@ -125,30 +125,52 @@ fn a_run_that_is_killed_goes_on_with_other_ranks() {
     assert_same(&desk.bytes("killed"), &desk.bytes("whole"));
 }
 
-#[test]
-fn a_rank_that_trains_something_else_is_named() {
-    let desk = Desk::new();
-    // The same names and labels in two folders, and one other pixel.
-    let picture = |side: &str, index: u8| {
-        let last = if side == "b" && index == 11 { 9 } else { 1 };
-        image::RgbImage::from_fn(16, 16, |x, y| {
-            image::Rgb([(x * y) as u8, index * 10, if x == 15 { last } else { 0 }])
-        })
-    };
-    for (side, index) in ["a", "b"].into_iter().flat_map(|side| (0..12).map(move |index| (side, index))) {
-        let folder = desk.path(&format!("{side}/images/{}", ["one", "two"][usize::from(index % 2)]));
-        std::fs::create_dir_all(&folder).expect("a folder");
-        picture(side, index).save(folder.join(format!("{index}.png"))).expect("a file");
-    }
-    desk.write(
-        "own.yaml",
-        "\
+/// On a folder of images.
+const OWN: &str = "\
 data: { name: folder, root: images, batch: 4, split: { validation: 0.25 } }
 model: { name: resnet20, input: 16 }
 optimizer: { sgd: {} }
 length: 1 epochs
-",
-    );
+";
+
+/// Twelve images of two classes in the folder `images` of another one; `last` is in the last of them alone.
+fn draw_images(desk: &Desk, inside: &str, last: u8) {
+    for index in 0..12 {
+        let last = if index == 11 { last } else { 1 };
+        let picture = image::RgbImage::from_fn(16, 16, |x, y| {
+            image::Rgb([(x * y) as u8, index * 10, if x == 15 { last } else { 0 }])
+        });
+        let folder = desk.path(&format!("{inside}/images/{}", ["one", "two"][usize::from(index % 2)]));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        picture.save(folder.join(format!("{index}.png"))).expect("a file");
+    }
+}
+
+#[test]
+fn images_are_looked_at_by_all_ranks() {
+    let desk = Desk::new();
+    draw_images(&desk, ".", 1);
+    desk.write("own.yaml", OWN);
+    // One that each of two ranks would look at.
+    for broken in ["images/one/4.png", "images/two/5.png"] {
+        let bytes = std::fs::read(desk.path(broken)).expect("a file");
+        std::fs::write(desk.path(broken), &bytes[..bytes.len() / 2]).expect("a file");
+    }
+    let said = run(&desk, 3, &["own.yaml"]);
+    said.complains(3, &["one/4.png", "two/5.png", "broken: skip"]);
+    assert_eq!(said.err.matches("error:").count(), 1, "{}", said.err);
+    desk.train(&["own.yaml", "data.broken=skip", "shards=4", "--out", "alone"]).ok();
+    run(&desk, 3, &["own.yaml", "data.broken=skip", "--out", "together"]).ok();
+    assert_same(&desk.bytes("together"), &desk.bytes("alone"));
+}
+
+#[test]
+fn a_rank_that_trains_something_else_is_named() {
+    let desk = Desk::new();
+    // The same names and labels in two folders, and one other pixel.
+    draw_images(&desk, "a", 1);
+    draw_images(&desk, "b", 9);
+    desk.write("own.yaml", OWN);
     for (first, other, what) in [
         ("-wdir a -n 1 TRAIN ../tiny.yaml seed=1", "-wdir a -n 1 TRAIN ../tiny.yaml seed=2", "recipe"),
         ("-wdir a -n 1 TRAIN ../own.yaml", "-wdir b -n 1 TRAIN ../own.yaml", "images"),

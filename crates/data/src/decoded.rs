@@ -20,29 +20,59 @@ pub struct Decoded {
     cache: Cache,
     place: u128,
     known: HashMap<u128, u128>,
+    /// Whether the cache is another's to write.
+    is_told: bool,
 }
 
 impl Decoded {
     /// What `cache` has of the place that some parts (name, dataset) are read from.
     pub fn of(parts: &[(&str, &dyn Dataset)], cache: Cache) -> Decoded {
         let place = place(parts);
-        Decoded { known: cache.whole(place), place, cache }
+        Decoded { known: cache.whole(place), place, cache, is_told: false }
     }
 
-    /// As [`crate::broken`], without decoding what was decoded before. What is decoded now is kept; a cache that cannot be written is no
-    /// reason to stop.
+    /// Of a process that is told what others have seen, and leaves the cache to the first of them.
+    pub fn told(self) -> Decoded {
+        Decoded { is_told: true, ..self }
+    }
+
+    /// What is known: what a file is known by, and what its image is made of.
+    pub fn known(&self) -> &HashMap<u128, u128> {
+        &self.known
+    }
+
+    /// Takes over what another process has seen.
+    pub fn learn(&mut self, seen: impl IntoIterator<Item = (u128, u128)>) {
+        let before = self.known.len();
+        self.known.extend(seen);
+        if self.known.len() > before {
+            self.keep(&HashMap::new());
+        }
+    }
+
+    fn keep(&self, fresh: &HashMap<u128, u128>) {
+        if !self.is_told {
+            let _ = self.cache.keep_whole(self.place, self.known.iter().chain(fresh));
+        }
+    }
+
+    /// As [`crate::broken`] of the images that are `mine`, without decoding what was decoded before. What is decoded now is kept; a cache
+    /// that cannot be written is no reason to stop.
     pub fn broken(
         &mut self,
         dataset: &dyn Dataset,
         workers: usize,
+        mine: &(dyn Fn(usize) -> bool + Sync),
         progress: &(dyn Fn(usize) + Sync),
     ) -> Vec<Broken> {
         let (budget, most) = (Budget::new(), dataset.max_pixels());
-        let (cache, place, known) = (&self.cache, self.place, &self.known);
         let fresh = Mutex::new((HashMap::new(), Instant::now() + EVERY));
         let broken = failing(dataset, workers, progress, &|index| {
+            if !mine(index) {
+                return Ok(());
+            }
             let key = key(dataset, index)?;
-            if key.is_some_and(|key| known.contains_key(&key)) {
+            if key.is_some_and(|key| self.known.contains_key(&key)) {
                 return Ok(());
             }
             let image = dataset.image(index)?.load()?;
@@ -54,7 +84,7 @@ impl Decoded {
                 found.insert(key, content);
                 let began = Instant::now();
                 if began >= *next {
-                    let _ = cache.keep_whole(place, known.iter().chain(&*found));
+                    self.keep(found);
                     // Of a large set that takes a while, in which no thread goes on: at most a twentieth of the time.
                     *next = began + EVERY.max(20 * began.elapsed());
                 }
@@ -64,7 +94,7 @@ impl Decoded {
         let (fresh, _) = fresh.into_inner().unwrap_or_else(PoisonError::into_inner);
         if !fresh.is_empty() {
             self.known.extend(fresh);
-            let _ = self.cache.keep_whole(self.place, self.known.iter());
+            self.keep(&HashMap::new());
         }
         broken
     }
@@ -117,7 +147,7 @@ mod tests {
             let table = table();
             let mut decoded = Decoded::of(&[("", &*table)], cache());
             let before = decoded.known.len();
-            let broken = decoded.broken(&*table, 3, &|_| {});
+            let broken = decoded.broken(&*table, 3, &|_| true, &|_| {});
             assert_eq!(decoded.content(&*table, 2).unwrap(), content(&*table, 1).unwrap());
             (before, broken.iter().map(|image| image.index).collect::<Vec<_>>())
         };
@@ -132,9 +162,17 @@ mod tests {
         file(&paths[5], bytes);
         assert_eq!(start(), (7, vec![5]));
         assert_eq!(start(), (8, vec![5]));
+        // Two that share the images, of which the first keeps what both have seen.
+        let (table, shared) = (table(), || Cache::new(folder.path().join("shared")));
+        let [mut first, second] = [(); 2].map(|()| Decoded::of(&[("", &*table)], shared()));
+        let mut second = second.told();
+        assert_eq!(first.broken(&*table, 2, &|index| index % 2 == 0, &|_| {}).len(), 0);
+        assert_eq!(second.broken(&*table, 2, &|index| index % 2 == 1, &|_| {}).len(), 1);
+        assert_eq!((first.known().len(), second.known().len(), shared().whole(first.place).len()), (4, 3, 4));
+        first.learn(second.known().iter().map(|(key, content)| (*key, *content)));
+        assert_eq!((first.known().len(), shared().whole(first.place).len()), (7, 7));
         // Without a cache every one is decoded.
-        let table = table();
         let mut decoded = Decoded::of(&[("", &*table)], Cache::NONE);
-        assert_eq!(decoded.broken(&*table, 1, &|_| {}).len(), 1);
+        assert_eq!(decoded.broken(&*table, 1, &|_| true, &|_| {}).len(), 1);
     }
 }

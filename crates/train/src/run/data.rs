@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tallow_data::{
     Cache, Dataset, Decoded, Grouping, Options, Parts, Rule, Subset, Window, Windowed, counted,
 };
+use tallow_ranks::{Alone, Ranks};
 use tallow_report::{Progress, SplitNote};
 
 /// The parts of a dataset, disjoint by image and group.
@@ -31,9 +32,17 @@ impl Data {
     /// # Errors
     /// Data that are not there, broken, not divided, or with a group or an image on two sides.
     pub fn open(plan: &Plan, progress: &Progress) -> Result<Data> {
+        Data::open_among(plan, progress, &Alone)
+    }
+
+    /// The same by several processes, each of which looks at some of the images.
+    ///
+    /// # Errors
+    /// Those of [`Data::open`]; a rank that does not answer.
+    pub fn open_among(plan: &Plan, progress: &Progress, ranks: &dyn Ranks) -> Result<Data> {
         let (mut parts, mut notes, mut decoded) = named(plan)?;
         let is_disjoint = leaks::disjoint(&parts, plan, &mut notes)?;
-        readable(&mut parts, &mut decoded, plan, progress, &mut notes)?;
+        readable(&mut parts, &mut decoded, plan, progress, &mut notes, ranks)?;
         leaks::distinct(&parts, &decoded, plan, &mut notes)?;
         let content = content(&parts, plan, &decoded)?;
         Ok(Data { content, ..Data::of(parts, notes, is_disjoint)? })
@@ -46,7 +55,7 @@ impl Data {
     pub fn looked_at(plan: &Plan) -> Result<(Data, Vec<Error>)> {
         let (mut parts, mut notes, decoded) = named(plan)?;
         let is_disjoint = leaks::disjoint(&parts, plan, &mut notes)?;
-        let look = |part: &dyn Dataset| tallow_data::truncated(part, plan.data.workers);
+        let look = |part: &dyn Dataset| Ok(tallow_data::truncated(part, plan.data.workers));
         let cut = without(&mut parts, plan, look, &mut notes).map(|whole| {
             if whole > 0 {
                 notes.push(format!(
@@ -209,7 +218,7 @@ pub fn part(plan: &Plan, name: &str, progress: &Progress) -> Result<Arc<dyn Data
         }
     };
     let mut part: Vec<_> = parts.into_iter().filter(|(part, _)| *part == name).collect();
-    readable(&mut part, &mut decoded, plan, progress, &mut notes)?;
+    readable(&mut part, &mut decoded, plan, progress, &mut notes, &Alone)?;
     notes.iter().for_each(|note| progress.note(note));
     let (_, part) = part.pop().expect("was found to be there");
     if part.is_empty() {

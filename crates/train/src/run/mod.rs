@@ -91,7 +91,7 @@ impl Run {
         if let Start::Recipe = start {
             weights::inspect(&plan)?;
         }
-        let data = Data::open(&plan, progress)?;
+        let data = Data::open_among(&plan, progress, &*ranks)?;
         let classes = data.train.classes().to_vec();
         // Before the weights, which may be large or far.
         let (length, loss) = check_with_data(&plan, &data)?;
