@@ -186,6 +186,36 @@ fn a_rank_that_trains_something_else_is_named() {
     }
 }
 
+/// As GPUs walk shards: by ops that hear of no other shard. Here they are candle's, on the CPU.
+#[test]
+fn shards_by_themselves_need_no_kernel_of_ours() {
+    let desk = Desk::new();
+    let arguments = |out| {
+        [LONGER, &["shards=2", "mix_within=shard", "sync_batch_norm=false", "policy=cutmix", "--out", out]]
+            .concat()
+    };
+    let composed = |ranks: usize, out| {
+        let program = desk.program(Program::Train).args(&arguments(out)).env("TALLOW_FALLBACK", "1");
+        program.ranks(ranks).say().ok();
+    };
+    composed(2, "two");
+    composed(1, "one");
+    run(&desk, 2, &arguments("kernels")).ok();
+    let loss = |run: &str| -> f64 {
+        let lines = desk.read(&format!("{run}/metrics.jsonl"));
+        let value: serde_json::Value =
+            serde_json::from_str(lines.lines().next().expect("an epoch")).expect("JSON");
+        value["loss"].as_f64().unwrap_or_else(|| panic!("{value}"))
+    };
+    // Candle's ops round otherwise with another number of threads.
+    for out in ["one", "two"] {
+        assert!((loss(out) - loss("kernels")).abs() < 1e-3, "{out}: {} {}", loss(out), loss("kernels"));
+    }
+    let said =
+        desk.program(Program::Train).args(&["tiny.yaml", "shards=2"]).env("TALLOW_FALLBACK", "1").say();
+    assert!(said.err.contains("sync_batch_norm: false"), "{}", said.err);
+}
+
 #[test]
 fn what_cannot_begin_is_told_once() {
     let desk = Desk::new();

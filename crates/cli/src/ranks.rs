@@ -72,11 +72,14 @@ pub fn plan(
     overrides: &[String],
 ) -> Result<Plan, Error> {
     let plan = read(overrides)?;
-    let is_on_cpu = || plan.open_device().is_ok_and(|device| device.is_cpu());
-    if plan.has_shards() || launched(variable).is_none() || !is_on_cpu() {
+    if plan.has_shards() || launched(variable).is_none() {
         return Ok(plan);
     }
-    let shards = SHARDS.max(ranks.count().next_power_of_two());
+    // A GPU walks one; a device that does not open is told of later.
+    let shards = match plan.open_device_of(ranks.place()) {
+        Ok(device) if device.is_cpu() => SHARDS.max(ranks.count().next_power_of_two()),
+        _ => ranks.count(),
+    };
     read(&[overrides, &[format!("shards={shards}")]].concat())
 }
 

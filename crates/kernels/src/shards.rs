@@ -64,10 +64,12 @@ pub fn keeps_statistics() -> bool {
 }
 
 /// # Errors
-/// Fails in a shard: `op` has another implementation here than the kernel on the CPU.
-pub(crate) fn refuse(op: &str) -> Result<()> {
-    if current().is_some() {
-        bail!("{op}: shards are for kernels on the CPU – expected device cpu, and no TALLOW_FALLBACK");
+/// Fails in a shard that takes its statistics with others: `op` has another implementation here than the kernel on the CPU.
+pub(crate) fn refuse_joined(op: &str) -> Result<()> {
+    if current().is_some_and(|shard| shard.joins_statistics()) {
+        bail!(
+            "{op}: statistics over several shards are for kernels on the CPU – expected device cpu and no TALLOW_FALLBACK, or              sync_batch_norm: false"
+        );
     }
     Ok(())
 }

@@ -57,6 +57,11 @@ pub trait Ranks: Send + Sync {
         self.gather_on(0, own)
     }
 
+    /// Which of the ranks of its machine it is, from 0.
+    fn place(&self) -> usize {
+        0
+    }
+
     /// What it cost so far.
     fn traffic(&self) -> Traffic {
         Traffic::default()

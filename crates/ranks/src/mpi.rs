@@ -21,6 +21,7 @@ pub struct Mpi {
     lanes: [Lane; LANES],
     index: usize,
     count: usize,
+    place: usize,
 }
 
 /// What one thread at a time calls.
@@ -55,9 +56,10 @@ impl Mpi {
         }
         let world = universe.world();
         let (index, count) = (world.rank() as usize, world.size() as usize);
+        let place = world.split_shared(index as i32).rank() as usize;
         let library = Mutex::new(Library { universe: Some(universe), world });
         let lane = || Lane { patience: Patience::new(index), traffic: Mutex::default() };
-        Ok(Mpi { library, lanes: std::array::from_fn(|_| lane()), index, count })
+        Ok(Mpi { library, lanes: std::array::from_fn(|_| lane()), index, count, place })
     }
 
     /// Ends MPI, where the others do so too.
@@ -77,6 +79,10 @@ impl Ranks for Mpi {
 
     fn count(&self) -> usize {
         self.count
+    }
+
+    fn place(&self) -> usize {
+        self.place
     }
 
     fn exchange_on(&self, lane: usize, parts: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>> {

@@ -5,6 +5,7 @@ use super::checkpoint::Position;
 use super::evaluate::{evaluate_while, forward, labels};
 use crate::run::{Model, Run};
 use crate::{Error, Result};
+use candle_core::{Device, DeviceLocation};
 use std::sync::Arc;
 use tallow_data::{Dataset, Subset};
 use tallow_metrics::Predictions;
@@ -29,6 +30,7 @@ pub fn check(run: &Run, position: &Position) -> Result<()> {
         ("data", run.data.manifest.clone()),
         ("images", run.data.content.clone().unwrap_or_default()),
         ("weights", tallow_data::fingerprint(&weights)),
+        ("device", kind(run.model.params.device()).to_owned()),
         ("place in the run", format!("step {}", position.step)),
         ("vector code", tallow_kernels::vector_code().to_string()),
     ];
@@ -50,6 +52,15 @@ pub fn check(run: &Run, position: &Position) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The kind of device: each of several GPUs has another number.
+fn kind(device: &Device) -> &'static str {
+    match device.location() {
+        DeviceLocation::Cpu => "cpu",
+        DeviceLocation::Cuda { .. } => "cuda",
+        DeviceLocation::Metal { .. } => "metal",
+    }
 }
 
 impl Trainer<'_> {

@@ -37,7 +37,7 @@ use std::path::{Path, PathBuf};
 use tallow_data::{SourceSpec, Split};
 use tallow_metrics::Metric;
 use tallow_models::{ModelSpec, Stem};
-use tallow_policy::{Duration, ImagePolicies, Mistake, Policy, Registry};
+use tallow_policy::{Branch, Duration, ImagePolicies, Inputs, Mistake, Policy, Registry};
 
 /// Everything a run needs to know.
 pub struct Plan {
@@ -236,6 +236,37 @@ impl Plan {
         Ok(())
     }
 
+    /// Refuses what shards on GPUs cannot do: hear of each other's rows.
+    ///
+    /// # Errors
+    /// More shards than ranks; batch norm or mixes over all shards.
+    pub fn check_apart(&self, ranks: usize) -> Result<()> {
+        if self.shards != ranks {
+            let problem = format!(
+                "on GPUs each rank walks one shard, got {} for {ranks}; write shards: {ranks}, or start as many ranks, each with a GPU",
+                self.shards
+            );
+            return Err(self.mistake("shards", problem));
+        }
+        if self.sync_batch_norm {
+            let problem = "on GPUs each shard has its own statistics so far; write sync_batch_norm: false";
+            return Err(self.mistake("sync_batch_norm", problem));
+        }
+        let mixes = || self.policy.running().flat_map(Branch::mixes);
+        if self.mix_within == MixWithin::Batch && mixes().next().is_some() {
+            let problem = "on GPUs rows mix within their shard so far; write mix_within: shard";
+            return Err(self.mistake("mix_within", problem));
+        }
+        if let Some((node, mix)) = mixes().find(|(_, mix)| mix.mix.inputs() != Inputs::Nothing) {
+            let problem = format!(
+                "`{}` looks at the rows of all shards, which GPUs do not send each other so far",
+                mix.spec.name
+            );
+            return Err(self.mistake(&node.path, problem));
+        }
+        Ok(())
+    }
+
     /// Reads and checks a recipe with its overrides.
     ///
     /// # Errors
@@ -298,7 +329,15 @@ impl Plan {
     /// # Errors
     /// A device that this build or machine does not have.
     pub fn open_device(&self) -> Result<Device> {
-        self.device.open().map_err(|message| self.mistake("device", message))
+        self.open_device_of(0)
+    }
+
+    /// That of one of several processes of this machine, from 0: of GPUs the next one for each.
+    ///
+    /// # Errors
+    /// As [`Plan::open_device`].
+    pub fn open_device_of(&self, place: usize) -> Result<Device> {
+        self.device.open_at(place).map_err(|message| self.mistake("device", message))
     }
 
     /// A mistake at `path` that showed only once the data were open, with its place.

@@ -34,10 +34,23 @@ impl DeviceChoice {
     /// # Errors
     /// A device that this build or machine does not have: how to get it.
     pub fn open(self) -> Result<Device, String> {
+        self.open_at(0)
+    }
+
+    /// That of one of several processes of this machine, from 0. Each has a GPU of its own, the next one, or the only one that its
+    /// launcher lets it see.
+    ///
+    /// # Errors
+    /// A device that this build or machine does not have: how to get it.
+    pub fn open_at(self, place: usize) -> Result<Device, String> {
+        let gpu = |first: usize| match cuda(first + place) {
+            Err(_) if place > 0 && first == 0 && cuda(1).is_err() => cuda(0),
+            opened => opened,
+        };
         let opened = match self {
             DeviceChoice::Cpu => Ok(Device::Cpu),
-            DeviceChoice::Auto => Ok(cuda(0).or_else(|_| metal()).unwrap_or(Device::Cpu)),
-            DeviceChoice::Cuda(n) => cuda(n),
+            DeviceChoice::Auto => Ok(gpu(0).or_else(|_| metal()).unwrap_or(Device::Cpu)),
+            DeviceChoice::Cuda(n) => gpu(n),
             DeviceChoice::Metal => metal(),
         };
         opened.map_err(|why| format!("{why}; or compute on cpu"))

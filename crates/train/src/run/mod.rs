@@ -80,13 +80,12 @@ impl Run {
     /// # Errors
     /// Those of [`Run::build`]; fewer shards than processes.
     pub fn build_among(plan: Plan, start: Start, progress: &Progress, ranks: Arc<dyn Ranks>) -> Result<Run> {
-        let device = plan.open_device()?;
+        let device = plan.open_device_of(ranks.place())?;
         plan.precision.check(&device).map_err(|problem| plan.mistake("precision", problem))?;
-        if plan.shards > 1 && !device.is_cpu() {
-            let problem = "shards are walked on a CPU so far; write device: cpu, or shards: 1";
-            return Err(plan.mistake("shards", problem));
-        }
         plan.check_ranks(ranks.count())?;
+        if plan.shards > 1 && !device.is_cpu() {
+            plan.check_apart(ranks.count())?;
+        }
         // Before the images are looked at one by one.
         if let Start::Recipe = start {
             weights::inspect(&plan)?;

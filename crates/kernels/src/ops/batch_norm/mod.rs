@@ -151,7 +151,7 @@ impl Op for Normalisation<'_> {
     /// The running statistics are f32.
     fn gpu(&self, x: &[&Tensor]) -> Result<Option<Output>> {
         let Some(here) = Here::of(x[0]).filter(|_| x[3].dtype() == DType::F32) else { return Ok(None) };
-        shards::refuse("batch_norm")?;
+        shards::refuse_joined("batch_norm")?;
         let Normalisation { norm, sizes, relu } = *self;
         let (weight, bias) = (here.floats_of(x[1])?, here.floats_of(x[2])?);
         let running = [here.in_place(x[3])?, here.in_place(x[4])?];
@@ -188,7 +188,7 @@ impl Op for Normalisation<'_> {
     }
 
     fn composed(&self, operands: &[&Tensor]) -> Result<Tensor> {
-        shards::refuse("batch_norm")?;
+        shards::refuse_joined("batch_norm")?;
         // Values in bf16 beside statistics in f32.
         if operands[0].dtype() != operands[3].dtype() {
             let cast = operands.iter().map(|x| x.to_dtype(DType::F32)).collect::<Result<Vec<_>>>()?;

@@ -146,3 +146,24 @@ fn batch_norm_can_see_shards_alone() {
     let name = "bn1.running_mean";
     assert!(found[name] != synced[name] && found["0.0.targets"] == synced["0.0.targets"]);
 }
+
+#[test]
+fn what_shards_on_gpus_cannot_do_is_told() {
+    let said = |more: &str, ranks: usize| {
+        let plan =
+            Plan::parse("sharded", &format!("{RECIPE}shards: 2\n{more}"), &Registry::builtin()).unwrap();
+        plan.check_apart(ranks).map_err(|error| error.to_string())
+    };
+    let apart = "sync_batch_norm: false\nmix_within: shard\n";
+    for (more, ranks, expected) in [
+        ("", 1, "shards: on GPUs each rank walks one shard, got 2 for 1"),
+        ("", 2, "write sync_batch_norm: false"),
+        ("sync_batch_norm: false\npolicy: mixup", 2, "write mix_within: shard"),
+        (&format!("{apart}policy: saliencymix_gradient"), 2, "`saliencymix` looks at the rows of all shards"),
+    ] {
+        let error = said(more, ranks).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    }
+    assert_eq!(said("sync_batch_norm: false", 2), Ok(()));
+    assert_eq!(said(&format!("{apart}policy: cutmix_zeta_mixup"), 2), Ok(()));
+}

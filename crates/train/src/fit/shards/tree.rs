@@ -75,7 +75,7 @@ pub fn summed(shards: Shards, ranks: &dyn Ranks, lane: usize, own: Vec<Gradients
     let tensor = |(name, like): (String, Tensor)| {
         let part = &all[at..at + like.elem_count()];
         at += part.len();
-        Ok((name, Tensor::from_slice(part, like.shape(), &Device::Cpu)?))
+        Ok((name, Tensor::from_slice(part, like.shape(), like.device())?))
     };
     tops.swap_remove(0).into_iter().map(tensor).collect()
 }
@@ -88,12 +88,10 @@ fn write(
 ) -> Result<()> {
     let mut at = 0;
     for gradient in gradients.values() {
-        let gradient = gradient.contiguous()?.to_dtype(DType::F32)?;
+        let gradient = gradient.to_device(&Device::Cpu)?.contiguous()?.to_dtype(DType::F32)?;
         let (storage, layout) = gradient.storage_and_layout();
         let (Storage::Cpu(storage), Some((from, to))) = (&*storage, layout.contiguous_offsets()) else {
-            return Err(
-                candle_core::Error::Msg("gradients of shards: expected them on the CPU".into()).into()
-            );
+            unreachable!("was brought to the CPU");
         };
         let numbers = &storage.as_slice::<f32>()?[from..to];
         for (rank, part) in parts.iter_mut().enumerate() {
