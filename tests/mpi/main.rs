@@ -167,13 +167,17 @@ fn images_are_looked_at_by_all_ranks() {
 #[test]
 fn a_rank_that_trains_something_else_is_named() {
     let desk = Desk::new();
-    // The same names and labels in two folders, and one other pixel.
+    // The same names and labels in two folders, and another picture in one.
     draw_images(&desk, "a", 1);
     draw_images(&desk, "b", 9);
+    // And a third one with another list of them, of which one is broken.
+    draw_images(&desk, "c", 1);
+    std::fs::write(desk.path("c/images/one/99.png"), "no picture").expect("a file");
     desk.write("own.yaml", OWN);
     for (first, other, what) in [
         ("-wdir a -n 1 TRAIN ../tiny.yaml seed=1", "-wdir a -n 1 TRAIN ../tiny.yaml seed=2", "recipe"),
         ("-wdir a -n 1 TRAIN ../own.yaml", "-wdir b -n 1 TRAIN ../own.yaml", "images"),
+        ("-wdir a -n 1 TRAIN ../own.yaml", "-wdir c -n 1 TRAIN ../own.yaml", "data"),
     ] {
         let line =
             format!("mpirun --allow-run-as-root --oversubscribe {first} --out run : {other} --out run");

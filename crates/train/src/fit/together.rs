@@ -3,14 +3,15 @@
 use super::Trainer;
 use super::checkpoint::Position;
 use super::evaluate::{evaluate_while, forward, labels};
-use crate::run::{Model, Run};
+use crate::run::{Model, Run, same};
 use crate::{Error, Result};
 use candle_core::{Device, DeviceLocation};
 use std::sync::Arc;
 use tallow_data::{Dataset, Subset};
 use tallow_metrics::Predictions;
 
-/// Refuses ranks that would not train the same: each of another recipe, other data, other weights, another program or processor.
+/// Refuses ranks that would not train the same: each of other images, other weights, or another device or processor. Programs, recipes and
+/// lists of data were compared before the images were looked at; what the weights' `config.json` says of a recipe is here.
 ///
 /// # Errors
 /// The first rank that differs from rank 0, and in what.
@@ -25,33 +26,14 @@ pub fn check(run: &Run, position: &Position) -> Result<()> {
         weights.extend(values.into_iter().flat_map(f32::to_le_bytes));
     }
     let own = [
-        ("build of the program", format!("{} {}", crate::VERSION, crate::COMMIT)),
         ("recipe", tallow_data::fingerprint(run.model.recipe().as_bytes())),
-        ("data", run.data.manifest.clone()),
         ("images", run.data.content.clone().unwrap_or_default()),
         ("weights", tallow_data::fingerprint(&weights)),
         ("device", kind(run.model.params.device()).to_owned()),
         ("place in the run", format!("step {}", position.step)),
         ("vector code", tallow_kernels::vector_code().to_string()),
     ];
-    // Some may have looked at all images, and others have them in their cache.
-    run.ranks.meet()?;
-    let told = own.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join("\0");
-    let all = run.ranks.gather(told.into_bytes())?;
-    let of =
-        |rank: usize| String::from_utf8_lossy(&all[rank]).split('\0').map(str::to_owned).collect::<Vec<_>>();
-    let first = of(0);
-    for rank in 1..all.len() {
-        let this = of(rank);
-        if let Some(((what, _), (a, b))) =
-            own.iter().zip(first.iter().zip(&this)).find(|(_, (first, this))| first != this)
-        {
-            return Err(Error::Recipe(vec![format!(
-                "ranks {rank} and 0 differ in their {what} ({b} and {a}); start all ranks with the same program, recipe and data"
-            )]));
-        }
-    }
-    Ok(())
+    same(&*run.ranks, &own)
 }
 
 /// The kind of device: each of several GPUs has another number.

@@ -2,6 +2,7 @@
 
 use super::copies::without_copies;
 use super::readable::{content, readable, without};
+use super::same::same;
 use super::{keys, leaks};
 use crate::plan::Plan;
 use crate::{Error, Result};
@@ -42,6 +43,17 @@ impl Data {
     pub fn open_among(plan: &Plan, progress: &Progress, ranks: &dyn Ranks) -> Result<Data> {
         let (mut parts, mut notes, mut decoded) = named(plan)?;
         let is_disjoint = leaks::disjoint(&parts, plan, &mut notes)?;
+        if ranks.count() > 1 {
+            let resolved = serde_yaml::to_string(&plan.resolved).unwrap_or_default();
+            same(
+                ranks,
+                &[
+                    ("build of the program", format!("{} {}", crate::VERSION, crate::COMMIT)),
+                    ("recipe", tallow_data::fingerprint(resolved.as_bytes())),
+                    ("data", manifest(&parts)),
+                ],
+            )?;
+        }
         readable(&mut parts, &mut decoded, plan, progress, &mut notes, ranks)?;
         leaks::distinct(&parts, &decoded, plan, &mut notes)?;
         let content = content(&parts, plan, &decoded)?;
@@ -89,7 +101,7 @@ impl Data {
         let has_groups =
             parts.iter().any(|(_, part)| part.group_name().is_some_and(|name| name != tallow_data::COPIES));
         let suggested = if has_groups { None } else { suggested(&parts) };
-        let manifests: Vec<String> = parts.iter().map(|(_, part)| tallow_data::manifest(&**part)).collect();
+        let manifest = manifest(&parts);
         let mut parts = parts.into_iter().map(|(_, part)| part);
         let (Some(train), Some(validation), test) = (parts.next(), parts.next(), parts.next()) else {
             unreachable!("a division has both")
@@ -115,15 +127,7 @@ impl Data {
             }),
         };
         notes.push(leak);
-        Ok(Data {
-            manifest: tallow_data::fingerprint(manifests.join("-").as_bytes()),
-            content: None,
-            train,
-            validation,
-            test,
-            groups,
-            notes,
-        })
+        Ok(Data { manifest, content: None, train, validation, test, groups, notes })
     }
 
     /// Images, groups, and images of each class of every part.
@@ -149,6 +153,12 @@ impl Data {
         let group = |index: &u32| self.train.group(*index as usize).map(|group| self.groups[group]);
         images.iter().map(group).collect()
     }
+}
+
+/// A fingerprint of the ids, labels and groups of all parts.
+fn manifest(parts: &Named) -> String {
+    let manifests: Vec<String> = parts.iter().map(|(_, part)| tallow_data::manifest(&**part)).collect();
+    tallow_data::fingerprint(manifests.join("-").as_bytes())
 }
 
 /// Images, groups, and images of each class of a part.
